@@ -1,0 +1,23 @@
+import type { Store } from './ports.ts';
+import { Rejection } from './rejection.ts';
+import type { TopupOrder } from './topup-order.ts';
+
+/**
+ * Cancels an order that was never offered to a supplier. Atomic: status, refund and event, under
+ * the order's row lock, which also settles the race with whoever is about to submit it. Repeating
+ * it answers the same order.
+ * @throws Rejection ORDER_NOT_FOUND, also for another client's; NOT_CANCELLABLE afterwards
+ */
+export async function cancelTopupOrder(
+  clientId: number,
+  orderId: number,
+  deps: { readonly store: Store },
+): Promise<TopupOrder> {
+  const order = await deps.store.findOrder(clientId, orderId);
+  if (order === null) throw new Rejection('ORDER_NOT_FOUND', 'Order not found');
+  const result = await deps.store.cancelOrder(clientId, orderId);
+  if (result === 'NOT_CANCELLABLE') {
+    throw new Rejection('NOT_CANCELLABLE', 'Order can no longer be cancelled');
+  }
+  return await deps.store.findOrder(clientId, orderId) ?? order;
+}

@@ -1,0 +1,198 @@
+import { pickVariant, type Product } from './catalogue.ts';
+import { fulfilInRequest, type Fulfilment } from './fulfil-topup-order.ts';
+import { digestRequest, parseOrderRequest, type OrderRequest, type RawOrderRequest } from './order-request.ts';
+import type {
+  Funding, OrderFeed, PlacementRefusal, PricedOrder, PricingClient, PricingSnapshot, Store,
+} from './ports.ts';
+import { chargeFor, discounted, discountPercent, type Charge } from './pricing.ts';
+import { parseRecipient } from './recipient.ts';
+import { Rejection, TemporarilyUnavailable, type RejectionCode } from './rejection.ts';
+import type { TopupOrder } from './topup-order.ts';
+import { hashVoucherCode } from './voucher.ts';
+import { chooseWallet } from './wallet.ts';
+
+/** A price that went stale twice in a row: figures are being changed right now. */
+const STALE_RETRY_AFTER_MS = 1000;
+
+export interface CreateTopupOrder {
+  readonly store: Store;
+  readonly feed: OrderFeed;
+  readonly fulfilment: Fulfilment;
+  /** Key of the voucher code hashes. */
+  readonly hashingKey: string;
+  /** How long a request may wait for a product that is fulfilled inside it. */
+  readonly inlineWaitMs: number;
+}
+
+/**
+ * From request to a paid, queued order. Atomic: `placeOrder`, which de-duplicates, debits (or
+ * redeems) and inserts in one transaction. Not atomic: everything before it only reads, and the
+ * bounded try after it runs on an order that already stands.
+ * @throws Rejection where the request is refused: no order exists and nothing was debited
+ * @throws TemporarilyUnavailable where prices changed twice meanwhile: nothing was done
+ */
+export async function createTopupOrder(
+  clientId: number,
+  raw: RawOrderRequest,
+  deps: CreateTopupOrder,
+): Promise<TopupOrder> {
+  const request = parseOrderRequest(raw);
+  let snapshot = deps.store.pricing();
+  for (let round = 1; round <= 2; round += 1) {
+    const order = await priceOrTellDuplicate({ clientId, request, snapshot }, deps);
+    const placement = await deps.store.placeOrder(order);
+    if (placement.verdict === 'PLACED') return fulfilNow(placement.order, deps);
+    if (placement.verdict !== 'STALE') {
+      throw await refusal(placement.verdict, order, deps);
+    }
+    snapshot = await deps.store.refreshPricing();
+  }
+  throw new TemporarilyUnavailable('Prices are changing, please retry', STALE_RETRY_AFTER_MS);
+}
+
+interface Pricing {
+  readonly clientId: number;
+  readonly request: OrderRequest;
+  readonly snapshot: PricingSnapshot;
+}
+
+/** A retry must hear of its duplicate before anything that may have changed since. */
+async function priceOrTellDuplicate(
+  pricing: Pricing,
+  deps: CreateTopupOrder,
+): Promise<PricedOrder> {
+  try {
+    return priceOrder(pricing, deps.hashingKey);
+  } catch (error) {
+    const { clientId, request } = pricing;
+    if (!(error instanceof Rejection) || request.clientReference === null) throw error;
+    const existing = await deps.store.findOrderByReference(clientId, request.clientReference);
+    if (existing === null) throw error;
+    throw duplicate(existing, digestRequest(request, request.inputData));
+  }
+}
+
+/** Steps 1 and 2: product, recipient, variant, charge. Pure, over one snapshot. */
+function priceOrder({ clientId, request, snapshot }: Pricing, hashingKey: string): PricedOrder {
+  const { client, product } = findProduct(snapshot, { clientId, productId: request.productId });
+  const { inputData, recipient } = parseRecipient(product, request.inputData);
+  const variant = pickVariant(product, {
+    amount: request.amount,
+    category: request.category,
+    isEntitled: (each) => !client.disabledVariants.has(each.id),
+    payable: (each) => discounted(request.amount, discountPercent(client, product, each)),
+  });
+  const percent = discountPercent(client, product, variant);
+  const faceValue = { amount: request.amount, currency: product.currency };
+  const { funding, charge } = fund({ client, request, snapshot, faceValue, percent, hashingKey });
+  return {
+    clientId,
+    clientReference: request.clientReference,
+    inputDigest: digestRequest(request, inputData),
+    productId: product.id,
+    variantId: variant.id,
+    productName: product.name,
+    variantName: variant.name,
+    countryCode: product.countryCode,
+    faceValue,
+    ...charge,
+    funding,
+    inputData,
+    recipient,
+    inputFieldsVersion: product.inputFieldsVersion,
+    fulfilsInRequest: product.fulfilsInRequest,
+    pricingVersion: snapshot.version,
+    priceValidUntil: snapshot.validUntil,
+  };
+}
+
+/** The product, where it is active and sold to this client. @throws Rejection PRODUCT_NOT_FOUND */
+export function findProduct(
+  snapshot: PricingSnapshot,
+  ids: { readonly clientId: number; readonly productId: number },
+): { readonly client: PricingClient; readonly product: Product } {
+  const client = snapshot.client(ids.clientId);
+  const product = snapshot.product(ids.productId);
+  if (client === undefined || product === undefined || !isSoldTo(client, product)) {
+    throw new Rejection('PRODUCT_NOT_FOUND', 'Product not found', { field: ['productId'] });
+  }
+  return { client, product };
+}
+
+function isSoldTo(client: PricingClient, product: Product): boolean {
+  return product.isActive && !client.disabledProducts.has(product.id)
+    && (!product.isRestricted || client.enabledProducts.has(product.id));
+}
+
+/** A voucher pays the face value, without discount or forex; a wallet pays the charge. */
+function fund(options: {
+  readonly client: PricingClient;
+  readonly request: OrderRequest;
+  readonly snapshot: PricingSnapshot;
+  readonly faceValue: Charge['charge'];
+  readonly percent: string;
+  readonly hashingKey: string;
+}): { readonly funding: Funding; readonly charge: Charge } {
+  const { client, request, snapshot, faceValue, percent, hashingKey } = options;
+  if (request.voucherCode !== null) {
+    const codeHash = hashVoucherCode(request.voucherCode, hashingKey);
+    return {
+      funding: { kind: 'VOUCHER', codeHash },
+      charge: { discountPercent: '0', forexRate: null, forexRateId: null, charge: faceValue },
+    };
+  }
+  const wallet = chooseWallet(client, {
+    walletId: request.walletId,
+    currency: faceValue.currency,
+    allowForexFallback: request.allowForexFallback,
+  });
+  return {
+    funding: { kind: 'WALLET', walletId: wallet.id },
+    charge: chargeFor({ snapshot, faceValue, percent, wallet }),
+  };
+}
+
+const REFUSALS: Readonly<Record<Exclude<PlacementRefusal, 'STALE' | 'DUPLICATE'>,
+  { readonly code: RejectionCode; readonly message: string; readonly field: string }>> = {
+  INSUFFICIENT_FUNDS:
+    { code: 'INSUFFICIENT_FUNDS', message: 'Insufficient wallet balance', field: 'walletId' },
+  WALLET_FROZEN: { code: 'WALLET_FROZEN', message: 'Wallet is frozen', field: 'walletId' },
+  VOUCHER_INVALID: {
+    code: 'VOUCHER_INVALID',
+    message: 'Voucher code is invalid or already redeemed',
+    field: 'redeemVoucherCode',
+  },
+  VOUCHER_VALUE_MISMATCH: {
+    code: 'VOUCHER_VALUE_MISMATCH',
+    message: 'Voucher value does not match the order amount',
+    field: 'redeemVoucherCode',
+  },
+};
+
+async function refusal(
+  verdict: Exclude<PlacementRefusal, 'STALE'>,
+  order: PricedOrder,
+  deps: CreateTopupOrder,
+): Promise<Rejection> {
+  if (verdict === 'DUPLICATE') {
+    const reference = order.clientReference ?? '';
+    const existing = await deps.store.findOrderByReference(order.clientId, reference);
+    return duplicate(existing, order.inputDigest);
+  }
+  const { code, message, field } = REFUSALS[verdict];
+  return new Rejection(code, message, { field: [field] });
+}
+
+function duplicate(existing: TopupOrder | null, inputDigest: string): Rejection {
+  const isSame = existing?.inputDigest === inputDigest;
+  return new Rejection('DUPLICATE_CLIENT_REFERENCE', 'Duplicate client_reference', {
+    field: ['clientReference'],
+    ...(isSame ? {} : { detail: 'INPUT_MISMATCH' }),
+  });
+}
+
+/** One bounded try, outside any transaction, where the product fulfils inside the request. */
+async function fulfilNow(order: TopupOrder, deps: CreateTopupOrder): Promise<TopupOrder> {
+  if (!order.fulfilsInRequest) return order;
+  return fulfilInRequest(order, { ...deps.fulfilment, feed: deps.feed, waitMs: deps.inlineWaitMs });
+}

@@ -1,0 +1,185 @@
+import type {
+  ClaimedOrder, Clock, FulfilmentStore, Move, MoveResult, OrderFeed, Outcome, RawCallback,
+  Supplier, SupplierRegistry,
+} from './ports.ts';
+import type { FailureCode, TopupOrder } from './topup-order.ts';
+
+/** Retries of many orders that failed together are spread by this share of the step. */
+const JITTER = 0.2;
+/** A supplier may ask for patience, but not for more than this. */
+const RETRY_AFTER_MS_MAX = 3_600_000;
+
+export interface Fulfilment {
+  readonly store: FulfilmentStore;
+  readonly suppliers: SupplierRegistry;
+  readonly clock: Clock;
+  /** 0 to 1; tests fix it. */
+  readonly random: () => number;
+}
+
+/**
+ * Takes one claimed order one step further. The attempt was noted before (by the claim), the
+ * supplier is called outside any transaction, and the outcome is recorded in one of its own; a
+ * crash in between leaves the lease to expire, and whoever takes over asks before sending.
+ */
+export async function fulfilTopupOrder(
+  order: ClaimedOrder,
+  deps: Fulfilment,
+): Promise<MoveResult> {
+  const outcome = await callSupplier(order, deps);
+  const move = decideMove(order, outcome, deps.random);
+  const { clientId, orderId, route, leaseToken } = order;
+  return deps.store.recordMove({ clientId, orderId, route, leaseToken, move, callback: null });
+}
+
+async function callSupplier(order: ClaimedOrder, deps: Fulfilment): Promise<Outcome> {
+  if (order.action === 'NO_ROUTE') return { kind: 'FAILED', failureCode: 'PRODUCT_UNAVAILABLE' };
+  const supplier = deps.suppliers.find(order.supplierCode);
+  if (supplier === undefined) {
+    return { kind: 'TRANSIENT', reason: 'supplier not configured', retryAfterMs: null };
+  }
+  const signal = AbortSignal.timeout(order.callDeadlineMs);
+  return order.action === 'SUBMIT' ? supplier.submit(order, signal) : ask(supplier, order, signal);
+}
+
+/** Where a supplier cannot be asked, only one that de-duplicates may be sent to again. */
+async function ask(supplier: Supplier, order: ClaimedOrder, signal: AbortSignal): Promise<Outcome> {
+  if (order.canBeQueried) return supplier.query(order, signal);
+  return order.dedupesByReference
+    ? { kind: 'NOT_FOUND' }
+    : { kind: 'UNKNOWN', reason: 'supplier can neither be asked nor be sent to again' };
+}
+
+/** Definite refusals that may pass with time: tried again until the window ends. */
+const RETRIED_IN_WINDOW: ReadonlySet<FailureCode> = new Set<FailureCode>(
+  ['OPERATOR_UNAVAILABLE', 'OPERATOR_LIMIT_EXCEEDED'],
+);
+/** Definite refusals of this supplier only: the next route may still deliver. */
+const TRIED_ELSEWHERE: ReadonlySet<FailureCode> = new Set<FailureCode>(
+  ['PRODUCT_UNAVAILABLE', 'PRODUCT_OUT_OF_STOCK'],
+);
+
+/**
+ * What an outcome means for the order. A transient answer never ends an order, an unknown one is
+ * asked about before anything is sent again, and only definite news is final.
+ */
+export function decideMove(order: ClaimedOrder, outcome: Outcome, random: () => number): Move {
+  switch (outcome.kind) {
+    case 'DELIVERED':
+      return { kind: 'DELIVER', receipt: outcome.receipt };
+    case 'REVERSED':
+      return { kind: 'REVERSE' };
+    case 'ACCEPTED':
+      return { kind: 'AWAIT', nextInMs: backoff(order, random) };
+    case 'FAILED':
+      return decideAfterRefusal(order, outcome.failureCode, random);
+    case 'TRANSIENT':
+      return decideAfterTransient(order, outcome.retryAfterMs, random);
+    case 'UNKNOWN':
+      return decideAfterUnknown(order, random);
+    case 'NOT_FOUND':
+      return decideAfterNotFound(order);
+  }
+}
+
+function decideAfterRefusal(order: ClaimedOrder, code: FailureCode, random: () => number): Move {
+  if (RETRIED_IN_WINDOW.has(code) && order.windowLeftMs > 0) {
+    return { kind: 'RETRY', nextInMs: Math.min(backoff(order, random), order.windowLeftMs) };
+  }
+  if (TRIED_ELSEWHERE.has(code) && order.hasNextRoute) return { kind: 'NEXT_ROUTE' };
+  return { kind: 'FAIL', failureCode: code };
+}
+
+function decideAfterTransient(
+  order: ClaimedOrder,
+  retryAfterMs: number | null,
+  random: () => number,
+): Move {
+  const asked = Math.min(retryAfterMs ?? 0, RETRY_AFTER_MS_MAX);
+  const nextInMs = Math.max(backoff(order, random), asked);
+  // A question that got no answer says nothing of the order.
+  if (order.action === 'QUERY') return keepAsking(order, nextInMs);
+  return order.windowLeftMs > 0 ? { kind: 'RETRY', nextInMs } : { kind: 'REVIEW', nextInMs };
+}
+
+function decideAfterUnknown(order: ClaimedOrder, random: () => number): Move {
+  return keepAsking(order, backoff(order, random));
+}
+
+function keepAsking(order: ClaimedOrder, nextInMs: number): Move {
+  const isHopeless = !order.canBeQueried && !order.dedupesByReference;
+  return order.windowLeftMs > 0 && !isHopeless
+    ? { kind: 'ASK_AGAIN', nextInMs }
+    : { kind: 'REVIEW', nextInMs };
+}
+
+/** "Not found" proves non-delivery only once a send can no longer be on its way. */
+function decideAfterNotFound(order: ClaimedOrder): Move {
+  if (order.resendInMs > 0) return { kind: 'ASK_AGAIN', nextInMs: order.resendInMs };
+  return order.windowLeftMs > 0
+    ? { kind: 'RETRY', nextInMs: 0 }
+    : { kind: 'FAIL', failureCode: 'UNKNOWN' };
+}
+
+/** The ladder's step for this many calls without news, +-20 %. */
+function backoff(order: ClaimedOrder, random: () => number): number {
+  const rung = Math.min(order.backoffStep, order.backoffMs.length - 1);
+  const step = order.backoffMs[rung] ?? 0;
+  return Math.trunc(step * (1 - JITTER + 2 * JITTER * random()));
+}
+
+/**
+ * One bounded try inside a request: the same step as a worker's, then a wait for whatever the
+ * supplier, a callback or a worker makes of the order. Returns the order as it stands after
+ * `waitMs` at the latest; the step itself goes on and is recorded even if nobody waits any more.
+ */
+export async function fulfilInRequest(
+  order: TopupOrder,
+  deps: Fulfilment & { readonly feed: OrderFeed; readonly waitMs: number },
+): Promise<TopupOrder> {
+  const startedMs = deps.clock.monotonicMs();
+  const claimed = await deps.store.claimOrder(order.clientId, order.id);
+  if (claimed !== null) {
+    const waited = new AbortController();
+    const step = fulfilTopupOrder(claimed, deps);
+    await Promise.race([step, deps.clock.sleep(deps.waitMs, waited.signal)]);
+    waited.abort();
+  }
+  const leftMs = deps.waitMs - (deps.clock.monotonicMs() - startedMs);
+  return deps.feed.untilTerminal(order.clientId, order.id, Math.max(leftMs, 0));
+}
+
+export type CallbackResult = 'REFUSED' | 'TRY_LATER' | 'KEPT' | 'DONE';
+
+/**
+ * A supplier's unasked message. REFUSED: not authentic, nothing is stored. KEPT: authentic, but of
+ * no order we know. TRY_LATER: the order is in a worker's hands right now. DONE: applied, or
+ * already known.
+ */
+export async function receiveCallback(
+  raw: RawCallback & { readonly supplierCode: string },
+  deps: Fulfilment,
+): Promise<CallbackResult> {
+  const callback = deps.suppliers.find(raw.supplierCode)?.verifyCallback(raw) ?? null;
+  if (callback === null) return 'REFUSED';
+  const { event, outcome } = callback;
+  const order = await deps.store.findSubmission(event.supplierReference, raw.supplierCode);
+  if (order === null) {
+    await deps.store.keepStrayCallback(event);
+    return 'KEPT';
+  }
+  const { clientId, orderId, route } = order;
+  const move = decideAfterCallback(order, outcome, deps.random);
+  const result = await deps.store.recordMove({
+    clientId, orderId, route, leaseToken: null, move, callback: event,
+  });
+  if (result === 'CONFLICTING_EVENT') return 'REFUSED';
+  return result === 'STALE_LEASE' ? 'TRY_LATER' : 'DONE';
+}
+
+/** Only news that is final, or definitely not applied, moves an order unasked. */
+function decideAfterCallback(order: ClaimedOrder, outcome: Outcome, random: () => number): Move {
+  const isNews = outcome.kind === 'DELIVERED' || outcome.kind === 'FAILED'
+    || outcome.kind === 'REVERSED';
+  return isNews ? decideMove(order, outcome, random) : { kind: 'NONE' };
+}

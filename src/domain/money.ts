@@ -1,0 +1,73 @@
+import { Decimal } from 'decimal.js';
+
+/** An exact amount as canonical decimal text ("4.7405", "712"): no exponent, no trailing zeros. */
+export type Amount = string;
+
+/** An exact amount in an ISO 4217 currency. */
+export interface Money {
+  readonly amount: Amount;
+  readonly currency: string;
+}
+
+/** A number exactly as it was written by the caller, before any float could round it. */
+export class NumberText {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** Digits after the point that the ledger keeps. */
+export const LEDGER_DECIMALS = 4;
+
+// Wide enough for 20 digits of money times 20 digits of rate: products are exact, and the one
+// rounding happens where it is named.
+const Exact = Decimal.clone({ precision: 60, rounding: Decimal.ROUND_HALF_UP, toExpPos: 60, toExpNeg: -60 });
+
+/** "10.0000" -> "10"; `text` must be a decimal number. */
+export function canonical(text: string): Amount {
+  return new Exact(text).toFixed();
+}
+
+export function compare(a: Amount, b: Amount): number {
+  return new Exact(a).comparedTo(b);
+}
+
+export function isPositive(amount: Amount): boolean {
+  return new Exact(amount).greaterThan(0);
+}
+
+export function decimalPlaces(amount: Amount): number {
+  return new Exact(amount).decimalPlaces();
+}
+
+export function subtract(a: Amount, b: Amount): Amount {
+  return new Exact(a).minus(b).toFixed();
+}
+
+export function add(a: Amount, b: Amount): Amount {
+  return new Exact(a).plus(b).toFixed();
+}
+
+/** percent % of amount, rounded half-up to the ledger's 4 decimals. */
+export function percentOf(amount: Amount, percent: string): Amount {
+  const exact = new Exact(amount).times(percent).dividedBy(100);
+  return exact.toDecimalPlaces(LEDGER_DECIMALS, Decimal.ROUND_HALF_UP).toFixed();
+}
+
+/** amount x rate, rounded half-up once to `decimals`, the paying currency's precision. */
+export function convert(amount: Amount, options: { rate: string; decimals: number }): Amount {
+  const exact = new Exact(amount).times(options.rate);
+  return exact.toDecimalPlaces(options.decimals, Decimal.ROUND_HALF_UP).toFixed();
+}
+
+/** True where (amount - from) is a whole multiple of step. */
+export function isOnStep(amount: Amount, range: { from: Amount; step: Amount }): boolean {
+  return new Exact(amount).minus(range.from).modulo(range.step).isZero();
+}
+
+/** The allowed amount at or below `amount` on the grid from, from + step, ... */
+export function stepBelow(amount: Amount, range: { from: Amount; step: Amount }): Amount {
+  const steps = new Exact(amount).minus(range.from).dividedToIntegerBy(range.step);
+  return steps.times(range.step).plus(range.from).toFixed();
+}

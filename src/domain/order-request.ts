@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import { VARIANT_CATEGORIES, type VariantCategory } from './catalogue.ts';
+import { canonical, decimalPlaces, isPositive, LEDGER_DECIMALS, NumberText, type Amount } from './money.ts';
+import { Rejection } from './rejection.ts';
+import { normaliseVoucherCode } from './voucher.ts';
+
+/** 9 integer digits: 999,999,999.9999 is the greatest amount. */
+const INTEGER_DIGITS_MAX = 9;
+const SIGNIFICANT_DIGITS_MAX = 15;
+/** A longer literal is refused before it is parsed. */
+const LITERAL_LENGTH_MAX = 32;
+const REFERENCE_LENGTH_MAX = 255;
+
+/** A create request as a door read it: numbers as NumberText, input_data as key-value pairs. */
+export interface RawOrderRequest {
+  readonly productId: unknown;
+  readonly amount: unknown;
+  readonly inputData: unknown;
+  readonly clientReference: unknown;
+  readonly walletId: unknown;
+  readonly category: unknown;
+  readonly redeemVoucherCode: unknown;
+  readonly allowForexFallback: boolean;
+}
+
+/** A create request whose form is right; nothing has been looked up yet. */
+export interface OrderRequest {
+  readonly productId: number;
+  readonly amount: Amount;
+  readonly inputData: unknown;
+  readonly clientReference: string | null;
+  readonly walletId: number | null;
+  readonly category: VariantCategory | null;
+  /** Normalised; an unusable code is kept as '' and is refused like an unknown one. */
+  readonly voucherCode: string | null;
+  readonly allowForexFallback: boolean;
+}
+
+/** Checks the form of a request, in the documented order. @throws Rejection VALIDATION_FAILURE */
+export function parseOrderRequest(raw: RawOrderRequest): OrderRequest {
+  const productId = parseId(raw.productId);
+  if (productId === null) throw invalid('productId', 'Product ID is required');
+  const amount = parseFaceValue(raw.amount);
+  const clientReference = parseClientReference(raw.clientReference);
+  const walletId = isAbsent(raw.walletId) ? null : parseId(raw.walletId);
+  if (walletId === null && !isAbsent(raw.walletId)) {
+    throw invalid('walletId', 'Wallet ID must be a positive integer');
+  }
+  const category = parseCategory(raw.category);
+  const voucherCode = parseVoucherCode(raw.redeemVoucherCode);
+  if (voucherCode !== null && walletId !== null) {
+    throw invalid('redeemVoucherCode', 'A voucher cannot be combined with a wallet');
+  }
+  return {
+    productId,
+    amount,
+    inputData: raw.inputData,
+    clientReference,
+    walletId,
+    category,
+    voucherCode,
+    allowForexFallback: raw.allowForexFallback,
+  };
+}
+
+/** A positive integer below 2^53 written as plain digits, or null. */
+export function parseId(value: unknown): number | null {
+  if (!(value instanceof NumberText) || !/^[1-9][0-9]{0,15}$/.test(value.text)) return null;
+  const id = Number(value.text);
+  return Number.isSafeInteger(id) ? id : null;
+}
+
+/** The exact amount of a number as written. @throws Rejection VALIDATION_FAILURE */
+export function parseFaceValue(value: unknown): Amount {
+  if (!(value instanceof NumberText)) throw invalid('amount', 'Amount is required');
+  const text = value.text;
+  const isWritten = /^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?$/.test(text);
+  if (text.length > LITERAL_LENGTH_MAX || !isWritten) {
+    throw invalid('amount', 'Amount has too many digits');
+  }
+  const amount = canonical(text);
+  if (!isPositive(amount)) throw invalid('amount', 'Amount is required');
+  if (decimalPlaces(amount) > LEDGER_DECIMALS) {
+    throw invalid('amount', 'Amount must have at most 4 decimals');
+  }
+  const [integer = '', fraction = ''] = amount.split('.');
+  if (integer.length > INTEGER_DIGITS_MAX
+    || integer.length + fraction.length > SIGNIFICANT_DIGITS_MAX) {
+    throw invalid('amount', 'Amount must be at most 999999999.9999');
+  }
+  return amount;
+}
+
+function parseClientReference(value: unknown): string | null {
+  if (isAbsent(value)) return null;
+  if (typeof value !== 'string' || !/^[\x20-\x7e]+$/.test(value)
+    || value.length > REFERENCE_LENGTH_MAX) {
+    throw invalid('clientReference', 'Client reference must be 1 to 255 printable ASCII characters');
+  }
+  return value;
+}
+
+function parseCategory(value: unknown): VariantCategory | null {
+  if (isAbsent(value)) return null;
+  const category = VARIANT_CATEGORIES.find((each) => each === value);
+  if (category === undefined) {
+    throw invalid('category', `Category must be one of ${VARIANT_CATEGORIES.join(', ')}`);
+  }
+  return category;
+}
+
+function parseVoucherCode(value: unknown): string | null {
+  if (isAbsent(value)) return null;
+  if (typeof value !== 'string') throw invalid('redeemVoucherCode', 'Voucher code must be text');
+  return normaliseVoucherCode(value) ?? '';
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null;
+}
+
+function invalid(field: string, message: string): Rejection {
+  return new Rejection('VALIDATION_FAILURE', message, { field: [field] });
+}
+
+/**
+ * A digest of what was asked for, after normalisation: equal for a repeated request. `inputData`
+ * is the normalised map, or the pairs as sent where they could not be normalised.
+ */
+export function digestRequest(request: OrderRequest, inputData: unknown): string {
+  const pairs = Array.isArray(inputData) ? inputData : Object.entries(inputData ?? {});
+  const sorted = pairs.map((pair) => JSON.stringify(pair)).sort();
+  const asked = [request.productId, request.amount, sorted, request.walletId, request.category,
+    request.voucherCode];
+  return createHash('sha256').update(JSON.stringify(asked)).digest('base64url');
+}

@@ -1,0 +1,77 @@
+import type { Product, Variant } from './catalogue.ts';
+import { compare, convert, isPositive, percentOf, subtract, type Amount, type Money } from './money.ts';
+import type { ClientWallet, Discount, PricingClient, PricingSnapshot } from './ports.ts';
+import { Rejection } from './rejection.ts';
+
+/** What a wallet pays, and how it came about: all of it is kept on the order. */
+export interface Charge {
+  readonly discountPercent: string;
+  readonly forexRate: string | null;
+  readonly forexRateId: number | null;
+  readonly charge: Money;
+}
+
+/** The client's discount in percent; the most specific row wins, the greatest among equals. */
+export function discountPercent(client: PricingClient, product: Product, variant: Variant): string {
+  const applies: readonly ((discount: Discount) => boolean)[] = [
+    (row) => row.variantId === variant.id,
+    (row) => row.productId === product.id,
+    (row) => row.category !== null && row.category === variant.category,
+    (row) => row.topupType === product.topupType,
+    (row) => row.variantId === null && row.productId === null
+      && row.category === null && row.topupType === null,
+  ];
+  for (const isSpecific of applies) {
+    const percents = client.discounts.filter(isSpecific).map((row) => row.percent);
+    const greatest = percents.sort(compare).at(-1);
+    if (greatest !== undefined) return greatest;
+  }
+  return '0';
+}
+
+/** Face value less the discount, 4 decimals, in the product's currency. */
+export function discounted(faceValue: Amount, percent: string): Amount {
+  return subtract(faceValue, percentOf(faceValue, percent));
+}
+
+/**
+ * Face value -> charge: the discount rounded half-up to 4 decimals; with forex rounded once more
+ * to the wallet currency's precision.
+ * @throws Rejection EXCHANGE_RATE_NOT_AVAILABLE where the directed pair has no rate;
+ *   AMOUNT_NOT_AVAILABLE where the charge would round to nothing
+ */
+export function chargeFor(options: {
+  readonly snapshot: PricingSnapshot;
+  readonly faceValue: Money;
+  readonly percent: string;
+  readonly wallet: ClientWallet;
+}): Charge {
+  const { snapshot, faceValue, percent, wallet } = options;
+  const total = discounted(faceValue.amount, percent);
+  if (wallet.currency === faceValue.currency) {
+    return priced({ percent, rate: null, amount: total, currency: wallet.currency });
+  }
+  const rate = snapshot.rate(faceValue.currency, wallet.currency);
+  if (rate === undefined) {
+    throw new Rejection('EXCHANGE_RATE_NOT_AVAILABLE',
+      'Exchange rate not available for the wallet currency', { field: ['walletId'] });
+  }
+  const decimals = snapshot.precision(wallet.currency);
+  const amount = convert(total, { rate: rate.rate, decimals });
+  return priced({ percent, rate, amount, currency: wallet.currency });
+}
+
+function priced(from: {
+  percent: string; rate: { id: number; rate: string } | null; amount: Amount; currency: string;
+}): Charge {
+  if (!isPositive(from.amount)) {
+    throw new Rejection('AMOUNT_NOT_AVAILABLE', 'Amount is too small for the wallet currency',
+      { field: ['amount'] });
+  }
+  return {
+    discountPercent: from.percent,
+    forexRate: from.rate?.rate ?? null,
+    forexRateId: from.rate?.id ?? null,
+    charge: { amount: from.amount, currency: from.currency },
+  };
+}

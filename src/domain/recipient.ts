@@ -1,0 +1,119 @@
+import isoCountries from 'i18n-iso-countries';
+import { parsePhoneNumberFromString, type CountryCode } from 'libphonenumber-js/max';
+import type { InputField, Product } from './catalogue.ts';
+import { Rejection, type Problem } from './rejection.ts';
+
+/** No value is longer, whatever a field says. */
+const VALUE_LENGTH_MAX = 255;
+/** Catalogue patterns run on user text: a longer value is refused before it meets one. */
+const PATTERN_LENGTH_MAX = 128;
+/** More problems than this are not listed: 10,000 unknown keys get a short answer. */
+const PROBLEM_COUNT_MAX = 20;
+
+/** A request's input_data after checking: what is echoed, and who receives the value. */
+export interface Recipient {
+  readonly inputData: Readonly<Record<string, string>>;
+  readonly recipient: string;
+}
+
+/**
+ * Checks input_data against the product's fields and normalises it (trimmed; phones in E.164).
+ * `entries` are the key-value pairs as sent; undefined where the caller sent none.
+ * @throws Rejection INVALID_INPUT_FIELD naming every faulty key, never a value
+ */
+export function parseRecipient(product: Product, entries: unknown): Recipient {
+  const given = new Map<string, unknown>(entriesOf(entries));
+  const problems: Problem[] = [];
+  const known = new Set(product.inputFields.map((field) => field.name));
+  for (const name of given.keys()) {
+    if (!known.has(name)) problems.push(problem(name, 'UNKNOWN_FIELD', 'Unknown input field'));
+  }
+  const values: (readonly [string, string])[] = [];
+  for (const field of product.inputFields) {
+    const raw = given.get(field.name);
+    if (raw === undefined || (typeof raw === 'string' && raw.trim() === '')) {
+      if (field.isRequired) {
+        problems.push(problem(field.name, 'MISSING_FIELD', 'Missing required input field'));
+      }
+      continue;
+    }
+    const value = typeof raw === 'string' ? normalise(field, raw.trim(), product) : null;
+    if (value === null) {
+      problems.push(problem(field.name, 'INVALID_VALUE', 'Invalid value for input field'));
+    } else {
+      values.push([field.name, value]);
+    }
+  }
+  if (problems.length > 0) throw refused(problems);
+  return { inputData: Object.fromEntries(values), recipient: values[0]?.[1] ?? '' };
+}
+
+function entriesOf(entries: unknown): readonly (readonly [string, unknown])[] {
+  if (entries === undefined) return [];
+  if (!Array.isArray(entries)) {
+    throw new Rejection('INVALID_INPUT_FIELD', 'input_data must be an object of text values',
+      { field: ['inputData'] });
+  }
+  return entries as (readonly [string, unknown])[];
+}
+
+function problem(name: string, code: string, says: string): Problem {
+  const shown = name.toWellFormed().replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 64);
+  return { field: ['inputData', shown], code, message: `${says}: ${shown}` };
+}
+
+function refused(problems: readonly Problem[]): Rejection {
+  const listed = problems.slice(0, PROBLEM_COUNT_MAX);
+  const message = listed.map((each) => each.message).join('; ');
+  return new Rejection('INVALID_INPUT_FIELD', message, { problems: listed });
+}
+
+function normalise(field: InputField, value: string, product: Product): string | null {
+  if (value.length > (field.maxLength ?? VALUE_LENGTH_MAX) || value.length > VALUE_LENGTH_MAX) return null;
+  if (value.length < (field.minLength ?? 0)) return null;
+  if (!value.isWellFormed() || hasControlCharacter(value)) return null;
+  if (field.pattern !== null && !matches(field.pattern, value)) return null;
+  switch (field.type) {
+    case 'text':
+      return value;
+    case 'number':
+      return /^[0-9]+(\.[0-9]+)?$/.test(value) ? value : null;
+    case 'email':
+      return /^[^\s@<>"]+@[^\s@<>"]+\.[^\s@<>".]+$/.test(value) ? value : null;
+    case 'select':
+      return field.options.some((option) => option.value === value) ? value : null;
+    case 'phone':
+      return parsePhone(value, product.countryCode);
+  }
+}
+
+function hasControlCharacter(value: string): boolean {
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  return /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(value);
+}
+
+const compiled = new Map<string, RegExp>();
+
+function matches(pattern: string, value: string): boolean {
+  if (value.length > PATTERN_LENGTH_MAX) return false;
+  let expression = compiled.get(pattern);
+  if (expression === undefined) {
+    expression = new RegExp(`^(?:${pattern})$`, 'u');
+    compiled.set(pattern, expression);
+  }
+  return expression.test(value);
+}
+
+/** The number in E.164, or null. A number of another country is refused unless the product is GLO. */
+export function parsePhone(value: string, countryCode: string): string | null {
+  // Only ASCII digits and the usual separators: other scripts' digits and letters are refused.
+  if (!/^\+?[0-9 ().\-/]{4,32}$/.test(value)) return null;
+  const region = isoCountries.alpha3ToAlpha2(countryCode) as CountryCode | undefined;
+  const phone = parsePhoneNumberFromString(value, {
+    ...(region === undefined ? {} : { defaultCountry: region }),
+    extract: false,
+  });
+  if (phone === undefined || !phone.isValid()) return null;
+  if (countryCode !== 'GLO' && phone.country !== region) return null;
+  return phone.number;
+}

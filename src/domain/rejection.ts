@@ -1,0 +1,58 @@
+/** The closed list of reasons to refuse a request. No order exists after any of them. */
+export const REJECTION_CODES = [
+  'VALIDATION_FAILURE',
+  'DUPLICATE_CLIENT_REFERENCE',
+  'PRODUCT_NOT_FOUND',
+  'INVALID_INPUT_FIELD',
+  'AMOUNT_NOT_AVAILABLE',
+  'CATEGORY_NOT_AVAILABLE',
+  'OUT_OF_STOCK',
+  'WALLET_NOT_FOUND',
+  'WALLET_FROZEN',
+  'EXCHANGE_RATE_NOT_AVAILABLE',
+  'INSUFFICIENT_FUNDS',
+  'VOUCHER_INVALID',
+  'VOUCHER_VALUE_MISMATCH',
+  'QUOTE_INVALID',
+  'NOT_CANCELLABLE',
+  'ORDER_NOT_FOUND',
+] as const;
+export type RejectionCode = (typeof REJECTION_CODES)[number];
+
+/** One fault of the request. `field` is the path in domain names, e.g. ['inputData', 'server']. */
+export interface Problem {
+  readonly field: readonly string[];
+  readonly code: string;
+  readonly message: string;
+}
+
+/** The request is refused. `message` is safe to show to the caller; `code` is what to switch on. */
+export class Rejection extends Error {
+  readonly code: RejectionCode;
+  readonly problems: readonly Problem[];
+  /** A word that narrows the code, e.g. INPUT_MISMATCH of a duplicate reference. */
+  readonly detail: string | undefined;
+
+  constructor(
+    code: RejectionCode,
+    message: string,
+    more: { problems?: readonly Problem[]; field?: readonly string[]; detail?: string } = {},
+  ) {
+    super(message);
+    this.name = 'Rejection';
+    this.code = code;
+    this.problems = more.problems ?? (more.field ? [{ field: more.field, code, message }] : []);
+    this.detail = more.detail;
+  }
+}
+
+/** We cannot decide now and nothing was done; the caller may ask again after `retryAfterMs`. */
+export class TemporarilyUnavailable extends Error {
+  readonly retryAfterMs: number;
+
+  constructor(message: string, retryAfterMs: number) {
+    super(message);
+    this.name = 'TemporarilyUnavailable';
+    this.retryAfterMs = retryAfterMs;
+  }
+}

@@ -1,0 +1,65 @@
+import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+
+// Tables as MikroORM knows them: for migrations' contracts and slow reads. Money is never written
+// through them: the program's role may not, and a read-modify-write would lose it.
+
+const money = () => p.decimal('string').precision(20).scale(4);
+
+export const WalletEntity = defineEntity({
+  name: 'Wallet',
+  tableName: 'wallet',
+  properties: {
+    clientId: p.bigint('number').primary(),
+    id: p.bigint('number').primary(),
+    currency: p.text(),
+    type: p.text().$type<'PREPAID' | 'POSTPAID'>(),
+    balance: money(),
+    creditLimit: money(),
+    isDefault: p.boolean(),
+    isFrozen: p.boolean(),
+  },
+});
+export type WalletRow = InferEntity<typeof WalletEntity>;
+
+export const TransferEntity = defineEntity({
+  name: 'Transfer',
+  tableName: 'transfer',
+  properties: {
+    clientId: p.bigint('number').primary(),
+    id: p.bigint('number').primary(),
+    reason: p.text(),
+    debitAccount: p.text(),
+    creditAccount: p.text(),
+    walletId: p.bigint('number').nullable(),
+    voucherId: p.bigint('number').nullable(),
+    topupOrderId: p.bigint('number').nullable(),
+    amount: money(),
+    currency: p.text(),
+    balanceAfter: money().nullable(),
+    remarks: p.text().nullable(),
+    createdAt: p.datetime(),
+  },
+});
+export type TransferRow = InferEntity<typeof TransferEntity>;
+
+export const SupplierEntity = defineEntity({
+  name: 'Supplier',
+  tableName: 'supplier',
+  properties: {
+    id: p.bigint('number').primary(),
+    code: p.text(),
+    baseUrl: p.text(),
+    isSuspended: p.boolean(),
+    health: p.smallint(),
+    dedupesByReference: p.boolean(),
+    canBeQueried: p.boolean(),
+    concurrencyMax: p.integer(),
+    callDeadlineMs: p.integer(),
+    leaseMs: p.integer(),
+    settleWindowMs: p.integer(),
+    retryWindowMs: p.bigint('number'),
+    backoffMs: p.array<number>(),
+  },
+});
+
+export const entities = [WalletEntity, TransferEntity, SupplierEntity];

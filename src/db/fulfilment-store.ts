@@ -1,0 +1,130 @@
+import type pg from 'pg';
+import type {
+  ClaimedOrder, FulfilmentStore, MoveResult, RecordedMove, SupplierEvent,
+} from '../domain/ports.ts';
+import { Batcher } from './batcher.ts';
+import { toClaimedOrder } from './order-rows.ts';
+import { repeatUntilKnown } from './pool.ts';
+
+const BATCH_SIZE_MAX = 256;
+
+/** The parts of '<clientId>-<orderId>-<route>', or null where it is not one of ours. */
+export function parseSupplierReference(
+  reference: string,
+): { readonly clientId: number; readonly orderId: number; readonly route: number } | null {
+  const parts = /^([1-9][0-9]{0,15})-([1-9][0-9]{0,15})-([1-9])$/.exec(reference);
+  if (parts === null) return null;
+  const [clientId, orderId, route] = parts.slice(1).map(Number);
+  if (clientId === undefined || orderId === undefined || route === undefined) return null;
+  return Number.isSafeInteger(clientId) && Number.isSafeInteger(orderId)
+    ? { clientId, orderId, route }
+    : null;
+}
+
+/** Fulfilment over the functions of migrations/0005. `onMoved` is told after each commit. */
+export function createFulfilmentStore(options: {
+  readonly pool: pg.Pool;
+  readonly onMoved: () => void;
+}): FulfilmentStore {
+  const { pool, onMoved } = options;
+  const moves = new Batcher<RecordedMove, MoveResult>({
+    sizeMax: BATCH_SIZE_MAX,
+    run: async (batch) => {
+      const results = await recordMoves(pool, batch);
+      onMoved();
+      return results;
+    },
+  });
+  return {
+    async claimOrders({ limit, closedSuppliers }) {
+      const orders = await queryClaims(pool, 'claim_orders', [limit, [...closedSuppliers]]);
+      if (orders.length > 0) onMoved();
+      return orders;
+    },
+    async claimOrder(clientId, orderId) {
+      const [order] = await queryClaims(pool, 'claim_order', [clientId, orderId]);
+      if (order !== undefined) onMoved();
+      return order ?? null;
+    },
+    recordMove: (move) => moves.add(move),
+    async findSubmission(supplierReference, supplierCode) {
+      const ours = parseSupplierReference(supplierReference);
+      if (ours === null) return null;
+      const values = [ours.clientId, ours.orderId, ours.route, supplierCode];
+      const [order] = await queryClaims(pool, 'find_submission', values);
+      return order ?? null;
+    },
+    keepStrayCallback: (event) => keepStrayCallback(pool, event),
+    async nextDueInMs() {
+      const { rows } = await pool.query<{ in_ms: number | null }>({
+        name: 'next_due',
+        text: `select (extract(epoch from min(next_action_at) - clock_timestamp()) * 1000)::float8
+          as in_ms from topup_order where status = 'PENDING'`,
+      });
+      return rows[0]?.in_ms ?? null;
+    },
+  };
+}
+
+async function queryClaims(
+  pool: pg.Pool,
+  name: 'claim_orders' | 'claim_order' | 'find_submission',
+  values: readonly unknown[],
+): Promise<readonly ClaimedOrder[]> {
+  const parameters = values.map((_, index) => `$${index + 1}`).join(', ');
+  const { rows } = await pool.query<object>({
+    name,
+    text: `select * from ${name}(${parameters})`,
+    values: [...values],
+  });
+  return rows.map(toClaimedOrder);
+}
+
+async function recordMoves(
+  pool: pg.Pool,
+  batch: readonly RecordedMove[],
+): Promise<readonly MoveResult[]> {
+  const values = [JSON.stringify(batch.map(toMoveRow))];
+  // A repeat changes nothing: a terminal order stays as it is, and a step's lease is given up.
+  const { rows } = await repeatUntilKnown(() =>
+    pool.query<{ ordinal: number; result: MoveResult }>({
+      name: 'record_moves',
+      text: 'select * from record_moves($1::json)',
+      values,
+    }));
+  return rows.sort((a, b) => a.ordinal - b.ordinal).map((row) => row.result);
+}
+
+function toMoveRow(recorded: RecordedMove, index: number): object {
+  const { move, callback } = recorded;
+  return {
+    ordinal: index + 1,
+    client_id: recorded.clientId,
+    order_id: recorded.orderId,
+    route: recorded.route,
+    lease_token: recorded.leaseToken,
+    kind: move.kind,
+    failure_code: move.kind === 'FAIL' ? move.failureCode : null,
+    next_in_ms: 'nextInMs' in move ? Math.ceil(move.nextInMs) : null,
+    receipt: move.kind === 'DELIVER' ? move.receipt : null,
+    supplier_code: callback?.supplierCode ?? null,
+    event_id: callback?.eventId ?? null,
+    supplier_reference: callback?.supplierReference ?? null,
+    body_digest: callback?.bodyDigest ?? null,
+  };
+}
+
+async function keepStrayCallback(pool: pg.Pool, event: SupplierEvent): Promise<void> {
+  const row = {
+    client_id: parseSupplierReference(event.supplierReference)?.clientId ?? 0,
+    supplier_code: event.supplierCode,
+    event_id: event.eventId,
+    supplier_reference: event.supplierReference,
+    body_digest: event.bodyDigest,
+  };
+  await pool.query({
+    name: 'keep_callback',
+    text: 'select keep_callback(json_populate_record(null::recorded_move, $1::json))',
+    values: [JSON.stringify(row)],
+  });
+}

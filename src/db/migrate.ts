@@ -1,0 +1,102 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { Migration, Migrator } from '@mikro-orm/migrations';
+import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
+import pg from 'pg';
+import { entities } from './entities.ts';
+
+const FOLDER = new URL('../../migrations/', import.meta.url);
+const TABLE = 'schema_migration';
+/** One migrator at a time, however many processes start together. */
+const LOCK_KEY = 6_204_871;
+
+/** Names of all migrations of this program, in order. */
+export function migrationNames(): readonly string[] {
+  return readdirSync(FOLDER)
+    .filter((file) => /^[0-9]{4}-.*\.sql$/.test(file))
+    .map((file) => file.replace(/\.sql$/, ''))
+    .sort();
+}
+
+type MigrationClass = new (...args: ConstructorParameters<typeof Migration>) => Migration;
+
+function migrationClass(name: string): MigrationClass {
+  return class SqlMigration extends Migration {
+    override up(): void {
+      this.addSql(readFileSync(new URL(`${name}.sql`, FOLDER), 'utf8'));
+    }
+  };
+}
+
+/**
+ * Applies what is missing, as the owner of the tables, and grants the program's role what it
+ * needs. Safe to run from several processes at once.
+ */
+export async function migrate(options: {
+  readonly ownerDatabaseUrl: string;
+  readonly programRole: string;
+}): Promise<void> {
+  const lock = new pg.Client({ connectionString: options.ownerDatabaseUrl });
+  await lock.connect();
+  try {
+    await lock.query('select pg_advisory_lock($1)', [LOCK_KEY]);
+    if ((await findMissingMigrations(lock)).length > 0) await applyMissing(options.ownerDatabaseUrl);
+    await grant(lock, options.programRole);
+  } finally {
+    await lock.end();
+  }
+}
+
+async function applyMissing(databaseUrl: string): Promise<void> {
+  const orm = await MikroORM.init(defineConfig({
+    clientUrl: databaseUrl,
+    entities,
+    extensions: [Migrator],
+    migrations: {
+      tableName: TABLE,
+      silent: true,
+      snapshot: false,
+      snapshotName: 'schema',
+      migrationsList: migrationNames().map((name) => ({ name, class: migrationClass(name) })),
+    },
+  }));
+  try {
+    await orm.migrator.up();
+  } finally {
+    await orm.close();
+  }
+}
+
+/** Migrations that this database has not had; all of them on an empty one. */
+export async function findMissingMigrations(client: pg.Client): Promise<readonly string[]> {
+  const { rows: [found] } = await client.query<{ exists: boolean }>(
+    'select to_regclass($1) is not null as exists', [TABLE],
+  );
+  if (found?.exists !== true) return migrationNames();
+  const { rows } = await client.query<{ name: string }>(`select name from ${TABLE}`);
+  const applied = new Set(rows.map((row) => row.name));
+  return migrationNames().filter((name) => !applied.has(name));
+}
+
+/** The program reads all, and writes only through the functions made for it. */
+const CALLABLE = [
+  'place_orders(json)',
+  'claim_orders(int, text[])',
+  'claim_order(bigint, bigint)',
+  'record_moves(json)',
+  'cancel_order(bigint, bigint)',
+  'find_submission(bigint, bigint, smallint, text)',
+  'keep_callback(recorded_move)',
+  'number_events(int)',
+];
+
+async function grant(client: pg.Client, programRole: string): Promise<void> {
+  const role = client.escapeIdentifier(programRole);
+  await client.query('begin');
+  await client.query('revoke execute on all functions in schema public from public');
+  await client.query(`grant usage on schema public to ${role}`);
+  await client.query(`grant select on all tables in schema public to ${role}`);
+  for (const callable of CALLABLE) {
+    await client.query(`grant execute on function ${callable} to ${role}`);
+  }
+  await client.query('commit');
+}

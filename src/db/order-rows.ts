@@ -1,0 +1,168 @@
+import { canonical } from '../domain/money.ts';
+import type { ClaimedOrder } from '../domain/ports.ts';
+import type { TopupOrder, TopupOrderEvent } from '../domain/topup-order.ts';
+
+/** The columns that `toOrder` reads. */
+export const ORDER_COLUMNS = `client_id, id, client_reference, input_digest, product_id, variant_id,
+  product_name, variant_name, country_code, face_value, face_currency, discount_percent, forex_rate,
+  charge, currency, funding_source, wallet_id, input_data, fulfils_in_request, status,
+  fulfilment_state, version, failure_code, attempt_count, last_attempt_at, next_action_at,
+  debit_transfer_id, refund_transfer_id, reversal_transfer_id, reversed_at, receipt, created_at,
+  completed_at`;
+
+interface OrderRow {
+  readonly client_id: number;
+  readonly id: number;
+  readonly client_reference: string | null;
+  readonly input_digest: string;
+  readonly product_id: number;
+  readonly variant_id: number;
+  readonly product_name: string;
+  readonly variant_name: string;
+  readonly country_code: string;
+  readonly face_value: string;
+  readonly face_currency: string;
+  readonly discount_percent: string;
+  readonly forex_rate: string | null;
+  readonly charge: string;
+  readonly currency: string;
+  readonly funding_source: TopupOrder['fundingSource'];
+  readonly wallet_id: number | null;
+  readonly input_data: Record<string, string>;
+  readonly fulfils_in_request: boolean;
+  readonly status: TopupOrder['status'];
+  readonly fulfilment_state: TopupOrder['fulfilmentState'];
+  readonly version: number;
+  readonly failure_code: TopupOrder['failureCode'];
+  readonly attempt_count: number;
+  readonly last_attempt_at: Date | null;
+  readonly next_action_at: Date | null;
+  readonly debit_transfer_id: number | null;
+  readonly refund_transfer_id: number | null;
+  readonly reversal_transfer_id: number | null;
+  readonly reversed_at: Date | null;
+  readonly receipt: Record<string, string> | null;
+  readonly created_at: Date;
+  readonly completed_at: Date | null;
+}
+
+/** A row of topup_order as the domain knows it; amounts in canonical text. */
+export function toOrder(raw: object): TopupOrder {
+  const row = raw as OrderRow;
+  // A voucher's movement of money is no wallet transaction: its ids are not the client's concern.
+  const isWallet = row.wallet_id !== null;
+  return {
+    clientId: row.client_id,
+    id: row.id,
+    clientReference: row.client_reference,
+    inputDigest: row.input_digest,
+    productId: row.product_id,
+    variantId: row.variant_id,
+    productName: row.product_name,
+    variantName: row.variant_name,
+    countryCode: row.country_code,
+    faceValue: { amount: canonical(row.face_value), currency: row.face_currency },
+    discountPercent: canonical(row.discount_percent),
+    forexRate: row.forex_rate === null ? null : canonical(row.forex_rate),
+    charge: { amount: canonical(row.charge), currency: row.currency },
+    fundingSource: row.funding_source,
+    walletId: row.wallet_id,
+    inputData: row.input_data,
+    fulfilsInRequest: row.fulfils_in_request,
+    status: row.status,
+    fulfilmentState: row.fulfilment_state,
+    version: row.version,
+    failureCode: row.failure_code,
+    attemptCount: row.attempt_count,
+    lastAttemptAt: row.last_attempt_at,
+    nextActionAt: row.next_action_at,
+    debitTransferId: isWallet ? row.debit_transfer_id : null,
+    refundTransferId: isWallet ? row.refund_transfer_id : null,
+    reversalTransferId: isWallet ? row.reversal_transfer_id : null,
+    reversedAt: row.reversed_at,
+    receipt: row.receipt,
+    createdAt: row.created_at,
+    completedAt: row.completed_at,
+  };
+}
+
+interface EventRow {
+  readonly client_id: number;
+  readonly topup_order_id: number;
+  readonly sequence: number;
+  readonly version: number;
+  readonly type: TopupOrderEvent['type'];
+  readonly previous_status: TopupOrderEvent['previousStatus'];
+  readonly status: TopupOrderEvent['status'];
+  readonly failure_code: TopupOrderEvent['failureCode'];
+  readonly occurred_at: Date;
+}
+
+/** A row of feed_entry joined with its event. */
+export function toEvent(raw: object): TopupOrderEvent {
+  const row = raw as EventRow;
+  return {
+    clientId: row.client_id,
+    topupOrderId: row.topup_order_id,
+    sequence: row.sequence,
+    version: row.version,
+    type: row.type,
+    previousStatus: row.previous_status,
+    status: row.status,
+    failureCode: row.failure_code,
+    occurredAt: row.occurred_at,
+  };
+}
+
+interface ClaimRow {
+  readonly client_id: number;
+  readonly order_id: number;
+  readonly lease_token: string;
+  readonly action: ClaimedOrder['action'];
+  readonly supplier_code: string | null;
+  readonly supplier_reference: string;
+  readonly supplier_sku: string | null;
+  readonly route: number;
+  readonly has_next_route: boolean;
+  readonly face_value: string;
+  readonly face_currency: string;
+  readonly country_code: string;
+  readonly recipient: string;
+  readonly input_data: Record<string, string>;
+  readonly attempt_count: number;
+  readonly backoff_step: number;
+  readonly backoff_ms: number[] | null;
+  readonly call_deadline_ms: number | null;
+  readonly window_left_ms: number | null;
+  readonly resend_in_ms: number;
+  readonly can_be_queried: boolean | null;
+  readonly dedupes_by_reference: boolean | null;
+}
+
+/** A row of claimed_order. An order without a supplier carries NO_ROUTE and empty settings. */
+export function toClaimedOrder(raw: object): ClaimedOrder {
+  const row = raw as ClaimRow;
+  return {
+    clientId: row.client_id,
+    orderId: row.order_id,
+    leaseToken: row.lease_token,
+    action: row.action,
+    supplierCode: row.supplier_code ?? '',
+    supplierReference: row.supplier_reference,
+    supplierSku: row.supplier_sku ?? '',
+    route: row.route,
+    hasNextRoute: row.has_next_route,
+    faceValue: { amount: canonical(row.face_value), currency: row.face_currency },
+    countryCode: row.country_code,
+    recipient: row.recipient,
+    inputData: row.input_data,
+    attemptCount: row.attempt_count,
+    backoffStep: row.backoff_step,
+    backoffMs: row.backoff_ms ?? [],
+    callDeadlineMs: row.call_deadline_ms ?? 0,
+    windowLeftMs: row.window_left_ms ?? 0,
+    resendInMs: row.resend_in_ms,
+    canBeQueried: row.can_be_queried ?? false,
+    dedupesByReference: row.dedupes_by_reference ?? false,
+  };
+}

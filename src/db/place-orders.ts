@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import type { Placement, PlacementRefusal, PricedOrder } from '../domain/ports.ts';
+import { TemporarilyUnavailable } from '../domain/rejection.ts';
+import type { TopupOrder } from '../domain/topup-order.ts';
+import { Batcher } from './batcher.ts';
+import { isConnectionLost, isKnownNotCommitted, repeatUntilKnown } from './pool.ts';
+
+/** Orders of one call: enough to share a commit, few enough to hold a wallet's lock briefly. */
+const BATCH_SIZE_MAX = 256;
+/** What a caller waits before it asks for an order whose fate is not known. */
+const RETRY_AFTER_MS = 1000;
+
+interface Placing {
+  readonly requestId: string;
+  readonly order: PricedOrder;
+}
+
+interface VerdictRow {
+  readonly ordinal: number;
+  readonly verdict: 'PLACED' | 'REPEATED' | PlacementRefusal;
+  readonly order_id: number | null;
+  readonly transfer_id: number | null;
+  readonly placed_at: Date;
+}
+
+export interface PlaceOrdersOptions {
+  readonly pool: pg.Pool;
+  readonly findOrder: (clientId: number, orderId: number) => Promise<TopupOrder | null>;
+  readonly onPlaced: () => void;
+}
+
+/** Places orders, those that arrive together in one call of `place_orders`. */
+export function createPlaceOrder(
+  options: PlaceOrdersOptions,
+): (order: PricedOrder) => Promise<Placement> {
+  const batcher = new Batcher<Placing, VerdictRow>({
+    sizeMax: BATCH_SIZE_MAX,
+    run: async (placings) => {
+      const rows = await callUntilKnown(options.pool, placings);
+      if (rows.some((row) => row.verdict === 'PLACED')) options.onPlaced();
+      return rows;
+    },
+  });
+  return async (order) => {
+    const row = await batcher.add({ requestId: randomUUID(), order });
+    if (row.verdict !== 'PLACED' && row.verdict !== 'REPEATED') return { verdict: row.verdict };
+    if (row.order_id === null) throw new Error('A placed order has no id');
+    if (row.verdict === 'PLACED') return { verdict: 'PLACED', order: placedOrder(order, row) };
+    const found = await options.findOrder(order.clientId, row.order_id);
+    if (found === null) throw new Error('A repeated order is not there');
+    return { verdict: 'PLACED', order: found };
+  };
+}
+
+/**
+ * Repeating the call is safe, because each order carries its request id: a call whose connection
+ * died during COMMIT finds what it placed, and a rival backend that is still at it is waited for.
+ */
+async function callUntilKnown(
+  pool: pg.Pool,
+  placings: readonly Placing[],
+): Promise<readonly VerdictRow[]> {
+  const values = [JSON.stringify(placings.map(toPlacement))];
+  try {
+    const text = 'select * from place_orders($1::json)';
+    const { rows } = await repeatUntilKnown(
+      () => pool.query<VerdictRow>({ name: 'place_orders', text, values }),
+    );
+    return rows.sort((a, b) => a.ordinal - b.ordinal);
+  } catch (error) {
+    if (!isConnectionLost(error) && !isKnownNotCommitted(error)) throw error;
+    throw new TemporarilyUnavailable(
+      'It is not known whether the order was placed; ask by its client_reference',
+      RETRY_AFTER_MS,
+    );
+  }
+}
+
+function toPlacement({ requestId, order }: Placing, index: number): object {
+  const { funding } = order;
+  return {
+    ordinal: index + 1,
+    client_id: order.clientId,
+    request_id: requestId,
+    client_reference: order.clientReference,
+    input_digest: order.inputDigest,
+    product_id: order.productId,
+    variant_id: order.variantId,
+    product_name: order.productName,
+    variant_name: order.variantName,
+    country_code: order.countryCode,
+    face_value: order.faceValue.amount,
+    face_currency: order.faceValue.currency,
+    discount_percent: order.discountPercent,
+    forex_rate: order.forexRate,
+    forex_rate_id: order.forexRateId,
+    charge: order.charge.amount,
+    currency: order.charge.currency,
+    wallet_id: funding.kind === 'WALLET' ? funding.walletId : null,
+    voucher_hash: funding.kind === 'VOUCHER' ? funding.codeHash : null,
+    input_data: order.inputData,
+    recipient: order.recipient,
+    input_fields_version: order.inputFieldsVersion,
+    fulfils_in_request: order.fulfilsInRequest,
+    pricing_version: order.pricingVersion,
+    price_valid_until: order.priceValidUntil,
+  };
+}
+
+/** The order as it was just inserted, without reading it again. */
+function placedOrder(order: PricedOrder, row: VerdictRow): TopupOrder {
+  const isWallet = order.funding.kind === 'WALLET';
+  return {
+    clientId: order.clientId,
+    id: row.order_id ?? 0,
+    clientReference: order.clientReference,
+    inputDigest: order.inputDigest,
+    productId: order.productId,
+    variantId: order.variantId,
+    productName: order.productName,
+    variantName: order.variantName,
+    countryCode: order.countryCode,
+    faceValue: order.faceValue,
+    discountPercent: order.discountPercent,
+    forexRate: order.forexRate,
+    charge: order.charge,
+    fundingSource: order.funding.kind,
+    walletId: order.funding.kind === 'WALLET' ? order.funding.walletId : null,
+    inputData: order.inputData,
+    fulfilsInRequest: order.fulfilsInRequest,
+    status: 'PENDING',
+    fulfilmentState: 'QUEUED',
+    version: 1,
+    failureCode: null,
+    attemptCount: 0,
+    lastAttemptAt: null,
+    nextActionAt: row.placed_at,
+    debitTransferId: isWallet ? row.transfer_id : null,
+    refundTransferId: null,
+    reversalTransferId: null,
+    reversedAt: null,
+    receipt: null,
+    createdAt: row.placed_at,
+    completedAt: null,
+  };
+}

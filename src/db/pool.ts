@@ -1,0 +1,87 @@
+import pg from 'pg';
+
+/** What a connection may take before the database ends it; milliseconds. */
+const CONNECTION_LIMITS = [
+  '-c statement_timeout=5000',
+  '-c lock_timeout=2000',
+  '-c idle_in_transaction_session_timeout=10000',
+].join(' ');
+
+/** How long a caller waits for a free connection before it is told to come back; milliseconds. */
+const CONNECT_TIMEOUT_MS = 2000;
+
+const INT8_OID = 20;
+
+/** Raw rows bypass the ORM's types: ids become integers here, numerics stay exact text. */
+const rowTypes = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (oid === INT8_OID) return (text: string) => safeInteger(text);
+    return pg.types.getTypeParser(oid, format as 'text');
+  },
+} as pg.CustomTypesConfig;
+
+function safeInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new Error('An integer of the database is beyond 2^53');
+  return value;
+}
+
+export interface PoolOptions {
+  readonly databaseUrl: string;
+  readonly size: number;
+  readonly applicationName: string;
+  readonly onError: (error: Error) => void;
+}
+
+/** Connections whose statements are prepared by name and bounded in time. */
+export function createPool(options: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: options.databaseUrl,
+    max: options.size,
+    types: rowTypes,
+    options: CONNECTION_LIMITS,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+  });
+  // A connection that dies while idle is replaced by the next use.
+  pool.on('error', options.onError);
+  return pool;
+}
+
+/** The commit's fate is unknown: the connection ended before the answer came. */
+export function isConnectionLost(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (typeof code === 'string') {
+    return /^(08|57P0)/.test(code) || ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT'].includes(code);
+  }
+  return error instanceof Error
+    && /Connection terminated|timeout exceeded when trying to connect|not queryable/.test(error.message);
+}
+
+/** Known not committed: serialization failure, deadlock, lock timeout. */
+export function isKnownNotCommitted(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return code === '40001' || code === '40P01' || code === '55P03';
+}
+
+/** A restarting database is back within this time, or the caller is told; milliseconds. */
+const RETRY_WITHIN_MS = 5000;
+const RETRY_PAUSE_MS = 50;
+
+/**
+ * Calls again after a lost connection or a lock that could not be had. Only for calls that may be
+ * repeated: each must find out by itself what an earlier one, whose answer was lost, has done.
+ */
+export async function repeatUntilKnown<Result>(call: () => Promise<Result>): Promise<Result> {
+  const startedMs = performance.now();
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      const isPassing = isConnectionLost(error) || isKnownNotCommitted(error);
+      if (!isPassing || performance.now() - startedMs > RETRY_WITHIN_MS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
+    }
+  }
+}

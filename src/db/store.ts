@@ -1,0 +1,161 @@
+import type { MikroORM } from '@mikro-orm/postgresql';
+import type pg from 'pg';
+import { canonical } from '../domain/money.ts';
+import type { PricedOrder, PricingSnapshot, Store, Transfer, Wallet } from '../domain/ports.ts';
+import type { TopupOrder } from '../domain/topup-order.ts';
+import { TransferEntity, WalletEntity, type TransferRow, type WalletRow } from './entities.ts';
+import { readOrderEvents } from './order-feed.ts';
+import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
+import { createPlaceOrder } from './place-orders.ts';
+import { readPricingSnapshot, readPricingVersion } from './pricing-snapshot.ts';
+import type { WakeUps } from './wake-ups.ts';
+
+/** A lost wake-up leaves prices old for at most this; the placing call refuses them meanwhile. */
+const PRICING_POLL_MS = 500;
+
+export interface StoreOptions {
+  readonly pool: pg.Pool;
+  readonly orm: MikroORM;
+  readonly wakeUps: WakeUps;
+  readonly onPlaced: () => void;
+  readonly onMoved: () => void;
+  readonly onError: (error: Error) => void;
+}
+
+/** Store over PostgreSQL; it holds the pricing snapshot in memory and keeps it fresh. */
+export async function openStore(
+  options: StoreOptions,
+): Promise<Store & { close(): void }> {
+  const { pool, orm } = options;
+  const prices = await followPrices(options);
+  const findOrder = (clientId: number, orderId: number): Promise<TopupOrder | null> =>
+    findOne(pool, { name: 'order_by_id', where: 'id = $2', values: [clientId, orderId] });
+  const placeOrder = createPlaceOrder({ pool, findOrder, onPlaced: options.onPlaced });
+  return {
+    pricing: prices.current,
+    refreshPricing: prices.refresh,
+    placeOrder: (order: PricedOrder) => placeOrder(order),
+    findOrder,
+    findOrderByReference: (clientId, clientReference) => findOne(pool, {
+      name: 'order_by_reference',
+      where: 'client_reference = $2',
+      values: [clientId, clientReference],
+    }),
+    async findOrdersByIds(clientId, orderIds) {
+      const { rows } = await pool.query<object>({
+        name: 'orders_by_ids',
+        text: `select ${ORDER_COLUMNS} from topup_order where client_id = $1 and id = any ($2)`,
+        values: [clientId, [...orderIds]],
+      });
+      return rows.map(toOrder);
+    },
+    async cancelOrder(clientId, orderId) {
+      const { rows } = await pool.query<{ result: 'CANCELLED' | 'NOT_CANCELLABLE' | 'UNKNOWN_ORDER' }>({
+        name: 'cancel_order',
+        text: 'select cancel_order($1, $2) as result',
+        values: [clientId, orderId],
+      });
+      options.onMoved();
+      return rows[0]?.result === 'CANCELLED' ? 'CANCELLED' : 'NOT_CANCELLABLE';
+    },
+    async findWalletsByIds(clientId, ids) {
+      const rows = await orm.em.fork().find(WalletEntity, { clientId, id: { $in: [...ids] } });
+      return rows.map(toWallet);
+    },
+    async findTransfersByIds(clientId, ids) {
+      const rows = await orm.em.fork().find(TransferEntity, {
+        clientId, id: { $in: [...ids] }, walletId: { $ne: null },
+      });
+      return rows.map(toTransfer);
+    },
+    findOrderEvents: (clientId, orderId, { afterVersion, limit }) =>
+      readOrderEvents(pool, { clientId, orderId, afterVersion, limit }),
+    close: prices.stop,
+  };
+}
+
+async function findOne(
+  pool: pg.Pool,
+  query: { readonly name: string; readonly where: string; readonly values: readonly unknown[] },
+): Promise<TopupOrder | null> {
+  const { rows } = await pool.query<object>({
+    name: query.name,
+    text: `select ${ORDER_COLUMNS} from topup_order where client_id = $1 and ${query.where}`,
+    values: [...query.values],
+  });
+  return rows[0] === undefined ? null : toOrder(rows[0]);
+}
+
+interface Prices {
+  readonly current: () => PricingSnapshot;
+  readonly refresh: () => Promise<PricingSnapshot>;
+  readonly stop: () => void;
+}
+
+async function followPrices(options: StoreOptions): Promise<Prices> {
+  const { pool } = options;
+  let snapshot = await readPricingSnapshot(pool);
+  let reading: Promise<PricingSnapshot> | null = null;
+  let following: Promise<PricingSnapshot> | null = null;
+
+  const read = (): Promise<PricingSnapshot> => {
+    reading = readPricingSnapshot(pool)
+      .then((fresh) => {
+        if (fresh.version >= snapshot.version) snapshot = fresh;
+        return snapshot;
+      })
+      .finally(() => { reading = null; });
+    return reading;
+  };
+  // Many orders may find their prices stale at once: they share one read, but never one that had
+  // begun before they asked, since that one may still see the old figures.
+  const refresh = (): Promise<PricingSnapshot> => {
+    if (reading === null) return read();
+    following ??= reading.catch(() => snapshot).then(() => {
+      following = null;
+      return read();
+    });
+    return following;
+  };
+  const refreshIfOld = async (): Promise<void> => {
+    if (await readPricingVersion(pool) !== snapshot.version) await refresh();
+  };
+  const follow = (): void => void refreshIfOld().catch(options.onError);
+
+  const stopListening = options.wakeUps.on('catalogue', follow);
+  const timer = setInterval(follow, PRICING_POLL_MS);
+  return {
+    current: () => snapshot,
+    refresh,
+    stop() {
+      stopListening();
+      clearInterval(timer);
+    },
+  };
+}
+
+function toWallet(row: WalletRow): Wallet {
+  return {
+    id: row.id,
+    currency: row.currency,
+    type: row.type,
+    balance: canonical(row.balance),
+    creditLimit: canonical(row.creditLimit),
+    isDefault: row.isDefault,
+    isFrozen: row.isFrozen,
+  };
+}
+
+function toTransfer(row: TransferRow): Transfer {
+  return {
+    id: row.id,
+    walletId: row.walletId ?? 0,
+    topupOrderId: row.topupOrderId ?? null,
+    reason: row.reason as Transfer['reason'],
+    direction: row.debitAccount === 'WALLET' ? 'DEBIT' : 'CREDIT',
+    amount: canonical(row.amount),
+    currency: row.currency,
+    balanceAfter: canonical(row.balanceAfter ?? '0'),
+    createdAt: row.createdAt,
+  };
+}

@@ -1,0 +1,77 @@
+import { EventEmitter } from 'node:events';
+import pg from 'pg';
+
+/** Channels of the database; a lost message costs latency only, because everyone also polls. */
+export type WakeUp = 'catalogue' | 'feed' | 'work';
+const CHANNELS: readonly WakeUp[] = ['catalogue', 'feed', 'work'];
+
+const RECONNECT_PAUSE_MS = 250;
+/** One message tells of all work that arrived within this time. */
+const COALESCE_MS = 20;
+
+export interface WakeUps {
+  on(channel: WakeUp, listener: () => void): () => void;
+  /** Wakes this process at once and the others with a coalesced message. */
+  send(channel: WakeUp): void;
+  close(): Promise<void>;
+}
+
+/** Wake-ups between the processes of one database, on a connection of their own. */
+export function openWakeUps(options: {
+  readonly databaseUrl: string;
+  readonly pool: pg.Pool;
+  readonly onError: (error: Error) => void;
+}): WakeUps {
+  const emitter = new EventEmitter();
+  emitter.setMaxListeners(0);
+  let isClosed = false;
+  let client: pg.Client | null = null;
+  const waiting = new Map<WakeUp, NodeJS.Timeout>();
+
+  const listen = async (): Promise<void> => {
+    while (!isClosed) {
+      const next = new pg.Client({
+        connectionString: options.databaseUrl,
+        application_name: 'topup-gateway wake-ups',
+        keepAlive: true,
+      });
+      const ended = new Promise<void>((resolve) => next.once('end', () => resolve()));
+      next.on('error', options.onError);
+      next.on('notification', ({ channel }) => emitter.emit(channel));
+      try {
+        await next.connect();
+        client = next;
+        await next.query(CHANNELS.map((channel) => `listen ${channel}`).join('; '));
+        // Whatever was said while nobody listened is looked up.
+        for (const channel of CHANNELS) emitter.emit(channel);
+        await ended;
+      } catch (error) {
+        if (!isClosed) options.onError(error as Error);
+        await next.end().catch(() => undefined);
+      }
+      if (!isClosed) await new Promise((resolve) => setTimeout(resolve, RECONNECT_PAUSE_MS));
+    }
+  };
+  void listen();
+
+  return {
+    on(channel, listener) {
+      emitter.on(channel, listener);
+      return () => emitter.off(channel, listener);
+    },
+    send(channel) {
+      emitter.emit(channel);
+      if (waiting.has(channel) || isClosed) return;
+      waiting.set(channel, setTimeout(() => {
+        waiting.delete(channel);
+        options.pool.query({ name: 'wake', text: 'select pg_notify($1, $2)', values: [channel, ''] })
+          .catch(options.onError);
+      }, COALESCE_MS));
+    },
+    async close() {
+      isClosed = true;
+      for (const timer of waiting.values()) clearTimeout(timer);
+      await client?.end().catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import { once } from 'node:events';
+import { rm, stat } from 'node:fs/promises';
+import { connect, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Held while this program uses the directory. */
+export interface DataDirClaim {
+  release(): void;
+}
+
+// A program that was just killed holds its socket until the kernel has cleared it away.
+const ATTEMPT_COUNT_MAX = 20;
+const ATTEMPT_PAUSE_MS = 50;
+// A living program answers at once; one that is stopped or very busy is still alive.
+const ANSWER_WAIT_MS = 1000;
+
+/**
+ * Claims a directory for the life of this program. The claim is a listening local socket named
+ * after the directory: taking it is atomic, the kernel frees it with the process whatever ended
+ * that, and it exists before the database and while the database is down.
+ * @throws Error naming the program that has the directory
+ */
+export async function claimDataDir(dataDir: string): Promise<DataDirClaim> {
+  const address = await socketAddress(dataDir);
+  for (let attempt = 1; attempt <= ATTEMPT_COUNT_MAX; attempt += 1) {
+    const server = await listen(address);
+    if (server !== null) return { release: () => void server.close() };
+    const holder = await askHolder(address);
+    if (holder !== null) {
+      throw new Error(
+        `${dataDir} is in use by another running program (${holder}). Stop that one, or give this `
+          + 'one its own DATA_DIR and PORT.',
+      );
+    }
+    // A socket file outlives its program, unlike the names that Linux and Windows keep in memory.
+    if (address.startsWith('/')) await rm(address, { force: true });
+    await sleep(ATTEMPT_PAUSE_MS);
+  }
+  throw new Error(`${dataDir} cannot be claimed: ${address.replace('\0', '@')} stays occupied.`);
+}
+
+// Device and inode: the same directory has the same name however its path is written.
+async function socketAddress(dataDir: string): Promise<string> {
+  const { dev, ino } = await stat(dataDir, { bigint: true });
+  const name = `topup-gateway-${dev}-${ino}`;
+  if (process.platform === 'linux') return `\0${name}`;
+  if (process.platform === 'win32') return `\\\\?\\pipe\\${name}`;
+  return join(tmpdir(), `${name}.sock`);
+}
+
+async function listen(address: string): Promise<Server | null> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.unref();
+    socket.end(`process ${process.pid}`);
+  });
+  server.listen(address);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return null;
+    throw error;
+  }
+  server.unref();
+  return server;
+}
+
+/** Null where nobody listens any more. */
+async function askHolder(address: string): Promise<string | null> {
+  const socket = connect(address);
+  socket.setEncoding('utf8');
+  const answered = new Promise<string | null>((resolve) => {
+    socket.once('data', (text) => resolve(String(text)));
+    socket.once('error', () => resolve(null));
+    socket.once('close', () => resolve(null));
+  });
+  const silent = sleep(ANSWER_WAIT_MS, 'it does not answer', { ref: false });
+  const holder = await Promise.race([answered, silent]);
+  socket.destroy();
+  return holder;
+}

@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import { access, mkdir, open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** What scripts read from `<dataDir>/demo.json`; a field is empty while its part does not exist. */
+export interface DemoFacts {
+  readonly baseUrl: string;
+  readonly graphqlUrl: string;
+  readonly wsUrl: string;
+  readonly supplierUrl: string;
+  readonly mailUrl: string;
+  readonly databaseUrl: string;
+  readonly ownerDatabaseUrl: string;
+  readonly clients: readonly {
+    readonly id: number;
+    readonly name: string;
+    readonly apiKey: string;
+    readonly apiSecret: string;
+    readonly token: string;
+  }[];
+  readonly adminToken: string;
+}
+
+/** Writes the file in one step, readable by its owner only: it holds tokens and passwords. */
+export async function writeDemoFile(dataDir: string, facts: DemoFacts): Promise<void> {
+  await mkdir(dataDir, { recursive: true });
+  const path = demoFilePath(dataDir);
+  const temporaryPath = `${path}.${randomUUID()}`;
+  try {
+    const file = await open(temporaryPath, 'wx', 0o600);
+    await file.writeFile(`${JSON.stringify(facts, null, 2)}\n`).finally(() => file.close());
+    // Readers see the whole file or none.
+    await rename(temporaryPath, path);
+  } catch (error) {
+    await rm(temporaryPath, { force: true });
+    throw error;
+  }
+}
+
+/** Removes the file, so that nobody takes a stopped program for a running one. */
+export async function removeDemoFile(dataDir: string): Promise<void> {
+  await rm(demoFilePath(dataDir), { force: true });
+}
+
+function demoFilePath(dataDir: string): string {
+  return join(dataDir, 'demo.json');
+}
+
+/** Writes the file unless there is one; answers whether it did. */
+export async function writeDemoFileIfAbsent(dataDir: string, facts: DemoFacts): Promise<boolean> {
+  const isThere = await access(demoFilePath(dataDir)).then(() => true, () => false);
+  if (!isThere) await writeDemoFile(dataDir, facts);
+  return !isThere;
+}

@@ -1,0 +1,143 @@
+import { mkdir, realpath, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { Client } from 'pg';
+
+import { claimDataDir } from './data-dir-claim.ts';
+import { openCluster } from './postgres-cluster.ts';
+import { stopLeftovers } from './postgres-leftovers.ts';
+import { superviseServer, type SupervisedServer } from './postgres-supervisor.ts';
+
+/** A running PostgreSQL of the demo's own, on loopback only. */
+export interface EmbeddedPostgres {
+  readonly port: number;
+  /** As `topup_app`, the program's role, which owns nothing. */
+  readonly databaseUrl: string;
+  /** As `topup_owner`, which owns the database `topup`. */
+  readonly ownerDatabaseUrl: string;
+  /** As the superuser, to the database `postgres`. */
+  readonly superuserUrl: string;
+  /** Stops the server and gives the directory free; idempotent, at most some 7 s. */
+  stop(): Promise<void>;
+}
+
+// Constants of the demo: the server listens on loopback and holds nothing but demo orders.
+const PASSWORDS = { postgres: 'demo-superuser', topup_owner: 'demo-owner', topup_app: 'demo-app' };
+
+const CREATE_ROLES = `
+  do $$
+  begin
+    if to_regrole('topup_owner') is null then
+      create role topup_owner login password '${PASSWORDS.topup_owner}';
+    end if;
+    if to_regrole('topup_app') is null then
+      create role topup_app login password '${PASSWORDS.topup_app}';
+    end if;
+  end
+  $$`;
+
+const CREATE_DATABASE = 'create database topup owner topup_owner';
+
+// Asked first: a start over a finished database writes nothing.
+const OWN_SCHEMA = `
+  do $$
+  begin
+    if (select nspowner from pg_namespace where nspname = 'public') <> 'topup_owner'::regrole then
+      alter schema public owner to topup_owner;
+      revoke create on schema public from public;
+      revoke all on database topup from public;
+      grant connect on database topup to topup_app;
+    end if;
+  end
+  $$`;
+
+/**
+ * Starts PostgreSQL in `<dataDir>/postgres`, made on the first start, with the roles `topup_owner`
+ * and `topup_app` and the database `topup`. A server left running by a killed program is stopped
+ * first; one that dies is started again on the same port. `settings` override server parameters.
+ * @throws Error where another living program uses `dataDir`, or the server cannot run here
+ */
+export async function startEmbeddedPostgres(options: {
+  dataDir: string;
+  log: (message: string) => void;
+  settings?: Record<string, string>;
+}): Promise<EmbeddedPostgres> {
+  await mkdir(options.dataDir, { recursive: true });
+  const dataDir = await realpath(options.dataDir);
+  const claim = await claimDataDir(dataDir);
+  let server: SupervisedServer | undefined;
+  try {
+    const { log, settings = {} } = options;
+    const superuserPassword = PASSWORDS.postgres;
+    const cluster = await openCluster({ dataDir, superuserPassword, log });
+    server = await superviseServer(cluster, { settings, log });
+    await prepareDatabase(server.port);
+  } catch (error) {
+    await server?.stop();
+    claim.release();
+    throw error;
+  }
+  const supervised = server;
+  const { port } = supervised;
+  const stop = async (): Promise<void> => {
+    await supervised.stop();
+    claim.release();
+  };
+  let stopped: Promise<void> | undefined;
+  return {
+    port,
+    databaseUrl: urlOf(port, 'topup_app', 'topup'),
+    ownerDatabaseUrl: urlOf(port, 'topup_owner', 'topup'),
+    superuserUrl: urlOf(port, 'postgres', 'postgres'),
+    stop: () => (stopped ??= stop()),
+  };
+}
+
+/**
+ * Removes the cluster of `<dataDir>/postgres` with all that is in it; the next start makes it anew.
+ * @throws Error where a living program uses `dataDir`
+ */
+export async function removeEmbeddedPostgres(options: {
+  dataDir: string;
+  log: (message: string) => void;
+}): Promise<void> {
+  await mkdir(options.dataDir, { recursive: true });
+  const dataDir = await realpath(options.dataDir);
+  const claim = await claimDataDir(dataDir);
+  try {
+    const clusterDir = join(dataDir, 'postgres');
+    await stopLeftovers(clusterDir, options.log);
+    await rm(clusterDir, { recursive: true, force: true });
+  } finally {
+    claim.release();
+  }
+}
+
+async function prepareDatabase(port: number): Promise<void> {
+  await asSuperuser(port, 'postgres', async (client) => {
+    await client.query(CREATE_ROLES);
+    const found = await client.query("select from pg_database where datname = 'topup'");
+    if (found.rowCount === 0) await client.query(CREATE_DATABASE);
+  });
+  await asSuperuser(port, 'topup', (client) => client.query(OWN_SCHEMA));
+}
+
+async function asSuperuser(
+  port: number,
+  database: string,
+  work: (client: Client) => Promise<unknown>,
+): Promise<void> {
+  const client = new Client({ connectionString: urlOf(port, 'postgres', database), ssl: false });
+  // A lost connection also rejects the statement; unheard, the event would end the program.
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+function urlOf(port: number, role: keyof typeof PASSWORDS, database: string): string {
+  return `postgres://${role}:${PASSWORDS[role]}@127.0.0.1:${port}/${database}`;
+}

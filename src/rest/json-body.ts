@@ -1,0 +1,109 @@
+import { isUtf8 } from 'node:buffer';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { NumberText } from '../domain/money.ts';
+import { HttpRefusal } from './errors.ts';
+
+/** The greatest body that any door takes. */
+export const BODY_BYTES_MAX = 65_536;
+/** The reviver recurses once a level, and no documented body needs more than two. */
+const NESTING_MAX = 32;
+
+/** A JSON object as it was sent, with every number as NumberText. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** Lets the routes of `app` read JSON bodies, and no other kind. */
+export function readJsonBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX },
+    (request, body: Buffer, done) => {
+      let parsed: JsonObject | undefined;
+      try {
+        assertPlainUtf8(request);
+        // A POST that needs no body is often sent with the content type all the same.
+        parsed = body.length === 0 ? undefined : parseJsonBody(body);
+      } catch (error) {
+        done(error as Error);
+        return;
+      }
+      done(null, parsed);
+    },
+  );
+}
+
+/** Compressed bodies are refused unread: what they unpack to has no bound. @throws HttpRefusal */
+export function assertPlainUtf8(request: FastifyRequest): void {
+  const { 'content-encoding': encoding, 'content-type': type = '' } = request.headers;
+  const isPlain = encoding === undefined || encoding.toLowerCase() === 'identity';
+  if (!isPlain || (type.includes(';') && !isUtf8Type(type))) throw new HttpRefusal(415);
+}
+
+function isUtf8Type(contentType: string): boolean {
+  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(contentType)?.[1] ?? 'utf-8';
+  return /^utf-?8$/i.test(charset);
+}
+
+/**
+ * Reads one JSON object, strict in encoding and depth; of equal keys the last one counts, and a
+ * key `__proto__` is a key like any other.
+ * @throws HttpRefusal 400 for everything else
+ */
+export function parseJsonBody(body: Buffer): JsonObject {
+  if (!isUtf8(body) || nesting(body) > NESTING_MAX) throw invalidBody();
+  const value = parse(body.toString());
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    && !(value instanceof NumberText);
+  if (!isObject) throw invalidBody();
+  return value as JsonObject;
+}
+
+/** "Invalid request body", the documented words. */
+export function invalidBody(): HttpRefusal {
+  return new HttpRefusal(400, { message: 'Invalid request body' });
+}
+
+// TypeScript's library does not know the third argument, which Node has: a value's source text.
+type SourceReviver = (key: string, value: unknown, context: { readonly source: string }) => unknown;
+const parseWithSource = JSON.parse as (text: string, reviver: SourceReviver) => unknown;
+
+function parse(text: string): unknown {
+  try {
+    return parseWithSource(text, keepNumberText);
+  } catch {
+    throw invalidBody();
+  }
+}
+
+function keepNumberText(
+  _key: string,
+  value: unknown,
+  context: { readonly source: string },
+): unknown {
+  return typeof value === 'number' ? new NumberText(context.source) : value;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** The deepest level of brackets outside of strings; any answer will do for what is not JSON. */
+function nesting(body: Buffer): number {
+  let depth = 0;
+  let deepest = 0;
+  let isInText = false;
+  for (let at = 0; at < body.length; at += 1) {
+    const byte = body[at];
+    if (isInText) {
+      if (byte === BACKSLASH) at += 1;
+      else if (byte === QUOTE) isInText = false;
+    } else if (byte === QUOTE) {
+      isInText = true;
+    } else if (byte === 0x7b || byte === 0x5b) {
+      depth += 1;
+      if (depth > deepest) deepest = depth;
+    } else if (byte === 0x7d || byte === 0x5d) {
+      depth -= 1;
+    }
+  }
+  return deepest;
+}

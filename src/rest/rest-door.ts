@@ -1,0 +1,137 @@
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type {
+  FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest,
+} from 'fastify';
+import type { Authenticate } from '../domain/ports.ts';
+import { TemporarilyUnavailable } from '../domain/rejection.ts';
+import { requireClient } from './client-guard.ts';
+import { errorAnswer, HttpRefusal, type RefusalStatus } from './errors.ts';
+import { healthRoutes, type HealthProbe } from './health.routes.ts';
+import { readJsonBodies } from './json-body.ts';
+import { supplierCallbackRoutes, type CallbackGate } from './supplier-callback.routes.ts';
+import { topupOrderRoutes, type TopupOrderStories } from './topup-orders.routes.ts';
+
+/** Another process takes over at once, or this one is back after its restart. */
+const CLOSING_RETRY_AFTER_MS = 1000;
+
+export interface RestDeps extends TopupOrderStories, CallbackGate, HealthProbe {
+  readonly authenticate: Authenticate;
+}
+
+/** The REST routes. Each part has its own body parser, which no other part sees. */
+export function restDoor(deps: RestDeps): FastifyPluginAsync {
+  return async (app) => {
+    await app.register(async (api) => {
+      readJsonBodies(api);
+      requireClient(api, deps.authenticate);
+      topupOrderRoutes(api, deps);
+    });
+    await app.register(async (gate) => supplierCallbackRoutes(gate, deps));
+    healthRoutes(app, deps);
+  };
+}
+
+/**
+ * The documented envelope for everything that goes wrong on any route of `app`, and X-Request-Id
+ * on every answer. To be called before any route is registered: it notes which methods a path has.
+ */
+export function setRestEnvelope(app: FastifyInstance): void {
+  const allowed = noteMethods(app);
+  let isClosing = false;
+  app.addHook('preClose', (done) => {
+    isClosing = true;
+    done();
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    if (isClosing) {
+      done(new TemporarilyUnavailable('Server is restarting', CLOSING_RETRY_AFTER_MS));
+    } else if (request.is404) {
+      // Told here, not in the handler, so that nobody reads the body of an unknown route.
+      done(noSuchRoute(request, allowed));
+    } else {
+      done();
+    }
+  });
+  app.setNotFoundHandler((request) => {
+    throw noSuchRoute(request, allowed);
+  });
+  app.setErrorHandler(answerError);
+}
+
+/** Fastify options for requests that reach no route: broken HTTP, unreadable paths, shutdown. */
+export const envelopeOptions = {
+  clientErrorHandler: answerBrokenRequest,
+  frameworkErrors: answerUnroutable,
+  // Fastify's own 503 has no envelope; the hook of setRestEnvelope refuses instead.
+  return503OnClosing: false,
+} as const;
+
+function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  // A caller that hung up in the middle of its body is no fault of ours, and hears nothing.
+  const hasLeft = request.raw.destroyed && !request.raw.complete;
+  const { status, headers, body } = errorAnswer(hasLeft ? new HttpRefusal(400) : error, request.id);
+  if (status === 500) request.log.error({ err: error }, 'request failed');
+  return reply.code(status).headers(headers).send(body);
+}
+
+function answerUnroutable(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const isTooLong = error.code === 'FST_ERR_MAX_PARAM_LENGTH';
+  reply.header('x-request-id', request.id);
+  answerError(isTooLong ? new HttpRefusal(404) : error, request, reply);
+}
+
+const BROKEN: Readonly<Record<string, RefusalStatus>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  HPE_HEADER_OVERFLOW: 431,
+};
+
+/** Node's parser has given up: there is no request any more, only a socket to answer and close. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const requestId = randomUUID();
+  const refusal = new HttpRefusal(BROKEN[error.code ?? ''] ?? 400);
+  const { status, body } = errorAnswer(refusal, requestId);
+  const text = JSON.stringify(body);
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    'Content-Type: application/json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(text)}`,
+    `X-Request-Id: ${requestId}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`, () => socket.destroy());
+}
+
+/** The methods of a path, by every route registered from now on. */
+function noteMethods(app: FastifyInstance): (path: string) => readonly string[] {
+  const routes: { readonly pattern: readonly string[]; readonly methods: readonly string[] }[] = [];
+  app.addHook('onRoute', ({ url, method }) => {
+    // A wildcard knows every path, and would make a wrong method of every wrong path.
+    if (!url.includes('*')) routes.push({ pattern: url.split('/'), methods: [method].flat() });
+  });
+  return (path) => {
+    const parts = path.split('/');
+    const methods = routes
+      .filter(({ pattern }) => pattern.length === parts.length
+        && pattern.every((each, at) => each === parts[at] || (each.startsWith(':') && parts[at])))
+      .flatMap((route) => route.methods);
+    return [...new Set(methods)].sort();
+  };
+}
+
+function noSuchRoute(
+  request: FastifyRequest,
+  allowed: (path: string) => readonly string[],
+): HttpRefusal {
+  const [path = ''] = request.url.split('?', 1);
+  const methods = allowed(path);
+  if (methods.length === 0 || methods.includes(request.method)) return new HttpRefusal(404);
+  return new HttpRefusal(405, { headers: { allow: methods.join(', ') } });
+}

@@ -1,0 +1,64 @@
+import type { FastifyInstance } from 'fastify';
+import { NumberText } from '../domain/money.ts';
+import { parseId, type RawOrderRequest } from '../domain/order-request.ts';
+import type { Store } from '../domain/ports.ts';
+import { Rejection } from '../domain/rejection.ts';
+import type { TopupOrder } from '../domain/topup-order.ts';
+import { invalidBody, type JsonObject } from './json-body.ts';
+import { orderOut, orderRequestIn } from './wire.ts';
+
+const ORDERS = '/api/v1/topups/orders';
+
+export interface TopupOrderStories {
+  readonly createTopupOrder: (clientId: number, raw: RawOrderRequest) => Promise<TopupOrder>;
+  /** @throws Rejection NOT_CANCELLABLE or ORDER_NOT_FOUND */
+  readonly cancelTopupOrder: (clientId: number, orderId: number) => Promise<TopupOrder>;
+  readonly store: Pick<Store, 'findOrder' | 'findOrderByReference'>;
+}
+
+/** Create, read, find by reference and cancel. `app` reads JSON bodies and knows its client. */
+export function topupOrderRoutes(app: FastifyInstance, deps: TopupOrderStories): void {
+  app.post<{ Body: JsonObject | undefined }>(ORDERS, async ({ clientId, body }) => {
+    if (body === undefined) throw invalidBody();
+    return orderOut(await deps.createTopupOrder(clientId, orderRequestIn(body)));
+  });
+
+  app.get(ORDERS, async ({ clientId, raw }) => {
+    const order = await deps.store.findOrderByReference(clientId, referenceOf(raw.url ?? ''));
+    return order === null ? [] : [orderOut(order)];
+  });
+
+  app.get<{ Params: { id: string } }>(`${ORDERS}/:id`, async ({ clientId, params }) => {
+    const order = await deps.store.findOrder(clientId, orderIdOf(params.id));
+    if (order === null) throw new Rejection('ORDER_NOT_FOUND', 'Order not found');
+    return orderOut(order);
+  });
+
+  app.post<{ Params: { id: string } }>(`${ORDERS}/:id/cancel`, async ({ clientId, params }) =>
+    orderOut(await deps.cancelTopupOrder(clientId, orderIdOf(params.id))));
+}
+
+function orderIdOf(text: string): number {
+  const id = parseId(new NumberText(text));
+  if (id === null) {
+    throw new Rejection('VALIDATION_FAILURE', 'Order ID must be a positive integer',
+      { field: ['id'] });
+  }
+  return id;
+}
+
+/** The one client_reference of the query. Undecodable bytes become characters it may not have. */
+function referenceOf(url: string): string {
+  const start = url.indexOf('?');
+  const query = new URLSearchParams(start === -1 ? '' : url.slice(start + 1));
+  const [reference, ...others] = query.getAll('client_reference');
+  if (reference === undefined) throw invalidReference('client_reference is required');
+  if (others.length > 0 || !/^[\x20-\x7e]{1,255}$/.test(reference)) {
+    throw invalidReference('client_reference must be 1 to 255 printable ASCII characters');
+  }
+  return reference;
+}
+
+function invalidReference(message: string): Rejection {
+  return new Rejection('VALIDATION_FAILURE', message, { field: ['clientReference'] });
+}

@@ -1,0 +1,119 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { SignJWT, UnsecuredJWT, type JWTHeaderParameters, type JWTPayload } from 'jose';
+import { describe, expect, test } from 'vitest';
+import { createAccessTokens } from '../../src/rest/access-token.ts';
+
+const SIGNING_KEY = 'a signing key of 32 bytes or more';
+const START = Date.UTC(2026, 4, 19, 14, 30, 0, 500);
+const NOW = Math.floor(START / 1000);
+const HEADER: JWTHeaderParameters = { alg: 'HS256', typ: 'at+jwt' };
+const CLAIMS: JWTPayload = {
+  iss: 'topup-gateway', aud: 'topup-api', sub: '7', jti: 'j', iat: NOW, exp: NOW + 60,
+};
+
+function tokensAt(startMs = START) {
+  let nowMs = startMs;
+  const clock = { now: () => new Date(nowMs) };
+  const tokens = createAccessTokens({ signingKey: SIGNING_KEY, clock });
+  return { ...tokens, goTo: (seconds: number) => { nowMs = seconds * 1000; } };
+}
+
+const forge = (claims: JWTPayload, header = HEADER, key = SIGNING_KEY) =>
+  new SignJWT(claims).setProtectedHeader(header).sign(Buffer.from(key));
+const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+describe('createAccessTokens', () => {
+  test('knows its own token, whatever the case of the scheme', async () => {
+    const { sign, authenticate } = tokensAt();
+    const token = await sign(7, 60);
+    const caller = { clientId: 7, expiresAtMs: (NOW + 60) * 1000 };
+    for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
+      expect(await authenticate(`${scheme} ${token}`)).toEqual(caller);
+    }
+    expect(await sign(7, 60)).not.toBe(token);
+    expect(await authenticate(`Bearer ${await forge(CLAIMS)}`)).toEqual(caller);
+  });
+
+  test('refuses an ended token, also one that it remembers', async () => {
+    const { sign, authenticate, goTo } = tokensAt();
+    const header = `Bearer ${await sign(7, 60)}`;
+    expect(await authenticate(header)).not.toBeNull();
+    goTo(NOW + 89.999);
+    expect(await authenticate(header)).not.toBeNull();
+    goTo(NOW + 90);
+    expect(await authenticate(header)).toBeNull();
+    expect(await authenticate(header)).toBeNull();
+    const fresh = tokensAt((NOW + 90) * 1000);
+    expect(await fresh.authenticate(header)).toBeNull();
+    fresh.goTo(NOW + 89.999);
+    expect(await fresh.authenticate(header)).not.toBeNull();
+  });
+
+  test.each<[string, JWTPayload]>([
+    ['another issuer', { iss: 'other' }],
+    ['another audience', { aud: 'other' }],
+    ['no audience', { aud: undefined } as never],
+    ['ended', { exp: NOW - 31 }],
+    ['no end', { exp: undefined } as never],
+    ['not yet valid', { nbf: NOW + 31 }],
+    ['issued in the future', { iat: NOW + 32 }],
+    ['no issue time', { iat: undefined } as never],
+    ['no id', { jti: undefined } as never],
+    ['no subject', { sub: undefined } as never],
+    ['subject 0', { sub: '0' }],
+    ['subject 1e3', { sub: '1e3' }],
+    ['subject above 2^53', { sub: '9007199254740993' }],
+  ])('refuses claims: %s', async (_name, claims) => {
+    const { authenticate } = tokensAt();
+    expect(await authenticate(`Bearer ${await forge({ ...CLAIMS, ...claims })}`)).toBeNull();
+  });
+
+  test.each<[string, JWTHeaderParameters]>([
+    ['refresh token', { ...HEADER, typ: 'rt+jwt' }],
+    ['plain JWT', { ...HEADER, typ: 'JWT' }],
+    ['no type', { alg: 'HS256' }],
+    ['HS512', { ...HEADER, alg: 'HS512' }],
+  ])('refuses headers: %s', async (_name, header) => {
+    const { authenticate } = tokensAt();
+    expect(await authenticate(`Bearer ${await forge(CLAIMS, header)}`)).toBeNull();
+  });
+
+  test('takes no key from the token', async () => {
+    const { authenticate } = tokensAt();
+    const other = 'some other key of 32 bytes or more';
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const rsa = await new SignJWT(CLAIMS).setProtectedHeader({ ...HEADER, alg: 'RS256' })
+      .sign(privateKey);
+    const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+    for (const token of [
+      rsa,
+      await forge(CLAIMS, HEADER, pem),
+      await forge(CLAIMS, HEADER, other),
+      await forge(CLAIMS, { ...HEADER, kid: '../../dev/null' }, other),
+      await forge(CLAIMS, { ...HEADER, jwk: { kty: 'oct' }, jku: 'file:///dev/null' }, other),
+    ]) {
+      expect(await authenticate(`Bearer ${token}`)).toBeNull();
+    }
+  });
+
+  test('refuses unsigned tokens and garbage', async () => {
+    const { authenticate, sign } = tokensAt();
+    const good = await sign(7, 60);
+    const [head = '', body = '', signature = ''] = good.split('.');
+    const none = encode({ alg: 'none', typ: 'at+jwt' });
+    for (const header of [
+      undefined, '', 'Bearer', 'Bearer ', good, `Basic ${good}`, `Bearer${good}`, `Bearer ${good}x`,
+      `Bearer ${new UnsecuredJWT(CLAIMS).encode()}`, `Bearer ${none}.${body}.`,
+      `Bearer ${none}.${body}.${signature}`, `Bearer ${head}.${body}.`, `Bearer ${head}.${body}`,
+      `Bearer ${head}.${encode({ ...CLAIMS, sub: '8' })}.${signature}`, `Bearer ${good} ${good}`,
+      `Bearer ${'a'.repeat(3000)}`, 'Bearer a.b.c', 'Bearer ..', `Bearer ${good}, Bearer ${good}`,
+    ]) {
+      expect(await authenticate(header), header).toBeNull();
+    }
+  });
+
+  test('needs a key as long as its hash', () => {
+    const clock = { now: () => new Date(START) };
+    expect(() => createAccessTokens({ signingKey: 'short', clock })).toThrow('32 bytes');
+  });
+});

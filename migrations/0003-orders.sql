@@ -109,7 +109,8 @@ create table transfer (
   check ((wallet_id is null) = (balance_after is null))
 );
 -- Readers: a wallet's list of transactions; the invariant of its balance.
-create index transfer_wallet on transfer (client_id, wallet_id, id desc) where wallet_id is not null;
+create index transfer_wallet on transfer (client_id, wallet_id, id desc)
+  where wallet_id is not null;
 
 create table topup_order_event (
   client_id bigint not null,

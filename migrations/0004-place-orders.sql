@@ -113,8 +113,8 @@ begin
   loop
     if has_vouchers then
       last_client := null;
-      for p in select t.ordinal, t.client_id, t.face_value, t.face_currency, verdicts[t.ordinal] as so_far,
-            v.id, v.value, v.currency, coalesce(v.redeemed_order_id is null
+      for p in select t.ordinal, t.client_id, t.face_value, t.face_currency,
+            verdicts[t.ordinal] as so_far, v.id, v.value, v.currency, coalesce(v.redeemed_order_id is null
               and v.state in ('DELIVERED', 'COMPLETED')
               and (v.expires_at is null or v.expires_at > started_at), false) as is_redeemable
           from unnest(todo) t
@@ -183,7 +183,7 @@ begin
           t.wallet_id, voucher_ids[t.ordinal], t.input_data, t.recipient, t.input_fields_version,
           t.fulfils_in_request, transfer_ids[t.ordinal], started_at,
           -- The request itself makes the first try; a worker only if it does not.
-          started_at + case when t.fulfils_in_request then interval '3 seconds' else interval '0' end
+          started_at + case when t.fulfils_in_request then '3 seconds' else '0' end::interval
         from unnest(todo) t
         where verdicts[t.ordinal] = 'FUNDED'
         order by t.client_id, t.client_reference, t.ordinal
@@ -208,7 +208,8 @@ begin
     select t.client_id, transfer_ids[t.ordinal], 'ORDER_DEBIT',
       case when t.wallet_id is null then 'VOUCHER' else 'WALLET' end, 'IN_FLIGHT', t.wallet_id,
       voucher_ids[t.ordinal], order_ids[t.ordinal], t.charge, t.currency,
-      w.balance - sum(t.charge) over (partition by t.client_id, t.wallet_id order by t.ordinal),
+      w.balance - sum(t.charge) over (partition by t.client_id, t.wallet_id
+        order by transfer_ids[t.ordinal]),
       started_at
     from unnest(todo) t
     left join wallet w on w.client_id = t.client_id and w.id = t.wallet_id

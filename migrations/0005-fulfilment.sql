@@ -39,7 +39,8 @@ create type claimed_order as (
 -- What a worker needs to take an order one step further.
 create function describe_order(o topup_order, p_action text) returns claimed_order
 language sql stable set search_path = public, pg_temp as $$
-  select (o.client_id, o.id, o.lease_token, case when f.route is null then 'NO_ROUTE' else p_action end,
+  select (o.client_id, o.id, o.lease_token,
+    case when f.route is null then 'NO_ROUTE' else p_action end,
     s.code, o.client_id || '-' || o.id || '-' || o.route, f.supplier_sku, o.route,
     exists (select from offer n where n.variant_id = o.variant_id and n.route > o.route
       and n.is_active),
@@ -178,7 +179,7 @@ create type recorded_move as (
 create function return_money(o topup_order, p_reason text, p_from text) returns bigint
 language plpgsql set search_path = public, pg_temp as $$
 declare
-  transfer_id bigint := nextval('transfer_id_seq');
+  transfer_id bigint;
   new_balance numeric;
 begin
   if o.voucher_id is null then
@@ -192,6 +193,8 @@ begin
           then clock_timestamp() + interval '7 days' else v.expires_at end
       where v.client_id = o.client_id and v.id = o.voucher_id and v.redeemed_order_id = o.id;
   end if;
+  -- Numbered under the wallet's lock: a wallet's transfers are in the order of their balances.
+  transfer_id := nextval('transfer_id_seq');
   insert into transfer (client_id, id, reason, debit_account, credit_account, wallet_id, voucher_id,
       topup_order_id, amount, currency, balance_after)
     values (o.client_id, transfer_id, p_reason, p_from,
@@ -274,7 +277,8 @@ begin
         case when open_case(o, 'LATE_SUCCESS', m.route) then 'CASE_OPENED' else 'NO_CHANGE' end
       -- A second route that delivers as well; the order is sold once.
       when m.kind = 'DELIVER' and sent_state is distinct from 'DELIVERED' then
-        case when open_case(o, 'SECOND_ROUTE_SUCCESS', m.route) then 'CASE_OPENED' else 'NO_CHANGE' end
+        case when open_case(o, 'SECOND_ROUTE_SUCCESS', m.route)
+          then 'CASE_OPENED' else 'NO_CHANGE' end
       when m.kind = 'FAIL' and o.status = 'DELIVERED' and sent_state = 'DELIVERED' then
         case when open_case(o, 'LATE_FAILURE', m.route) then 'CASE_OPENED' else 'NO_CHANGE' end
       when m.kind = 'REVERSE' and o.status = 'DELIVERED' and sent_state = 'DELIVERED' then
@@ -363,7 +367,8 @@ begin
   if found then return 'NEW'; end if;
   select c.* into strict known from callback c where c.client_id = m.client_id
     and c.supplier_id = from_supplier and c.event_id = m.event_id;
-  return case when known.body_digest = m.body_digest then 'REPEATED_EVENT' else 'CONFLICTING_EVENT' end;
+  return case when known.body_digest = m.body_digest
+    then 'REPEATED_EVENT' else 'CONFLICTING_EVENT' end;
 end
 $$;
 

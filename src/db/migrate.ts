@@ -39,7 +39,8 @@ export async function migrate(options: {
   await lock.connect();
   try {
     await lock.query('select pg_advisory_lock($1)', [LOCK_KEY]);
-    if ((await findMissingMigrations(lock)).length > 0) await applyMissing(options.ownerDatabaseUrl);
+    const missing = await findMissingMigrations(lock);
+    if (missing.length > 0) await applyMissing(options.ownerDatabaseUrl);
     await grant(lock, options.programRole);
   } finally {
     await lock.end();

@@ -150,7 +150,8 @@ export class PostgresOrderFeed implements OrderFeed {
         values: [clientId],
       });
       // Another watcher of this client may have come first while we asked.
-      tail = this.#tails.get(clientId) ?? { cursor: rows[0]?.last_sequence ?? 0, orders: new Map() };
+      const cursor = rows[0]?.last_sequence ?? 0;
+      tail = this.#tails.get(clientId) ?? { cursor, orders: new Map() };
       this.#tails.set(clientId, tail);
     }
     if (watch.isOver) return;

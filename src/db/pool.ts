@@ -49,14 +49,16 @@ export function createPool(options: PoolOptions): pg.Pool {
   return pool;
 }
 
+// Connection exceptions and shutdowns of the server; faults of the socket; words of the driver.
+const LOST_CODE = /^(08...|57P0.|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT)$/;
+const LOST_MESSAGE =
+  /Connection terminated|timeout exceeded when trying to connect|not queryable|Query read timeout/;
+
 /** The commit's fate is unknown: the connection ended before the answer came. */
 export function isConnectionLost(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
-  if (typeof code === 'string') {
-    return /^(08|57P0)/.test(code) || ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT'].includes(code);
-  }
-  return error instanceof Error
-    && /Connection terminated|timeout exceeded when trying to connect|not queryable/.test(error.message);
+  if (typeof code === 'string') return LOST_CODE.test(code);
+  return error instanceof Error && LOST_MESSAGE.test(error.message);
 }
 
 /** Known not committed: serialization failure, deadlock, lock timeout. */

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { InputField, Product, Variant } from '../domain/catalogue.ts';
 import { canonical } from '../domain/money.ts';
-import type { Discount, PricingClient, PricingSnapshot } from '../domain/ports.ts';
+import type { Discount, PricingClient, PricingSnapshot } from '../domain/pricing-snapshot.ts';
 
 // One statement, so that version and figures belong to one database snapshot.
 const SNAPSHOT_SQL = `

@@ -64,8 +64,8 @@ export function openWakeUps(options: {
       if (waiting.has(channel) || isClosed) return;
       waiting.set(channel, setTimeout(() => {
         waiting.delete(channel);
-        options.pool.query({ name: 'wake', text: 'select pg_notify($1, $2)', values: [channel, ''] })
-          .catch(options.onError);
+        const text = `select pg_notify($1, '')`;
+        options.pool.query({ name: 'wake', text, values: [channel] }).catch(options.onError);
       }, COALESCE_MS));
     },
     async close() {

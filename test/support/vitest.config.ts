@@ -1,0 +1,27 @@
+import { resolve } from 'node:path';
+
+import { defineConfig } from 'vitest/config';
+
+const root = resolve(import.meta.dirname, '../..');
+
+export default defineConfig({
+  root,
+  resolve: {
+    // Node gives graphql's CommonJS build to type-graphql and Apollo; the bundler would give its
+    // ES build to our own files, and a type of the one is no type of the other.
+    alias: [{ find: /^graphql$/, replacement: resolve(root, 'node_modules/graphql/index.js') }],
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: 'test/support/global-setup.ts',
+    pool: 'forks',
+    // Two files at a time: the machines that run this have two cores, and PostgreSQL wants one.
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 20_000,
+    // A contract file that is missing is a failure, not one more file to write: only
+    // `npm run schema`, which says -u, writes.
+    update: 'none',
+  },
+});

@@ -69,7 +69,8 @@ export interface PickOptions {
  * @throws Rejection CATEGORY_NOT_AVAILABLE, AMOUNT_NOT_AVAILABLE or OUT_OF_STOCK
  */
 export function pickVariant(product: Product, options: PickOptions): Variant {
-  const sold = product.variants.filter((variant) => variant.isActive && options.isEntitled(variant));
+  const sold = product.variants
+    .filter((variant) => variant.isActive && options.isEntitled(variant));
   const inCategory = sold.filter(
     (variant) => options.category === null || variant.category === options.category,
   );

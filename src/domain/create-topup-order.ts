@@ -1,9 +1,10 @@
 import { pickVariant, type Product } from './catalogue.ts';
 import { fulfilInRequest, type Fulfilment } from './fulfil-topup-order.ts';
-import { digestRequest, parseOrderRequest, type OrderRequest, type RawOrderRequest } from './order-request.ts';
-import type {
-  Funding, OrderFeed, PlacementRefusal, PricedOrder, PricingClient, PricingSnapshot, Store,
-} from './ports.ts';
+import {
+  digestRequest, parseOrderRequest, type OrderRequest, type RawOrderRequest,
+} from './order-request.ts';
+import type { Funding, OrderFeed, PlacementRefusal, PricedOrder, Store } from './ports.ts';
+import type { PricingClient, PricingSnapshot } from './pricing-snapshot.ts';
 import { chargeFor, discounted, discountPercent, type Charge } from './pricing.ts';
 import { parseRecipient } from './recipient.ts';
 import { Rejection, TemporarilyUnavailable, type RejectionCode } from './rejection.ts';
@@ -68,7 +69,20 @@ async function priceOrTellDuplicate(
     if (!(error instanceof Rejection) || request.clientReference === null) throw error;
     const existing = await deps.store.findOrderByReference(clientId, request.clientReference);
     if (existing === null) throw error;
-    throw duplicate(existing, digestRequest(request, request.inputData));
+    const digest = digestRequest(request, normalisedInput(pricing), deps.hashingKey);
+    throw duplicate(existing, digest);
+  }
+}
+
+/** input_data as an order would have kept it, or as it was sent where that cannot be told. */
+function normalisedInput({ request, snapshot }: Pricing): unknown {
+  const product = snapshot.product(request.productId);
+  if (product === undefined) return request.inputData;
+  try {
+    return parseRecipient(product, request.inputData).inputData;
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error;
+    return request.inputData;
   }
 }
 
@@ -88,7 +102,7 @@ function priceOrder({ clientId, request, snapshot }: Pricing, hashingKey: string
   return {
     clientId,
     clientReference: request.clientReference,
-    inputDigest: digestRequest(request, inputData),
+    inputDigest: digestRequest(request, inputData, hashingKey),
     productId: product.id,
     variantId: variant.id,
     productName: product.name,
@@ -194,5 +208,12 @@ function duplicate(existing: TopupOrder | null, inputDigest: string): Rejection 
 /** One bounded try, outside any transaction, where the product fulfils inside the request. */
 async function fulfilNow(order: TopupOrder, deps: CreateTopupOrder): Promise<TopupOrder> {
   if (!order.fulfilsInRequest) return order;
-  return fulfilInRequest(order, { ...deps.fulfilment, feed: deps.feed, waitMs: deps.inlineWaitMs });
+  const { fulfilment, feed, inlineWaitMs } = deps;
+  try {
+    return await fulfilInRequest(order, { ...fulfilment, feed, waitMs: inlineWaitMs });
+  } catch {
+    // The order stands and is paid: an error would invite a second one. A worker takes it over
+    // when the lease ends, and meets whatever is wrong where it is logged.
+    return order;
+  }
 }

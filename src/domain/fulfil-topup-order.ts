@@ -78,7 +78,7 @@ export function decideMove(order: ClaimedOrder, outcome: Outcome, random: () => 
     case 'UNKNOWN':
       return decideAfterUnknown(order, random);
     case 'NOT_FOUND':
-      return decideAfterNotFound(order);
+      return decideAfterNotFound(order, random);
   }
 }
 
@@ -114,11 +114,13 @@ function keepAsking(order: ClaimedOrder, nextInMs: number): Move {
 }
 
 /** "Not found" proves non-delivery only once a send can no longer be on its way. */
-function decideAfterNotFound(order: ClaimedOrder): Move {
+function decideAfterNotFound(order: ClaimedOrder, random: () => number): Move {
   if (order.resendInMs > 0) return { kind: 'ASK_AGAIN', nextInMs: order.resendInMs };
-  return order.windowLeftMs > 0
-    ? { kind: 'RETRY', nextInMs: 0 }
-    : { kind: 'FAIL', failureCode: 'UNKNOWN' };
+  if (order.windowLeftMs > 0) return { kind: 'RETRY', nextInMs: 0 };
+  // `ask` said so in the name of a supplier that cannot be asked: nobody confirmed anything.
+  return order.canBeQueried
+    ? { kind: 'FAIL', failureCode: 'UNKNOWN' }
+    : { kind: 'REVIEW', nextInMs: backoff(order, random) };
 }
 
 /** The ladder's step for this many calls without news, +-20 %. */

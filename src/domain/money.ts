@@ -22,7 +22,9 @@ export const LEDGER_DECIMALS = 4;
 
 // Wide enough for 20 digits of money times 20 digits of rate: products are exact, and the one
 // rounding happens where it is named.
-const Exact = Decimal.clone({ precision: 60, rounding: Decimal.ROUND_HALF_UP, toExpPos: 60, toExpNeg: -60 });
+const Exact = Decimal.clone({
+  precision: 60, rounding: Decimal.ROUND_HALF_UP, toExpPos: 60, toExpNeg: -60,
+});
 
 /** "10.0000" -> "10"; `text` must be a decimal number. */
 export function canonical(text: string): Amount {

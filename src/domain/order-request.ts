@@ -1,6 +1,8 @@
-import { createHash } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { VARIANT_CATEGORIES, type VariantCategory } from './catalogue.ts';
-import { canonical, decimalPlaces, isPositive, LEDGER_DECIMALS, NumberText, type Amount } from './money.ts';
+import {
+  canonical, decimalPlaces, isPositive, LEDGER_DECIMALS, NumberText, type Amount,
+} from './money.ts';
 import { Rejection } from './rejection.ts';
 import { normaliseVoucherCode } from './voucher.ts';
 
@@ -9,6 +11,8 @@ const INTEGER_DIGITS_MAX = 9;
 const SIGNIFICANT_DIGITS_MAX = 15;
 /** A longer literal is refused before it is parsed. */
 const LITERAL_LENGTH_MAX = 32;
+/** A longer exponent is refused before the number is written out in full. */
+const EXPONENT_DIGITS_MAX = 4;
 const REFERENCE_LENGTH_MAX = 255;
 
 /** A create request as a door read it: numbers as NumberText, input_data as key-value pairs. */
@@ -74,8 +78,11 @@ export function parseId(value: unknown): number | null {
 export function parseFaceValue(value: unknown): Amount {
   if (!(value instanceof NumberText)) throw invalid('amount', 'Amount is required');
   const text = value.text;
-  const isWritten = /^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,4})?$/.test(text);
-  if (text.length > LITERAL_LENGTH_MAX || !isWritten) {
+  if (text.length > LITERAL_LENGTH_MAX) throw invalid('amount', 'Amount has too many digits');
+  const written = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?([0-9]+))?$/.exec(text);
+  if (written === null) throw invalid('amount', 'Amount is required');
+  const [, exponent = ''] = written;
+  if (exponent.length > EXPONENT_DIGITS_MAX) {
     throw invalid('amount', 'Amount has too many digits');
   }
   const amount = canonical(text);
@@ -95,7 +102,8 @@ function parseClientReference(value: unknown): string | null {
   if (isAbsent(value)) return null;
   if (typeof value !== 'string' || !/^[\x20-\x7e]+$/.test(value)
     || value.length > REFERENCE_LENGTH_MAX) {
-    throw invalid('clientReference', 'Client reference must be 1 to 255 printable ASCII characters');
+    throw invalid('clientReference',
+      'Client reference must be 1 to 255 printable ASCII characters');
   }
   return value;
 }
@@ -125,12 +133,18 @@ function invalid(field: string, message: string): Rejection {
 
 /**
  * A digest of what was asked for, after normalisation: equal for a repeated request. `inputData`
- * is the normalised map, or the pairs as sent where they could not be normalised.
+ * is the normalised map, or the pairs as sent where they could not be normalised. Keyed, because
+ * it is stored and a voucher's code is part of it.
  */
-export function digestRequest(request: OrderRequest, inputData: unknown): string {
+export function digestRequest(
+  request: OrderRequest,
+  inputData: unknown,
+  hashingKey: string,
+): string {
   const pairs = Array.isArray(inputData) ? inputData : Object.entries(inputData ?? {});
   const sorted = pairs.map((pair) => JSON.stringify(pair)).sort();
   const asked = [request.productId, request.amount, sorted, request.walletId, request.category,
-    request.voucherCode];
-  return createHash('sha256').update(JSON.stringify(asked)).digest('base64url');
+    request.voucherCode, request.allowForexFallback];
+  const hmac = createHmac('sha256', hashingKey).update(`request:${JSON.stringify(asked)}`);
+  return hmac.digest('base64url');
 }

@@ -1,5 +1,5 @@
-import type { Product, Variant } from './catalogue.ts';
 import type { Amount, Money } from './money.ts';
+import type { PricingSnapshot } from './pricing-snapshot.ts';
 import type { FailureCode, TopupOrder, TopupOrderEvent } from './topup-order.ts';
 
 /** What the rooms around the domain must offer. */
@@ -11,44 +11,6 @@ export interface Clock {
   monotonicMs(): number;
   /** Resolves after `ms`, or earlier when the signal aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-}
-
-export interface ClientWallet {
-  readonly id: number;
-  readonly currency: string;
-  readonly isDefault: boolean;
-}
-
-export interface Discount {
-  readonly variantId: number | null;
-  readonly productId: number | null;
-  readonly category: string | null;
-  readonly topupType: string | null;
-  readonly percent: string;
-}
-
-/** A client as pricing sees it. */
-export interface PricingClient {
-  readonly id: number;
-  readonly name: string;
-  readonly wallets: readonly ClientWallet[];
-  readonly discounts: readonly Discount[];
-  readonly enabledProducts: ReadonlySet<number>;
-  readonly disabledProducts: ReadonlySet<number>;
-  readonly disabledVariants: ReadonlySet<number>;
-}
-
-/** Everything that prices an order, at one version. Read-only and shared by all requests. */
-export interface PricingSnapshot {
-  readonly version: number;
-  /** Database time from which a rate or discount changes; null where no edge is known. */
-  readonly validUntil: string | null;
-  product(id: number): Product | undefined;
-  variant(id: number): Variant | undefined;
-  client(id: number): PricingClient | undefined;
-  rate(from: string, to: string): { readonly id: number; readonly rate: string } | undefined;
-  /** Digits after the point of a currency. */
-  precision(currency: string): number;
 }
 
 /** How an order is paid: a wallet's charge, or a voucher redeemed at face value. */
@@ -230,7 +192,8 @@ export interface OrderFeed {
    * Events of one order after `from`, in order of version, without gap or repeat. The iterator
    * ends after the terminal event; its `return()` frees everything at once.
    */
-  watchOrder(clientId: number, orderId: number, from: FeedPosition): AsyncIterableIterator<TopupOrderEvent>;
+  watchOrder(clientId: number, orderId: number, from: FeedPosition):
+    AsyncIterableIterator<TopupOrderEvent>;
   /** Resolves when the order is terminal, or with its current state after `timeoutMs`. */
   untilTerminal(clientId: number, orderId: number, timeoutMs: number): Promise<TopupOrder>;
 }

@@ -1,6 +1,8 @@
 import type { Product, Variant } from './catalogue.ts';
-import { compare, convert, isPositive, percentOf, subtract, type Amount, type Money } from './money.ts';
-import type { ClientWallet, Discount, PricingClient, PricingSnapshot } from './ports.ts';
+import {
+  compare, convert, isPositive, percentOf, subtract, type Amount, type Money,
+} from './money.ts';
+import type { ClientWallet, Discount, PricingClient, PricingSnapshot } from './pricing-snapshot.ts';
 import { Rejection } from './rejection.ts';
 
 /** What a wallet pays, and how it came about: all of it is kept on the order. */

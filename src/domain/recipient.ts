@@ -69,7 +69,8 @@ function refused(problems: readonly Problem[]): Rejection {
 }
 
 function normalise(field: InputField, value: string, product: Product): string | null {
-  if (value.length > (field.maxLength ?? VALUE_LENGTH_MAX) || value.length > VALUE_LENGTH_MAX) return null;
+  const lengthMax = Math.min(field.maxLength ?? VALUE_LENGTH_MAX, VALUE_LENGTH_MAX);
+  if (value.length > lengthMax) return null;
   if (value.length < (field.minLength ?? 0)) return null;
   if (!value.isWellFormed() || hasControlCharacter(value)) return null;
   if (field.pattern !== null && !matches(field.pattern, value)) return null;
@@ -88,7 +89,6 @@ function normalise(field: InputField, value: string, product: Product): string |
 }
 
 function hasControlCharacter(value: string): boolean {
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
   return /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(value);
 }
 
@@ -104,7 +104,7 @@ function matches(pattern: string, value: string): boolean {
   return expression.test(value);
 }
 
-/** The number in E.164, or null. A number of another country is refused unless the product is GLO. */
+/** The number in E.164, or null; also null for another country's, unless the product is GLO. */
 export function parsePhone(value: string, countryCode: string): string | null {
   // Only ASCII digits and the usual separators: other scripts' digits and letters are refused.
   if (!/^\+?[0-9 ().\-/]{4,32}$/.test(value)) return null;
@@ -114,6 +114,8 @@ export function parsePhone(value: string, countryCode: string): string | null {
     extract: false,
   });
   if (phone === undefined || !phone.isValid()) return null;
-  if (countryCode !== 'GLO' && phone.country !== region) return null;
+  // Of satellite and other worldwide numbers the country is undefined, and equals no product's.
+  const isAtHome = phone.country !== undefined && phone.country === region;
+  if (countryCode !== 'GLO' && !isAtHome) return null;
   return phone.number;
 }

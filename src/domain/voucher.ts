@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 
-/** "demo-0499 aaaa" -> "DEMO0499AAAA"; null where that is not 4 to 64 letters or digits. */
+/** "demo-0499 aaaa" -> "DEMO0499AAAA"; null where that is not 4 to 64 visible ASCII. */
 export function normaliseVoucherCode(code: string): string | null {
   const normal = code.replaceAll(/[\s-]/g, '').toUpperCase();
   return /^[\x21-\x7e]{4,64}$/.test(normal) ? normal : null;

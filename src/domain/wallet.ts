@@ -1,4 +1,4 @@
-import type { ClientWallet, PricingClient } from './ports.ts';
+import type { ClientWallet, PricingClient } from './pricing-snapshot.ts';
 import { Rejection } from './rejection.ts';
 
 export interface WalletChoice {

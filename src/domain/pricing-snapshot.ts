@@ -1,0 +1,39 @@
+import type { Product, Variant } from './catalogue.ts';
+
+export interface ClientWallet {
+  readonly id: number;
+  readonly currency: string;
+  readonly isDefault: boolean;
+}
+
+export interface Discount {
+  readonly variantId: number | null;
+  readonly productId: number | null;
+  readonly category: string | null;
+  readonly topupType: string | null;
+  readonly percent: string;
+}
+
+/** A client as pricing sees it. */
+export interface PricingClient {
+  readonly id: number;
+  readonly name: string;
+  readonly wallets: readonly ClientWallet[];
+  readonly discounts: readonly Discount[];
+  readonly enabledProducts: ReadonlySet<number>;
+  readonly disabledProducts: ReadonlySet<number>;
+  readonly disabledVariants: ReadonlySet<number>;
+}
+
+/** Everything that prices an order, at one version. Read-only and shared by all requests. */
+export interface PricingSnapshot {
+  readonly version: number;
+  /** Database time from which a rate or discount changes; null where no edge is known. */
+  readonly validUntil: string | null;
+  product(id: number): Product | undefined;
+  variant(id: number): Variant | undefined;
+  client(id: number): PricingClient | undefined;
+  rate(from: string, to: string): { readonly id: number; readonly rate: string } | undefined;
+  /** Digits after the point of a currency. */
+  precision(currency: string): number;
+}

@@ -1,0 +1,184 @@
+import type { ClientBase, Pool } from 'pg';
+
+import { behaviourOf, type Refusal } from './sandbox-behaviour.ts';
+import {
+  insertOrder, lockDueOrders, lockOrder, logAnswer, readAnswer, releaseOrders, untilNextStepMs,
+  updateOrders,
+} from './sandbox-orders.ts';
+import {
+  acceptOrder, takeStep, type Answer, type BookedOrder, type Change, type Circumstances,
+} from './sandbox-steps.ts';
+
+/** What the submitting caller gets; without an answer the connection is cut. */
+export type SubmitReply =
+  | { readonly kind: 'ANSWER'; readonly answer: Answer }
+  | { readonly kind: Refusal };
+
+export interface OrderToSubmit {
+  readonly supplierCode: string;
+  readonly reference: string;
+  readonly sku: string;
+  readonly recipient: string;
+}
+
+export interface SandboxBook {
+  /** Takes an order at most once; whatever it answers is committed before. */
+  submit(order: OrderToSubmit): Promise<SubmitReply>;
+  query(supplierCode: string, reference: string): Promise<Answer | null>;
+  /** Lets a held order go; null where the reference is not known. */
+  release(reference: string): Promise<Answer | null>;
+  /** Takes the steps that are due; answers the milliseconds until the next one, if one is known. */
+  takeDueSteps(): Promise<number | null>;
+}
+
+const DUE_ORDERS_MAX = 100;
+
+/** `onLater` is called when a step or a callback is to come. */
+export function createSandboxBook(options: {
+  readonly pool: Pool;
+  readonly delayScale: number;
+  readonly nowMs: () => number;
+  readonly onLater: () => void;
+}): SandboxBook {
+  const { pool, delayScale, nowMs, onLater } = options;
+  const circumstances = (): Circumstances => ({ delayScale, nowMs: nowMs() });
+
+  /** Takes the step of a locked order if it is due, and logs what is answered then. */
+  const settle = async (
+    client: ClientBase,
+    order: BookedOrder,
+    kind: 'SUBMIT' | 'STATUS' | 'CALLBACK',
+  ): Promise<Answer | null> => {
+    if (order.isDue && order.stepCount !== null) {
+      const { stepCount } = order;
+      const change = takeStep({ ...order, stepCount }, kind, circumstances());
+      await updateOrders(client, [change]);
+      return change.answer;
+    }
+    if (kind !== 'CALLBACK') await logAnswer(client, order, kind);
+    return order.answer;
+  };
+
+  return {
+    async submit(order) {
+      const first = submitAnew({ ...order, submitCount: 1 }, circumstances());
+      if (await insertOrder(pool, first.change)) {
+        if (hasSequel(first.change)) onLater();
+        return first.reply;
+      }
+      const reply = await inTransaction<SubmitReply>(pool, async (client) => {
+        const known = await lockOrder(client, order.supplierCode, order.reference);
+        if (known === undefined) throw new Error('An order is gone from the books');
+        if (known.stepCount !== null) {
+          const answer = await settle(client, known, 'SUBMIT') ?? processing(order.reference);
+          return { kind: 'ANSWER', answer };
+        }
+        const submitCount = known.submitCount + 1;
+        const again = submitAnew({ ...known, submitCount }, circumstances());
+        await updateOrders(client, [again.change]);
+        return again.reply;
+      });
+      onLater();
+      return reply;
+    },
+
+    async query(supplierCode, reference) {
+      const found = await readAnswer(pool, supplierCode, reference);
+      if (!found.isDue) return found.answer;
+      const answer = await inTransaction(pool, async (client) => {
+        const order = await lockOrder(client, supplierCode, reference);
+        return order === undefined ? null : settle(client, order, 'STATUS');
+      });
+      onLater();
+      return answer;
+    },
+
+    async release(reference) {
+      const answer = await inTransaction(pool, async (client) => {
+        let last: Answer | null = null;
+        for (const supplierCode of await releaseOrders(client, reference)) {
+          const order = await lockOrder(client, supplierCode, reference);
+          if (order !== undefined) last = await settle(client, order, 'CALLBACK');
+        }
+        return last;
+      });
+      onLater();
+      return answer;
+    },
+
+    async takeDueSteps() {
+      const { nextMs, isSequel } = await inTransaction(pool, async (client) => {
+        const due = await lockDueOrders(client, DUE_ORDERS_MAX);
+        const changes = due.flatMap(({ stepCount, ...order }) => (
+          stepCount === null
+            ? []
+            : [takeStep({ ...order, stepCount }, 'CALLBACK', circumstances())]
+        ));
+        if (changes.length > 0) await updateOrders(client, changes);
+        return { nextMs: await untilNextStepMs(client), isSequel: changes.some(hasSequel) };
+      });
+      if (isSequel) onLater();
+      return nextMs;
+    },
+  };
+}
+
+/** A submit of an order that has not been accepted yet: refused by its behaviour, or accepted. */
+function submitAnew(
+  order: OrderToSubmit & { readonly submitCount: number },
+  circumstances: Circumstances,
+): { readonly change: Change; readonly reply: SubmitReply } {
+  const behaviour = behaviourOf(order);
+  const refusal = behaviour.refusals[order.submitCount - 1];
+  const { supplierCode, reference, sku, recipient, submitCount } = order;
+  const refused = (outcome: string): Change => ({
+    supplierCode, reference, sku, recipient, submitCount,
+    stepCount: null, answer: null, isHeld: false, dueInMs: null,
+    lines: [{ kind: 'SUBMIT', outcome, effective: false }],
+    callbacks: [],
+  });
+  if (refusal !== undefined) return { change: refused(refusal), reply: { kind: refusal } };
+  if (behaviour.refusalCode !== null) {
+    const answer = { reference, status: 'REJECTED', code: behaviour.refusalCode };
+    return { change: refused(answer.status), reply: { kind: 'ANSWER', answer } };
+  }
+  const change = acceptOrder(
+    { supplierCode, reference, sku, recipient, submitCount },
+    circumstances,
+  );
+  if (behaviour.firstAnswer === 'CONNECTION_LOST') {
+    return { change, reply: { kind: 'CONNECTION_LOST' } };
+  }
+  const answer = behaviour.firstAnswer === null
+    ? change.answer ?? processing(reference)
+    : { reference, status: behaviour.firstAnswer };
+  return { change, reply: { kind: 'ANSWER', answer } };
+}
+
+function hasSequel(change: Change): boolean {
+  return change.dueInMs !== null || change.callbacks.length > 0;
+}
+
+function processing(reference: string): Answer {
+  return { reference, status: 'PROCESSING' };
+}
+
+async function inTransaction<T>(
+  pool: Pool,
+  work: (client: ClientBase) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  let fault: unknown;
+  try {
+    await client.query('begin');
+    const result = await work(client);
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    fault = error;
+    throw error;
+  } finally {
+    // After a fault the connection may be inside a transaction, or lost: it is not used again.
+    client.release(fault !== undefined);
+  }
+}

@@ -1,0 +1,156 @@
+import { createHmac } from 'node:crypto';
+import type { Pool } from 'pg';
+
+/** Longer than one round takes; a process killed in between leaves the rest to another. */
+const CLAIM_MS = 20_000;
+const CLAIMED_MAX = 32;
+const SEND_TIMEOUT_MS = 3_000;
+/** A gateway says every second that it lives. */
+const GATEWAY_SILENCE_MS_MAX = 5_000;
+const GATEWAYS_TRIED_MAX = 4;
+/** Pauses between tries, the last one for ever; times the scale of all delays. */
+const RETRY_MS = [200, 500, 1_000, 2_000, 5_000, 15_000, 60_000, 300_000];
+const GIVE_UP_HOURS = 24;
+
+interface DueCallback {
+  readonly event_id: string;
+  readonly supplier_code: string;
+  readonly body: string;
+  readonly try_count: number;
+}
+
+/**
+ * Sends the callbacks that are due, each to the first live gateway that takes it; answers the
+ * milliseconds until the next one, if one is known. The same event has the same body every time.
+ */
+export async function sendDueCallbacks(options: {
+  readonly pool: Pool;
+  readonly signingKeys: ReadonlyMap<string, string>;
+  readonly nowMs: () => number;
+  readonly delayScale: number;
+  readonly signal: AbortSignal;
+}): Promise<number | null> {
+  const { pool, signingKeys, nowMs, delayScale, signal } = options;
+  const due = await claim(pool, [...signingKeys.keys()]);
+  const gateways = due.length === 0 ? [] : await liveGateways(pool);
+  await Promise.all(due.map(async (callback) => {
+    const signingKey = signingKeys.get(callback.supplier_code) ?? '';
+    const path = `/callbacks/fulfilment/${callback.supplier_code}`;
+    let isTaken = false;
+    for (const gateway of gateways) {
+      if (isTaken) break;
+      isTaken = await send(`${gateway}${path}`, {
+        body: callback.body, signingKey, nowMs: nowMs(), signal,
+      });
+    }
+    const pauseMs = RETRY_MS[Math.min(callback.try_count, RETRY_MS.length) - 1] ?? 0;
+    await settle(pool, callback, isTaken ? null : pauseMs * delayScale);
+  }));
+  return untilNextCallbackMs(pool, [...signingKeys.keys()]);
+}
+
+/** True where the gateway says that it has the callback. */
+async function send(
+  url: string,
+  options: {
+    readonly body: string;
+    readonly signingKey: string;
+    readonly nowMs: number;
+    readonly signal: AbortSignal;
+  },
+): Promise<boolean> {
+  const timestamp = String(Math.trunc(options.nowMs / 1000));
+  const signature = createHmac('sha256', options.signingKey)
+    .update(`${timestamp}.${options.body}`).digest('hex');
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'x-timestamp': timestamp,
+        'x-signature': signature,
+      },
+      body: options.body,
+      redirect: 'manual',
+      signal: AbortSignal.any([options.signal, AbortSignal.timeout(SEND_TIMEOUT_MS)]),
+    });
+    await response.arrayBuffer();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+async function claim(pool: Pool, supplierCodes: readonly string[]): Promise<DueCallback[]> {
+  const { rows } = await pool.query<DueCallback>(
+    `update sandbox.callback
+     set next_try_at = clock_timestamp() + $3 * interval '1 ms', try_count = try_count + 1
+     where event_id in (
+       select event_id from sandbox.callback
+       where next_try_at <= clock_timestamp() and supplier_code = any ($1)
+       order by next_try_at limit $2 for update skip locked)
+     returning event_id, supplier_code, body, try_count`,
+    [supplierCodes, CLAIMED_MAX, CLAIM_MS],
+  );
+  return rows;
+}
+
+async function liveGateways(pool: Pool): Promise<string[]> {
+  const { rows } = await pool.query<{ base_url: string }>(
+    `select base_url from sandbox.gateway
+     where seen_at > clock_timestamp() - $1 * interval '1 ms' order by seen_at desc limit $2`,
+    [GATEWAY_SILENCE_MS_MAX, GATEWAYS_TRIED_MAX],
+  );
+  return rows.map((row) => row.base_url);
+}
+
+/** Taken: counted down, and gone when it was the last send. Otherwise tried again. */
+async function settle(pool: Pool, callback: DueCallback, retryMs: number | null): Promise<void> {
+  if (retryMs === null) {
+    await pool.query(
+      `with taken as (
+         delete from sandbox.callback where event_id = $1 and sends_left <= 1
+       )
+       update sandbox.callback
+       set sends_left = sends_left - 1, try_count = 0, next_try_at = clock_timestamp()
+       where event_id = $1 and sends_left > 1`,
+      [callback.event_id],
+    );
+    return;
+  }
+  await pool.query(
+    `with given_up as (
+       delete from sandbox.callback
+       where event_id = $1 and created_at <= clock_timestamp() - $3 * interval '1 hour'
+     )
+     update sandbox.callback set next_try_at = clock_timestamp() + $2 * interval '1 ms'
+     where event_id = $1 and created_at > clock_timestamp() - $3 * interval '1 hour'`,
+    [callback.event_id, retryMs, GIVE_UP_HOURS],
+  );
+}
+
+async function untilNextCallbackMs(
+  pool: Pool,
+  supplierCodes: readonly string[],
+): Promise<number | null> {
+  const { rows } = await pool.query<{ ms: number | null }>(
+    `select (extract(epoch from min(next_try_at) - clock_timestamp()) * 1000)::float8 as ms
+     from sandbox.callback where supplier_code = any ($1)`,
+    [supplierCodes],
+  );
+  return rows[0]?.ms ?? null;
+}
+
+/** Says that the gateway lives. */
+export async function registerGateway(pool: Pool, baseUrl: string): Promise<void> {
+  await pool.query(
+    `insert into sandbox.gateway (base_url) values ($1)
+     on conflict (base_url) do update set seen_at = clock_timestamp()`,
+    [baseUrl],
+  );
+}
+
+/** Says that the gateway is about to stop. */
+export async function removeGateway(pool: Pool, baseUrl: string): Promise<void> {
+  await pool.query('delete from sandbox.gateway where base_url = $1', [baseUrl]);
+}

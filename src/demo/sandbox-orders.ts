@@ -1,0 +1,188 @@
+import type { ClientBase, Pool } from 'pg';
+
+import type { Answer, BookedOrder, Change } from './sandbox-steps.ts';
+
+/** The sandbox supplier's statements about orders. */
+
+const CHANGE = `
+  change as (
+    select "supplierCode" as supplier_code, reference, sku, recipient,
+      "submitCount" as submit_count, "stepCount" as step_count, answer, "isHeld" as is_held,
+      clock_timestamp() + "dueInMs" * interval '1 ms' as due_at, lines, callbacks
+    from json_to_recordset($1) as change("supplierCode" text, reference text, sku text,
+      recipient text, "submitCount" int, "stepCount" int, answer json, "isHeld" boolean,
+      "dueInMs" float8, lines json, callbacks json)
+  )`;
+// In the same statement, so that no effect is ever without its line.
+const LINES_AND_CALLBACKS = `
+  line as (
+    insert into sandbox.log (supplier_code, supplier_reference, kind, outcome, effective)
+    select supplier_code, reference, line.kind, line.outcome, line.effective
+    from written join change using (supplier_code, reference),
+      json_to_recordset(lines) as line(kind text, outcome text, effective boolean)
+  ),
+  callback as (
+    insert into sandbox.callback (event_id, supplier_code, body, sends_left)
+    select callback."eventId", supplier_code, callback.body, callback."sendsLeft"
+    from written join change using (supplier_code, reference),
+      json_to_recordset(callbacks) as callback("eventId" text, body text, "sendsLeft" int)
+  )
+  select count(*)::int as count from written`;
+const INSERT = `
+  with ${CHANGE},
+  written as (
+    insert into sandbox.supplier_order
+      (supplier_code, reference, sku, recipient, submit_count, step_count, answer, is_held, due_at)
+    select supplier_code, reference, sku, recipient, submit_count, step_count, answer, is_held,
+      due_at
+    from change
+    on conflict do nothing
+    returning supplier_code, reference
+  ),
+  ${LINES_AND_CALLBACKS}`;
+const UPDATE = `
+  with ${CHANGE},
+  written as (
+    update sandbox.supplier_order
+    set submit_count = change.submit_count, step_count = change.step_count,
+      answer = change.answer, is_held = change.is_held, due_at = change.due_at
+    from change
+    where supplier_order.supplier_code = change.supplier_code
+      and supplier_order.reference = change.reference
+    returning supplier_order.supplier_code, supplier_order.reference
+  ),
+  ${LINES_AND_CALLBACKS}`;
+
+/** Books a new order in one statement; false where its reference is known already. */
+export async function insertOrder(client: ClientBase | Pool, change: Change): Promise<boolean> {
+  return await write(client, INSERT, [change]) === 1;
+}
+
+/** Writes changes of orders that the transaction holds locked. */
+export async function updateOrders(client: ClientBase, changes: readonly Change[]): Promise<void> {
+  const count = await write(client, UPDATE, changes);
+  if (count !== changes.length) throw new Error(`${count} of ${changes.length} orders written`);
+}
+
+async function write(
+  client: ClientBase | Pool,
+  text: string,
+  changes: readonly Change[],
+): Promise<number> {
+  const { rows } = await client.query<{ count: number }>(text, [JSON.stringify(changes)]);
+  return rows[0]?.count ?? 0;
+}
+
+const COLUMNS = `supplier_code as "supplierCode", reference, sku, recipient,
+  submit_count as "submitCount", step_count as "stepCount", answer, is_held as "isHeld",
+  coalesce(not is_held and due_at <= clock_timestamp(), false) as "isDue"`;
+
+/** Locks one order; undefined where the reference is not known. */
+export async function lockOrder(
+  client: ClientBase,
+  supplierCode: string,
+  reference: string,
+): Promise<BookedOrder | undefined> {
+  const { rows } = await client.query<BookedOrder>(
+    `select ${COLUMNS} from sandbox.supplier_order
+     where supplier_code = $1 and reference = $2 for update`,
+    [supplierCode, reference],
+  );
+  return rows[0];
+}
+
+/** Locks orders whose next step is due, without waiting for those in other hands. */
+export async function lockDueOrders(client: ClientBase, limit: number): Promise<BookedOrder[]> {
+  const { rows } = await client.query<BookedOrder>(
+    `select ${COLUMNS} from sandbox.supplier_order
+     where due_at <= clock_timestamp() and not is_held
+     order by due_at limit $1 for update skip locked`,
+    [limit],
+  );
+  return rows;
+}
+
+/** Lets held orders of this reference go; answers whose they are, the not held included. */
+export async function releaseOrders(client: ClientBase, reference: string): Promise<string[]> {
+  await client.query(
+    'update sandbox.supplier_order set is_held = false where reference = $1 and is_held',
+    [reference],
+  );
+  const { rows } = await client.query<{ supplier_code: string }>(
+    `select supplier_code from sandbox.supplier_order
+     where reference = $1 and step_count is not null order by supplier_code`,
+    [reference],
+  );
+  return rows.map((row) => row.supplier_code);
+}
+
+/** Milliseconds until the next step of any order; null where none is to come. */
+export async function untilNextStepMs(client: ClientBase): Promise<number | null> {
+  const { rows } = await client.query<{ ms: number | null }>(
+    `select (extract(epoch from min(due_at) - clock_timestamp()) * 1000)::float8 as ms
+     from sandbox.supplier_order where due_at is not null and not is_held`,
+  );
+  return rows[0]?.ms ?? null;
+}
+
+/**
+ * Answers a query and logs it, in one statement, unless a step is due that has to be taken first.
+ * The answer is null where the order is not known.
+ */
+export async function readAnswer(
+  pool: Pool,
+  supplierCode: string,
+  reference: string,
+): Promise<{ readonly answer: Answer | null; readonly isDue: boolean }> {
+  const { rows } = await pool.query<{ answer: Answer; isDue: boolean }>(
+    `with found as (
+       select answer, coalesce(not is_held and due_at <= clock_timestamp(), false) as "isDue"
+       from sandbox.supplier_order
+       where supplier_code = $1 and reference = $2 and step_count is not null
+     ), line as (
+       insert into sandbox.log (supplier_code, supplier_reference, kind, outcome, effective)
+       select $1, $2, 'STATUS', coalesce((select answer ->> 'status' from found), 'NOT_FOUND'),
+         false
+       where not exists (select from found where "isDue")
+     )
+     select answer, "isDue" from found`,
+    [supplierCode, reference],
+  );
+  return rows[0] ?? { answer: null, isDue: false };
+}
+
+/** A line for a call that changed nothing. */
+export async function logAnswer(
+  client: ClientBase,
+  order: BookedOrder,
+  kind: 'SUBMIT' | 'STATUS',
+): Promise<void> {
+  await client.query(
+    `insert into sandbox.log (supplier_code, supplier_reference, kind, outcome, effective)
+     values ($1, $2, $3, $4, false)`,
+    [order.supplierCode, order.reference, kind, order.answer?.status ?? 'NOT_FOUND'],
+  );
+}
+
+export interface LogLine {
+  readonly id: string;
+  readonly line: string;
+}
+
+/** The log in order, as JSON texts, from behind `afterId`; of one reference if one is given. */
+export async function readLogPage(
+  pool: Pool,
+  options: { readonly afterId: string; readonly reference: string | null; readonly limit: number },
+): Promise<LogLine[]> {
+  const { rows } = await pool.query<LogLine>(
+    `select id, json_build_object(
+       'at', to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+       'kind', kind, 'supplierReference', supplier_reference,
+       'outcome', outcome, 'effective', effective)::text as line
+     from sandbox.log
+     where id > $1 and ($2::text is null or supplier_reference = $2)
+     order by id limit $3`,
+    [options.afterId, options.reference, options.limit],
+  );
+  return rows;
+}

@@ -1,0 +1,198 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { Agent } from 'undici';
+
+import type {
+  ClaimedOrder, Clock, Outcome, RawCallback, Supplier, SupplierCallback,
+} from '../domain/ports.ts';
+import {
+  isIdentifier, outcomeOf, parseAnswer, parseObject, type SandboxAnswer,
+} from './sandbox-answers.ts';
+import { ANSWER_BYTES_MAX, exchange, type Exchange, type HttpRequest } from './supplier-http.ts';
+
+/** More than any concurrency cap, so that no call waits here for a connection. */
+const CONNECTIONS_MAX = 256;
+/** Shorter than servers keep idle connections: fewer requests meet one that is being closed. */
+const KEEP_ALIVE_MS = 3_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** How old or how far ahead a callback's signature may be. */
+const CALLBACK_WINDOW_MS = 300_000;
+const RETRY_AFTER_MS_MAX = 3_600_000;
+
+export interface SandboxSupplierOptions {
+  readonly code: string;
+  /** The supplier's own address, "http://host:port/sandbox-a"; may change between calls. */
+  readonly baseUrl: () => string;
+  /** The first signs, all verify: keys are rotated by adding the new one in front. */
+  readonly signingKeys: readonly string[];
+  readonly clock: Clock;
+}
+
+/** The supplier of the demo, over HTTP; src/demo/sandbox-http.ts describes the protocol. */
+export function createSandboxSupplier(options: SandboxSupplierOptions): Supplier {
+  const { code, clock, signingKeys } = options;
+  const [signingKey] = signingKeys;
+  if (signingKey === undefined) throw new Error(`Supplier ${code} has no signing key`);
+  const agent = new Agent({
+    connections: CONNECTIONS_MAX,
+    pipelining: 1,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    // The caller's signal is the one deadline.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    allowH2: false,
+  });
+  const call = async (
+    order: ClaimedOrder,
+    action: 'SUBMIT' | 'QUERY',
+    signal: AbortSignal,
+  ): Promise<Exchange> => {
+    const body = action === 'SUBMIT' ? submissionBody(order) : null;
+    const tail = action === 'SUBMIT' ? '' : `/${encodeURIComponent(order.supplierReference)}`;
+    let base: URL;
+    try {
+      base = new URL(options.baseUrl());
+    } catch {
+      return { kind: 'NOT_SENT', reason: 'supplier has no valid address' };
+    }
+    const path = `${base.pathname.replace(/\/$/, '')}/orders${tail}`;
+    const method = action === 'SUBMIT' ? 'POST' : 'GET';
+    const timestamp = Math.trunc(clock.now().getTime() / 1000);
+    const signed = `${timestamp}.${method}.${path}.${body ?? ''}`;
+    const request: HttpRequest = {
+      origin: base.origin,
+      path,
+      method,
+      headers: {
+        accept: 'application/json',
+        ...(body === null ? {} : { 'content-type': 'application/json' }),
+        'x-timestamp': String(timestamp),
+        'x-signature': createHmac('sha256', signingKey).update(signed).digest('hex'),
+      },
+      body,
+    };
+    return exchange(agent, request, signal);
+  };
+  return {
+    code,
+    async submit(order, signal) {
+      return readSubmitAnswer(order, await call(order, 'SUBMIT', signal), clock);
+    },
+    async query(order, signal) {
+      return readQueryAnswer(order, await call(order, 'QUERY', signal), clock);
+    },
+    verifyCallback(raw) {
+      return isAuthentic(raw, signingKeys, clock) ? readCallback(raw.body, code) : null;
+    },
+  };
+}
+
+function submissionBody(order: ClaimedOrder): string {
+  return JSON.stringify({
+    reference: order.supplierReference,
+    sku: order.supplierSku,
+    amount: order.faceValue.amount,
+    currency: order.faceValue.currency,
+    country: order.countryCode,
+    recipient: order.recipient,
+    fields: order.inputData,
+  });
+}
+
+/** Only what the protocol calls definite is definite; all else is asked about before a resend. */
+function readSubmitAnswer(order: ClaimedOrder, answered: Exchange, clock: Clock): Outcome {
+  const unread = readWithoutAnswer(answered, clock);
+  if (unread !== null) return unread;
+  const answer = readAnswer(order, answered);
+  if (answer === null) return { kind: 'UNKNOWN', reason: 'answer not understood' };
+  // A duplicate has been taken before, a bare decline may be contradicted: the query decides.
+  if (answer.status === 'DUPLICATE' || answer.status === 'DECLINED') {
+    return { kind: 'UNKNOWN', reason: `supplier answers ${answer.status}` };
+  }
+  return outcomeOf(answer);
+}
+
+function readQueryAnswer(order: ClaimedOrder, answered: Exchange, clock: Clock): Outcome {
+  const unread = readWithoutAnswer(answered, clock);
+  if (unread !== null) return unread;
+  if (isNotFound(order, answered)) return { kind: 'NOT_FOUND' };
+  const answer = readAnswer(order, answered);
+  return answer === null ? { kind: 'UNKNOWN', reason: 'answer not understood' } : outcomeOf(answer);
+}
+
+/** The outcomes that need no body; null where the body has to be read. */
+function readWithoutAnswer(answered: Exchange, clock: Clock): Outcome | null {
+  if (answered.kind === 'NOT_SENT') {
+    return { kind: 'TRANSIENT', reason: answered.reason, retryAfterMs: null };
+  }
+  if (answered.kind === 'NO_ANSWER') return { kind: 'UNKNOWN', reason: answered.reason };
+  // By the protocol these two, and a refused signature, are said before anything is applied.
+  if (answered.status === 503 || answered.status === 429 || answered.status === 401) {
+    const retryAfterMs = readRetryAfter(answered.headers['retry-after'], clock);
+    return { kind: 'TRANSIENT', reason: `HTTP ${answered.status}`, retryAfterMs };
+  }
+  return null;
+}
+
+/** A 404 of something in between, a page for instance, proves nothing. */
+function isNotFound(order: ClaimedOrder, answered: Exchange): boolean {
+  if (answered.kind !== 'ANSWERED' || answered.status !== 404) return false;
+  const answer = parseAnswer(parseObject(answered.body) ?? {});
+  return answer?.status === 'NOT_FOUND'
+    && (answer.reference === null || answer.reference === order.supplierReference);
+}
+
+function readAnswer(order: ClaimedOrder, answered: Exchange): SandboxAnswer | null {
+  if (answered.kind !== 'ANSWERED' || answered.status !== 200) return null;
+  const contentType = answered.headers['content-type'];
+  if (typeof contentType !== 'string' || !/^application\/json\b/i.test(contentType)) return null;
+  const answer = parseAnswer(parseObject(answered.body) ?? {});
+  return answer?.reference === order.supplierReference ? answer : null;
+}
+
+/** Seconds or an HTTP date, as milliseconds from now; null where it is neither. */
+function readRetryAfter(
+  value: string | readonly string[] | undefined,
+  clock: Clock,
+): number | null {
+  if (typeof value !== 'string') return null;
+  const ms = /^\d{1,9}$/.test(value)
+    ? Number(value) * 1000
+    : Date.parse(value) - clock.now().getTime();
+  return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), RETRY_AFTER_MS_MAX);
+}
+
+function isAuthentic(raw: RawCallback, signingKeys: readonly string[], clock: Clock): boolean {
+  const timestamp = raw.headers['x-timestamp'];
+  const signature = raw.headers['x-signature'];
+  // Repeated headers come as a list, or joined by commas, and match neither pattern.
+  if (typeof timestamp !== 'string' || !/^\d{1,12}$/.test(timestamp)) return false;
+  if (typeof signature !== 'string' || !/^[0-9a-f]{64}$/.test(signature)) return false;
+  if (Math.abs(clock.now().getTime() - Number(timestamp) * 1000) > CALLBACK_WINDOW_MS) return false;
+  if (raw.body.byteLength > ANSWER_BYTES_MAX) return false;
+  const given = Buffer.from(signature, 'hex');
+  // Every key is tried, so that the time taken tells nothing about which one matched.
+  return signingKeys.map((key) => {
+    const made = createHmac('sha256', key).update(`${timestamp}.`).update(raw.body).digest();
+    return made.length === given.length && timingSafeEqual(made, given);
+  }).includes(true);
+}
+
+const CALLBACK_STATUSES: ReadonlySet<string> = new Set(
+  ['DELIVERED', 'PROCESSING', 'REJECTED', 'DECLINED', 'REVERSED'],
+);
+
+function readCallback(body: Uint8Array, supplierCode: string): SupplierCallback | null {
+  const fields = parseObject(body);
+  const answer = fields === null ? null : parseAnswer(fields);
+  if (fields === null || answer === null || answer.reference === null) return null;
+  const { event_id: eventId, occurred_at: occurredAt } = fields;
+  if (!isIdentifier(eventId) || !isIdentifier(occurredAt)) return null;
+  if (Number.isNaN(Date.parse(occurredAt)) || !CALLBACK_STATUSES.has(answer.status)) return null;
+  const bodyDigest = createHash('sha256').update(body).digest('hex');
+  return {
+    event: { supplierCode, eventId, supplierReference: answer.reference, bodyDigest },
+    outcome: outcomeOf(answer),
+  };
+}

@@ -1,0 +1,119 @@
+import {
+  bulkhead, circuitBreaker, CircuitState, ConsecutiveBreaker, Event, handleWhenResult,
+} from 'cockatiel';
+
+import type { Clock, Outcome, Supplier, SupplierRegistry } from '../domain/ports.ts';
+import { NO_ANSWER_IN_TIME, NO_CONNECTION } from './supplier-http.ts';
+
+/** So many calls in a row that did not reach a supplier open its breaker. */
+const UNREACHED_COUNT_MAX = 8;
+/** An open breaker rests this long before one call may try again. */
+const REST_MS = 1_000;
+const CONCURRENCY_MAX = 64;
+
+export interface SupplierRegistryOptions {
+  readonly clock: Clock;
+  /** Calls at one time, for each supplier. */
+  readonly concurrencyMax?: number;
+  readonly unreachedCountMax?: number;
+  readonly restMs?: number;
+}
+
+/**
+ * The suppliers, each behind a cap of concurrent calls and a circuit breaker. A call that finds
+ * no room waits within its signal; one that was never made is TRANSIENT, nothing was sent.
+ */
+export function createSupplierRegistry(
+  suppliers: readonly Supplier[],
+  options: SupplierRegistryOptions,
+): SupplierRegistry {
+  const guards = new Map(suppliers.map((supplier) => [supplier.code, guard(supplier, options)]));
+  return {
+    find: (code) => guards.get(code)?.supplier,
+    closedCodes: () => [...guards].flatMap(([code, { isClosed }]) => (isClosed() ? [code] : [])),
+  };
+}
+
+interface Guard {
+  readonly supplier: Supplier;
+  isClosed(): boolean;
+}
+
+function guard(supplier: Supplier, options: SupplierRegistryOptions): Guard {
+  const { clock, restMs = REST_MS } = options;
+  const room = bulkhead(options.concurrencyMax ?? CONCURRENCY_MAX, Infinity);
+  const breaker = circuitBreaker(handleWhenResult(isUnreached), {
+    breaker: new ConsecutiveBreaker(options.unreachedCountMax ?? UNREACHED_COUNT_MAX),
+    // The rest is measured below: here it would be by the wall clock, which may step back.
+    halfOpenAfter: -Infinity,
+  });
+  let restsUntilMs = -Infinity;
+  breaker.onBreak(() => {
+    restsUntilMs = clock.monotonicMs() + restMs;
+  });
+  const isResting = () => (
+    breaker.state === CircuitState.Open && clock.monotonicMs() < restsUntilMs
+  );
+
+  const call = async (
+    send: () => Promise<Outcome>,
+    signal: AbortSignal,
+  ): Promise<Outcome> => {
+    let isCalled = false;
+    const calling = room.execute(async () => {
+      // The one call after the rest decides for all that wait here.
+      while (breaker.state === CircuitState.HalfOpen) {
+        await Event.toPromise(breaker.onStateChange, signal);
+      }
+      if (isResting()) return notSent('supplier rests after failures');
+      return breaker.execute(() => {
+        isCalled = true;
+        return send();
+      }, signal);
+    }, signal);
+    // Where the deadline ends the wait for room, the policies reject; nothing was sent then.
+    const ended = calling.catch((error: unknown) => {
+      if (isCalled) throw error;
+      return notSent('not called');
+    });
+    const waited = untilAborted(signal);
+    try {
+      const first = await Promise.race([ended, waited.promise]);
+      return first ?? (isCalled ? await ended : notSent('no room before the deadline'));
+    } finally {
+      waited.stop();
+    }
+  };
+  return {
+    supplier: {
+      code: supplier.code,
+      submit: (order, signal) => call(() => supplier.submit(order, signal), signal),
+      query: (order, signal) => call(() => supplier.query(order, signal), signal),
+      verifyCallback: (raw) => supplier.verifyCallback(raw),
+    },
+    // While the one call after the rest is under way, the others stay away too.
+    isClosed: () => isResting() || breaker.state === CircuitState.HalfOpen,
+  };
+}
+
+/** An answer, whatever it says, is no failure of the connection; nor is a reset after sending. */
+function isUnreached(outcome: unknown): boolean {
+  const { kind, reason } = outcome as Outcome & { readonly reason?: string };
+  return (kind === 'TRANSIENT' && reason === NO_CONNECTION)
+    || (kind === 'UNKNOWN' && reason === NO_ANSWER_IN_TIME);
+}
+
+function notSent(reason: string): Outcome {
+  return { kind: 'TRANSIENT', reason, retryAfterMs: null };
+}
+
+function untilAborted(signal: AbortSignal): { promise: Promise<null>; stop: () => void } {
+  let stop = () => {};
+  const promise = new Promise<null>((resolve) => {
+    const onAbort = () => resolve(null);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    stop = () => signal.removeEventListener('abort', onAbort);
+  });
+  return { promise, stop };
+}

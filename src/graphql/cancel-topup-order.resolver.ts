@@ -1,0 +1,30 @@
+import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
+import { Rejection } from '../domain/rejection.ts';
+import { CancelTopupOrderInput, CancelTopupOrderPayload } from './cancel-topup-order.types.ts';
+import type { OperationContext } from './context.ts';
+import { findOrderBy } from './topup-order-by.ts';
+import { userErrorsOf } from './user-errors.ts';
+
+@Resolver()
+export class CancelTopupOrderResolver {
+  @Mutation(() => CancelTopupOrderPayload, {
+    description: 'Cancels and refunds an order that no supplier has been asked for yet. '
+      + 'Cancelling again answers the same order.',
+  })
+  async cancelTopupOrder(
+    @Arg('input', () => CancelTopupOrderInput, { description: 'The order.' })
+    input: CancelTopupOrderInput,
+    @Ctx() { clientId, deps }: OperationContext,
+  ): Promise<CancelTopupOrderPayload> {
+    try {
+      const found = await findOrderBy(input.by, { clientId, store: deps.store });
+      if (found === null) {
+        throw new Rejection('ORDER_NOT_FOUND', 'Order not found', { field: ['by'] });
+      }
+      return { order: await deps.cancelTopupOrder(clientId, found.id), userErrors: [] };
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error;
+      return { order: null, userErrors: userErrorsOf(error) };
+    }
+  }
+}

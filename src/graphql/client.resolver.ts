@@ -1,0 +1,37 @@
+import { Ctx, FieldResolver, Query, Resolver, Root } from 'type-graphql';
+import type { Wallet } from '../domain/ports.ts';
+import type { PricingClient } from '../domain/pricing-snapshot.ts';
+import { ClientType } from './client.types.ts';
+import type { OperationContext } from './context.ts';
+import { globalId } from './global-id.ts';
+
+/** The caller. */
+@Resolver(() => ClientType)
+export class ClientResolver {
+  @Query(() => ClientType, { description: 'The caller itself.' })
+  viewer(@Ctx() { clientId, deps }: OperationContext): PricingClient {
+    const client = deps.store.pricing().client(clientId);
+    if (client === undefined) throw new Error('A caller with a valid token has no client row');
+    return client;
+  }
+
+  @FieldResolver()
+  id(@Root() client: PricingClient): string {
+    return globalId('Client', client.id);
+  }
+
+  @FieldResolver()
+  defaultCurrency(@Root() client: PricingClient): string | null {
+    return client.wallets.find((wallet) => wallet.isDefault)?.currency ?? null;
+  }
+
+  @FieldResolver()
+  async wallets(
+    @Root() client: PricingClient,
+    @Ctx() { loaders }: OperationContext,
+  ): Promise<Wallet[]> {
+    const ids = client.wallets.map((wallet) => wallet.id);
+    const wallets = await Promise.all(ids.map((id) => loaders.wallets.load(id)));
+    return wallets.filter((wallet) => wallet !== null);
+  }
+}

@@ -1,0 +1,43 @@
+import type { RawOrderRequest } from '../domain/order-request.ts';
+import type { Authenticate, Clock, OrderFeed, Store } from '../domain/ports.ts';
+import type { TopupOrder } from '../domain/topup-order.ts';
+import { createLoaders, type Loaders } from './loaders.ts';
+
+/** What this door needs of the rest of the program. */
+export interface GraphqlDeps {
+  readonly createTopupOrder: (clientId: number, raw: RawOrderRequest) => Promise<TopupOrder>;
+  /** @throws Rejection NOT_CANCELLABLE or ORDER_NOT_FOUND */
+  readonly cancelTopupOrder: (clientId: number, orderId: number) => Promise<TopupOrder>;
+  readonly store: Store;
+  readonly feed: OrderFeed;
+  readonly authenticate: Authenticate;
+  readonly clock: Clock;
+  /** HMAC key of the cursors; the same in every process over one database. */
+  readonly cursorKey: string;
+  readonly isIntrospectionAllowed: boolean;
+  readonly socketsPerClient: number;
+  readonly subscriptionsPerSocket: number;
+  readonly log: Log;
+}
+
+export interface Log {
+  error(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+}
+
+/** What every resolver gets: the caller, one operation's (or one event's) loaders, the ports. */
+export interface OperationContext {
+  readonly clientId: number;
+  readonly requestId: string;
+  readonly loaders: Loaders;
+  readonly deps: GraphqlDeps;
+}
+
+/** A context with loaders of its own: nothing that was read is kept for the next operation. */
+export function operationContext(
+  deps: GraphqlDeps,
+  caller: { readonly clientId: number; readonly requestId: string },
+): OperationContext {
+  const { clientId, requestId } = caller;
+  return { clientId, requestId, loaders: createLoaders(deps.store, clientId), deps };
+}

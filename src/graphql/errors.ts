@@ -1,0 +1,166 @@
+import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { Rejection, TemporarilyUnavailable, type RejectionCode } from '../domain/rejection.ts';
+import type { FailureCode } from '../domain/topup-order.ts';
+import type { Log } from './context.ts';
+
+/** `extensions.code` of the errors that this door makes itself. */
+export type ErrorCode =
+  | 'UNAUTHENTICATED' | 'FORBIDDEN' | 'NOT_FOUND' | 'BAD_USER_INPUT' | 'RATE_LIMITED'
+  | 'LIMIT_EXCEEDED' | 'SERVICE_UNAVAILABLE' | 'INTERNAL_SERVER_ERROR'
+  | 'GRAPHQL_PARSE_FAILED' | 'GRAPHQL_VALIDATION_FAILED'
+  | 'BAD_REQUEST' | 'PAYLOAD_TOO_LARGE' | 'UNSUPPORTED_MEDIA_TYPE';
+
+/** Every rejection: as a userError it keeps its code; outside a payload it becomes `error`. */
+export const REJECTIONS: Readonly<Record<RejectionCode,
+  { readonly error: ErrorCode; readonly description: string }>> = {
+  VALIDATION_FAILURE:
+    { error: 'BAD_USER_INPUT', description: 'The form of the request is wrong.' },
+  DUPLICATE_CLIENT_REFERENCE: {
+    error: 'BAD_USER_INPUT',
+    description: 'The clientReference was used before; `duplicateOf` is the order that has it. '
+      + 'Details INPUT_MISMATCH: that order was placed with different input.',
+  },
+  PRODUCT_NOT_FOUND:
+    { error: 'NOT_FOUND', description: 'No such product, or it is not sold to the caller.' },
+  INVALID_INPUT_FIELD:
+    { error: 'BAD_USER_INPUT', description: 'A value in inputData is missing, unknown or wrong.' },
+  AMOUNT_NOT_AVAILABLE:
+    { error: 'BAD_USER_INPUT', description: 'The product is not sold at this amount.' },
+  CATEGORY_NOT_AVAILABLE:
+    { error: 'BAD_USER_INPUT', description: 'The product has no variant of this category.' },
+  OUT_OF_STOCK:
+    { error: 'BAD_USER_INPUT', description: 'The amount is temporarily out of stock.' },
+  WALLET_NOT_FOUND:
+    { error: 'NOT_FOUND', description: 'No such wallet of the caller, or none that can pay.' },
+  WALLET_FROZEN: { error: 'BAD_USER_INPUT', description: 'The paying wallet is frozen.' },
+  EXCHANGE_RATE_NOT_AVAILABLE: {
+    error: 'BAD_USER_INPUT',
+    description: 'There is no rate from the product currency to the wallet currency.',
+  },
+  INSUFFICIENT_FUNDS:
+    { error: 'BAD_USER_INPUT', description: 'The wallet cannot pay the charge.' },
+  VOUCHER_INVALID:
+    { error: 'BAD_USER_INPUT', description: 'The voucher is unknown, expired or redeemed.' },
+  VOUCHER_VALUE_MISMATCH:
+    { error: 'BAD_USER_INPUT', description: 'The voucher is not worth exactly the face value.' },
+  NOT_CANCELLABLE: {
+    error: 'BAD_USER_INPUT',
+    description: 'The order was handed to a supplier already, or has ended.',
+  },
+  ORDER_NOT_FOUND: { error: 'NOT_FOUND', description: 'No such order of the caller.' },
+};
+
+/** Every failure code, as its enum value is described; titles and reasons are the domain's. */
+export const FAILURE_DESCRIPTIONS: Readonly<Record<FailureCode, string>> = {
+  INVALID_RECIPIENT: 'The recipient does not exist.',
+  RECIPIENT_BARRED: 'The operator does not allow top-ups for this recipient.',
+  RECIPIENT_INELIGIBLE: 'The recipient cannot receive the selected plan.',
+  RECIPIENT_LIMIT_EXCEEDED: 'The recipient has reached a limit for this period.',
+  OPERATOR_UNAVAILABLE: 'The operator could not be reached while the order could wait.',
+  OPERATOR_LIMIT_EXCEEDED: 'The operator has reached a limit for this period.',
+  CLIENT_LIMIT_EXCEEDED: 'The account has reached a limit.',
+  PRODUCT_UNAVAILABLE: 'The plan is not for sale at present.',
+  PRODUCT_OUT_OF_STOCK: 'The plan is out of stock.',
+  AMOUNT_OUT_OF_RANGE: 'The amount is not possible for this recipient.',
+  UNKNOWN: 'Any other reason; treat a code you do not know like this one.',
+};
+
+/** An error of this door's own making, without a path: its message is meant for the caller. */
+export function requestError(
+  code: ErrorCode,
+  message: string,
+  more: Readonly<Record<string, unknown>> = {},
+): GraphQLError {
+  return new GraphQLError(message, { extensions: { code, ...more } });
+}
+
+/**
+ * What the caller may see of an error, on either transport. Errors about the request itself keep
+ * their message, rejections are translated by the table, and of everything else nothing but the
+ * request id leaves the process.
+ */
+export function maskError(error: unknown, requestId?: string): GraphQLFormattedError {
+  const { message, extensions } = visiblePart(error);
+  const { locations, path } = error instanceof GraphQLError ? error.toJSON() : {};
+  return {
+    message,
+    ...(locations === undefined ? {} : { locations }),
+    ...(path === undefined ? {} : { path }),
+    extensions: { ...extensions, ...(requestId === undefined ? {} : { requestId }) },
+  };
+}
+
+/** Masks the errors of one operation; what the caller will not see is logged. */
+export function maskErrors(
+  errors: readonly unknown[],
+  { requestId, log }: { readonly requestId: string; readonly log: Log },
+): GraphQLFormattedError[] {
+  for (const error of errors) {
+    if (isUnexpected(error)) {
+      log.error({ requestId, err: causeOf(error) }, 'A GraphQL operation failed unexpectedly');
+    }
+  }
+  return errors.map((error) => maskError(error, requestId));
+}
+
+interface VisiblePart {
+  readonly message: string;
+  readonly extensions: Readonly<Record<string, unknown>>;
+}
+
+function isUnexpected(error: unknown): boolean {
+  return visiblePart(error) === INTERNAL;
+}
+
+const INTERNAL: VisiblePart = {
+  message: 'Internal server error',
+  extensions: { code: 'INTERNAL_SERVER_ERROR' },
+};
+
+function visiblePart(error: unknown): VisiblePart {
+  const cause = causeOf(error);
+  if (cause instanceof Rejection) {
+    const detail = cause.detail === undefined ? {} : { detail: cause.detail };
+    return {
+      message: cause.message,
+      extensions: { code: REJECTIONS[cause.code].error, ...detail },
+    };
+  }
+  if (cause instanceof TemporarilyUnavailable) {
+    const retryAfter = Math.ceil(cause.retryAfterMs / 1000);
+    return {
+      message: cause.message,
+      extensions: { code: 'SERVICE_UNAVAILABLE', retryAfter },
+    };
+  }
+  return error instanceof GraphQLError && isAboutRequest(error, cause)
+    ? { message: withoutSuggestion(error.message), extensions: codeOf(error) }
+    : INTERNAL;
+}
+
+/**
+ * Parsing, validation and coercion know no path. An error at a path comes out of a resolver, save
+ * for arguments that turned out null only when the variables were known.
+ */
+function isAboutRequest(error: GraphQLError, cause: unknown): boolean {
+  if (!(cause instanceof GraphQLError)) return false;
+  return error.path === undefined || /^Argument "\w+" /.test(cause.message);
+}
+
+function codeOf(error: GraphQLError): VisiblePart['extensions'] {
+  const { code, detail } = error.extensions;
+  return { code: code ?? 'BAD_USER_INPUT', ...(detail === undefined ? {} : { detail }) };
+}
+
+/** Suggestions would tell the schema to whoever may not read it. */
+function withoutSuggestion(message: string): string {
+  return message.replace(/ Did you mean [^?]*\?/g, '');
+}
+
+function causeOf(error: unknown): unknown {
+  let cause = error;
+  while (cause instanceof GraphQLError && cause.originalError !== undefined) {
+    cause = cause.originalError;
+  }
+  return cause;
+}

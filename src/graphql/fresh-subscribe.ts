@@ -1,0 +1,35 @@
+import {
+  createSourceEventStream, execute, type ExecutionArgs, type ExecutionResult,
+} from 'graphql';
+
+/** Results of one subscription; `return()` frees the source at once. */
+export type ResultIterator = AsyncIterableIterator<ExecutionResult, undefined>;
+
+/**
+ * graphql-js's `subscribe`, save that each event is executed in a context of its own: with one
+ * for all, the loaders would show what they read for the first event for ever.
+ */
+export async function subscribeFreshly(
+  args: ExecutionArgs,
+  freshContext: () => unknown,
+): Promise<ResultIterator | ExecutionResult> {
+  const source = await createSourceEventStream(args);
+  if (!(Symbol.asyncIterator in source)) return source;
+  const events = source[Symbol.asyncIterator]();
+  // Written out: an async generator's return() would wait for the event that it hangs on.
+  const results: ResultIterator = {
+    [Symbol.asyncIterator]: () => results,
+    async next() {
+      const event = await events.next();
+      if (event.done === true) return { done: true, value: undefined };
+      const contextValue = freshContext();
+      const value = await execute({ ...args, rootValue: event.value, contextValue });
+      return { done: false, value };
+    },
+    async return() {
+      await events.return?.();
+      return { done: true, value: undefined };
+    },
+  };
+  return results;
+}

@@ -1,0 +1,36 @@
+import type { FastifyInstance } from 'fastify';
+import { startApollo } from './apollo.ts';
+import type { GraphqlDeps } from './context.ts';
+import { createGuard } from './guard.ts';
+import { addHttpRoutes } from './http-door.ts';
+import { buildTopupSchema } from './schema.ts';
+import { openSocketDoor } from './socket-door.ts';
+
+export type { GraphqlDeps } from './context.ts';
+
+export interface GraphqlDoor {
+  /** Ends all sockets with 1001 and stops Apollo; called by the app's own close as well. */
+  close(): Promise<void>;
+  /** Sockets that are open now. */
+  socketCount(): number;
+}
+
+/**
+ * Opens /graphql on the app, over HTTP and WebSocket, behind one guard and one mask. To be called
+ * before the app listens.
+ */
+export async function graphqlDoor(app: FastifyInstance, deps: GraphqlDeps): Promise<GraphqlDoor> {
+  const schema = await buildTopupSchema();
+  const guard = createGuard(schema, deps);
+  const apollo = await startApollo(schema, { guard, deps });
+  await addHttpRoutes(app, { apollo, deps });
+  const sockets = openSocketDoor(app, { schema, guard, deps });
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closed ??= sockets.close().then(() => apollo.stop());
+    return closed;
+  };
+  // Before the server closes: it would wait for the sockets, and they for their clients.
+  app.addHook('preClose', close);
+  return { close, socketCount: () => sockets.socketCount() };
+}

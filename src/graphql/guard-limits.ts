@@ -1,0 +1,138 @@
+import {
+  GraphQLError, Kind, OperationTypeNode, type DocumentNode, type FragmentDefinitionNode,
+  type OperationDefinitionNode, type SelectionNode, type SelectionSetNode,
+} from 'graphql';
+
+/** Levels of fields; introspection is not counted, its own rule bounds it. */
+const DEPTH_MAX = 10;
+const ALIASES_MAX = 15;
+const ROOT_FIELDS_MAX = 5;
+/** One field written again in one set of braces: every pair of them is compared by a rule. */
+const REPEATS_MAX = 10;
+/** Fields that move money: one per operation, so that aliases never multiply a quota. */
+const MONEY_FIELDS: ReadonlySet<string> = new Set(['createTopupOrder']);
+
+/** What an operation would do with all its fragments written out. */
+interface Extent {
+  readonly depth: number;
+  readonly aliasCount: number;
+  /** How often one response name stands in one set of braces, at most. */
+  readonly repeatCount: number;
+}
+
+const NOTHING: Extent = { depth: 0, aliasCount: 0, repeatCount: 0 };
+
+/**
+ * Checks every operation of a document against the limits, counting fragments wherever they are
+ * spread. Safe before validation: unknown and circular fragments count as nothing, the
+ * specified rules refuse them.
+ */
+export function checkLimits(document: DocumentNode): readonly GraphQLError[] {
+  const measure = new Measure(document);
+  return document.definitions.flatMap((definition) => {
+    if (definition.kind === Kind.OPERATION_DEFINITION) return checkOperation(definition, measure);
+    // A fragment that nobody spreads is validated too, with all its pairs.
+    return definition.kind === Kind.FRAGMENT_DEFINITION ? checkRepeats(definition, measure) : [];
+  });
+}
+
+function checkOperation(
+  operation: OperationDefinitionNode,
+  measure: Measure,
+): readonly GraphQLError[] {
+  const { depth, aliasCount } = measure.extentOf(operation.selectionSet);
+  const roots = measure.rootFieldsOf(operation.selectionSet);
+  const isMutation = operation.operation === OperationTypeNode.MUTATION;
+  const moneyCount = [...roots.values()].filter((name) => MONEY_FIELDS.has(name)).length;
+  const faults = [
+    ...(depth > DEPTH_MAX ? [`is deeper than ${DEPTH_MAX} levels`] : []),
+    ...(aliasCount > ALIASES_MAX ? [`has more than ${ALIASES_MAX} aliases`] : []),
+    ...(roots.size > ROOT_FIELDS_MAX ? [`has more than ${ROOT_FIELDS_MAX} root fields`] : []),
+    ...(isMutation && moneyCount > 1 ? ['places more than one order; send them one by one'] : []),
+  ];
+  return [
+    ...faults.map((fault) => new GraphQLError(`The operation ${fault}`, { nodes: operation })),
+    ...checkRepeats(operation, measure),
+  ];
+}
+
+function checkRepeats(
+  definition: OperationDefinitionNode | FragmentDefinitionNode,
+  measure: Measure,
+): readonly GraphQLError[] {
+  const { repeatCount } = measure.extentOf(definition.selectionSet);
+  return repeatCount > REPEATS_MAX
+    ? [new GraphQLError(`A field is repeated more than ${REPEATS_MAX} times`,
+      { nodes: definition })]
+    : [];
+}
+
+class Measure {
+  readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+  /** Null while a fragment is being measured: whoever meets it then stands in a circle. */
+  readonly #extents = new Map<string, Extent | null>();
+
+  constructor(document: DocumentNode) {
+    this.#fragments = new Map(document.definitions
+      .filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION)
+      .map((fragment) => [fragment.name.value, fragment]));
+  }
+
+  extentOf(selectionSet: SelectionSetNode): Extent {
+    let { depth, aliasCount, repeatCount } = NOTHING;
+    const counts = new Map<string, number>();
+    for (const selection of selectionSet.selections) {
+      const inside = this.#insideOf(selection);
+      repeatCount = Math.max(repeatCount, inside.repeatCount);
+      aliasCount += inside.aliasCount;
+      if (selection.kind !== Kind.FIELD) {
+        depth = Math.max(depth, inside.depth);
+        continue;
+      }
+      const isIntrospection = selection.name.value.startsWith('__');
+      depth = Math.max(depth, isIntrospection ? 0 : inside.depth + 1);
+      aliasCount += selection.alias === undefined ? 0 : 1;
+      const name = selection.alias?.value ?? selection.name.value;
+      const count = (counts.get(name) ?? 0) + 1;
+      counts.set(name, count);
+      repeatCount = Math.max(repeatCount, count);
+    }
+    return { depth, aliasCount, repeatCount };
+  }
+
+  #insideOf(selection: SelectionNode): Extent {
+    if (selection.kind === Kind.FRAGMENT_SPREAD) return this.#fragmentExtent(selection.name.value);
+    return selection.selectionSet === undefined ? NOTHING : this.extentOf(selection.selectionSet);
+  }
+
+  #fragmentExtent(name: string): Extent {
+    const known = this.#extents.get(name);
+    if (known !== undefined) return known ?? NOTHING;
+    const fragment = this.#fragments.get(name);
+    if (fragment === undefined) return NOTHING;
+    this.#extents.set(name, null);
+    const extent = this.extentOf(fragment.selectionSet);
+    this.#extents.set(name, extent);
+    return extent;
+  }
+
+  /** Root fields by response name: what carries the same name is one field, executed once. */
+  rootFieldsOf(
+    selectionSet: SelectionSetNode,
+    roots = new Map<string, string>(),
+    seen = new Set<string>(),
+  ): ReadonlyMap<string, string> {
+    for (const selection of selectionSet.selections) {
+      if (selection.kind === Kind.FIELD) {
+        roots.set(selection.alias?.value ?? selection.name.value, selection.name.value);
+      } else if (selection.kind === Kind.INLINE_FRAGMENT) {
+        this.rootFieldsOf(selection.selectionSet, roots, seen);
+      } else if (!seen.has(selection.name.value)) {
+        seen.add(selection.name.value);
+        const fragment = this.#fragments.get(selection.name.value);
+        if (fragment !== undefined) this.rootFieldsOf(fragment.selectionSet, roots, seen);
+      }
+    }
+    return roots;
+  }
+}

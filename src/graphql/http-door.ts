@@ -1,0 +1,115 @@
+import type { ApolloServer } from '@apollo/server';
+import { fastifyApolloHandler } from '@as-integrations/fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { TemporarilyUnavailable } from '../domain/rejection.ts';
+import { operationContext, type GraphqlDeps, type OperationContext } from './context.ts';
+import { keepWrittenNumbers } from './json-numbers.ts';
+import { maskErrors, requestError, type ErrorCode } from './errors.ts';
+
+/** The address of both transports. */
+export const GRAPHQL_PATH = '/graphql';
+const BODY_BYTES_MAX = 65_536;
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** POST and GET /graphql, with a body parser, authentication and errors of their own. */
+export async function addHttpRoutes(
+  app: FastifyInstance,
+  { apollo, deps }: {
+    readonly apollo: ApolloServer<OperationContext>; readonly deps: GraphqlDeps;
+  },
+): Promise<void> {
+  const callers = new WeakMap<FastifyRequest, number>();
+  await app.register(async (scope) => {
+    acceptOnlyJson(scope);
+    scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, deps));
+    scope.addHook('onRequest', async (request, reply) => {
+      reply.header('x-request-id', request.id);
+      if (isPageRequest(request)) return reply.code(404).type('text/plain').send('Not found\n');
+      const caller = await deps.authenticate(request.headers.authorization);
+      if (caller === null) {
+        reply.header('www-authenticate', 'Bearer');
+        throw new RefusedRequest(401, 'UNAUTHENTICATED', 'A valid bearer token is required');
+      }
+      callers.set(request, caller.clientId);
+    });
+    scope.route({
+      method: ['GET', 'POST'],
+      url: GRAPHQL_PATH,
+      handler: fastifyApolloHandler(apollo, {
+        context: async (request) => {
+          const clientId = callers.get(request);
+          if (clientId === undefined) throw new Error('The request was not authenticated');
+          return operationContext(deps, { clientId, requestId: request.id });
+        },
+      }),
+    });
+  });
+}
+
+/** A browser that was pointed at the endpoint; the explorer page belongs here. */
+function isPageRequest(request: FastifyRequest): boolean {
+  const isGet = request.method === 'GET' || request.method === 'HEAD';
+  return isGet && (request.headers.accept ?? '').includes('text/html');
+}
+
+function acceptOnlyJson(scope: FastifyInstance): void {
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX },
+    (_request, body, done) => {
+      try {
+        const text = utf8.decode(body as Buffer);
+        done(null, JSON.parse(text, keepWrittenNumbers));
+      } catch {
+        done(new RefusedRequest(400, 'BAD_REQUEST', 'Invalid request body'));
+      }
+    },
+  );
+}
+
+/** A request that is refused before there is an operation. */
+class RefusedRequest extends Error {
+  readonly statusCode: number;
+  readonly code: ErrorCode;
+
+  constructor(statusCode: number, code: ErrorCode, message: string) {
+    super(message);
+    this.statusCode = statusCode;
+    this.code = code;
+  }
+}
+
+/** What Fastify itself refuses, by status; all else it throws is unexpected. */
+const REFUSED_BY_FASTIFY: Readonly<Record<number, readonly [ErrorCode, string]>> = {
+  400: ['BAD_REQUEST', 'Invalid request body'],
+  413: ['PAYLOAD_TOO_LARGE', `A request body has at most ${BODY_BYTES_MAX} bytes`],
+  415: ['UNSUPPORTED_MEDIA_TYPE', 'A request body must be application/json'],
+};
+
+function answerError(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { log }: GraphqlDeps,
+): FastifyReply {
+  const [status, shown] = shownError(error);
+  if (error instanceof TemporarilyUnavailable) {
+    reply.header('retry-after', Math.ceil(error.retryAfterMs / 1000));
+  }
+  const errors = maskErrors([shown], { requestId: request.id, log });
+  return reply.code(status).type('application/json; charset=utf-8').send({ errors });
+}
+
+function shownError(error: unknown): readonly [status: number, shown: unknown] {
+  if (error instanceof RefusedRequest) {
+    return [error.statusCode, requestError(error.code, error.message)];
+  }
+  if (error instanceof TemporarilyUnavailable) return [503, error];
+  const status = (error as { statusCode?: unknown } | null)?.statusCode;
+  const refusal = typeof status === 'number' ? REFUSED_BY_FASTIFY[status] : undefined;
+  return refusal === undefined || typeof status !== 'number'
+    ? [500, error]
+    : [status, requestError(refusal[0], refusal[1])];
+}

@@ -1,0 +1,9 @@
+import { Field, ID, InterfaceType } from 'type-graphql';
+
+@InterfaceType('Node', {
+  description: 'Anything that has a globally unique id.',
+})
+export abstract class NodeType {
+  @Field(() => ID, { description: 'Opaque and globally unique; the same in every answer.' })
+  id!: string;
+}

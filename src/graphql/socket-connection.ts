@@ -1,0 +1,152 @@
+import type { WebSocket } from 'ws';
+import type { Caller, Clock } from '../domain/ports.ts';
+import type { ResultIterator } from './fresh-subscribe.ts';
+
+/** From opening to acknowledgement, a hanging authentication included. */
+const ACKNOWLEDGE_WITHIN_MS = 3_000;
+/** A client that has not shown its token yet needs one message; 20 are patience enough. */
+const MESSAGES_BEFORE_ACK_MAX = 20;
+/** What one slow reader may keep in our memory. */
+const SEND_BUFFER_BYTES_MAX = 1_048_576;
+/** Timers overflow at 24.8 days; a token that lives longer is looked at again. */
+const TIMER_MS_MAX = 86_400_000;
+
+/** Why we end a socket, in the words that the client sees. */
+export const CLOSE = {
+  goingAway: [1001, 'Going away'],
+  internalError: [1011, 'Internal server error'],
+  tooSlow: [1013, 'Reads too slowly, try again later'],
+  tooManySockets: [1013, 'Too many sockets of this client, try again later'],
+  unavailable: [1013, 'Temporarily unavailable, try again later'],
+  malformed: [4400, 'Malformed message'],
+  refused: [4403, 'Forbidden'],
+  expired: [4403, 'Token expired'],
+  lateAcknowledgement: [4408, 'Connection initialisation timeout'],
+  tooManyMessages: [4429, 'Too many messages before connection_init'],
+} as const satisfies Record<string, readonly [code: number, reason: string]>;
+
+/** One socket: its caller, its deadlines, and what it may keep of our memory. */
+export class SocketConnection {
+  /** Begins the request ids of its operations. */
+  readonly id: string;
+  readonly #socket: WebSocket;
+  readonly #clock: Clock;
+  readonly #ended = new AbortController();
+  readonly #results = new Set<ResultIterator>();
+  #caller: Caller | null = null;
+  #messageCount = 0;
+  #operationCount = 0;
+  #isAlive = true;
+
+  constructor(socket: WebSocket, { id, clock }: { readonly id: string; readonly clock: Clock }) {
+    this.#socket = socket;
+    this.#clock = clock;
+    this.id = id;
+    socket.on('pong', () => {
+      this.#isAlive = true;
+    });
+    void this.#closeUnlessAcknowledged();
+  }
+
+  get isOpen(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN;
+  }
+
+  /** The caller, fixed for the life of the socket; null before the acknowledgement. */
+  get caller(): Caller | null {
+    return this.#caller;
+  }
+
+  get protocol(): string {
+    return this.#socket.protocol;
+  }
+
+  acknowledge(caller: Caller): void {
+    this.#caller = caller;
+    void this.#closeAtExpiry(caller.expiresAtMs);
+  }
+
+  /** An id for the next operation's errors and log lines: which socket, which operation. */
+  nextRequestId(): string {
+    this.#operationCount += 1;
+    return `${this.id}/${this.#operationCount}`;
+  }
+
+  /** Whether one more message is taken; closes the socket where it is not. */
+  takesMessage(): boolean {
+    // A client that leaves our closing frame unanswered could go on placing orders.
+    if (!this.isOpen) return false;
+    if (this.#caller !== null) return true;
+    this.#messageCount += 1;
+    if (this.#messageCount <= MESSAGES_BEFORE_ACK_MAX) return true;
+    this.close(CLOSE.tooManyMessages);
+    return false;
+  }
+
+  /** Resolves when the message has left this process: a slow reader slows its own sources. */
+  async send(message: string): Promise<void> {
+    if (!this.isOpen) return;
+    if (this.#socket.bufferedAmount > SEND_BUFFER_BYTES_MAX) return this.close(CLOSE.tooSlow);
+    await new Promise<void>((resolve) => {
+      this.#socket.send(message, () => resolve());
+    });
+  }
+
+  close([code, reason]: readonly [code: number, reason: string]): void {
+    this.#socket.close(code, reason);
+  }
+
+  /** Ends a socket whose other side has not answered the last ping, and pings the others. */
+  beat(): void {
+    if (!this.#isAlive) return this.#socket.terminate();
+    this.#isAlive = false;
+    if (this.isOpen) this.#socket.ping();
+  }
+
+  /** Keeps hold of a subscription's results, so that none outlives the socket. */
+  keep(results: ResultIterator): ResultIterator {
+    this.#results.add(results);
+    const kept: ResultIterator = {
+      [Symbol.asyncIterator]: () => kept,
+      next: async () => {
+        let isOver = true;
+        try {
+          const result = await results.next();
+          isOver = result.done === true;
+          return result;
+        } finally {
+          if (isOver) this.#results.delete(results);
+        }
+      },
+      return: async () => {
+        this.#results.delete(results);
+        await results.return?.();
+        return { done: true, value: undefined };
+      },
+    };
+    // The socket may have gone while the subscription was being opened.
+    if (this.#ended.signal.aborted) void kept.return?.();
+    return kept;
+  }
+
+  /** The socket is gone: stops the timers and frees every subscription. */
+  async end(): Promise<void> {
+    this.#ended.abort();
+    const results = [...this.#results];
+    this.#results.clear();
+    await Promise.all(results.map(async (each) => each.return?.()));
+  }
+
+  async #closeUnlessAcknowledged(): Promise<void> {
+    await this.#clock.sleep(ACKNOWLEDGE_WITHIN_MS, this.#ended.signal);
+    if (this.#caller === null) this.close(CLOSE.lateAcknowledgement);
+  }
+
+  async #closeAtExpiry(expiresAtMs: number): Promise<void> {
+    while (!this.#ended.signal.aborted) {
+      const leftMs = expiresAtMs - this.#clock.now().getTime();
+      if (leftMs <= 0) return this.close(CLOSE.expired);
+      await this.#clock.sleep(Math.min(leftMs, TIMER_MS_MAX), this.#ended.signal);
+    }
+  }
+}

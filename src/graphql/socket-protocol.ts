@@ -1,0 +1,149 @@
+import {
+  execute, GraphQLError, type ExecutionArgs, type ExecutionResult, type GraphQLSchema,
+} from 'graphql';
+import { makeServer, type Context, type Server, type SubscribePayload } from 'graphql-ws';
+import type { Caller } from '../domain/ports.ts';
+import { operationContext, type GraphqlDeps, type OperationContext } from './context.ts';
+import { maskErrors, requestError } from './errors.ts';
+import { subscribeFreshly, type ResultIterator } from './fresh-subscribe.ts';
+import type { Guard } from './guard.ts';
+import { keepWrittenNumbers } from './json-numbers.ts';
+import { CLOSE, type SocketConnection } from './socket-connection.ts';
+
+/** Told to the client in connection_ack: how often we ping it, and for how long cursors resume. */
+export const HEARTBEAT_INTERVAL_MS = 12_000;
+const RESUME_WINDOW_SECONDS = 30 * 24 * 60 * 60;
+
+export interface SocketProtocolOptions {
+  readonly schema: GraphQLSchema;
+  readonly guard: Guard;
+  readonly deps: GraphqlDeps;
+  /** Counts a socket for its client; false where the client has too many. */
+  readonly admit: (connection: SocketConnection, caller: Caller) => boolean;
+}
+
+type Init = Record<string, unknown>;
+type SocketContext = Context<Init, SocketConnection>;
+
+/** graphql-transport-ws over the shared guard and mask; an operation never ends the socket. */
+export function socketProtocol(options: SocketProtocolOptions): Server<SocketConnection> {
+  const { log } = options.deps;
+  return makeServer<Init, SocketConnection>({
+    // The connection keeps one deadline for connection_init and authentication together.
+    connectionInitWaitTimeout: 0,
+    jsonMessageReviver: keepWrittenNumbers,
+    onConnect: ({ extra, connectionParams }) => connect(extra, connectionParams, options),
+    onSubscribe: (context, _id, payload) => begin(context, payload, options),
+    execute: (args) => executeOnce(args),
+    subscribe: (args) => subscribe(args, options),
+    onOperation: ({ extra }, _id, _payload, _args, result) =>
+      isResultIterator(result) ? extra.keep(result) : undefined,
+    onNext: (_context, _id, _payload, args, result) => {
+      if (result.errors === undefined) return;
+      const { requestId } = args.contextValue as OperationContext;
+      const errors = maskErrors(result.errors, { requestId, log });
+      return result.data === undefined ? { errors } : { data: result.data, errors };
+    },
+    onError: ({ extra }, _id, _payload, errors) =>
+      maskErrors(errors, { requestId: extra.nextRequestId(), log }),
+  });
+}
+
+async function connect(
+  connection: SocketConnection,
+  init: Init | undefined,
+  { deps, admit }: SocketProtocolOptions,
+): Promise<Init | false> {
+  let caller: Caller | null;
+  try {
+    caller = await deps.authenticate(authorizationOf(init));
+  } catch (error) {
+    deps.log.error({ requestId: connection.id, err: error }, 'A socket was not authenticated');
+    connection.close(CLOSE.unavailable);
+    return false;
+  }
+  // Authentication may have taken longer than the socket lived.
+  if (!connection.isOpen) return false;
+  if (caller === null) {
+    connection.close(CLOSE.refused);
+    return false;
+  }
+  if (!admit(connection, caller)) {
+    connection.close(CLOSE.tooManySockets);
+    return false;
+  }
+  connection.acknowledge(caller);
+  return {
+    heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
+    resumeWindowSeconds: RESUME_WINDOW_SECONDS,
+  };
+}
+
+/** The one `authorization` of connection_init, in any case; a bare token is a bearer token. */
+function authorizationOf(init: Init | undefined): string | undefined {
+  const values = Object.entries(init ?? {})
+    .filter(([key]) => key.toLowerCase() === 'authorization')
+    .map(([, value]) => value);
+  const [value] = values;
+  if (values.length !== 1 || typeof value !== 'string') return undefined;
+  return value.includes(' ') ? value : `Bearer ${value}`;
+}
+
+/** What to execute, or why not; thrown errors would end the socket, so nothing is thrown. */
+function begin(
+  { extra: connection, subscriptions }: SocketContext,
+  payload: SubscribePayload,
+  { schema, guard, deps }: SocketProtocolOptions,
+): ExecutionArgs | readonly GraphQLError[] {
+  try {
+    const { caller } = connection;
+    if (caller === null) return [requestError('UNAUTHENTICATED', 'The socket has no caller')];
+    // The new operation is counted already.
+    if (Object.keys(subscriptions).length > deps.subscriptionsPerSocket) {
+      const limit = deps.subscriptionsPerSocket;
+      return [requestError('LIMIT_EXCEEDED', `At most ${limit} operations at a time on a socket`)];
+    }
+    const verdict = guard(payload.query);
+    if (verdict.kind === 'REFUSED') return verdict.errors;
+    const requestId = connection.nextRequestId();
+    return {
+      schema,
+      document: verdict.document,
+      operationName: payload.operationName ?? null,
+      variableValues: payload.variables ?? null,
+      contextValue: operationContext(deps, { clientId: caller.clientId, requestId }),
+    };
+  } catch (error) {
+    return [unexpected(error)];
+  }
+}
+
+async function executeOnce(args: ExecutionArgs): Promise<ExecutionResult> {
+  try {
+    return await execute(args);
+  } catch (error) {
+    return { errors: [unexpected(error)] };
+  }
+}
+
+async function subscribe(
+  args: ExecutionArgs,
+  { deps }: SocketProtocolOptions,
+): Promise<ResultIterator | ExecutionResult> {
+  const context = args.contextValue as OperationContext;
+  try {
+    return await subscribeFreshly(args, () => operationContext(deps, context));
+  } catch (error) {
+    return { errors: [unexpected(error)] };
+  }
+}
+
+function isResultIterator(result: unknown): result is ResultIterator {
+  return typeof result === 'object' && result !== null && Symbol.asyncIterator in result;
+}
+
+/** Carries an error to the mask, which shows nothing of it. */
+function unexpected(error: unknown): GraphQLError {
+  const originalError = error instanceof Error ? error : new Error(String(error));
+  return new GraphQLError('Internal server error', { originalError });
+}

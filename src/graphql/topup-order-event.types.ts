@@ -1,0 +1,78 @@
+import { Field, ID, ObjectType } from 'type-graphql';
+import type {
+  TopupOrder, TopupOrderEvent, TopupOrderEventType, TopupOrderStatus,
+} from '../domain/topup-order.ts';
+import { NodeType } from './node.types.ts';
+import { DateTime, SafeInt } from './scalars.ts';
+import { TopupOrderEventTypeEnum, TopupOrderStatusEnum } from './topup-order.enums.ts';
+import { TopupOrderType } from './topup-order.types.ts';
+
+/** An event as this door hands it on; a snapshot brings the very order that it shows. */
+export interface ShownEvent extends TopupOrderEvent {
+  readonly order?: TopupOrder;
+}
+
+/** An event with the place from which a subscription can go on behind it. */
+export interface ShownEventEdge {
+  readonly cursor: string;
+  readonly node: ShownEvent | null;
+}
+
+@ObjectType('TopupOrderEvent', {
+  implements: NodeType,
+  simpleResolvers: true,
+  description: 'One thing that happened to an order.',
+})
+export class TopupOrderEventNode {
+  @Field(() => ID, { description: 'Opaque and globally unique; the same in every answer.' })
+  id!: string;
+
+  @Field(() => SafeInt, {
+    description: 'Dense position in the feed of all orders of the caller; of a SNAPSHOT the '
+      + 'position it stands at.',
+  })
+  sequence!: number;
+
+  @Field(() => SafeInt, { description: "The order's own count of its events, from 1." })
+  version!: number;
+
+  @Field(() => TopupOrderEventTypeEnum, { description: 'What happened.' })
+  type!: TopupOrderEventType;
+
+  @Field(() => TopupOrderStatusEnum, {
+    nullable: true,
+    description: 'The status before; null for the first event and for a SNAPSHOT.',
+  })
+  previousStatus!: TopupOrderStatus | null;
+
+  @Field(() => TopupOrderStatusEnum, { description: 'The status after.' })
+  status!: TopupOrderStatus;
+
+  @Field(() => String, { description: 'The status for people; its wording may change.' })
+  statusText!: string;
+
+  @Field(() => DateTime, { description: 'When it happened; of a SNAPSHOT when it was read.' })
+  occurredAt!: Date;
+
+  @Field(() => TopupOrderType, {
+    description: 'The order, read after the event: it may be a step further already.',
+  })
+  order!: TopupOrder;
+}
+
+@ObjectType('TopupOrderEventEdge', {
+  simpleResolvers: true,
+  description: 'An event and its place in the feed.',
+})
+export class TopupOrderEventEdge {
+  @Field(() => String, {
+    description: 'Opaque; given as `after`, a subscription goes on right behind this edge.',
+  })
+  cursor!: string;
+
+  @Field(() => TopupOrderEventNode, {
+    nullable: true,
+    description: 'The event; null on an edge that only moves the cursor.',
+  })
+  node!: ShownEvent | null;
+}

@@ -1,0 +1,95 @@
+import { Field, ID, ObjectType } from 'type-graphql';
+import type { Money } from '../domain/money.ts';
+import { MoneyType } from './money.types.ts';
+import { NodeType } from './node.types.ts';
+import { CurrencyCode, DateTime, SafeInt } from './scalars.ts';
+import { enumOf } from './topup-order.enums.ts';
+
+export const WalletTypeEnum = enumOf(['PREPAID', 'POSTPAID'], {
+  name: 'WalletType',
+  description: 'How far a wallet can be debited.',
+  values: {
+    PREPAID: 'Down to zero.',
+    POSTPAID: 'Down to the credit limit below zero.',
+  },
+});
+
+export const TransactionReasonEnum = enumOf(
+  ['ORDER_DEBIT', 'ORDER_REFUND', 'REVERSAL', 'FUNDING', 'ADJUSTMENT'],
+  {
+    name: 'WalletTransactionReason',
+    description: 'Why money moved.',
+    values: {
+      ORDER_DEBIT: 'An order was paid.',
+      ORDER_REFUND: 'A failed or cancelled order was refunded.',
+      REVERSAL: 'A delivered order was taken back by the operator.',
+      FUNDING: 'Money was put into the wallet.',
+      ADJUSTMENT: 'A correction by our staff.',
+    },
+  },
+);
+
+export const TransactionDirectionEnum = enumOf(['DEBIT', 'CREDIT'], {
+  name: 'WalletTransactionDirection',
+  description: 'Which way money moved.',
+  values: { DEBIT: 'Out of the wallet.', CREDIT: 'Into the wallet.' },
+});
+
+@ObjectType('Wallet', {
+  implements: NodeType,
+  simpleResolvers: true,
+  description: 'An account of the caller in one currency.',
+})
+export class WalletType {
+  @Field(() => ID, { description: 'Opaque and globally unique; the same in every answer.' })
+  id!: string;
+
+  @Field(() => SafeInt, { description: 'The integer id, as the REST API shows it.' })
+  walletId!: number;
+
+  @Field(() => CurrencyCode, { description: 'The currency of everything in this wallet.' })
+  currency!: string;
+
+  @Field(() => WalletTypeEnum, { description: 'Whether it is prepaid or has a credit limit.' })
+  type!: string;
+
+  @Field(() => MoneyType, { description: 'What is in the wallet; always the sum of its moves.' })
+  balance!: Money;
+
+  @Field(() => MoneyType, { description: 'How far the balance may fall below zero.' })
+  creditLimit!: Money;
+
+  @Field(() => Boolean, { description: 'Pays orders for which no other wallet was chosen.' })
+  isDefault!: boolean;
+
+  @Field(() => Boolean, { description: 'A frozen wallet pays nothing.' })
+  isFrozen!: boolean;
+}
+
+@ObjectType('WalletTransaction', {
+  implements: NodeType,
+  simpleResolvers: true,
+  description: 'One movement of money into or out of a wallet. It is never changed.',
+})
+export class WalletTransactionType {
+  @Field(() => ID, { description: 'Opaque and globally unique; the same in every answer.' })
+  id!: string;
+
+  @Field(() => SafeInt, { description: 'The integer id, as the REST API shows it.' })
+  transactionId!: number;
+
+  @Field(() => TransactionReasonEnum, { description: 'Why money moved.' })
+  reason!: string;
+
+  @Field(() => TransactionDirectionEnum, { description: 'Which way money moved.' })
+  direction!: string;
+
+  @Field(() => MoneyType, { description: 'How much moved; never negative.' })
+  amount!: Money;
+
+  @Field(() => MoneyType, { description: 'What the wallet held right after.' })
+  balanceAfter!: Money;
+
+  @Field(() => DateTime, { description: 'When money moved.' })
+  createdAt!: Date;
+}

@@ -1,0 +1,160 @@
+import { getIntrospectionQuery, type GraphQLSchema } from 'graphql';
+import { beforeAll, describe, expect, test } from 'vitest';
+
+import { createGuard, type Guard } from '../../src/graphql/guard.ts';
+import { buildTopupSchema } from '../../src/graphql/schema.ts';
+
+const CREATE = 'createTopupOrder(input: {productId: 4218, amount: "4.99"}) { order { id } }';
+
+let schema: GraphQLSchema;
+let guard: Guard;
+
+beforeAll(async () => {
+  schema = await buildTopupSchema();
+  guard = createGuard(schema, { isIntrospectionAllowed: false });
+});
+
+/** The messages of a refusal, or [] of an allowed text. */
+function refusalOf(source: string): readonly string[] {
+  const verdict = guard(source);
+  return verdict.kind === 'ALLOWED' ? [] : verdict.errors.map((error) => error.message);
+}
+
+const aliases = (count: number): string =>
+  Array.from({ length: count }, (_, index) => `a${index}: name`).join(' ');
+
+describe('an operation is allowed', () => {
+  test.each([
+    ['plain', '{ viewer { name } }'],
+    ['with one order', `mutation { ${CREATE} }`],
+    ['with 15 aliases', `{ viewer { ${aliases(15)} } }`],
+    ['with 5 root fields', '{ a: viewer{name} b: viewer{name} c: viewer{name} d: viewer{name} viewer{name} }'],
+    ['with one order said twice, which is one field', `mutation { ${CREATE} ...F } fragment F on Mutation { ${CREATE} }`],
+    ['with one order in each of two operations', `mutation A { ${CREATE} } mutation B { ${CREATE} }`],
+    ['that subscribes with everything', `subscription { topupOrderUpdated(by: {orderId: 1}) {
+      cursor node { order { refund { transaction { balanceAfter { amount } } } } } } }`],
+  ])('%s', (_name, source) => {
+    expect(refusalOf(source)).toEqual([]);
+  });
+});
+
+describe('an operation is refused whole', () => {
+  const deep = (levels: number): string => `${'{ a '.repeat(levels)}${'}'.repeat(levels)}`;
+  test.each([
+    ['deeper than 10 levels', deep(11), /deeper than 10 levels/],
+    ['deeper by its fragments', `{ a { b { c { d { e { ...F } } } } } }
+      fragment F on X { f { g { h { i { j { k } } } } } }`, /deeper than 10 levels/],
+    ['with 16 aliases', `{ viewer { ${aliases(16)} } }`, /more than 15 aliases/],
+    ['with aliases multiplied by fragments', `{ viewer { ...F } b: viewer { ...F } }
+      fragment F on Client { ${aliases(8)} }`, /more than 15 aliases/],
+    ['with aliases in introspection', `{ __type(name: "X") { ${aliases(16)} } }`, /more than 15 aliases/],
+    ['with 6 root fields', '{ a: viewer{name} b: viewer{name} c: viewer{name} d: viewer{name} '
+      + 'e: viewer{name} viewer{name} }', /more than 5 root fields/],
+    ['with two orders', `mutation { a: ${CREATE} b: ${CREATE} }`, /more than one order/],
+    ['with two orders, one in a fragment', `mutation { ${CREATE} ...F }
+      fragment F on Mutation { ... on Mutation { b: ${CREATE} } }`, /more than one order/],
+    ['with two orders, one of them skipped', `mutation { a: ${CREATE} b: ${CREATE.replace(')', ') @skip(if: true)')} }`,
+      /more than one order/],
+    ['with a field repeated', `{ viewer { ${'name '.repeat(11)} } }`, /repeated more than 10 times/],
+    ['with a field repeated in a fragment that nobody uses', `{ viewer { name } }
+      fragment F on Client { ${'name '.repeat(11)} }`, /repeated more than 10 times/],
+    ['of too many tokens', `{ ${'a '.repeat(2_000)} }`, /2000 tokens/],
+    ['in a circle', '{ viewer { ...F } } fragment F on Client { ...F }', /within itself/],
+    ['in a circle of two', '{ viewer { ...F } } fragment F on Client { ...G } fragment G on Client { ...F }',
+      /within itself/],
+    ['with an unknown fragment', '{ viewer { ...F } }', /Unknown fragment/],
+    ['with a directive twice', '{ viewer @skip(if: true) @skip(if: true) { name } }', /can only be used once/],
+    ['that is no operation', 'fragment F on Client { name }', /never used/],
+    ['that is empty', '', /Unexpected <EOF>/],
+    ['that is not GraphQL', 'select 1', /Unexpected Name/],
+    ['that defines types', 'type Query { a: Int } query { viewer { name } }', /not executable/],
+  ])('%s', (_name, source, message) => {
+    const messages = refusalOf(source);
+    expect(messages.join('\n')).toMatch(message);
+  });
+
+  test('with both keys of an order, or none', () => {
+    expect(refusalOf('{ topupOrder(by: {orderId: 1, clientReference: "a"}) { id } }')).toHaveLength(1);
+    expect(refusalOf('{ topupOrder(by: {}) { id } }')).toHaveLength(1);
+    expect(refusalOf('{ topupOrder(by: {orderId: null}) { id } }')).not.toHaveLength(0);
+  });
+
+  test('and a float literal is no amount', () => {
+    const source = `mutation { ${CREATE.replace('"4.99"', '4.99')} }`;
+    expect(refusalOf(source)).toEqual([expect.stringMatching(/floats are refused|Decimal must be/)]);
+  });
+
+  test('and is cheap to refuse, however it is nested', () => {
+    const doubling = Array.from({ length: 150 }, (_, index) =>
+      `fragment F${index} on Client { ...F${index + 1} ...F${index + 1} }`).join(' ');
+    const source = `{ viewer { ...F0 } } ${doubling} fragment F150 on Client { a: name }`;
+    expect(refusalOf(source)).toEqual([expect.stringMatching(/more than 15 aliases/)]);
+  });
+});
+
+describe('a refusal', () => {
+  test('says which step refused', () => {
+    expect(guard('{')).toMatchObject({
+      kind: 'REFUSED', step: 'PARSE', errors: [{ extensions: { code: 'GRAPHQL_PARSE_FAILED' } }],
+    });
+    expect(guard('{ nothing }')).toMatchObject({
+      kind: 'REFUSED', step: 'VALIDATE', errors: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }],
+    });
+  });
+
+  test('suggests nothing of the schema', () => {
+    const messages = [
+      ...refusalOf('{ viewe { name } }'),
+      ...refusalOf('{ viewer { nam } }'),
+      ...refusalOf('{ topupOrder(b: {orderId: 1}) { id } }'),
+      ...refusalOf('{ topupOrder(by: {orderI: 1}) { id } }'),
+      ...refusalOf('mutation { createTopupOrder(input: {productId: 1, amount: 1, category: AIRTIM}) { order { id } } }'),
+    ];
+    expect(messages.length).toBeGreaterThan(4);
+    expect(messages.join('\n')).not.toMatch(/did you mean/i);
+  });
+
+  test('lists a few errors only', () => {
+    const fields = Array.from({ length: 100 }, (_, index) => `x${index}`).join(' ');
+    expect(refusalOf(`{ viewer { ${fields} } }`).length).toBeLessThan(15);
+  });
+});
+
+describe('introspection', () => {
+  test('is refused where it is not allowed', () => {
+    expect(refusalOf(getIntrospectionQuery()).join('\n')).toMatch(/introspection/i);
+    expect(refusalOf('{ __typename viewer { __typename } }')).toEqual([]);
+  });
+
+  test('is not counted in depth where it is allowed', () => {
+    const open = createGuard(schema, { isIntrospectionAllowed: true });
+    expect(open(getIntrospectionQuery()).kind).toBe('ALLOWED');
+  });
+});
+
+describe('the cache', () => {
+  test('gives a hot operation the document it had', () => {
+    const source = '{ viewer { name defaultCurrency } }';
+    const first = guard(source);
+    const second = guard(source);
+    expect(first.kind).toBe('ALLOWED');
+    expect(second).toEqual(first);
+    expect('document' in second && 'document' in first && second.document === first.document).toBe(true);
+  });
+
+  test('forgets what was not asked for again', () => {
+    const small = createGuard(schema, { isIntrospectionAllowed: false });
+    const hot = '{ viewer { name } }';
+    const cold = '{ viewer { id } }';
+    const documentOf = (source: string): unknown => {
+      const verdict = small(source);
+      return verdict.kind === 'ALLOWED' ? verdict.document : null;
+    };
+    const [hotDocument, coldDocument] = [documentOf(hot), documentOf(cold)];
+    for (let index = 0; index < 40; index += 1) {
+      documentOf(`{ viewer { name } } #${String(index).padStart(10_000, '-')}`);
+      expect(documentOf(hot)).toBe(hotDocument);
+    }
+    expect(documentOf(cold)).not.toBe(coldDocument);
+  });
+});

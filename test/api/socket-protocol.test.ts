@@ -1,0 +1,695 @@
+import { once } from 'node:events';
+import { connect, type AddressInfo } from 'node:net';
+
+import fastify, { type FastifyInstance } from 'fastify';
+import { createClient } from 'graphql-ws';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+
+import type { Clock, OrderFeed, Store, Wallet } from '../../src/domain/ports.ts';
+import type { TopupOrder, TopupOrderEvent } from '../../src/domain/topup-order.ts';
+import { graphqlDoor, type GraphqlDeps, type GraphqlDoor } from '../../src/graphql/graphql-door.ts';
+
+const CANARY = 'canary-5b1f';
+const TOKEN = 'Bearer good';
+const UPDATES = 'subscription ($id: SafeInt!, $after: String) {'
+  + ' topupOrderUpdated(by: {orderId: $id}, after: $after) {'
+  + ' cursor node { type sequence version previousStatus status order { status wallet { id } } } } }';
+
+/** A clock that stands still until a test moves it. */
+class HandClock implements Clock {
+  #nowMs = Date.parse('2026-11-03T09:30:00Z');
+  readonly #sleepers = new Set<{ readonly atMs: number; readonly wake: () => void }>();
+
+  now(): Date {
+    return new Date(this.#nowMs);
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const sleeper = { atMs: this.#nowMs + ms, wake: resolve };
+      this.#sleepers.add(sleeper);
+      signal?.addEventListener('abort', () => {
+        this.#sleepers.delete(sleeper);
+        resolve();
+      }, { once: true });
+    });
+  }
+
+  get sleeperCount(): number {
+    return this.#sleepers.size;
+  }
+
+  advance(ms: number): void {
+    this.#nowMs += ms;
+    for (const sleeper of this.#sleepers) {
+      if (sleeper.atMs > this.#nowMs) continue;
+      this.#sleepers.delete(sleeper);
+      sleeper.wake();
+    }
+  }
+}
+
+/** Orders 1, 2, ... of client 1; every open iterator is counted. */
+class HandFeed implements OrderFeed {
+  readonly orders = new Map<number, TopupOrder>();
+  readonly open = new Set<(event: TopupOrderEvent | Error) => void>();
+
+  async snapshot(clientId: number, orderId: number) {
+    const order = this.orders.get(orderId);
+    return order?.clientId === clientId ? { order, sequence: 100 + order.version } : null;
+  }
+
+  watchOrder(): AsyncIterableIterator<TopupOrderEvent> {
+    const queue: (TopupOrderEvent | Error)[] = [];
+    let wake: (() => void) | undefined;
+    let hasEnded = false;
+    const push = (event: TopupOrderEvent | Error): void => {
+      queue.push(event);
+      wake?.();
+    };
+    this.open.add(push);
+    const end = () => {
+      hasEnded = true;
+      this.open.delete(push);
+      wake?.();
+      return Promise.resolve({ done: true as const, value: undefined });
+    };
+    const iterator: AsyncIterableIterator<TopupOrderEvent> = {
+      [Symbol.asyncIterator]: () => iterator,
+      return: end,
+      async next() {
+        while (queue.length === 0 && !hasEnded) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+        const event = queue.shift();
+        if (event instanceof Error) throw event;
+        if (event === undefined) return end();
+        if (event.status !== 'PENDING') hasEnded = true;
+        return { done: false, value: event };
+      },
+    };
+    return iterator;
+  }
+
+  /** Moves an order on, for all who watch; as a feed does, after the order's own row. */
+  move(id: number, change: Partial<TopupOrder>, type: TopupOrderEvent['type']): void {
+    const before = this.orders.get(id) ?? orderOf(id);
+    const order = { ...before, ...change, version: before.version + 1 };
+    this.orders.set(id, order);
+    for (const push of this.open) {
+      push({
+        clientId: 1, topupOrderId: id, sequence: 100 + order.version, version: order.version, type,
+        previousStatus: before.status, status: order.status, failureCode: order.failureCode,
+        occurredAt: new Date(),
+      });
+    }
+  }
+
+  untilTerminal(): Promise<TopupOrder> {
+    throw new Error(CANARY);
+  }
+}
+
+function orderOf(id: number, change: Partial<TopupOrder> = {}): TopupOrder {
+  return {
+    clientId: 1, id, clientReference: `ref-${id}`, inputDigest: '', productId: 4218, variantId: 1,
+    productName: 'PUBG', variantName: '60 UC', countryCode: 'GLO',
+    faceValue: { amount: '4.99', currency: 'USD' }, discountPercent: '5', forexRate: null,
+    charge: { amount: '4.7405', currency: 'USD' }, fundingSource: 'WALLET', walletId: 1,
+    inputData: { player_id: '5123456789' }, fulfilsInRequest: false, status: 'PENDING',
+    fulfilmentState: 'QUEUED', version: 1, failureCode: null, attemptCount: 0, lastAttemptAt: null,
+    nextActionAt: null, debitTransferId: 1, refundTransferId: null, reversalTransferId: null,
+    reversedAt: null, receipt: null, createdAt: new Date(), completedAt: null, ...change,
+  };
+}
+
+const wallet: Wallet = {
+  id: 1, currency: 'USD', type: 'PREPAID', balance: '10', creditLimit: '0', isDefault: true,
+  isFrozen: false,
+};
+
+interface Harness {
+  readonly app: FastifyInstance;
+  readonly door: GraphqlDoor;
+  readonly clock: HandClock;
+  readonly feed: HandFeed;
+  readonly logged: object[];
+  readonly walletReads: (readonly number[])[];
+  /** Called by everything that may fail in a test. */
+  readonly fault: { at: string | null };
+  readonly port: number;
+}
+
+let harness: Harness;
+
+async function start(): Promise<Harness> {
+  const [clock, feed, logged] = [new HandClock(), new HandFeed(), [] as object[]];
+  const walletReads: (readonly number[])[] = [];
+  const fault: Harness['fault'] = { at: null };
+  const failAt = (place: string): void => {
+    if (fault.at === place) throw new Error(`${CANARY} in ${place}`);
+  };
+  for (const id of [1, 2, 3]) feed.orders.set(id, orderOf(id));
+  feed.orders.set(9, orderOf(9, { clientId: 2 }));
+  const findOrder = (clientId: number, id: number): TopupOrder | null => {
+    failAt('findOrder');
+    const order = feed.orders.get(id);
+    return order?.clientId === clientId ? order : null;
+  };
+  const store = {
+    findOrder: async (clientId: number, id: number) => findOrder(clientId, id),
+    findOrderByReference: async (clientId: number, reference: string) =>
+      findOrder(clientId, Number(reference.slice(4))),
+    findOrdersByIds: async (clientId: number, ids: readonly number[]) =>
+      ids.map((id) => findOrder(clientId, id)).filter((order) => order !== null),
+    findWalletsByIds: async (_clientId: number, ids: readonly number[]) => {
+      failAt('findWalletsByIds');
+      walletReads.push(ids);
+      return [wallet];
+    },
+    findTransfersByIds: async () => [],
+  } as unknown as Store;
+  const deps: GraphqlDeps = {
+    store, feed, clock,
+    cursorKey: 'cursor key',
+    isIntrospectionAllowed: false,
+    socketsPerClient: 3,
+    subscriptionsPerSocket: 4,
+    log: { error: (fields) => logged.push(fields), info: () => {} },
+    async authenticate(authorization) {
+      failAt('authenticate');
+      if (authorization === 'Bearer hangs') return new Promise(() => {});
+      const expiresAtMs = clock.now().getTime() + 3_600_000;
+      if (authorization === TOKEN) return { clientId: 1, expiresAtMs };
+      return authorization === 'Bearer other' ? { clientId: 2, expiresAtMs } : null;
+    },
+    async createTopupOrder(clientId) {
+      failAt('createTopupOrder');
+      return orderOf(7, { clientId });
+    },
+    async cancelTopupOrder(clientId, id) {
+      return orderOf(id, { clientId, status: 'CANCELLED' });
+    },
+  };
+  const app = fastify();
+  const door = await graphqlDoor(app, deps);
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  const { port } = app.server.address() as AddressInfo;
+  return { app, door, clock, feed, logged, walletReads, fault, port };
+}
+
+type Message = { id?: string; type: string; payload?: any };
+
+/** A client without manners: it says exactly what it is told to. */
+class Peer {
+  readonly #socket: WebSocket;
+  readonly #messages: Message[] = [];
+  #wake: (() => void) | undefined;
+  readonly closed: Promise<readonly [code: number, reason: string]>;
+
+  constructor(protocol: string | undefined = 'graphql-transport-ws') {
+    this.#socket = new WebSocket(`ws://127.0.0.1:${harness.port}/graphql`, protocol ? [protocol] : []);
+    this.#socket.on('message', (message) => {
+      this.#messages.push(JSON.parse(String(message)) as Message);
+      this.#wake?.();
+    });
+    this.#socket.on('error', () => {});
+    this.closed = new Promise((resolve) => {
+      this.#socket.once('close', (code, reason) => resolve([code, String(reason)]));
+    });
+  }
+
+  static async acknowledged(authorization = TOKEN): Promise<Peer> {
+    const peer = await new Peer().opened();
+    peer.say({ type: 'connection_init', payload: { authorization } });
+    expect(await peer.heard()).toMatchObject({ type: 'connection_ack' });
+    return peer;
+  }
+
+  async opened(): Promise<this> {
+    await once(this.#socket, 'open');
+    return this;
+  }
+
+  say(message: object | string): void {
+    this.#socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+  }
+
+  subscribe(id: string, query: string, variables: object = {}): void {
+    this.say({ id, type: 'subscribe', payload: { query, variables } });
+  }
+
+  async heard(): Promise<Message> {
+    while (this.#messages.length === 0) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    return this.#messages.shift()!;
+  }
+
+  stopReading(): void {
+    this.#socket.pause();
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+}
+
+beforeEach(async () => {
+  harness = await start();
+});
+
+afterEach(async () => {
+  await harness.app.close();
+  expect(harness.feed.open.size, 'iterators left open').toBe(0);
+  expect(harness.door.socketCount()).toBe(0);
+  expect(harness.clock.sleeperCount, 'timers left').toBe(0);
+});
+
+const post = (query: string, more: object = {}, headers: object = {}) => harness.app.inject({
+  method: 'POST', url: '/graphql', headers: { authorization: TOKEN, ...headers },
+  payload: { query, ...more },
+});
+
+describe('a socket is ended', () => {
+  test('with 4406 without the protocol', async () => {
+    expect(await (await new Peer('').opened()).closed).toEqual([4406, expect.any(String)]);
+  });
+
+  test('with 4408 without connection_init for 3 s', async () => {
+    const peer = await new Peer().opened();
+    await until(() => harness.clock.sleeperCount === 2);
+    harness.clock.advance(2_999);
+    expect(harness.door.socketCount()).toBe(1);
+    harness.clock.advance(1);
+    expect((await peer.closed)[0]).toBe(4408);
+  });
+
+  test('with 4408 where authentication hangs', async () => {
+    const peer = await new Peer().opened();
+    peer.say({ type: 'connection_init', payload: { authorization: 'Bearer hangs' } });
+    await until(() => harness.clock.sleeperCount === 2);
+    harness.clock.advance(3_000);
+    expect((await peer.closed)[0]).toBe(4408);
+  });
+
+  test.each([
+    ['a wrong token', { authorization: 'Bearer wrong' }],
+    ['no token', undefined],
+    ['a token that is no text', { authorization: 5 }],
+    ['two tokens', { authorization: TOKEN, Authorization: TOKEN }],
+  ])('with 4403 for %s', async (_name, payload) => {
+    const peer = await new Peer().opened();
+    peer.say({ type: 'connection_init', payload });
+    expect(await peer.closed).toEqual([4403, 'Forbidden']);
+  });
+
+  test('with 4403 when the token expires, subscriptions and all', async () => {
+    const peer = await Peer.acknowledged();
+    peer.subscribe('1', UPDATES, { id: 1 });
+    expect((await peer.heard()).type).toBe('next');
+    await until(() => harness.feed.open.size === 1);
+    harness.clock.advance(3_600_000);
+    expect(await peer.closed).toEqual([4403, 'Token expired']);
+    await until(() => harness.feed.open.size === 0);
+  });
+
+  test('with 4401 for a subscribe before the acknowledgement', async () => {
+    const peer = await new Peer().opened();
+    peer.subscribe('1', UPDATES, { id: 1 });
+    expect((await peer.closed)[0]).toBe(4401);
+  });
+
+  test('with 4429 for a second connection_init', async () => {
+    const peer = await Peer.acknowledged();
+    peer.say({ type: 'connection_init' });
+    expect((await peer.closed)[0]).toBe(4429);
+  });
+
+  test('with 4429 for the 21st message before the acknowledgement', async () => {
+    const peer = await new Peer().opened();
+    for (let count = 1; count <= 21; count += 1) peer.say({ type: 'ping' });
+    expect((await peer.closed)[0]).toBe(4429);
+  });
+
+  test('with 4409 for an id in use', async () => {
+    const peer = await Peer.acknowledged();
+    peer.subscribe('1', UPDATES, { id: 1 });
+    await peer.heard();
+    peer.subscribe('1', UPDATES, { id: 2 });
+    expect((await peer.closed)[0]).toBe(4409);
+  });
+
+  test.each(['{', '[]', '"x"', 'null', '{"type":"nonsense"}', '{"type":"connection_ack"}',
+    '{"id":"1","type":"subscribe","payload":{"query":5}}'])('with 4400 for %s', async (message) => {
+    const peer = await Peer.acknowledged();
+    peer.say(message);
+    expect((await peer.closed)[0]).toBe(4400);
+  });
+
+  test('with 1009 for a message over 64 KiB', async () => {
+    const peer = await Peer.acknowledged();
+    peer.say({ type: 'ping', payload: { filler: 'x'.repeat(65_536) } });
+    expect((await peer.closed)[0]).toBe(1009);
+  });
+
+  test('with 1013 beyond the sockets of a client, and another client is let in', async () => {
+    const peers = [await Peer.acknowledged(), await Peer.acknowledged(), await Peer.acknowledged()];
+    const fourth = await new Peer().opened();
+    fourth.say({ type: 'connection_init', payload: { authorization: TOKEN } });
+    expect((await fourth.closed)[0]).toBe(1013);
+    (await Peer.acknowledged('Bearer other')).terminate();
+    peers[0]!.terminate();
+    await until(() => harness.door.socketCount() === 2);
+    await Peer.acknowledged();
+  });
+
+  test('with 1013, or at least ended, where it reads nothing', async () => {
+    const peer = await Peer.acknowledged();
+    peer.stopReading();
+    const ping = { type: 'ping', payload: { filler: 'x'.repeat(60_000) } };
+    for (let count = 0; count < 400; count += 1) peer.say(ping);
+    await until(() => harness.door.socketCount() === 0);
+    peer.terminate();
+  });
+
+  test('where it answers no heartbeat', async () => {
+    const peer = await Peer.acknowledged();
+    peer.stopReading();
+    harness.clock.advance(12_000);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(harness.door.socketCount()).toBe(1);
+    harness.clock.advance(12_000);
+    await until(() => harness.door.socketCount() === 0);
+    peer.terminate();
+  });
+
+  test('with 1001 on shutdown, which the client of graphql-ws comes back from', async () => {
+    const closes: number[] = [];
+    const client = createClient({
+      url: `ws://127.0.0.1:${harness.port}/graphql`,
+      webSocketImpl: WebSocket,
+      connectionParams: { Authorization: TOKEN },
+      retryAttempts: 0,
+      on: { closed: (event) => closes.push((event as { code: number }).code) },
+    });
+    const edges = client.iterate({ query: UPDATES, variables: { id: 1 } });
+    expect((await edges.next()).value).toMatchObject({ data: { topupOrderUpdated: {} } });
+    await harness.door.close();
+    await expect(edges.next()).rejects.toMatchObject({ code: 1001 });
+    expect(closes).toEqual([1001]);
+    await expect(once(new WebSocket(`ws://127.0.0.1:${harness.port}/graphql`), 'open'))
+      .rejects.toThrow(/503/);
+  });
+
+  test('at any other path, with 404', async () => {
+    const socket = new WebSocket(`ws://127.0.0.1:${harness.port}/elsewhere`, 'graphql-transport-ws');
+    await expect(once(socket, 'open')).rejects.toThrow(/404/);
+  });
+});
+
+describe('a socket lives on', () => {
+  test('and is told its heartbeat and resume window, whatever the case of the key', async () => {
+    const peer = await new Peer().opened();
+    peer.say({ type: 'connection_init', payload: { AUTHORIZATION: 'good' } });
+    expect(await peer.heard()).toEqual({
+      type: 'connection_ack',
+      payload: { heartbeatIntervalMs: 12_000, resumeWindowSeconds: 2_592_000 },
+    });
+    peer.say('{"type":"ping","payload":{"at":1.5}}');
+    expect(await peer.heard()).toEqual({ type: 'pong', payload: { at: 1.5 } });
+  });
+
+  test.each([
+    ['a syntax error', '{', /Syntax Error/],
+    ['an unknown field', '{ nothing }', /Cannot query field/],
+    ['two orders', 'mutation { a: createTopupOrder(input: {productId: 1, amount: 1}) { order { id } }'
+      + ' b: createTopupOrder(input: {productId: 1, amount: 1}) { order { id } } }', /more than one/],
+    ['introspection', '{ __schema { types { name } } }', /introspection/i],
+    ['no operation', 'query A { viewer { id } } query B { viewer { id } }', /operation/],
+    ['a missing variable', 'query ($id: SafeInt!) { topupOrder(by: {orderId: $id}) { id } }',
+      /Variable "\$id"/],
+  ])('after %s, which ends alone', async (_name, query, message) => {
+    const peer = await Peer.acknowledged();
+    peer.subscribe('good', UPDATES, { id: 1 });
+    expect((await peer.heard()).id).toBe('good');
+    peer.subscribe('bad', query);
+    const answer = await peer.heard();
+    expect(answer.id).toBe('bad');
+    const errors = answer.type === 'error' ? answer.payload : answer.payload.errors;
+    expect(errors[0].message).toMatch(message);
+    expect(errors[0].extensions).toMatchObject({ code: expect.any(String), requestId: expect.any(String) });
+    const { json } = await post(query);
+    expect(json().errors[0].message).toMatch(message);
+    if (answer.type === 'next') expect((await peer.heard()).type).toBe('complete');
+    harness.feed.move(1, { status: 'DELIVERED' }, 'DELIVERED');
+    expect(await peer.heard()).toMatchObject({ id: 'good', type: 'next' });
+    expect(await peer.heard()).toEqual({ id: 'good', type: 'complete' });
+  });
+
+  test('beyond its subscriptions, with an error for that one', async () => {
+    const peer = await Peer.acknowledged();
+    for (const id of ['1', '2', '3', '4', '5']) peer.subscribe(id, UPDATES, { id: 1 });
+    const answers = [];
+    for (let count = 1; count <= 5; count += 1) answers.push(await peer.heard());
+    expect(answers.filter(({ type }) => type === 'error')).toMatchObject([
+      { id: '5', payload: [{ extensions: { code: 'LIMIT_EXCEEDED' } }] },
+    ]);
+    peer.say({ id: '1', type: 'complete' });
+    await until(() => harness.feed.open.size === 3);
+    peer.subscribe('6', UPDATES, { id: 1 });
+    expect(await peer.heard()).toMatchObject({ id: '6', type: 'next' });
+  });
+
+  test('and executes queries and mutations', async () => {
+    const peer = await Peer.acknowledged();
+    peer.subscribe('q', '{ topupOrder(by: {clientReference: "ref-2"}) { orderId charge { amount } } }');
+    expect(await peer.heard()).toEqual({
+      id: 'q', type: 'next',
+      payload: { data: { topupOrder: { orderId: 2, charge: { amount: '4.7405' } } } },
+    });
+    expect(await peer.heard()).toEqual({ id: 'q', type: 'complete' });
+    peer.subscribe('m', 'mutation ($a: Decimal!) { createTopupOrder(input: {productId: 1, amount: $a})'
+      + ' { order { orderId } userErrors { code } } }', { a: '4.99' });
+    expect(await peer.heard()).toMatchObject({ payload: { data: { createTopupOrder: { order: { orderId: 7 } } } } });
+  });
+
+  test('and no float passes as an amount', async () => {
+    const peer = await Peer.acknowledged();
+    const query = 'mutation ($a: Decimal!) { createTopupOrder(input: {productId: 1, amount: $a})'
+      + ' { order { orderId } } }';
+    peer.say(`{"id":"m","type":"subscribe","payload":{"query":"${query}","variables":{"a":5.0}}}`);
+    expect(await peer.heard()).toMatchObject({
+      payload: { errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] },
+    });
+  });
+});
+
+describe('topupOrderUpdated', () => {
+  test('begins with a snapshot, goes on, and completes with the order', async () => {
+    const peer = await Peer.acknowledged();
+    peer.subscribe('1', UPDATES, { id: 1 });
+    const first = (await peer.heard()).payload.data.topupOrderUpdated;
+    expect(first.node).toMatchObject({
+      type: 'SNAPSHOT', sequence: 101, version: 1, previousStatus: null, status: 'PENDING',
+    });
+    await until(() => harness.feed.open.size === 1);
+    harness.feed.move(1, { attemptCount: 1 }, 'SUBMITTED');
+    harness.feed.move(1, { status: 'FAILED', failureCode: 'UNKNOWN' }, 'FAILED');
+    const submitted = (await peer.heard()).payload.data.topupOrderUpdated;
+    expect(submitted.node).toMatchObject({ type: 'SUBMITTED', sequence: 102, version: 2 });
+    expect((await peer.heard()).payload.data.topupOrderUpdated.node).toMatchObject({
+      type: 'FAILED', previousStatus: 'PENDING', status: 'FAILED', order: { status: 'FAILED' },
+    });
+    expect(await peer.heard()).toEqual({ id: '1', type: 'complete' });
+    // Three events, three reads: what was read for one is not shown for the next.
+    expect(harness.walletReads).toEqual([[1], [1], [1]]);
+  });
+
+  test('completes right after the snapshot of an order that has ended', async () => {
+    harness.feed.move(1, { status: 'DELIVERED' }, 'DELIVERED');
+    const peer = await Peer.acknowledged();
+    peer.subscribe('1', UPDATES, { id: 1 });
+    const { cursor } = (await peer.heard()).payload.data.topupOrderUpdated;
+    expect(await peer.heard()).toEqual({ id: '1', type: 'complete' });
+    peer.subscribe('2', UPDATES, { id: 1, after: cursor });
+    expect(await peer.heard()).toEqual({ id: '2', type: 'complete' });
+  });
+
+  test('goes on behind a cursor without a snapshot', async () => {
+    const peer = await Peer.acknowledged();
+    peer.subscribe('1', UPDATES, { id: 1 });
+    const { cursor } = (await peer.heard()).payload.data.topupOrderUpdated;
+    peer.subscribe('2', UPDATES, { id: 1, after: cursor });
+    await until(() => harness.feed.open.size === 2);
+    peer.say({ id: '1', type: 'complete' });
+    await until(() => harness.feed.open.size === 1);
+    harness.feed.move(1, { status: 'DELIVERED' }, 'DELIVERED');
+    expect((await peer.heard()).payload.data.topupOrderUpdated.node.type).toBe('DELIVERED');
+    peer.subscribe('3', UPDATES, { id: 2, after: cursor });
+    expect((await peer.heard()).type).toBe('complete');
+    expect((await peer.heard()).payload.errors).toMatchObject([{
+      extensions: { code: 'BAD_USER_INPUT', detail: 'CURSOR_INVALID' },
+    }]);
+  });
+
+  test.each([[404, 'an unknown order'], [9, "another client's order"], [-1, 'no id at all']])(
+    'of %s, %s, is NOT_FOUND', async (id) => {
+      const peer = await Peer.acknowledged();
+      peer.subscribe('1', UPDATES, { id });
+      expect((await peer.heard()).payload).toMatchObject({
+        errors: [{ message: 'Order not found', extensions: { code: 'NOT_FOUND' } }],
+      });
+      expect((await peer.heard()).type).toBe('complete');
+    },
+  );
+
+  test('leaves nothing behind when 3 sockets with 4 subscriptions are torn off', async () => {
+    const peers = [await Peer.acknowledged(), await Peer.acknowledged(), await Peer.acknowledged()];
+    for (const peer of peers) {
+      for (const id of ['1', '2', '3', '4']) peer.subscribe(id, UPDATES, { id: 1 });
+    }
+    await until(() => harness.feed.open.size === 12);
+    for (const peer of peers) peer.terminate();
+    await until(() => harness.feed.open.size === 0);
+  });
+
+  test('leaves nothing behind where one id is used, completed and used again at once', async () => {
+    const peer = await Peer.acknowledged();
+    for (let count = 1; count <= 4; count += 1) {
+      peer.subscribe('1', UPDATES, { id: 1 });
+      peer.say({ id: '1', type: 'complete' });
+    }
+    peer.subscribe('2', UPDATES, { id: 1 });
+    await until(() => harness.feed.open.size >= 1);
+    peer.terminate();
+    await until(() => harness.feed.open.size === 0);
+  });
+});
+
+describe('an internal error is masked', () => {
+  const internal = {
+    message: 'Internal server error',
+    extensions: { code: 'INTERNAL_SERVER_ERROR', requestId: expect.any(String) },
+  };
+
+  test.each([
+    ['findOrder', '{ topupOrder(by: {orderId: 1}) { id } }'],
+    ['findWalletsByIds', '{ topupOrder(by: {orderId: 1}) { wallet { id } } }'],
+    ['createTopupOrder', 'mutation { createTopupOrder(input: {productId: 1, amount: 1}) { order { id } } }'],
+    ['findOrder', 'subscription { topupOrderUpdated(by: {orderId: 1}) { cursor } }'],
+  ])('in %s, on both transports', async (place, query) => {
+    const peer = await Peer.acknowledged();
+    harness.fault.at = place;
+    peer.subscribe('1', query);
+    const message = await peer.heard();
+    expect(message.payload.errors).toMatchObject([internal]);
+    expect(JSON.stringify(message)).not.toContain(CANARY);
+    expect(harness.logged).toMatchObject([{ err: { message: expect.stringContaining(CANARY) } }]);
+    if (query.startsWith('subscription')) return;
+    const answer = await post(query);
+    expect(answer.json().errors).toMatchObject([internal]);
+    expect(answer.body).not.toContain(CANARY);
+    expect(harness.logged).toHaveLength(2);
+    expect(harness.logged[1]).toMatchObject({ requestId: answer.headers['x-request-id'] });
+  });
+
+  test('in the middle of a subscription', async () => {
+    const peer = await Peer.acknowledged();
+    peer.subscribe('1', UPDATES, { id: 1 });
+    await peer.heard();
+    await until(() => harness.feed.open.size === 1);
+    for (const push of harness.feed.open) push(new Error(CANARY));
+    const message = await peer.heard();
+    expect(message).toMatchObject({ id: '1', type: 'error', payload: [internal] });
+    expect(JSON.stringify(message)).not.toContain(CANARY);
+    await until(() => harness.feed.open.size === 0);
+  });
+
+  test('in authentication', async () => {
+    harness.fault.at = 'authenticate';
+    const peer = await new Peer().opened();
+    peer.say({ type: 'connection_init', payload: { authorization: TOKEN } });
+    const [code, reason] = await peer.closed;
+    expect([code, reason.includes(CANARY)]).toEqual([1013, false]);
+    const answer = await post('{ viewer { id } }');
+    expect(answer.statusCode).toBe(500);
+    expect(answer.json().errors).toMatchObject([internal]);
+    expect(answer.body).not.toContain(CANARY);
+  });
+});
+
+describe('over HTTP', () => {
+  const answerOf = async (request: object) => {
+    const { statusCode, json } = await harness.app.inject({ url: '/graphql', ...request } as never);
+    return [statusCode, json().errors?.[0]?.extensions.code] as const;
+  };
+  const headers = { authorization: TOKEN, 'content-type': 'application/json' };
+  const query = '{ topupOrder(by: {orderId: 1}) { orderId } }';
+  const get = `/graphql?query=${encodeURIComponent(query)}`;
+  const change = encodeURIComponent('mutation { cancelTopupOrder(input: {by: {orderId: 1}}) { order { id } } }');
+
+  test.each([
+    ['a query', { method: 'POST', headers, payload: { query } }, 200, undefined],
+    ['a query by GET', { method: 'GET', url: get, headers: { authorization: TOKEN } }, 200, undefined],
+    ['a mutation by GET', { method: 'GET', url: `/graphql?query=${change}`,
+      headers: { authorization: TOKEN } }, 405, 'BAD_REQUEST'],
+    ['no token', { method: 'POST', payload: { query } }, 401, 'UNAUTHENTICATED'],
+    ['no token by GET', { method: 'GET', url: get }, 401, 'UNAUTHENTICATED'],
+    ['a batch', { method: 'POST', headers, payload: [{ query }] }, 400, 'BAD_REQUEST'],
+    ['no JSON', { method: 'POST', headers, payload: '{' }, 400, 'BAD_REQUEST'],
+    ['a byte order mark', { method: 'POST', headers, payload: '\uFEFF{}' }, 400, 'BAD_REQUEST'],
+    ['wrong UTF-8', { method: 'POST', headers, payload: Buffer.from([0x7b, 0xff, 0x7d]) }, 400, 'BAD_REQUEST'],
+    ['deep JSON', { method: 'POST', headers, payload: '['.repeat(60_000) }, 400, 'BAD_REQUEST'],
+    ['an empty body', { method: 'POST', headers, payload: '' }, 400, 'BAD_REQUEST'],
+    ['a form', { method: 'POST', headers: { ...headers, 'content-type':
+      'application/x-www-form-urlencoded' }, payload: 'query=x' }, 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    ['plain text', { method: 'POST', headers: { ...headers, 'content-type': 'text/plain' },
+      payload: '{}' }, 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    ['too much', { method: 'POST', headers, payload: { query, x: 'x'.repeat(65_536) } }, 413,
+      'PAYLOAD_TOO_LARGE'],
+    ['a subscription', { method: 'POST', headers, payload: { query: UPDATES } }, 400, 'BAD_USER_INPUT'],
+    ['a syntax error', { method: 'POST', headers, payload: { query: '{' } }, 400, 'GRAPHQL_PARSE_FAILED'],
+    ['an unknown operation', { method: 'POST', headers, payload: { query, operationName: 'X' } },
+      400, 'OPERATION_RESOLUTION_FAILURE'],
+  ])('%s is answered by its status and code', async (_name, request, status, code) => {
+    expect(await answerOf(request)).toEqual([status, code]);
+  });
+
+  test('a browser finds no page', async () => {
+    const answer = await harness.app.inject({ url: '/graphql', headers: { accept: 'text/html' } });
+    expect([answer.statusCode, answer.headers['content-type']]).toEqual([404, expect.stringContaining('text/plain')]);
+  });
+
+  test('no float passes as an amount', async () => {
+    const mutation = 'mutation ($a: Decimal!) { createTopupOrder(input: {productId: 1, amount: $a})'
+      + ' { order { orderId } } }';
+    for (const amount of ['4.99', '5.0', '5.0000000000000000001', '1e1']) {
+      const payload = `{"query":"${mutation}","variables":{"a":${amount}}}`;
+      const request = { method: 'POST', headers, payload };
+      expect(await answerOf(request)).toEqual([400, 'BAD_USER_INPUT']);
+    }
+    expect((await post(mutation, { variables: { a: 5 } })).json().data.createTopupOrder.order.orderId).toBe(7);
+  });
+
+  test('an upgrade that breaks off ends nothing', async () => {
+    const raw = connect(harness.port, '127.0.0.1');
+    raw.write('GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    raw.resetAndDestroy();
+    await Peer.acknowledged();
+  });
+});
+
+/** Waits until something that happens on the other side of a socket has happened. */
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 2));
+}

@@ -29,6 +29,17 @@ create type placement as (
   price_valid_until timestamptz
 );
 
+-- How long orders of a product take from placing to delivery: a decaying mean and deviation, as
+-- TCP keeps for round trips. Kept by the sequencer, outside every transaction about money.
+create table delivery_pace (
+  product_id bigint primary key,
+  mean_ms double precision not null,
+  deviation_ms double precision not null,
+  -- By then almost every order of the recent past was delivered.
+  expected_ms double precision not null
+    generated always as (mean_ms + 4 * deviation_ms) stored
+) with (fillfactor = 50);
+
 -- Events on their way into the feeds: written with the decision, taken out by the sequencer. No
 -- key but its own: only the sequencer reads it, oldest first.
 create table feed_inbox (
@@ -43,7 +54,7 @@ create table feed_inbox (
 -- Verdicts, by ordinal: null while undecided, FUNDED once it is known to fit, PLACED once inserted.
 create function place_orders(p_orders json)
 returns table (ordinal int, verdict text, order_id bigint, transfer_id bigint,
-  placed_at timestamptz)
+  placed_at timestamptz, expected_by timestamptz)
 language plpgsql security definer set search_path = public, pg_temp as $$
 #variable_conflict use_column
 declare
@@ -236,7 +247,7 @@ begin
     from unnest(todo) t where verdicts[t.ordinal] = 'PLACED' order by t.ordinal;
 
   return query select t.ordinal, verdicts[t.ordinal], order_ids[t.ordinal],
-      transfer_ids[t.ordinal], started_at
-    from unnest(todo) t;
+      transfer_ids[t.ordinal], started_at, started_at + d.expected_ms * interval '1 ms'
+    from unnest(todo) t left join delivery_pace d on d.product_id = t.product_id;
 end
 $$;

@@ -47,6 +47,18 @@ begin
         t.topup_order_id, t.version
       from taken t join counted c using (client_id) join positions p using (client_id)
       returning 1
+  ), delivered as (
+    select o.product_id, avg(extract(epoch from e.occurred_at - o.created_at) * 1000) as took_ms
+      from taken t
+      join topup_order_event e using (client_id, topup_order_id, version)
+      join topup_order o on o.client_id = t.client_id and o.id = t.topup_order_id
+      where e.type = 'DELIVERED' group by o.product_id
+  ), paced as (
+    insert into delivery_pace as d (product_id, mean_ms, deviation_ms)
+      select product_id, took_ms, took_ms / 2 from delivered order by product_id
+      on conflict (product_id) do update set
+        deviation_ms = d.deviation_ms + (abs(excluded.mean_ms - d.mean_ms) - d.deviation_ms) / 4,
+        mean_ms = d.mean_ms + (excluded.mean_ms - d.mean_ms) / 8
   )
   select count(*) into moved from entered;
   if moved > 0 then perform pg_notify('feed', ''); end if;

@@ -85,7 +85,7 @@ export class PostgresOrderFeed implements OrderFeed {
       name: 'order_snapshot',
       text: `select ${ORDER_COLUMNS}, coalesce((select last_sequence from feed_position p
           where p.client_id = o.client_id), 0) as sequence
-        from topup_order o where client_id = $1 and id = $2`,
+        from topup_order o where o.client_id = $1 and o.id = $2`,
       values: [clientId, orderId],
     });
     const [row] = rows;

@@ -2,13 +2,15 @@ import { canonical } from '../domain/money.ts';
 import type { ClaimedOrder } from '../domain/ports.ts';
 import type { TopupOrder, TopupOrderEvent } from '../domain/topup-order.ts';
 
-/** The columns that `toOrder` reads. */
-export const ORDER_COLUMNS = `client_id, id, client_reference, input_digest, product_id, variant_id,
-  product_name, variant_name, country_code, face_value, face_currency, discount_percent, forex_rate,
-  charge, currency, funding_source, wallet_id, input_data, fulfils_in_request, status,
-  fulfilment_state, version, failure_code, attempt_count, last_attempt_at, next_action_at,
-  debit_transfer_id, refund_transfer_id, reversal_transfer_id, reversed_at, receipt, created_at,
-  completed_at`;
+/** What `toOrder` reads of `topup_order o`. */
+export const ORDER_COLUMNS = `o.client_id, o.id, o.client_reference, o.input_digest, o.product_id,
+  o.variant_id, o.product_name, o.variant_name, o.country_code, o.face_value, o.face_currency,
+  o.discount_percent, o.forex_rate, o.charge, o.currency, o.funding_source, o.wallet_id,
+  o.input_data, o.fulfils_in_request, o.status, o.fulfilment_state, o.version, o.failure_code,
+  o.attempt_count, o.last_attempt_at, o.next_action_at, o.debit_transfer_id, o.refund_transfer_id,
+  o.reversal_transfer_id, o.reversed_at, o.receipt, o.created_at, o.completed_at,
+  case when o.status = 'PENDING' then o.created_at + (select d.expected_ms from delivery_pace d
+    where d.product_id = o.product_id) * interval '1 ms' end as expected_by`;
 
 interface OrderRow {
   readonly client_id: number;
@@ -44,6 +46,7 @@ interface OrderRow {
   readonly receipt: Record<string, string> | null;
   readonly created_at: Date;
   readonly completed_at: Date | null;
+  readonly expected_by: Date | null;
 }
 
 /** A row of topup_order as the domain knows it; amounts in canonical text. */
@@ -83,6 +86,7 @@ export function toOrder(raw: object): TopupOrder {
     receipt: row.receipt,
     createdAt: row.created_at,
     completedAt: row.completed_at,
+    expectedBy: row.expected_by,
   };
 }
 

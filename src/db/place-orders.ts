@@ -22,6 +22,7 @@ interface VerdictRow {
   readonly order_id: number | null;
   readonly transfer_id: number | null;
   readonly placed_at: Date;
+  readonly expected_by: Date | null;
 }
 
 export interface PlaceOrdersOptions {
@@ -143,5 +144,6 @@ function placedOrder(order: PricedOrder, row: VerdictRow): TopupOrder {
     receipt: null,
     createdAt: row.placed_at,
     completedAt: null,
+    expectedBy: row.expected_by,
   };
 }

@@ -30,7 +30,7 @@ export async function openStore(
   const { pool, orm } = options;
   const prices = await followPrices(options);
   const findOrder = (clientId: number, orderId: number): Promise<TopupOrder | null> =>
-    findOne(pool, { name: 'order_by_id', where: 'id = $2', values: [clientId, orderId] });
+    findOne(pool, { name: 'order_by_id', where: 'o.id = $2', values: [clientId, orderId] });
   const placeOrder = createPlaceOrder({ pool, findOrder, onPlaced: options.onPlaced });
   return {
     pricing: prices.current,
@@ -39,13 +39,13 @@ export async function openStore(
     findOrder,
     findOrderByReference: (clientId, clientReference) => findOne(pool, {
       name: 'order_by_reference',
-      where: 'client_reference = $2',
+      where: 'o.client_reference = $2',
       values: [clientId, clientReference],
     }),
     async findOrdersByIds(clientId, orderIds) {
       const { rows } = await pool.query<object>({
         name: 'orders_by_ids',
-        text: `select ${ORDER_COLUMNS} from topup_order where client_id = $1 and id = any ($2)`,
+        text: `select ${ORDER_COLUMNS} from topup_order o where o.client_id = $1 and o.id = any ($2)`,
         values: [clientId, [...orderIds]],
       });
       return rows.map(toOrder);
@@ -81,7 +81,7 @@ async function findOne(
 ): Promise<TopupOrder | null> {
   const { rows } = await pool.query<object>({
     name: query.name,
-    text: `select ${ORDER_COLUMNS} from topup_order where client_id = $1 and ${query.where}`,
+    text: `select ${ORDER_COLUMNS} from topup_order o where o.client_id = $1 and ${query.where}`,
     values: [...query.values],
   });
   return rows[0] === undefined ? null : toOrder(rows[0]);

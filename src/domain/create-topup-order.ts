@@ -19,7 +19,7 @@ export interface CreateTopupOrder {
   readonly store: Store;
   readonly feed: OrderFeed;
   readonly fulfilment: Fulfilment;
-  /** Key of the voucher code hashes. */
+  /** Key of the hashes of voucher codes and requests. */
   readonly hashingKey: string;
   /** How long a request may wait for a product that is fulfilled inside it. */
   readonly inlineWaitMs: number;

@@ -88,6 +88,8 @@ export interface TopupOrder {
   readonly receipt: Readonly<Record<string, string>> | null;
   readonly createdAt: Date;
   readonly completedAt: Date | null;
+  /** By then almost every recent order of the product was delivered; null without such history. */
+  readonly expectedBy: Date | null;
 }
 
 /** One transition of an order; `sequence` is its dense position in the client's feed. */
@@ -215,6 +217,14 @@ const PENDING_REASON_OF: Readonly<Record<FulfilmentState, PendingReason>> = {
   RETRY_WAIT: 'OPERATOR_BUSY',
   REVIEW: 'UNDER_REVIEW',
 };
+
+/** When something is done about the order next; null while it is being done, or at its end. */
+export function nextAttemptAt(
+  order: Pick<TopupOrder, 'fulfilmentState' | 'nextActionAt'>,
+): Date | null {
+  // While a supplier is called, the next action is only the end of the lease.
+  return order.fulfilmentState === 'SUBMITTING' ? null : order.nextActionAt;
+}
 
 /** Why the order is still PENDING; null once it is terminal. */
 export function pendingReason(order: Pick<TopupOrder, 'fulfilmentState'>): PendingReason | null {

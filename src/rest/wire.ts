@@ -1,7 +1,7 @@
 import { NumberText, type Amount } from '../domain/money.ts';
 import type { RawOrderRequest } from '../domain/order-request.ts';
 import {
-  FAILURES, failureReason, pendingReason, statusText, type TopupOrder,
+  FAILURES, failureReason, nextAttemptAt, pendingReason, statusText, type TopupOrder,
 } from '../domain/topup-order.ts';
 import { FAILURES_ON_WIRE } from './errors.ts';
 import type { JsonObject } from './json-body.ts';
@@ -90,11 +90,13 @@ function reversalOut(order: TopupOrder): object | undefined {
 
 function pendingOut(order: TopupOrder): object | undefined {
   if (order.status !== 'PENDING') return undefined;
+  const nextAt = nextAttemptAt(order);
   return {
     attempts: order.attemptCount,
     last_attempt_at: order.lastAttemptAt === null ? undefined : timeOut(order.lastAttemptAt),
-    next_attempt_at: order.nextActionAt === null ? undefined : timeOut(order.nextActionAt),
+    next_attempt_at: nextAt === null ? undefined : timeOut(nextAt),
     pending_reason: pendingReason(order) ?? undefined,
+    expected_by: order.expectedBy === null ? undefined : timeOut(order.expectedBy),
   };
 }
 

@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto';
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { cancelTopupOrder } from './domain/cancel-topup-order.ts';
+import { createTopupOrder } from './domain/create-topup-order.ts';
+import { receiveCallback, type Fulfilment } from './domain/fulfil-topup-order.ts';
+import type { RawOrderRequest } from './domain/order-request.ts';
+import type { Authenticate, OrderFeed, Store } from './domain/ports.ts';
+import { graphqlDoor } from './graphql/graphql-door.ts';
+import { envelopeOptions, restDoor, setRestEnvelope } from './rest/rest-door.ts';
+import { startFulfilmentWorker } from './worker/fulfilment-worker.ts';
+
+const BODY_BYTES_MAX = 64 * 1024;
+const REQUEST_TIMEOUT_MS = 30_000;
+const HEADERS_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 5_000;
+const TIMEOUT_CHECK_MS = 1_000;
+/** Attempts in hand may finish within this time; what is left is asked about after its lease. */
+const WORKER_GRACE_MS = 4_000;
+
+export interface AppParts {
+  readonly store: Store;
+  readonly feed: OrderFeed;
+  readonly fulfilment: Fulfilment;
+  readonly authenticate: Authenticate;
+  readonly isDatabaseReady: () => Promise<boolean>;
+  /** Tells of new work, from this process and others; answers how to stop listening. */
+  readonly onWork: (listener: () => void) => () => void;
+  readonly log: FastifyBaseLogger;
+}
+
+export interface AppSettings {
+  readonly keyHashingKey: string;
+  readonly inlineWaitMs: number;
+  readonly isIntrospectionAllowed: boolean;
+  readonly socketsPerClient: number;
+  readonly subscriptionsPerSocket: number;
+}
+
+export interface Running {
+  /** Stops in order; repeated calls answer the same stop. */
+  stop(): Promise<void>;
+}
+
+export interface Gateway extends Running {
+  /** 'http://127.0.0.1:4000' */
+  readonly url: string;
+}
+
+/** The three doors, listening. `port` 0 takes a free one. */
+export async function startGateway(
+  parts: AppParts,
+  settings: AppSettings,
+  at: { readonly host: string; readonly port: number },
+): Promise<Gateway> {
+  const app = Fastify({
+    ...envelopeOptions,
+    loggerInstance: parts.log,
+    // A line for each request costs more than the request; faults are logged where they occur.
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => randomUUID(),
+    bodyLimit: BODY_BYTES_MAX,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    },
+  });
+  setRestEnvelope(app);
+  const sockets = await openDoors(app, parts, settings);
+  const url = await app.listen({ host: at.host, port: at.port });
+  let stopping: Promise<void> | null = null;
+  return {
+    url,
+    stop() {
+      stopping ??= sockets.close().then(() => app.close());
+      return stopping;
+    },
+  };
+}
+
+async function openDoors(
+  app: FastifyInstance,
+  parts: AppParts,
+  settings: AppSettings,
+): Promise<{ close(): Promise<void> }> {
+  const { store, feed, fulfilment, authenticate } = parts;
+  const stories = {
+    createTopupOrder: (clientId: number, raw: RawOrderRequest) => createTopupOrder(clientId, raw, {
+      store,
+      feed,
+      fulfilment,
+      hashingKey: settings.keyHashingKey,
+      inlineWaitMs: settings.inlineWaitMs,
+    }),
+    cancelTopupOrder: (clientId: number, orderId: number) =>
+      cancelTopupOrder(clientId, orderId, { store }),
+  };
+  await app.register(restDoor({
+    ...stories,
+    store,
+    authenticate,
+    receiveCallback: (raw) => receiveCallback(raw, fulfilment),
+    readiness: async () => {
+      const isReady = await parts.isDatabaseReady();
+      return { ok: isReady, checks: { database: isReady } };
+    },
+  }));
+  return graphqlDoor(app, {
+    ...stories,
+    store,
+    feed,
+    authenticate,
+    clock: fulfilment.clock,
+    cursorKey: settings.keyHashingKey,
+    isIntrospectionAllowed: settings.isIntrospectionAllowed,
+    socketsPerClient: settings.socketsPerClient,
+    subscriptionsPerSocket: settings.subscriptionsPerSocket,
+    log: parts.log,
+  });
+}
+
+/** The engine room: takes queued orders to their end. */
+export function startWorker(parts: AppParts): Running {
+  const worker = startFulfilmentWorker({
+    ...parts.fulfilment,
+    onError: (error, order) => parts.log.error({
+      err: error, order_id: order?.orderId, client_id: order?.clientId,
+    }, 'A step of fulfilment failed; the order is taken up again after its lease'),
+  });
+  const stopListening = parts.onWork(() => worker.wake());
+  let stopping: Promise<void> | null = null;
+  return {
+    stop() {
+      stopListening();
+      stopping ??= worker.stop(WORKER_GRACE_MS);
+      return stopping;
+    },
+  };
+}

@@ -1,0 +1,175 @@
+import { z } from 'zod';
+
+/** Settings of one process. Every key says what it means; times carry their unit. */
+export interface Config {
+  readonly port: number;
+  readonly host: string;
+  readonly dataDir: string;
+  /** The program's own role; null where the embedded database is used. */
+  readonly databaseUrl: string | null;
+  /** The role that owns the tables; null where migrations are somebody else's work. */
+  readonly migrationDatabaseUrl: string | null;
+  readonly role: 'all' | 'gateway' | 'worker';
+  readonly isDemo: boolean;
+  readonly supplierPort: number;
+  /** True where SUPPLIER_PORT was given: it is then taken or the start fails. */
+  readonly isSupplierPortFixed: boolean;
+  readonly socketsPerClient: number;
+  readonly subscriptionsPerSocket: number;
+  readonly isIntrospectionAllowed: boolean;
+  readonly logLevel: string;
+  readonly tokenSigningKey: string;
+  readonly keyHashingKey: string;
+  /** Signing keys by supplier code; the first signs, all verify. */
+  readonly supplierKeys: Readonly<Record<string, readonly string[]>>;
+  readonly inlineWaitMs: number;
+}
+
+/** All faults of the environment at once. */
+export class ConfigError extends Error {
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    const list = faults.map((each) => `  - ${each}`).join('\n');
+    super(`The configuration has ${faults.length} fault(s):\n${list}`);
+    this.name = 'ConfigError';
+    this.faults = faults;
+  }
+}
+
+// Known to everybody: they serve a demo on one's own machine and nothing else.
+const DEMO_TOKEN_KEY = 'demo-token-signing-key-for-this-machine-only';
+const DEMO_HASHING_KEY = 'demo-key-hashing-key-for-this-machine-only';
+const DEMO_SUPPLIER_KEYS = 'sandbox-a=demo-signing-key-of-supplier-a-0001,'
+  + 'sandbox-b=demo-signing-key-of-supplier-b-0001';
+/** Shorter keys can be guessed; 32 characters of base64 carry 192 bits. */
+const SECRET_LENGTH_MIN = 32;
+const INLINE_WAIT_MS_MAX = 60_000;
+
+function port(name: string, fallback: number): z.ZodType<number, string | undefined> {
+  return integer(name, { fallback, min: 1, max: 65_535 });
+}
+
+function integer(
+  name: string,
+  range: { readonly fallback: number; readonly min: number; readonly max: number },
+): z.ZodType<number, string | undefined> {
+  const message = `${name} must be a whole number from ${range.min} to ${range.max}, `
+    + `e.g. ${name}=${range.fallback}`;
+  return z.string().default(String(range.fallback))
+    .refine((text) => /^[0-9]{1,9}$/.test(text)
+      && Number(text) >= range.min && Number(text) <= range.max, { message })
+    .transform(Number);
+}
+
+function databaseUrl(name: string): z.ZodType<string | null, string | undefined> {
+  const message = `${name} must be a PostgreSQL address, `
+    + `e.g. ${name}=postgresql://user:password@127.0.0.1:5432/topup`;
+  return z.string().optional()
+    .refine((text) => text === undefined || isPostgresUrl(text), { message })
+    .transform((text) => text ?? null);
+}
+
+function isPostgresUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url !== null && /^postgres(ql)?:$/.test(url.protocol) && url.username !== '';
+}
+
+function oneOf<Value extends string>(
+  name: string,
+  values: readonly [Value, ...Value[]],
+): z.ZodType<Value, string | undefined> {
+  const message = `${name} must be one of ${values.join(', ')}, e.g. ${name}=${values[0]}`;
+  return z.enum(values, { message }).default(values[0]) as z.ZodType<Value, string | undefined>;
+}
+
+function secret(name: string): z.ZodType<string | undefined, string | undefined> {
+  const message = `${name} must have at least ${SECRET_LENGTH_MIN} characters, `
+    + `e.g. from: openssl rand -base64 32`;
+  return z.string().min(SECRET_LENGTH_MIN, { message }).optional();
+}
+
+const environment = z.object({
+  PORT: port('PORT', 4000),
+  HOST: z.string().min(1, { message: 'HOST must be an address, e.g. HOST=127.0.0.1' })
+    .default('127.0.0.1'),
+  DATA_DIR: z.string().min(1, { message: 'DATA_DIR must be a folder, e.g. DATA_DIR=.data' })
+    .default('.data'),
+  DATABASE_URL: databaseUrl('DATABASE_URL'),
+  MIGRATION_DATABASE_URL: databaseUrl('MIGRATION_DATABASE_URL'),
+  ROLE: oneOf('ROLE', ['all', 'gateway', 'worker']),
+  DEMO: oneOf('DEMO', ['', '0', '1']),
+  SUPPLIER_PORT: integer('SUPPLIER_PORT', { fallback: 0, min: 0, max: 65_535 }),
+  SOCKETS_PER_CLIENT: integer('SOCKETS_PER_CLIENT', { fallback: 20, min: 1, max: 100_000 }),
+  SUBSCRIPTIONS_PER_SOCKET:
+    integer('SUBSCRIPTIONS_PER_SOCKET', { fallback: 50, min: 1, max: 10_000 }),
+  INTROSPECTION: oneOf('INTROSPECTION', ['', '0', '1']),
+  LOG_LEVEL: oneOf('LOG_LEVEL', ['info', 'debug', 'warn', 'error', 'silent']),
+  INLINE_WAIT_MS: integer('INLINE_WAIT_MS', { fallback: 5000, min: 0, max: INLINE_WAIT_MS_MAX }),
+  TOKEN_SIGNING_KEY: secret('TOKEN_SIGNING_KEY'),
+  KEY_HASHING_KEY: secret('KEY_HASHING_KEY'),
+  SUPPLIER_SIGNING_KEYS: z.string().optional()
+    .refine((text) => text === undefined || parseSupplierKeys(text) !== null, {
+      message: `SUPPLIER_SIGNING_KEYS must read code=key[+oldkey],..., each key of at least `
+        + `${SECRET_LENGTH_MIN} characters`,
+    }),
+});
+
+function parseSupplierKeys(text: string): Record<string, readonly string[]> | null {
+  const pairs = text.split(',').map((pair) => {
+    const at = pair.indexOf('=');
+    return [pair.slice(0, at).trim(), pair.slice(at + 1).split('+')] as const;
+  });
+  const isRight = pairs.every(([code, keys]) => /^[a-z][a-z0-9-]*$/.test(code)
+    && keys.every((key) => key.length >= SECRET_LENGTH_MIN));
+  return isRight ? Object.fromEntries(pairs) : null;
+}
+
+/** Reads the environment. @throws ConfigError naming every fault with an example */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const parsed = environment.safeParse(env);
+  const faults = parsed.error?.issues.map((issue) => issue.message) ?? [];
+  const hasDatabase = (env['DATABASE_URL'] ?? '') !== '';
+  const isDemo = env['DEMO'] === '1' || !hasDatabase;
+  if (!isDemo) {
+    for (const name of ['TOKEN_SIGNING_KEY', 'KEY_HASHING_KEY', 'SUPPLIER_SIGNING_KEYS']) {
+      if (env[name] === undefined) faults.push(missingSecret(name));
+    }
+  }
+  if (env['MIGRATION_DATABASE_URL'] !== undefined && !hasDatabase) {
+    faults.push('MIGRATION_DATABASE_URL needs DATABASE_URL beside it, the role the program uses');
+  }
+  if (parsed.data === undefined || faults.length > 0) throw new ConfigError(faults);
+  const read = parsed.data;
+  return {
+    port: read.PORT,
+    host: read.HOST,
+    dataDir: read.DATA_DIR,
+    databaseUrl: read.DATABASE_URL,
+    migrationDatabaseUrl: read.MIGRATION_DATABASE_URL,
+    role: read.ROLE,
+    isDemo,
+    supplierPort: read.SUPPLIER_PORT === 0 ? read.PORT + 1 : read.SUPPLIER_PORT,
+    isSupplierPortFixed: read.SUPPLIER_PORT !== 0,
+    socketsPerClient: read.SOCKETS_PER_CLIENT,
+    subscriptionsPerSocket: read.SUBSCRIPTIONS_PER_SOCKET,
+    isIntrospectionAllowed: read.INTROSPECTION === '1' || (isDemo && read.INTROSPECTION !== '0'),
+    logLevel: read.LOG_LEVEL,
+    tokenSigningKey: read.TOKEN_SIGNING_KEY ?? DEMO_TOKEN_KEY,
+    keyHashingKey: read.KEY_HASHING_KEY ?? DEMO_HASHING_KEY,
+    supplierKeys: parseSupplierKeys(read.SUPPLIER_SIGNING_KEYS ?? DEMO_SUPPLIER_KEYS) ?? {},
+    inlineWaitMs: read.INLINE_WAIT_MS,
+  };
+}
+
+function missingSecret(name: string): string {
+  const example = name === 'SUPPLIER_SIGNING_KEYS'
+    ? 'SUPPLIER_SIGNING_KEYS=supplier-code=KEY with KEY from: openssl rand -base64 32'
+    : `${name} from: openssl rand -base64 32`;
+  return `${name} has no default with DATABASE_URL and without DEMO=1; e.g. ${example}`;
+}
+
+/** The environment of this process; nobody else reads it. */
+export function configFromEnvironment(): Config {
+  return readConfig(process.env);
+}

@@ -1,0 +1,129 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { pino, type Logger } from 'pino';
+import { ConfigError, configFromEnvironment, type Config } from './config.ts';
+import { findViolations } from './db/invariants.ts';
+import { migrate } from './db/migrate.ts';
+import { removeEmbeddedPostgres } from './demo/embedded-postgres.ts';
+import { roleOf, startProgram, StartRefused, type Program } from './program.ts';
+
+/** Standard error; standard output is for the card. Written in the background, flushed at exit. */
+const logOutput = pino.destination({ fd: 2, sync: false });
+
+/** A stop that takes longer is cut off; the caller was promised an end within 10 seconds. */
+const STOP_MS_MAX = 9_000;
+
+async function main(): Promise<void> {
+  const config = configFromEnvironment();
+  const flags = new Set(process.argv.slice(2));
+  if (flags.has('--migrate')) return runMigrations(config);
+  if (flags.has('--invariants')) return checkInvariants(config);
+  const log = createLog(config);
+  if (flags.has('--reset') && config.databaseUrl === null) {
+    await removeEmbeddedPostgres({ dataDir: config.dataDir, log: (message) => log.info(message) });
+  }
+  await runUntilSignal(config, log);
+}
+
+function createLog(config: Config): Logger {
+  return pino({
+    level: config.logLevel,
+    serializers: { err: describeError },
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+  }, logOutput);
+}
+
+/** Message and stack only: a database error's details quote the values of the row. */
+function describeError(error: unknown): object {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const code = (error as { code?: unknown }).code;
+  return {
+    type: error.name,
+    message: error.message,
+    stack: error.stack,
+    ...(typeof code === 'string' ? { code } : {}),
+  };
+}
+
+async function runUntilSignal(config: Config, log: Logger): Promise<void> {
+  let asked: ((reason: string) => void) | null = null;
+  const signalled = new Promise<string>((resolve) => { asked = resolve; });
+  // Registered before anything starts, and kept: further signals change nothing.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => asked?.(signal));
+  }
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'A fault that nobody caught; the program stops');
+    process.exitCode = 1;
+    asked?.('fault');
+  });
+  const starting = startProgram(config, log);
+  await Promise.race([starting, signalled]);
+  const program = await starting;
+  const reason = await signalled;
+  log.info({ reason }, 'Stopping');
+  await stopInTime(program, log);
+}
+
+async function stopInTime(program: Program, log: Logger): Promise<never> {
+  const isInTime = await Promise.race([
+    program.stop().then(() => true),
+    delay(STOP_MS_MAX, false, { ref: false }),
+  ]);
+  if (!isInTime) log.error('The stop took too long and was cut off');
+  else log.info('Stopped');
+  logOutput.flushSync();
+  process.exit(process.exitCode ?? 0);
+}
+
+async function runMigrations(config: Config): Promise<void> {
+  if (config.databaseUrl === null || config.migrationDatabaseUrl === null) {
+    throw new StartRefused('npm run migrate needs MIGRATION_DATABASE_URL (the owner of the tables)'
+      + ' and DATABASE_URL (the role that the program uses)');
+  }
+  await migrate({
+    ownerDatabaseUrl: config.migrationDatabaseUrl,
+    programRole: roleOf(config.databaseUrl),
+  });
+  process.stdout.write('The database is migrated.\n');
+}
+
+/** Prints what is wrong by name; exit code 1 if anything is. */
+async function checkInvariants(config: Config): Promise<void> {
+  const client = new pg.Client({ connectionString: config.databaseUrl ?? runningDatabase(config) });
+  await client.connect();
+  try {
+    const violations = await findViolations(async (sql) => (await client.query<object>(sql)).rows);
+    for (const { name, says, rows } of violations) {
+      process.stdout.write(`${name}: ${says}\n`);
+      for (const row of rows.slice(0, 10)) process.stdout.write(`  ${JSON.stringify(row)}\n`);
+      if (rows.length > 10) process.stdout.write(`  and ${rows.length - 10} more\n`);
+    }
+    process.stdout.write(violations.length === 0 ? 'All invariants hold.\n' : '');
+    process.exitCode = violations.length === 0 ? 0 : 1;
+  } finally {
+    await client.end();
+  }
+}
+
+function runningDatabase(config: Config): string {
+  try {
+    const text = readFileSync(join(config.dataDir, 'demo.json'), 'utf8');
+    return (JSON.parse(text) as { databaseUrl: string }).databaseUrl;
+  } catch {
+    throw new StartRefused('Set DATABASE_URL, or start the demo first');
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  const isPlain = error instanceof ConfigError || error instanceof StartRefused;
+  const isTaken = (error as { code?: unknown }).code === 'EADDRINUSE';
+  const text = isPlain || isTaken ? (error as Error).message : (error as Error).stack;
+  process.stderr.write(`${text ?? String(error)}\n`);
+  process.exit(1);
+}

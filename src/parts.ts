@@ -1,0 +1,109 @@
+import { createFulfilmentStore } from './db/fulfilment-store.ts';
+import { PostgresOrderFeed } from './db/order-feed.ts';
+import { openOrm } from './db/orm.ts';
+import { createPool } from './db/pool.ts';
+import { openStore } from './db/store.ts';
+import { listSuppliers } from './db/suppliers.ts';
+import { openWakeUps, type WakeUps } from './db/wake-ups.ts';
+import type { Fulfilment } from './domain/fulfil-topup-order.ts';
+import type { Authenticate, Clock, Store } from './domain/ports.ts';
+import { createSandboxSupplier } from './outbound/sandbox.supplier.ts';
+import { createSupplierRegistry } from './outbound/supplier-registry.ts';
+import { createAccessTokens } from './rest/access-token.ts';
+import type { Loop } from './worker/loop.ts';
+import { startSequencer } from './worker/sequencer.ts';
+
+/** Connections of one process; several processes share the server's 200. */
+const POOL_SIZE = 12;
+const ORM_POOL_SIZE = 4;
+
+export interface PartsOptions {
+  readonly databaseUrl: string;
+  readonly tokenSigningKey: string;
+  readonly keyHashingKey: string;
+  readonly supplierKeys: Readonly<Record<string, readonly string[]>>;
+  /** Where this process finds the sandbox; null to take each supplier's address of the database. */
+  readonly sandboxUrl: string | null;
+  readonly clock: Clock;
+  readonly onError: (error: unknown, doing: string) => void;
+}
+
+/** Everything behind the doors, opened and connected. */
+export interface Parts {
+  readonly store: Store;
+  readonly feed: PostgresOrderFeed;
+  readonly fulfilment: Fulfilment;
+  readonly wakeUps: WakeUps;
+  readonly authenticate: Authenticate;
+  readonly signToken: (clientId: number, ttlSeconds: number) => Promise<string>;
+  readonly isDatabaseReady: () => Promise<boolean>;
+  readonly close: () => Promise<void>;
+}
+
+/** Opens pools, store, feed, sequencer and suppliers of one process. */
+export async function openParts(options: PartsOptions): Promise<Parts> {
+  const { clock } = options;
+  const onError = (doing: string) => (error: unknown) => options.onError(error, doing);
+  const pool = createPool({
+    databaseUrl: options.databaseUrl,
+    size: POOL_SIZE,
+    applicationName: 'topup-gateway',
+    onError: onError('an idle connection'),
+  });
+  const orm = await openOrm({ databaseUrl: options.databaseUrl, size: ORM_POOL_SIZE });
+  const wakeUps = openWakeUps({
+    databaseUrl: options.databaseUrl, pool, onError: onError('wake-ups'),
+  });
+  let sequencer: Loop | null = null;
+  const onMoved = (): void => sequencer?.wake();
+  const onPlaced = (): void => {
+    sequencer?.wake();
+    wakeUps.send('work');
+  };
+  const store = await openStore({
+    pool, orm, wakeUps, onPlaced, onMoved, onError: onError('prices'),
+  });
+  const feed = new PostgresOrderFeed({ pool, wakeUps, onError: onError('the order feed') });
+  sequencer = startSequencer({
+    clock,
+    onError: onError('the sequencer'),
+    numberEvents: async (limit) => {
+      const text = 'select number_events($1) as moved';
+      const { rows } = await pool.query<{ moved: number }>(
+        { name: 'number_events', text, values: [limit] },
+      );
+      return rows[0]?.moved ?? 0;
+    },
+  });
+  const suppliers = (await listSuppliers(orm)).map((supplier) => createSandboxSupplier({
+    code: supplier.code,
+    baseUrl: () => options.sandboxUrl === null
+      ? supplier.baseUrl
+      : `${options.sandboxUrl}/${supplier.code}`,
+    signingKeys: options.supplierKeys[supplier.code] ?? [],
+    clock,
+  }));
+  const tokens = createAccessTokens({ signingKey: options.tokenSigningKey, clock });
+  return {
+    store,
+    feed,
+    wakeUps,
+    fulfilment: {
+      store: createFulfilmentStore({ pool, onMoved }),
+      suppliers: createSupplierRegistry(suppliers, { clock }),
+      clock,
+      random: Math.random,
+    },
+    authenticate: tokens.authenticate,
+    signToken: tokens.sign,
+    isDatabaseReady: () => pool.query('select 1').then(() => true, () => false),
+    async close() {
+      store.close();
+      await sequencer.stop();
+      await feed.close();
+      await wakeUps.close();
+      await pool.end();
+      await orm.close();
+    },
+  };
+}

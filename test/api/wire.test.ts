@@ -37,6 +37,7 @@ const PENDING: TopupOrder = {
   receipt: null,
   createdAt: new Date('2026-05-19T14:30:00.999Z'),
   completedAt: null,
+  expectedBy: null,
 };
 const ENDED = {
   fulfilmentState: null, nextActionAt: null, completedAt: new Date('2026-05-19T14:30:02.001Z'),

@@ -228,7 +228,7 @@ export const graphql: Door = {
     if (error !== undefined) {
       const { message, extensions } = error;
       const isInput = extensions?.['code'] === 'BAD_USER_INPUT';
-      const isField = isInput && /inputData/.test(message);
+      const isField = isInput && /at "input\.inputData/.test(message);
       const refused = isField ? 'INVALID_INPUT_FIELD' : 'VALIDATION_FAILURE';
       if (!isInput) throw new Error(`${String(extensions?.['code'])}: ${message}`);
       return { refused, message, isCoercion: true };

@@ -1,0 +1,247 @@
+import { describe, expect, test } from 'vitest';
+import { cancelTopupOrder } from '../../src/domain/cancel-topup-order.ts';
+import {
+  createTopupOrder, findProduct, type CreateTopupOrder,
+} from '../../src/domain/create-topup-order.ts';
+import type { RawOrderRequest } from '../../src/domain/order-request.ts';
+import type { OrderFeed, Placement, PricedOrder, Store } from '../../src/domain/ports.ts';
+import type { PricingSnapshot } from '../../src/domain/pricing-snapshot.ts';
+import { Rejection, TemporarilyUnavailable } from '../../src/domain/rejection.ts';
+import type { TopupOrder } from '../../src/domain/topup-order.ts';
+import { hashVoucherCode } from '../../src/domain/voucher.ts';
+import {
+  claimedOrder, client, field, HASHING_KEY, number, product, rawRequest, rejectionOf, snapshot,
+  topupOrder, variant,
+} from './builders.ts';
+
+const never = () => new Promise<never>(() => {});
+
+function unused(): never {
+  throw new Error('not part of this test');
+}
+
+/** The story over a store whose verdicts are given in advance. */
+function story(of: {
+  readonly verdicts?: readonly Placement['verdict'][];
+  readonly placed?: TopupOrder;
+  readonly existing?: TopupOrder | null;
+  readonly pricing?: PricingSnapshot;
+  readonly submit?: () => Promise<never>;
+  readonly sleep?: () => Promise<void>;
+}) {
+  const { placed = topupOrder(), existing = null, pricing = snapshot(), sleep = never } = of;
+  const verdicts = [...of.verdicts ?? ['PLACED' as const]];
+  const orders: PricedOrder[] = [];
+  const store: Store = {
+    pricing: () => pricing,
+    refreshPricing: async () => pricing,
+    async placeOrder(order) {
+      orders.push(order);
+      const verdict = verdicts.shift() ?? unused();
+      return verdict === 'PLACED' ? { verdict, order: placed } : { verdict };
+    },
+    findOrderByReference: async () => existing,
+    findOrder: unused, findOrdersByIds: unused, cancelOrder: unused, findWalletsByIds: unused,
+    findTransfersByIds: unused, findOrderEvents: unused,
+  };
+  const feed: OrderFeed = {
+    snapshot: unused, watchOrder: unused,
+    untilTerminal: async () => ({ ...placed, status: 'DELIVERED' }),
+  };
+  const deps: CreateTopupOrder = {
+    store,
+    feed,
+    hashingKey: HASHING_KEY,
+    inlineWaitMs: 5000,
+    fulfilment: {
+      random: () => 0.5,
+      clock: { now: unused, monotonicMs: () => 0, sleep },
+      suppliers: {
+        closedCodes: () => [],
+        find: () => ({
+          code: 'sandbox-a', submit: of.submit ?? unused, query: unused, verifyCallback: unused,
+        }),
+      },
+      store: {
+        claimOrder: async () => claimedOrder(), recordMove: async () => 'APPLIED',
+        claimOrders: unused, findSubmission: unused, keepStrayCallback: unused,
+        nextDueInMs: unused,
+      },
+    },
+  };
+  const create = (raw = rawRequest()) => createTopupOrder(1, raw, deps);
+  return { orders, create };
+}
+
+async function refusalOf(attempt: Promise<unknown>): Promise<Rejection> {
+  const error = await attempt.then(() => null, (reason: unknown) => reason);
+  return error instanceof Rejection ? error : expect.fail(`no rejection but ${String(error)}`);
+}
+
+describe('createTopupOrder', () => {
+  test('prices the documented example', async () => {
+    const { create, orders } = story({});
+    await expect(create()).resolves.toEqual(topupOrder());
+    expect(orders).toHaveLength(1);
+    expect(orders[0]).toMatchObject({
+      clientId: 1,
+      clientReference: 'CAMPAIGN_DEC_24',
+      variantName: '325 UC',
+      faceValue: { amount: '4.99', currency: 'USD' },
+      discountPercent: '5',
+      charge: { amount: '4.7405', currency: 'USD' },
+      forexRate: null,
+      funding: { kind: 'WALLET', walletId: 1 },
+      recipient: '5123456789',
+    });
+  });
+
+  test('lets a voucher pay the face value, by the hash of its code', async () => {
+    const { create, orders } = story({});
+    await create(rawRequest({ redeemVoucherCode: 'demo-0499 aaaa' }));
+    const codeHash = hashVoucherCode('DEMO0499AAAA', HASHING_KEY);
+    expect(orders[0]).toMatchObject({
+      discountPercent: '0', forexRate: null, charge: { amount: '4.99', currency: 'USD' },
+      funding: { kind: 'VOUCHER', codeHash },
+    });
+    expect(JSON.stringify(orders)).not.toMatch(/DEMO/i);
+  });
+
+  test.each([
+    ['INSUFFICIENT_FUNDS', 'Insufficient wallet balance'],
+    ['WALLET_FROZEN', 'Wallet is frozen'],
+    ['VOUCHER_INVALID', 'Voucher code is invalid or already redeemed'],
+    ['VOUCHER_VALUE_MISMATCH', 'Voucher value does not match the order amount'],
+  ] as const)('refuses %s in the documented words', async (verdict, message) => {
+    const { code, message: told } = await refusalOf(story({ verdicts: [verdict] }).create());
+    expect([code, told]).toEqual([verdict, message]);
+  });
+
+  test('prices once more what went stale, and gives up politely after that', async () => {
+    const twice = story({ verdicts: ['STALE', 'PLACED'] });
+    await expect(twice.create()).resolves.toEqual(topupOrder());
+    expect(twice.orders).toHaveLength(2);
+    await expect(story({ verdicts: ['STALE', 'STALE'] }).create())
+      .rejects.toBeInstanceOf(TemporarilyUnavailable);
+  });
+});
+
+describe('a duplicate reference', () => {
+  const airtel = product({
+    id: 4218,
+    countryCode: 'IND',
+    inputFields: [field({ name: 'phone_number', type: 'phone' })],
+  });
+  const asked = rawRequest({ inputData: [['phone_number', '+91 88796-85100']] });
+
+  /** The digest under which the first request was placed. */
+  async function placedDigest(): Promise<string> {
+    const { create, orders } = story({ pricing: snapshot({ products: [airtel] }) });
+    await create(asked);
+    return orders[0]?.inputDigest ?? '';
+  }
+
+  test.each([
+    ['by the placing call', airtel],
+    ['before what is out of stock by now',
+      { ...airtel, variants: [variant({ id: 2, fixedAmounts: ['4.99'], isAvailable: false })] }],
+    ['before an amount that is not sold any more', { ...airtel, variants: [] }],
+    ['before a product that is not sold any more', { ...airtel, isActive: false }],
+  ])('is told %s, and a retry is known as one', async (_case, now) => {
+    const existing = topupOrder({ inputDigest: await placedDigest() });
+    const pricing = snapshot({ products: [now] });
+    const tell = (raw: RawOrderRequest) =>
+      refusalOf(story({ verdicts: ['DUPLICATE'], existing, pricing }).create(raw));
+    const same = await tell(asked);
+    expect([same.code, same.message, same.detail])
+      .toEqual(['DUPLICATE_CLIENT_REFERENCE', 'Duplicate client_reference', undefined]);
+    const respelt = await tell({ ...asked, inputData: [['phone_number', '08879685100']] });
+    expect([respelt.code, respelt.detail]).toEqual([same.code, undefined]);
+    const other = await tell({ ...asked, inputData: [['phone_number', '+918879685101']] });
+    expect([other.code, other.detail]).toEqual([same.code, 'INPUT_MISMATCH']);
+  });
+
+  test('is told before what is wrong with the input', async () => {
+    const broken = rawRequest({ inputData: [['player_id', 'x']] });
+    const { code, detail } = await refusalOf(story({ existing: topupOrder() }).create(broken));
+    expect([code, detail]).toEqual(['DUPLICATE_CLIENT_REFERENCE', 'INPUT_MISMATCH']);
+  });
+
+  test('is not told of a request whose form is wrong, or that has no reference', async () => {
+    const existing = topupOrder();
+    const formless = await refusalOf(story({ existing }).create(rawRequest({ amount: null })));
+    expect(formless.code).toBe('VALIDATION_FAILURE');
+    const nameless = rawRequest({ clientReference: null, productId: number('1') });
+    expect((await refusalOf(story({ existing }).create(nameless))).code).toBe('PRODUCT_NOT_FOUND');
+  });
+});
+
+describe('a product that fulfils inside the request', () => {
+  const placed = topupOrder({ fulfilsInRequest: true });
+
+  const fail = () => Promise.reject(new Error('a bug in an adapter'));
+
+  test('is answered as it stands when the wait ends, answer or not', async () => {
+    const sleep = () => Promise.resolve();
+    const delivered = { ...placed, status: 'DELIVERED' };
+    await expect(story({ placed, sleep, submit: never }).create()).resolves.toEqual(delivered);
+    // Vitest fails a run in which a rejection is left unhandled.
+    const late = () => new Promise<never>((_, reject) => {
+      setTimeout(() => reject(new Error('too late to matter')), 10);
+    });
+    await expect(story({ placed, sleep, submit: late }).create()).resolves.toEqual(delivered);
+    await new Promise((resolve) => { setTimeout(resolve, 30); });
+  });
+
+  test('is answered with the placed order whatever happens to the try', async () => {
+    await expect(story({ placed, submit: fail }).create()).resolves.toEqual(placed);
+  });
+});
+
+describe('findProduct', () => {
+  const sold = product();
+  const restricted = product({ isRestricted: true });
+
+  test.each([
+    ['a product for everybody', client(), sold, true],
+    ['a restricted product, granted', client({ enabledProducts: new Set([4218]) }), restricted,
+      true],
+    ['a restricted product', client(), restricted, false],
+    ['a product taken away', client({ disabledProducts: new Set([4218]) }), sold, false],
+    ['a product taken away and granted', client({
+      disabledProducts: new Set([4218]), enabledProducts: new Set([4218]),
+    }), restricted, false],
+    ['an inactive product', client(), product({ isActive: false }), false],
+    ['another product', client(), product({ id: 1 }), false],
+    ['a product for another client', client({ id: 2 }), sold, false],
+  ])('looks at %s', (_case, who, what, isFound) => {
+    const figures = snapshot({ clients: [who], products: [what] });
+    const find = () => findProduct(figures, { clientId: 1, productId: 4218 });
+    if (isFound) {
+      expect(find()).toEqual({ client: who, product: what });
+      return;
+    }
+    const { code, message } = rejectionOf(find);
+    expect([code, message]).toEqual(['PRODUCT_NOT_FOUND', 'Product not found']);
+  });
+});
+
+describe('cancelTopupOrder', () => {
+  const cancel = (found: TopupOrder | null, result: 'CANCELLED' | 'NOT_CANCELLABLE') =>
+    cancelTopupOrder(1, 9123456, {
+      store: { findOrder: async () => found, cancelOrder: async () => result } as unknown as Store,
+    });
+
+  test('answers the order as it stands afterwards', async () => {
+    const order = topupOrder({ status: 'CANCELLED' });
+    await expect(cancel(order, 'CANCELLED')).resolves.toBe(order);
+  });
+
+  test.each([
+    ['ORDER_NOT_FOUND', 'Order not found', null],
+    ['NOT_CANCELLABLE', 'Order can no longer be cancelled', topupOrder()],
+  ] as const)('refuses %s', async (code, message, found) => {
+    const rejection = await refusalOf(cancel(found, 'NOT_CANCELLABLE'));
+    expect([rejection.code, rejection.message]).toEqual([code, message]);
+  });
+});

@@ -7,6 +7,7 @@ import {
 } from './sandbox-orders.ts';
 import {
   acceptOrder, takeStep, type Answer, type BookedOrder, type Change, type Circumstances,
+  type LogKind,
 } from './sandbox-steps.ts';
 
 /** What the submitting caller gets; without an answer the connection is cut. */
@@ -42,23 +43,6 @@ export function createSandboxBook(options: {
 }): SandboxBook {
   const { pool, delayScale, nowMs, onLater } = options;
   const circumstances = (): Circumstances => ({ delayScale, nowMs: nowMs() });
-
-  /** Takes the step of a locked order if it is due, and logs what is answered then. */
-  const settle = async (
-    client: ClientBase,
-    order: BookedOrder,
-    kind: 'SUBMIT' | 'STATUS' | 'CALLBACK',
-  ): Promise<Answer | null> => {
-    if (order.isDue && order.stepCount !== null) {
-      const { stepCount } = order;
-      const change = takeStep({ ...order, stepCount }, kind, circumstances());
-      await updateOrders(client, [change]);
-      return change.answer;
-    }
-    if (kind !== 'CALLBACK') await logAnswer(client, order, kind);
-    return order.answer;
-  };
-
   return {
     async submit(order) {
       const first = submitAnew({ ...order, submitCount: 1 }, circumstances());
@@ -66,18 +50,9 @@ export function createSandboxBook(options: {
         if (hasSequel(first.change)) onLater();
         return first.reply;
       }
-      const reply = await inTransaction<SubmitReply>(pool, async (client) => {
-        const known = await lockOrder(client, order.supplierCode, order.reference);
-        if (known === undefined) throw new Error('An order is gone from the books');
-        if (known.stepCount !== null) {
-          const answer = await settle(client, known, 'SUBMIT') ?? processing(order.reference);
-          return { kind: 'ANSWER', answer };
-        }
-        const submitCount = known.submitCount + 1;
-        const again = submitAnew({ ...known, submitCount }, circumstances());
-        await updateOrders(client, [again.change]);
-        return again.reply;
-      });
+      const reply = await inTransaction(pool, (client) => (
+        submitAgain(client, order, circumstances())
+      ));
       onLater();
       return reply;
     },
@@ -87,7 +62,7 @@ export function createSandboxBook(options: {
       if (!found.isDue) return found.answer;
       const answer = await inTransaction(pool, async (client) => {
         const order = await lockOrder(client, supplierCode, reference);
-        return order === undefined ? null : settle(client, order, 'STATUS');
+        return order === undefined ? null : settle(client, order, 'STATUS', circumstances());
       });
       onLater();
       return answer;
@@ -98,7 +73,7 @@ export function createSandboxBook(options: {
         let last: Answer | null = null;
         for (const supplierCode of await releaseOrders(client, reference)) {
           const order = await lockOrder(client, supplierCode, reference);
-          if (order !== undefined) last = await settle(client, order, 'CALLBACK');
+          if (order !== undefined) last = await settle(client, order, 'CALLBACK', circumstances());
         }
         return last;
       });
@@ -109,10 +84,8 @@ export function createSandboxBook(options: {
     async takeDueSteps() {
       const { nextMs, isSequel } = await inTransaction(pool, async (client) => {
         const due = await lockDueOrders(client, DUE_ORDERS_MAX);
-        const changes = due.flatMap(({ stepCount, ...order }) => (
-          stepCount === null
-            ? []
-            : [takeStep({ ...order, stepCount }, 'CALLBACK', circumstances())]
+        const changes = due.filter(isAccepted).map((order) => (
+          takeStep(order, 'CALLBACK', circumstances())
         ));
         if (changes.length > 0) await updateOrders(client, changes);
         return { nextMs: await untilNextStepMs(client), isSequel: changes.some(hasSequel) };
@@ -121,6 +94,45 @@ export function createSandboxBook(options: {
       return nextMs;
     },
   };
+}
+
+/** A repeat of a reference that is in the books. */
+async function submitAgain(
+  client: ClientBase,
+  order: OrderToSubmit,
+  circumstances: Circumstances,
+): Promise<SubmitReply> {
+  const known = await lockOrder(client, order.supplierCode, order.reference);
+  if (known === undefined) throw new Error('An order is gone from the books');
+  if (isAccepted(known)) {
+    const answer = await settle(client, known, 'SUBMIT', circumstances);
+    return { kind: 'ANSWER', answer: answer ?? processing(order.reference) };
+  }
+  const submitCount = known.submitCount + 1;
+  const { change, reply } = submitAnew({ ...known, submitCount }, circumstances);
+  await updateOrders(client, [change]);
+  return reply;
+}
+
+/** Takes the step of a locked order if it is due, and logs what is answered then. */
+async function settle(
+  client: ClientBase,
+  order: BookedOrder,
+  kind: LogKind,
+  circumstances: Circumstances,
+): Promise<Answer | null> {
+  if (order.isDue && isAccepted(order)) {
+    const change = takeStep(order, kind, circumstances);
+    await updateOrders(client, [change]);
+    return change.answer;
+  }
+  // A release that changes nothing yet is no news.
+  if (kind !== 'CALLBACK') await logAnswer(client, order, kind);
+  return order.answer;
+}
+
+function isAccepted(order: BookedOrder): order is BookedOrder & { readonly stepCount: number } {
+  return order.stepCount !== null;
 }
 
 /** A submit of an order that has not been accepted yet: refused by its behaviour, or accepted. */

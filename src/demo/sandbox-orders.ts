@@ -104,13 +104,10 @@ export async function lockDueOrders(client: ClientBase, limit: number): Promise<
 
 /** Lets held orders of this reference go; answers whose they are, the not held included. */
 export async function releaseOrders(client: ClientBase, reference: string): Promise<string[]> {
-  await client.query(
-    'update sandbox.supplier_order set is_held = false where reference = $1 and is_held',
-    [reference],
-  );
+  // One statement: an order that is being taken right now is either not there or let go.
   const { rows } = await client.query<{ supplier_code: string }>(
-    `select supplier_code from sandbox.supplier_order
-     where reference = $1 and step_count is not null order by supplier_code`,
+    `update sandbox.supplier_order set is_held = false
+     where reference = $1 and step_count is not null returning supplier_code`,
     [reference],
   );
   return rows.map((row) => row.supplier_code);
@@ -174,15 +171,16 @@ export async function readLogPage(
   pool: Pool,
   options: { readonly afterId: string; readonly reference: string | null; readonly limit: number },
 ): Promise<LogLine[]> {
-  const { rows } = await pool.query<LogLine>(
-    `select id, json_build_object(
-       'at', to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-       'kind', kind, 'supplierReference', supplier_reference,
-       'outcome', outcome, 'effective', effective)::text as line
+  const { rows } = await pool.query<{ id: string; effective: boolean } & Record<string, string>>(
+    `select id, to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at, kind,
+       supplier_reference, outcome, effective
      from sandbox.log
      where id > $1 and ($2::text is null or supplier_reference = $2)
      order by id limit $3`,
     [options.afterId, options.reference, options.limit],
   );
-  return rows;
+  return rows.map(({ id, supplier_reference: supplierReference, ...row }) => {
+    const { at, kind, outcome, effective } = row;
+    return { id, line: JSON.stringify({ at, kind, supplierReference, outcome, effective }) };
+  });
 }

@@ -298,7 +298,9 @@ describe('the books', () => {
     expect(lines.length).toBeGreaterThan(20);
     expect(lines.some((line) => line.supplierReference === reference)).toBe(true);
     for (const line of lines) {
-      expect(Object.keys(line)).toEqual(['at', 'kind', 'supplierReference', 'outcome', 'effective']);
+      expect(Object.keys(line)).toEqual(
+        ['at', 'kind', 'supplierReference', 'outcome', 'effective'],
+      );
       expect(line.at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     }
     const program = new pg.Client(database().databaseUrl);
@@ -404,8 +406,9 @@ describe('hostile calls', () => {
   });
 
   test.each([
-    '/', '//', '/%', '/%zz/orders', '/sandbox-a', '/sandbox-a/orders/a/b', '/release/', '/release/%00',
-    '/log/x', '/log?reference=%00', '/sandbox-a/orders/..%2f..', '/__proto__/orders', '/*', '/?',
+    '/', '//', '/%', '/%zz/orders', '/sandbox-a', '/sandbox-a/orders/a/b', '/release/',
+    '/release/%00', '/log/x', '/log?reference=%00', '/sandbox-a/orders/..%2f..',
+    '/__proto__/orders', '/*', '/?',
   ])('with the path %s are answered', async (path) => {
     const { hostname, port } = new URL(sandbox.url);
     for (const method of ['GET', 'POST', 'DELETE']) {

@@ -1,0 +1,1241 @@
+-- The whole schema as the migrations leave it, with what every role may do.
+-- Emitted by `npm run schema`; a test compares it with the migrated database.
+
+create type claimed_order as (client_id bigint, order_id bigint, lease_token uuid, action text, supplier_code text, supplier_reference text, supplier_sku text, route smallint, has_next_route boolean, face_value numeric(20,4), face_currency text, country_code text, recipient text, input_data json, attempt_count integer, backoff_step integer, backoff_ms integer[], call_deadline_ms integer, window_left_ms bigint, resend_in_ms bigint, can_be_queried boolean, dedupes_by_reference boolean, was_accepted boolean);
+create type placement as (ordinal integer, client_id bigint, request_id uuid, client_reference text, input_digest text, product_id bigint, variant_id bigint, product_name text, variant_name text, country_code text, face_value numeric(20,4), face_currency text, discount_percent numeric(9,4), forex_rate numeric(20,10), forex_rate_id bigint, charge numeric(20,4), currency text, wallet_id bigint, voucher_hash text, input_data json, recipient text, input_fields_version integer, fulfils_in_request boolean, pricing_version bigint, price_valid_until timestamp with time zone);
+create type recorded_move as (ordinal integer, client_id bigint, order_id bigint, route smallint, lease_token uuid, kind text, failure_code text, next_in_ms bigint, receipt json, supplier_code text, event_id text, supplier_reference text, body_digest text);
+
+create sequence topup_order_id_seq as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
+create sequence transfer_id_seq as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
+
+CREATE OR REPLACE FUNCTION append_event(p_order topup_order, p_type text, p_previous_status text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  insert into topup_order_event (client_id, topup_order_id, version, type, previous_status, status,
+      failure_code)
+    values (p_order.client_id, p_order.id, p_order.version, p_type, p_previous_status,
+      p_order.status, p_order.failure_code);
+  insert into feed_inbox (client_id, topup_order_id, version)
+    values (p_order.client_id, p_order.id, p_order.version);
+$function$
+;
+
+CREATE OR REPLACE FUNCTION apply_final_news(o topup_order, m recorded_move)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  sent_state text;
+  is_elsewhere boolean;
+begin
+  select s.state into sent_state from submission s
+    where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route;
+  if o.status <> 'PENDING' then
+    return case
+      when m.kind = 'DELIVER' and o.status <> 'DELIVERED' then
+        case when open_case(o, 'LATE_SUCCESS', m.route) then 'CASE_OPENED' else 'NO_CHANGE' end
+      -- A second route that delivers as well; the order is sold once.
+      when m.kind = 'DELIVER' and sent_state is distinct from 'DELIVERED' then
+        case when open_case(o, 'SECOND_ROUTE_SUCCESS', m.route)
+          then 'CASE_OPENED' else 'NO_CHANGE' end
+      when m.kind = 'FAIL' and o.status = 'DELIVERED' and sent_state = 'DELIVERED' then
+        case when open_case(o, 'LATE_FAILURE', m.route) then 'CASE_OPENED' else 'NO_CHANGE' end
+      when m.kind = 'REVERSE' and o.status = 'DELIVERED' and sent_state = 'DELIVERED' then
+        case when open_case(o, 'REVERSAL', m.route) then 'CASE_OPENED' else 'NO_CHANGE' end
+      else 'NO_CHANGE'
+    end;
+  end if;
+  select exists (select from submission s where s.client_id = o.client_id
+      and s.topup_order_id = o.id and s.route <> m.route
+      and s.state in ('INTENT', 'ACCEPTED', 'UNKNOWN')) into is_elsewhere;
+  if m.kind in ('DELIVER', 'REVERSE') then
+    if is_elsewhere then
+      -- A route we had given up delivers while the next one is under way.
+      return case when open_case(o, 'SECOND_ROUTE_SUCCESS', m.route)
+        then 'CASE_OPENED' else 'NO_CHANGE' end;
+    end if;
+    update submission s set state = 'DELIVERED'
+      where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route;
+    o := end_order(o, 'DELIVERED', null, m.receipt);
+    if m.kind = 'REVERSE' then perform open_case(o, 'REVERSAL', m.route); end if;
+    return 'APPLIED';
+  end if;
+  -- A failure of a route that was already given up, or never tried, says nothing new.
+  if is_elsewhere or sent_state = 'NOT_APPLIED' then return 'NO_CHANGE'; end if;
+  update submission s set state = 'NOT_APPLIED'
+    where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route;
+  perform end_order(o, 'FAILED', m.failure_code, null);
+  return 'APPLIED';
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION apply_step(o topup_order, m recorded_move)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  next_route smallint;
+  due timestamptz := clock_timestamp() + m.next_in_ms * interval '1 ms';
+  sent text;
+begin
+  if o.status <> 'PENDING' or o.route <> m.route then return 'NO_CHANGE'; end if;
+  if o.lease_token is distinct from m.lease_token then return 'STALE_LEASE'; end if;
+  if m.kind = 'NEXT_ROUTE' then
+    select min(f.route) into next_route from sellable_route f
+      where f.variant_id = o.variant_id and f.route > o.route;
+  end if;
+  sent := case m.kind when 'AWAIT' then 'ACCEPTED' when 'RETRY' then 'NOT_APPLIED'
+    when 'NEXT_ROUTE' then 'NOT_APPLIED' else null end;
+  update submission s set state = case
+      when sent is not null then sent when s.state = 'INTENT' then 'UNKNOWN' else s.state end
+    where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = o.route;
+  update topup_order set
+      fulfilment_state = case m.kind when 'AWAIT' then 'AWAITING_SUPPLIER'
+        when 'RETRY' then 'RETRY_WAIT' when 'NEXT_ROUTE' then 'RETRY_WAIT'
+        when 'REVIEW' then 'REVIEW'
+        -- A question without an answer leaves an accepted order where it is.
+        else case when o.fulfilment_state = 'SUBMITTING' then 'OUTCOME_UNKNOWN'
+          else o.fulfilment_state end end,
+      route = coalesce(next_route, o.route),
+      backoff_step = case when m.kind = 'NEXT_ROUTE'
+          or (m.kind = 'AWAIT' and o.fulfilment_state = 'SUBMITTING') then 0
+        else o.backoff_step + 1 end,
+      next_action_at = coalesce(due, clock_timestamp()),
+      lease_token = null,
+      lease_until = null,
+      version = o.version + (m.kind in ('RETRY', 'NEXT_ROUTE'))::int
+    where client_id = o.client_id and id = o.id
+    returning * into o;
+  if m.kind in ('RETRY', 'NEXT_ROUTE') then
+    perform append_event(o, 'RETRY_SCHEDULED', 'PENDING');
+  end if;
+  return 'APPLIED';
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION begin_attempt(o topup_order, p_supplier supplier)
+ RETURNS topup_order
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  is_first boolean := o.attempt_count = 0;
+  at timestamptz := clock_timestamp();
+begin
+  update topup_order set
+      fulfilment_state = 'SUBMITTING',
+      attempt_count = o.attempt_count + 1,
+      last_attempt_at = at,
+      retry_until = coalesce(o.retry_until, at + p_supplier.retry_window_ms * interval '1 ms'),
+      version = o.version + is_first::int
+    where client_id = o.client_id and id = o.id
+    returning * into o;
+  if is_first then perform append_event(o, 'SUBMITTED', 'PENDING'); end if;
+  insert into submission (client_id, topup_order_id, route, supplier_id, state, resend_after)
+    values (o.client_id, o.id, o.route, p_supplier.id, 'INTENT', at
+      + (p_supplier.call_deadline_ms + p_supplier.settle_window_ms) * interval '1 ms')
+    on conflict (client_id, topup_order_id, route) do update set
+      state = 'INTENT', attempt_count = submission.attempt_count + 1, last_attempt_at = at,
+      resend_after = excluded.resend_after;
+  return o;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION bump_pricing_version()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  update pricing_version set version = version + 1;
+  perform pg_notify('catalogue', '');
+  return null;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION cancel_order(p_client_id bigint, p_order_id bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  o topup_order;
+begin
+  select t.* into o from topup_order t where t.client_id = p_client_id and t.id = p_order_id
+    for no key update;
+  if not found then return 'UNKNOWN_ORDER'; end if;
+  if o.status = 'CANCELLED' then return 'CANCELLED'; end if;
+  if o.fulfilment_state is distinct from 'QUEUED' then return 'NOT_CANCELLABLE'; end if;
+  perform end_order(o, 'CANCELLED', null, null);
+  return 'CANCELLED';
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION claim_order(p_client_id bigint, p_order_id bigint)
+ RETURNS SETOF claimed_order
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  o topup_order;
+begin
+  select t.* into o from topup_order t
+    where t.client_id = p_client_id and t.id = p_order_id and t.fulfilment_state = 'QUEUED'
+    for no key update skip locked;
+  if found then return next take_order(o); end if;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION claim_orders(p_limit integer, p_closed_suppliers text[])
+ RETURNS SETOF claimed_order
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  due topup_order[];
+begin
+  select array_agg(o order by o.client_id, o.id) into due from (
+    select t.* from topup_order t
+      where t.status = 'PENDING' and t.next_action_at <= clock_timestamp()
+        and (cardinality(p_closed_suppliers) = 0 or not exists (
+          select from offer f join supplier s on s.id = f.supplier_id
+            where f.variant_id = t.variant_id and f.route = t.route
+              and s.code = any (p_closed_suppliers)))
+        and not exists (
+          select from offer f join supplier s on s.id = f.supplier_id
+            where f.variant_id = t.variant_id and f.route = t.route and s.is_suspended
+              and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT'))
+      order by t.next_action_at limit p_limit for no key update skip locked) o;
+  if due is null then return; end if;
+  for i in 1 .. cardinality(due) loop
+    return next take_order(due[i]);
+  end loop;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION describe_order(o topup_order, p_action text)
+ RETURNS claimed_order
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select (o.client_id, o.id, o.lease_token,
+    p_action,
+    s.code, o.client_id || '-' || o.id || '-' || o.route, f.supplier_sku, o.route,
+    exists (select from sellable_route n where n.variant_id = o.variant_id and n.route > o.route),
+    o.face_value, o.face_currency, o.country_code, o.recipient, o.input_data, o.attempt_count,
+    o.backoff_step, s.backoff_ms, s.call_deadline_ms,
+    extract(epoch from o.retry_until - clock_timestamp()) * 1000,
+    coalesce(extract(epoch from m.resend_after - clock_timestamp()) * 1000, 0),
+    s.can_be_queried, s.dedupes_by_reference, coalesce(m.state = 'ACCEPTED', false)
+  )::claimed_order
+  from (select 1) one
+  left join submission m on m.client_id = o.client_id and m.topup_order_id = o.id
+    and m.route = o.route
+  left join offer f on f.variant_id = o.variant_id and f.route = o.route
+  left join supplier s on s.id = coalesce(m.supplier_id, f.supplier_id);
+$function$
+;
+
+CREATE OR REPLACE FUNCTION end_order(o topup_order, p_status text, p_failure_code text, p_receipt json)
+ RETURNS topup_order
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  refund_id bigint;
+begin
+  if p_status = 'DELIVERED' then
+    insert into transfer (client_id, reason, debit_account, credit_account, topup_order_id, amount,
+        currency)
+      values (o.client_id, 'ORDER_SALE', 'IN_FLIGHT', 'SALES', o.id, o.charge, o.currency);
+  else
+    refund_id := return_money(o, 'ORDER_REFUND', 'IN_FLIGHT');
+  end if;
+  update topup_order set
+      status = p_status,
+      fulfilment_state = null,
+      failure_code = p_failure_code,
+      receipt = p_receipt,
+      refund_transfer_id = refund_id,
+      version = o.version + 1,
+      next_action_at = null,
+      lease_token = null,
+      lease_until = null,
+      completed_at = clock_timestamp()
+    where client_id = o.client_id and id = o.id and status = 'PENDING'
+    returning * into strict o;
+  perform append_event(o, p_status, 'PENDING');
+  if o.notification_email is not null then
+    insert into email_outbox (client_id, topup_order_id, status, address)
+      values (o.client_id, o.id, o.status, o.notification_email) on conflict do nothing;
+  end if;
+  return o;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION find_submission(p_client_id bigint, p_order_id bigint, p_route smallint, p_supplier_code text)
+ RETURNS SETOF claimed_order
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  o topup_order;
+begin
+  select t.* into o from topup_order t
+    join submission m on m.client_id = t.client_id and m.topup_order_id = t.id and m.route = p_route
+    join supplier s on s.id = m.supplier_id and s.code = p_supplier_code
+    where t.client_id = p_client_id and t.id = p_order_id;
+  if not found then return; end if;
+  o.route := p_route;
+  return next describe_order(o, 'QUERY');
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION keep_callback(m recorded_move)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  known callback;
+  from_supplier bigint;
+begin
+  select s.id into strict from_supplier from supplier s where s.code = m.supplier_code;
+  insert into callback (client_id, supplier_id, event_id, supplier_reference, body_digest)
+    values (m.client_id, from_supplier, m.event_id, m.supplier_reference, m.body_digest)
+    on conflict do nothing;
+  if found then return 'NEW'; end if;
+  select c.* into strict known from callback c where c.client_id = m.client_id
+    and c.supplier_id = from_supplier and c.event_id = m.event_id;
+  return case when known.body_digest = m.body_digest
+    then 'REPEATED_EVENT' else 'CONFLICTING_EVENT' end;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION number_events(p_limit integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  moved int;
+begin
+  if not exists (select from feed_inbox) then return 0; end if;
+  perform pg_advisory_xact_lock(hashtext('feed sequencer'));
+  with taken as (
+    delete from feed_inbox where id in (select id from feed_inbox order by id limit p_limit)
+    returning id, client_id, topup_order_id, version
+  ), counted as (
+    select client_id, count(*) as n from taken group by client_id
+  ), positions as (
+    insert into feed_position (client_id, last_sequence)
+      select client_id, n from counted order by client_id
+      on conflict (client_id) do update
+        set last_sequence = feed_position.last_sequence + excluded.last_sequence
+      returning client_id, last_sequence
+  ), entered as (
+    insert into feed_entry (client_id, sequence, topup_order_id, version)
+      select t.client_id,
+        p.last_sequence - c.n + row_number() over (partition by t.client_id order by t.id),
+        t.topup_order_id, t.version
+      from taken t join counted c using (client_id) join positions p using (client_id)
+      returning 1
+  ), delivered as (
+    select o.product_id, avg(extract(epoch from e.occurred_at - o.created_at) * 1000) as took_ms
+      from taken t
+      join topup_order_event e using (client_id, topup_order_id, version)
+      join topup_order o on o.client_id = t.client_id and o.id = t.topup_order_id
+      where e.type = 'DELIVERED' group by o.product_id
+  ), paced as (
+    insert into delivery_pace as d (product_id, mean_ms, deviation_ms)
+      select product_id, took_ms, took_ms / 2 from delivered order by product_id
+      on conflict (product_id) do update set
+        deviation_ms = d.deviation_ms + (abs(excluded.mean_ms - d.mean_ms) - d.deviation_ms) / 4,
+        mean_ms = d.mean_ms + (excluded.mean_ms - d.mean_ms) / 8
+  )
+  select count(*) into moved from entered;
+  if moved > 0 then perform pg_notify('feed', ''); end if;
+  return moved;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION open_case(o topup_order, p_kind text, p_route smallint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  insert into reconciliation_case (client_id, topup_order_id, kind, route)
+    values (o.client_id, o.id, p_kind, p_route) on conflict do nothing;
+  if not found then return false; end if;
+  if p_kind = 'REVERSAL' then
+    update topup_order set reversal_transfer_id = return_money(o, 'REVERSAL', 'SALES'),
+        reversed_at = clock_timestamp(), version = o.version + 1
+      where client_id = o.client_id and id = o.id returning * into o;
+    perform append_event(o, 'REVERSED', o.status);
+  else
+    update topup_order set version = o.version + 1
+      where client_id = o.client_id and id = o.id returning * into o;
+    perform append_event(o, 'LATE_NEWS', o.status);
+  end if;
+  return true;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION place_orders(p_orders json)
+ RETURNS TABLE(ordinal integer, verdict text, order_id bigint, transfer_id bigint, placed_at timestamp with time zone, expected_by timestamp with time zone)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+  todo placement[];
+  verdicts text[];
+  order_ids bigint[];
+  transfer_ids bigint[];
+  voucher_ids bigint[];
+  has_vouchers boolean;
+  has_losers boolean;
+  current_version bigint;
+  last_client bigint;
+  last_source bigint;
+  remaining numeric;
+  p record;
+  started_at timestamptz := clock_timestamp();
+begin
+  select array_agg(o order by o.ordinal), bool_or(o.voucher_hash is not null)
+    into todo, has_vouchers
+    from json_populate_recordset(null::placement, p_orders) o;
+  if todo is null then return; end if;
+  verdicts := array_fill(null::text, array[cardinality(todo)]);
+  order_ids := array_fill(null::bigint, array[cardinality(todo)]);
+  transfer_ids := order_ids;
+  voucher_ids := order_ids;
+
+  -- A call repeated after a connection lost during COMMIT finds what it placed.
+  for p in select t.ordinal, o.id from unnest(todo) t
+      join topup_order o on o.client_id = t.client_id and o.request_id = t.request_id loop
+    verdicts[p.ordinal] := 'REPEATED';
+    order_ids[p.ordinal] := p.id;
+  end loop;
+
+  -- Duplicates are told before anything that may have changed since.
+  for p in select t.ordinal from unnest(todo) t
+      join topup_order o on o.client_id = t.client_id and o.client_reference = t.client_reference
+      where verdicts[t.ordinal] is null loop
+    verdicts[p.ordinal] := 'DUPLICATE';
+  end loop;
+
+  if has_vouchers then
+    for p in select t.ordinal, v.id from unnest(todo) t
+        join voucher v on v.client_id = t.client_id and v.code_hash = t.voucher_hash
+        where verdicts[t.ordinal] is null loop
+      voucher_ids[p.ordinal] := p.id;
+    end loop;
+    perform 1 from voucher v
+      where (v.client_id, v.id) in (select t.client_id, voucher_ids[t.ordinal] from unnest(todo) t)
+      order by v.client_id, v.id for no key update;
+  end if;
+
+  perform 1 from wallet w
+    where (w.client_id, w.id) in
+      (select t.client_id, t.wallet_id from unnest(todo) t where verdicts[t.ordinal] is null)
+    order by w.client_id, w.id for no key update;
+
+  -- Read under the locks: whatever changed the figures before is seen now.
+  select v.version into current_version from pricing_version v;
+  for p in select t.ordinal from unnest(todo) t
+      where verdicts[t.ordinal] is null
+        and (t.pricing_version <> current_version or t.price_valid_until <= started_at) loop
+    verdicts[p.ordinal] := 'STALE';
+  end loop;
+
+  -- Runs once; again only where a rival call placed one of our references in the meantime: what
+  -- its loser would have used is then free for those behind it.
+  loop
+    if has_vouchers then
+      last_client := null;
+      for p in select t.ordinal, t.client_id, t.face_value, t.face_currency,
+            verdicts[t.ordinal] as so_far, v.id, v.value, v.currency,
+            coalesce(v.redeemed_order_id is null and v.state in ('DELIVERED', 'COMPLETED')
+              and (v.expires_at is null or v.expires_at > started_at), false) as is_redeemable
+          from unnest(todo) t
+          left join voucher v on v.client_id = t.client_id and v.id = voucher_ids[t.ordinal]
+          where t.voucher_hash is not null
+            and (verdicts[t.ordinal] is null or verdicts[t.ordinal] = 'PLACED')
+          order by t.client_id, v.id, (verdicts[t.ordinal] is null), t.ordinal loop
+        if p.so_far = 'PLACED' then
+          last_client := p.client_id;
+          last_source := p.id;
+        elsif not p.is_redeemable or (last_client = p.client_id and last_source = p.id) then
+          verdicts[p.ordinal] := 'VOUCHER_INVALID';
+        elsif p.currency <> p.face_currency or p.value <> p.face_value then
+          verdicts[p.ordinal] := 'VOUCHER_VALUE_MISMATCH';
+        else
+          verdicts[p.ordinal] := 'FUNDED';
+          last_client := p.client_id;
+          last_source := p.id;
+        end if;
+      end loop;
+    end if;
+
+    -- In order of arrival; one that does not fit is refused, a smaller one behind it may still fit.
+    last_client := null;
+    for p in select t.ordinal, t.client_id, t.wallet_id, t.charge, verdicts[t.ordinal] as so_far,
+          w.is_frozen, w.balance + w.credit_limit as available
+        from unnest(todo) t
+        left join wallet w on w.client_id = t.client_id and w.id = t.wallet_id
+        where t.wallet_id is not null
+          and (verdicts[t.ordinal] is null or verdicts[t.ordinal] = 'PLACED')
+        order by t.client_id, t.wallet_id, (verdicts[t.ordinal] is null), t.ordinal loop
+      if last_client is distinct from p.client_id or last_source is distinct from p.wallet_id then
+        last_client := p.client_id;
+        last_source := p.wallet_id;
+        remaining := p.available;
+      end if;
+      if p.so_far = 'PLACED' then
+        remaining := remaining - p.charge;
+      elsif p.available is null then
+        verdicts[p.ordinal] := 'STALE';
+      elsif p.is_frozen then
+        verdicts[p.ordinal] := 'WALLET_FROZEN';
+      elsif p.charge <= remaining then
+        verdicts[p.ordinal] := 'FUNDED';
+        remaining := remaining - p.charge;
+      else
+        verdicts[p.ordinal] := 'INSUFFICIENT_FUNDS';
+      end if;
+    end loop;
+
+    for i in 1 .. cardinality(todo) loop
+      if verdicts[i] = 'FUNDED' then
+        order_ids[i] := nextval('topup_order_id_seq');
+        transfer_ids[i] := nextval('transfer_id_seq');
+      end if;
+    end loop;
+
+    for p in insert into topup_order (client_id, id, client_reference, request_id, input_digest,
+          product_id, variant_id, product_name, variant_name, country_code, face_value,
+          face_currency, discount_percent, forex_rate, forex_rate_id, charge, currency, wallet_id,
+          voucher_id, input_data, recipient, input_fields_version, fulfils_in_request,
+          debit_transfer_id, created_at, next_action_at)
+        select t.client_id, order_ids[t.ordinal], t.client_reference, t.request_id, t.input_digest,
+          t.product_id, t.variant_id, t.product_name, t.variant_name, t.country_code, t.face_value,
+          t.face_currency, t.discount_percent, t.forex_rate, t.forex_rate_id, t.charge, t.currency,
+          t.wallet_id, voucher_ids[t.ordinal], t.input_data, t.recipient, t.input_fields_version,
+          t.fulfils_in_request, transfer_ids[t.ordinal], started_at,
+          -- The request itself makes the first try; a worker only if it does not.
+          started_at + case when t.fulfils_in_request then '3 seconds' else '0' end::interval
+        from unnest(todo) t
+        where verdicts[t.ordinal] = 'FUNDED'
+        order by t.client_id, t.client_reference, t.ordinal
+        on conflict do nothing
+        returning id loop
+      verdicts[array_position(order_ids, p.id)] := 'PLACED';
+    end loop;
+
+    has_losers := 'FUNDED' = any (verdicts);
+    exit when not has_losers;
+    for i in 1 .. cardinality(todo) loop
+      if verdicts[i] = 'FUNDED' then
+        verdicts[i] := 'DUPLICATE';
+      elsif verdicts[i] in ('INSUFFICIENT_FUNDS', 'VOUCHER_INVALID') then
+        verdicts[i] := null;
+      end if;
+    end loop;
+  end loop;
+
+  insert into transfer (client_id, id, reason, debit_account, credit_account, wallet_id, voucher_id,
+      topup_order_id, amount, currency, balance_after, created_at)
+    select t.client_id, transfer_ids[t.ordinal], 'ORDER_DEBIT',
+      case when t.wallet_id is null then 'VOUCHER' else 'WALLET' end, 'IN_FLIGHT', t.wallet_id,
+      voucher_ids[t.ordinal], order_ids[t.ordinal], t.charge, t.currency,
+      w.balance - sum(t.charge) over (partition by t.client_id, t.wallet_id
+        order by transfer_ids[t.ordinal]),
+      started_at
+    from unnest(todo) t
+    left join wallet w on w.client_id = t.client_id and w.id = t.wallet_id
+    where verdicts[t.ordinal] = 'PLACED';
+
+  -- The guard of the wallet's check constraint stands behind this subtraction.
+  update wallet w set balance = w.balance - d.total
+    from (select t.client_id, t.wallet_id, sum(t.charge) as total from unnest(todo) t
+      where verdicts[t.ordinal] = 'PLACED' and t.wallet_id is not null group by 1, 2) d
+    where w.client_id = d.client_id and w.id = d.wallet_id;
+
+  if has_vouchers then
+    update voucher v set redeemed_order_id = order_ids[t.ordinal], redeemed_at = started_at
+      from unnest(todo) t
+      where verdicts[t.ordinal] = 'PLACED' and t.voucher_hash is not null
+        and v.client_id = t.client_id and v.id = voucher_ids[t.ordinal];
+  end if;
+
+  insert into topup_order_event (client_id, topup_order_id, version, type, status, occurred_at)
+    select t.client_id, order_ids[t.ordinal], 1, 'CREATED', 'PENDING', started_at
+    from unnest(todo) t where verdicts[t.ordinal] = 'PLACED';
+  insert into feed_inbox (client_id, topup_order_id, version)
+    select t.client_id, order_ids[t.ordinal], 1
+    from unnest(todo) t where verdicts[t.ordinal] = 'PLACED' order by t.ordinal;
+
+  return query select t.ordinal, verdicts[t.ordinal], order_ids[t.ordinal],
+      transfer_ids[t.ordinal], started_at, started_at + d.expected_ms * interval '1 ms'
+    from unnest(todo) t left join delivery_pace d on d.product_id = t.product_id;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION record_moves(p_moves json)
+ RETURNS TABLE(ordinal integer, result text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+#variable_conflict use_column
+declare
+  moves recorded_move[];
+  m recorded_move;
+  o topup_order;
+  verdict text;
+begin
+  select array_agg(x order by x.ordinal) into moves
+    from json_populate_recordset(null::recorded_move, p_moves) x;
+  if moves is null then return; end if;
+  perform 1 from topup_order t
+    where (t.client_id, t.id) in (select x.client_id, x.order_id from unnest(moves) x)
+    order by t.client_id, t.id for no key update;
+  perform 1 from voucher v
+    where (v.client_id, v.id) in (select t.client_id, t.voucher_id from unnest(moves) x
+      join topup_order t on t.client_id = x.client_id and t.id = x.order_id
+      where x.kind in ('FAIL', 'REVERSE'))
+    order by v.client_id, v.id for no key update;
+  perform 1 from wallet w
+    where (w.client_id, w.id) in (select t.client_id, t.wallet_id from unnest(moves) x
+      join topup_order t on t.client_id = x.client_id and t.id = x.order_id
+      where x.kind in ('FAIL', 'REVERSE'))
+    order by w.client_id, w.id for no key update;
+  foreach m in array moves loop
+    -- Read anew each time: two moves of one call may concern the same order.
+    select t.* into o from topup_order t where t.client_id = m.client_id and t.id = m.order_id;
+    if not found then
+      verdict := 'UNKNOWN_ORDER';
+    else
+      verdict := case when m.event_id is null then 'NEW' else keep_callback(m) end;
+      if verdict = 'NEW' then
+        verdict := case when m.kind = 'NONE' then 'NO_CHANGE'
+          when m.kind in ('DELIVER', 'FAIL', 'REVERSE') then apply_final_news(o, m)
+          else apply_step(o, m) end;
+        -- The supplier will say it again: its event must not count as heard.
+        if verdict = 'STALE_LEASE' and m.event_id is not null then
+          delete from callback c using supplier s where s.code = m.supplier_code
+            and c.client_id = m.client_id and c.supplier_id = s.id and c.event_id = m.event_id;
+        end if;
+      end if;
+    end if;
+    ordinal := m.ordinal;
+    result := verdict;
+    return next;
+  end loop;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION return_money(o topup_order, p_reason text, p_from text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  transfer_id bigint;
+  new_balance numeric;
+begin
+  if o.voucher_id is null then
+    update wallet w set balance = w.balance + o.charge
+      where w.client_id = o.client_id and w.id = o.wallet_id
+      returning w.balance into strict new_balance;
+  else
+    -- Redeemable again, in the state it was in; one that expired meanwhile gets seven days more.
+    update voucher v set redeemed_order_id = null, redeemed_at = null,
+        expires_at = case when v.expires_at <= clock_timestamp()
+          then clock_timestamp() + interval '7 days' else v.expires_at end
+      where v.client_id = o.client_id and v.id = o.voucher_id and v.redeemed_order_id = o.id;
+  end if;
+  -- Numbered under the wallet's lock: a wallet's transfers are in the order of their balances.
+  transfer_id := nextval('transfer_id_seq');
+  insert into transfer (client_id, id, reason, debit_account, credit_account, wallet_id, voucher_id,
+      topup_order_id, amount, currency, balance_after)
+    values (o.client_id, transfer_id, p_reason, p_from,
+      case when o.voucher_id is null then 'WALLET' else 'VOUCHER' end, o.wallet_id, o.voucher_id,
+      o.id, o.charge, o.currency, new_balance);
+  return transfer_id;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION set_notification_email(p_client_id bigint, p_order_id bigint, p_email text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  order_status text;
+begin
+  update topup_order set notification_email = p_email
+    where client_id = p_client_id and id = p_order_id
+    returning status into order_status;
+  if not found then return false; end if;
+  if order_status <> 'PENDING' and p_email is not null then
+    insert into email_outbox (client_id, topup_order_id, status, address)
+      values (p_client_id, p_order_id, order_status, p_email) on conflict do nothing;
+  end if;
+  return true;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION take_order(o topup_order)
+ RETURNS claimed_order
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  s supplier;
+  at timestamptz := clock_timestamp();
+begin
+  select x.* into s from supplier x where x.id = coalesce(
+    (select m.supplier_id from submission m
+      where m.client_id = o.client_id and m.topup_order_id = o.id and m.route = o.route),
+    (select f.supplier_id from offer f where f.variant_id = o.variant_id and f.route = o.route));
+  update topup_order set
+      lease_token = gen_random_uuid(),
+      lease_until = at + coalesce(s.lease_ms, 60000) * interval '1 ms',
+      next_action_at = at + coalesce(s.lease_ms, 60000) * interval '1 ms',
+      -- Time in which nobody attended the order does not count to its window.
+      retry_until = o.retry_until + greatest(at - o.next_action_at, interval '0'),
+      fulfilment_state = case when o.fulfilment_state = 'SUBMITTING' then 'OUTCOME_UNKNOWN'
+        else o.fulfilment_state end
+    where client_id = o.client_id and id = o.id
+    returning * into o;
+  if o.fulfilment_state in ('QUEUED', 'RETRY_WAIT') then
+    -- Delisted since it was paid: nothing is, or may be, under way on this route.
+    if s.id is null or not exists (select from sellable_route f
+        where f.variant_id = o.variant_id and f.route = o.route) then
+      return describe_order(o, 'NO_ROUTE');
+    end if;
+    return describe_order(begin_attempt(o, s), 'SUBMIT');
+  end if;
+  update submission m set state = 'UNKNOWN', resend_after = greatest(m.resend_after,
+      m.last_attempt_at + 2 * (s.lease_ms + s.call_deadline_ms) * interval '1 ms')
+    where m.client_id = o.client_id and m.topup_order_id = o.id and m.route = o.route
+      and m.state = 'INTENT';
+  return describe_order(o, 'QUERY');
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION take_waiting_mail(p_limit integer)
+ RETURNS TABLE(client_id bigint, topup_order_id bigint, status text, address text)
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  update email_outbox m set handed_over_at = clock_timestamp()
+    where (m.client_id, m.topup_order_id, m.status, m.address) in (
+      select w.client_id, w.topup_order_id, w.status, w.address from email_outbox w
+        where w.handed_over_at is null order by w.queued_at limit p_limit
+        for update skip locked)
+    returning m.client_id, m.topup_order_id, m.status, m.address;
+$function$
+;
+
+create table callback (
+  client_id bigint not null,
+  supplier_id bigint not null,
+  event_id text not null,
+  supplier_reference text not null,
+  body_digest text not null,
+  received_at timestamp with time zone not null default clock_timestamp(),
+  constraint callback_pkey PRIMARY KEY (client_id, supplier_id, event_id),
+  constraint callback_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES supplier(id),
+  constraint callback_event_id_check CHECK (((length(event_id) >= 1) AND (length(event_id) <= 255)))
+);
+
+create table client (
+  client_id bigint not null,
+  name text not null,
+  is_active boolean not null default true,
+  is_rate_limited boolean not null default true,
+  constraint client_pkey PRIMARY KEY (client_id),
+  constraint client_client_id_check CHECK ((client_id > 0))
+);
+
+create table currency (
+  code text not null,
+  name text not null,
+  "precision" smallint not null,
+  constraint currency_pkey PRIMARY KEY (code),
+  constraint currency_code_check CHECK ((code ~ '^[A-Z]{3}$'::text)),
+  constraint currency_precision_check CHECK ((("precision" >= 0) AND ("precision" <= 4)))
+);
+
+create table delivery_pace (
+  product_id bigint not null,
+  mean_ms double precision not null,
+  deviation_ms double precision not null,
+  expected_ms double precision not null generated always as ((mean_ms + ((4)::double precision * deviation_ms))) stored,
+  constraint delivery_pace_pkey PRIMARY KEY (product_id)
+) with (fillfactor=50);
+
+create table discount (
+  client_id bigint not null,
+  id bigint not null generated always as identity,
+  variant_id bigint,
+  product_id bigint,
+  category text,
+  topup_type text,
+  percent numeric(9,4) not null,
+  valid_from timestamp with time zone not null default now(),
+  valid_to timestamp with time zone,
+  constraint discount_pkey PRIMARY KEY (client_id, id),
+  constraint discount_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id),
+  constraint discount_product_id_fkey FOREIGN KEY (product_id) REFERENCES product(id),
+  constraint discount_variant_id_fkey FOREIGN KEY (variant_id) REFERENCES variant(id),
+  constraint discount_category_check CHECK ((category = ANY (ARRAY['Airtime'::text, 'Data'::text, 'Bundle'::text]))),
+  constraint discount_check CHECK ((num_nonnulls(variant_id, product_id, category, topup_type) <= 1)),
+  constraint discount_check1 CHECK ((valid_to > valid_from)),
+  constraint discount_percent_check CHECK (((percent >= (0)::numeric) AND (percent < (100)::numeric) AND (percent <> 'NaN'::numeric))),
+  constraint discount_topup_type_check CHECK ((topup_type = ANY (ARRAY['GAMING'::text, 'MOBILE'::text, 'UTILITY'::text])))
+);
+
+create table email_outbox (
+  client_id bigint not null,
+  topup_order_id bigint not null,
+  status text not null,
+  address text not null,
+  queued_at timestamp with time zone not null default clock_timestamp(),
+  handed_over_at timestamp with time zone,
+  constraint email_outbox_pkey PRIMARY KEY (client_id, topup_order_id, status, address),
+  constraint email_outbox_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id),
+  constraint email_outbox_address_check CHECK ((length(address) <= 254))
+);
+
+create table entitlement (
+  client_id bigint not null,
+  id bigint not null generated always as identity,
+  product_id bigint,
+  variant_id bigint,
+  is_enabled boolean not null,
+  constraint entitlement_pkey PRIMARY KEY (client_id, id),
+  constraint entitlement_client_id_product_id_variant_id_key UNIQUE NULLS NOT DISTINCT (client_id, product_id, variant_id),
+  constraint entitlement_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id),
+  constraint entitlement_product_id_fkey FOREIGN KEY (product_id) REFERENCES product(id),
+  constraint entitlement_variant_id_fkey FOREIGN KEY (variant_id) REFERENCES variant(id),
+  constraint entitlement_check CHECK ((num_nonnulls(product_id, variant_id) = 1))
+);
+
+create table feed_entry (
+  client_id bigint not null,
+  sequence bigint not null,
+  topup_order_id bigint not null,
+  version integer not null,
+  entered_at timestamp with time zone not null default clock_timestamp(),
+  constraint feed_entry_pkey PRIMARY KEY (client_id, sequence),
+  constraint feed_entry_once UNIQUE (client_id, topup_order_id, version),
+  constraint feed_entry_client_id_topup_order_id_version_fkey FOREIGN KEY (client_id, topup_order_id, version) REFERENCES topup_order_event(client_id, topup_order_id, version)
+);
+
+create table feed_inbox (
+  id bigint not null generated always as identity,
+  client_id bigint not null,
+  topup_order_id bigint not null,
+  version integer not null
+) with (autovacuum_vacuum_threshold=5000, autovacuum_vacuum_scale_factor=0);
+
+create table feed_position (
+  client_id bigint not null,
+  last_sequence bigint not null,
+  constraint feed_position_pkey PRIMARY KEY (client_id),
+  constraint feed_position_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id)
+) with (fillfactor=50);
+
+create table forex_rate (
+  id bigint not null generated always as identity,
+  from_currency text not null,
+  to_currency text not null,
+  rate numeric(20,10) not null,
+  valid_from timestamp with time zone not null default now(),
+  valid_to timestamp with time zone,
+  updated_by text not null,
+  constraint forex_rate_pkey PRIMARY KEY (id),
+  constraint forex_rate_from_currency_fkey FOREIGN KEY (from_currency) REFERENCES currency(code),
+  constraint forex_rate_to_currency_fkey FOREIGN KEY (to_currency) REFERENCES currency(code),
+  constraint forex_rate_check CHECK ((from_currency <> to_currency)),
+  constraint forex_rate_check1 CHECK ((valid_to > valid_from)),
+  constraint forex_rate_rate_check CHECK (((rate > (0)::numeric) AND (rate <> 'NaN'::numeric)))
+);
+
+create table offer (
+  variant_id bigint not null,
+  route smallint not null,
+  supplier_id bigint not null,
+  supplier_sku text not null,
+  is_active boolean not null default true,
+  constraint offer_pkey PRIMARY KEY (variant_id, route),
+  constraint offer_variant_id_supplier_id_key UNIQUE (variant_id, supplier_id),
+  constraint offer_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES supplier(id),
+  constraint offer_variant_id_fkey FOREIGN KEY (variant_id) REFERENCES variant(id),
+  constraint offer_route_check CHECK (((route >= 1) AND (route <= 9)))
+);
+
+create table pricing_version (
+  only_row boolean not null default true,
+  version bigint not null default 1,
+  constraint pricing_version_pkey PRIMARY KEY (only_row),
+  constraint pricing_version_only_row_check CHECK (only_row)
+);
+
+create table product (
+  id bigint not null,
+  name text not null,
+  topup_type text not null,
+  country_code text not null,
+  currency text not null,
+  operator text,
+  image_url text,
+  input_fields jsonb not null,
+  input_fields_version integer not null default 1,
+  fulfils_in_request boolean not null default false,
+  is_active boolean not null default true,
+  is_restricted boolean not null default false,
+  constraint product_pkey PRIMARY KEY (id),
+  constraint product_currency_fkey FOREIGN KEY (currency) REFERENCES currency(code),
+  constraint product_country_code_check CHECK ((country_code ~ '^[A-Z]{3}$'::text)),
+  constraint product_id_check CHECK ((id > 0)),
+  constraint product_input_fields_check CHECK ((jsonb_typeof(input_fields) = 'array'::text)),
+  constraint product_topup_type_check CHECK ((topup_type = ANY (ARRAY['GAMING'::text, 'MOBILE'::text, 'UTILITY'::text])))
+);
+
+create table reconciliation_case (
+  client_id bigint not null,
+  topup_order_id bigint not null,
+  kind text not null,
+  route smallint not null,
+  opened_at timestamp with time zone not null default clock_timestamp(),
+  resolved_at timestamp with time zone,
+  constraint reconciliation_case_pkey PRIMARY KEY (client_id, topup_order_id, kind, route),
+  constraint reconciliation_case_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id),
+  constraint reconciliation_case_kind_check CHECK ((kind = ANY (ARRAY['LATE_SUCCESS'::text, 'LATE_FAILURE'::text, 'REVERSAL'::text, 'SECOND_ROUTE_SUCCESS'::text])))
+);
+
+create table submission (
+  client_id bigint not null,
+  topup_order_id bigint not null,
+  route smallint not null,
+  supplier_id bigint not null,
+  supplier_reference text not null generated always as (((((client_id || '-'::text) || topup_order_id) || '-'::text) || route)) stored,
+  state text not null,
+  attempt_count integer not null default 1,
+  last_attempt_at timestamp with time zone not null default clock_timestamp(),
+  resend_after timestamp with time zone not null,
+  constraint submission_pkey PRIMARY KEY (client_id, topup_order_id, route),
+  constraint submission_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id),
+  constraint submission_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES supplier(id),
+  constraint submission_state_check CHECK ((state = ANY (ARRAY['INTENT'::text, 'ACCEPTED'::text, 'UNKNOWN'::text, 'DELIVERED'::text, 'NOT_APPLIED'::text])))
+);
+
+create table supplier (
+  id bigint not null,
+  code text not null,
+  base_url text not null,
+  is_suspended boolean not null default false,
+  health smallint not null default 100,
+  dedupes_by_reference boolean not null default true,
+  can_be_queried boolean not null default true,
+  concurrency_max integer not null default 64,
+  call_deadline_ms integer not null default 30000,
+  lease_ms integer not null default 60000,
+  settle_window_ms integer not null default 60000,
+  retry_window_ms bigint not null default 86400000,
+  backoff_ms integer[] not null default '{5000,15000,30000,60000,120000,300000,600000,1200000,2400000,3600000}'::integer[],
+  constraint supplier_pkey PRIMARY KEY (id),
+  constraint supplier_code_key UNIQUE (code),
+  constraint supplier_backoff_ms_check CHECK ((cardinality(backoff_ms) > 0)),
+  constraint supplier_call_deadline_ms_check CHECK ((call_deadline_ms > 0)),
+  constraint supplier_check CHECK ((lease_ms > call_deadline_ms)),
+  constraint supplier_code_check CHECK ((code ~ '^[a-z][a-z0-9-]{0,39}$'::text)),
+  constraint supplier_concurrency_max_check CHECK ((concurrency_max > 0)),
+  constraint supplier_health_check CHECK (((health >= 0) AND (health <= 100))),
+  constraint supplier_retry_window_ms_check CHECK ((retry_window_ms > 0)),
+  constraint supplier_settle_window_ms_check CHECK ((settle_window_ms >= 0))
+);
+
+create table topup_order (
+  client_id bigint not null,
+  id bigint not null,
+  client_reference text,
+  request_id uuid not null,
+  input_digest text not null,
+  product_id bigint not null,
+  variant_id bigint not null,
+  product_name text not null,
+  variant_name text not null,
+  country_code text not null,
+  face_value numeric(20,4) not null,
+  face_currency text not null,
+  discount_percent numeric(9,4) not null,
+  forex_rate numeric(20,10),
+  forex_rate_id bigint,
+  charge numeric(20,4) not null,
+  currency text not null,
+  wallet_id bigint,
+  voucher_id bigint,
+  funding_source text not null generated always as (
+CASE
+    WHEN (voucher_id IS NULL) THEN 'WALLET'::text
+    ELSE 'VOUCHER'::text
+END) stored,
+  input_data json not null,
+  recipient text not null,
+  input_fields_version integer not null,
+  fulfils_in_request boolean not null,
+  notification_email text,
+  status text not null default 'PENDING'::text,
+  fulfilment_state text default 'QUEUED'::text,
+  version integer not null default 1,
+  failure_code text,
+  route smallint not null default 1,
+  attempt_count integer not null default 0,
+  backoff_step integer not null default 0,
+  last_attempt_at timestamp with time zone,
+  pending_reason text,
+  next_action_at timestamp with time zone,
+  lease_token uuid,
+  lease_until timestamp with time zone,
+  retry_until timestamp with time zone,
+  receipt json,
+  debit_transfer_id bigint,
+  refund_transfer_id bigint,
+  reversal_transfer_id bigint,
+  reversed_at timestamp with time zone,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  completed_at timestamp with time zone,
+  constraint topup_order_pkey PRIMARY KEY (client_id, id),
+  constraint topup_order_client_reference UNIQUE (client_id, client_reference),
+  constraint topup_order_request UNIQUE (client_id, request_id),
+  constraint topup_order_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id),
+  constraint topup_order_client_id_voucher_id_fkey FOREIGN KEY (client_id, voucher_id) REFERENCES voucher(client_id, id),
+  constraint topup_order_client_id_wallet_id_fkey FOREIGN KEY (client_id, wallet_id) REFERENCES wallet(client_id, id),
+  constraint topup_order_charge_check CHECK (((charge > (0)::numeric) AND (charge <> 'NaN'::numeric))),
+  constraint topup_order_client_reference_check CHECK (((length(client_reference) >= 1) AND (length(client_reference) <= 255))),
+  constraint topup_order_discount_percent_check CHECK (((discount_percent >= (0)::numeric) AND (discount_percent < (100)::numeric) AND (discount_percent <> 'NaN'::numeric))),
+  constraint topup_order_face_value_check CHECK (((face_value > (0)::numeric) AND (face_value <> 'NaN'::numeric))),
+  constraint topup_order_failure CHECK (((status = 'FAILED'::text) = (failure_code IS NOT NULL))),
+  constraint topup_order_forex_rate_check CHECK (((forex_rate > (0)::numeric) AND (forex_rate <> 'NaN'::numeric))),
+  constraint topup_order_fulfilment_state_check CHECK ((fulfilment_state = ANY (ARRAY['QUEUED'::text, 'SUBMITTING'::text, 'AWAITING_SUPPLIER'::text, 'OUTCOME_UNKNOWN'::text, 'RETRY_WAIT'::text, 'REVIEW'::text]))),
+  constraint topup_order_notification_email_check CHECK ((length(notification_email) <= 254)),
+  constraint topup_order_one_funding CHECK ((num_nonnulls(wallet_id, voucher_id) = 1)),
+  constraint topup_order_status_check CHECK ((status = ANY (ARRAY['PENDING'::text, 'DELIVERED'::text, 'FAILED'::text, 'CANCELLED'::text]))),
+  constraint topup_order_terminal CHECK ((((status = 'PENDING'::text) = (completed_at IS NULL)) AND ((status = 'PENDING'::text) = (fulfilment_state IS NOT NULL)) AND ((status = 'PENDING'::text) = (next_action_at IS NOT NULL))))
+) with (fillfactor=80);
+
+create table topup_order_event (
+  client_id bigint not null,
+  topup_order_id bigint not null,
+  version integer not null,
+  type text not null,
+  previous_status text,
+  status text not null,
+  failure_code text,
+  occurred_at timestamp with time zone not null default clock_timestamp(),
+  constraint topup_order_event_pkey PRIMARY KEY (client_id, topup_order_id, version),
+  constraint topup_order_event_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id),
+  constraint topup_order_event_type_check CHECK ((type = ANY (ARRAY['CREATED'::text, 'SUBMITTED'::text, 'RETRY_SCHEDULED'::text, 'DELIVERED'::text, 'FAILED'::text, 'CANCELLED'::text, 'REVERSED'::text, 'LATE_NEWS'::text])))
+);
+
+create table transfer (
+  client_id bigint not null,
+  id bigint not null default nextval('transfer_id_seq'::regclass),
+  reason text not null,
+  debit_account text not null,
+  credit_account text not null,
+  wallet_id bigint,
+  voucher_id bigint,
+  topup_order_id bigint,
+  amount numeric(20,4) not null,
+  currency text not null,
+  balance_after numeric(20,4),
+  remarks text,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  constraint transfer_pkey PRIMARY KEY (client_id, id),
+  constraint transfer_once_per_order UNIQUE (client_id, topup_order_id, reason),
+  constraint transfer_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id),
+  constraint transfer_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id),
+  constraint transfer_client_id_voucher_id_fkey FOREIGN KEY (client_id, voucher_id) REFERENCES voucher(client_id, id),
+  constraint transfer_client_id_wallet_id_fkey FOREIGN KEY (client_id, wallet_id) REFERENCES wallet(client_id, id),
+  constraint transfer_amount_check CHECK (((amount > (0)::numeric) AND (amount <> 'NaN'::numeric))),
+  constraint transfer_balance_after_check CHECK ((balance_after <> 'NaN'::numeric)),
+  constraint transfer_check CHECK (((debit_account = ANY (ARRAY['WALLET'::text, 'VOUCHER'::text, 'IN_FLIGHT'::text, 'SALES'::text, 'EXTERNAL'::text])) AND (credit_account = ANY (ARRAY['WALLET'::text, 'VOUCHER'::text, 'IN_FLIGHT'::text, 'SALES'::text, 'EXTERNAL'::text])) AND (debit_account <> credit_account))),
+  constraint transfer_check1 CHECK (((('WALLET'::text = debit_account) OR ('WALLET'::text = credit_account)) = (wallet_id IS NOT NULL))),
+  constraint transfer_check2 CHECK (((('VOUCHER'::text = debit_account) OR ('VOUCHER'::text = credit_account)) = (voucher_id IS NOT NULL))),
+  constraint transfer_check3 CHECK (((reason = ANY (ARRAY['ORDER_DEBIT'::text, 'ORDER_SALE'::text, 'ORDER_REFUND'::text, 'REVERSAL'::text])) = (topup_order_id IS NOT NULL))),
+  constraint transfer_check4 CHECK (((wallet_id IS NULL) = (balance_after IS NULL))),
+  constraint transfer_reason_check CHECK ((reason = ANY (ARRAY['ORDER_DEBIT'::text, 'ORDER_SALE'::text, 'ORDER_REFUND'::text, 'REVERSAL'::text, 'FUNDING'::text, 'ADJUSTMENT'::text])))
+);
+
+create table variant (
+  id bigint not null,
+  product_id bigint not null,
+  name text not null,
+  category text,
+  fixed_amounts numeric(20,4)[] not null default '{}'::numeric[],
+  min_amount numeric(20,4),
+  max_amount numeric(20,4),
+  amount_step numeric(20,4),
+  priority integer not null default 0,
+  is_active boolean not null default true,
+  is_in_stock boolean not null default true,
+  fields jsonb not null default '{}'::jsonb,
+  constraint variant_pkey PRIMARY KEY (id),
+  constraint variant_product_id_fkey FOREIGN KEY (product_id) REFERENCES product(id),
+  constraint variant_amount_step_check CHECK (((amount_step > (0)::numeric) AND (amount_step <> 'NaN'::numeric))),
+  constraint variant_category_check CHECK ((category = ANY (ARRAY['Airtime'::text, 'Data'::text, 'Bundle'::text]))),
+  constraint variant_check CHECK (((max_amount >= min_amount) AND (max_amount <> 'NaN'::numeric))),
+  constraint variant_check1 CHECK (((min_amount IS NULL) = (max_amount IS NULL))),
+  constraint variant_check2 CHECK (((min_amount IS NULL) = (amount_step IS NULL))),
+  constraint variant_check3 CHECK (((min_amount IS NOT NULL) OR (cardinality(fixed_amounts) > 0))),
+  constraint variant_id_check CHECK ((id > 0)),
+  constraint variant_min_amount_check CHECK (((min_amount > (0)::numeric) AND (min_amount <> 'NaN'::numeric)))
+);
+
+create table voucher (
+  client_id bigint not null,
+  id bigint not null generated by default as identity,
+  code_hash text not null,
+  code_last4 text not null,
+  value numeric(20,4) not null,
+  currency text not null,
+  state text not null,
+  expires_at timestamp with time zone,
+  redeemed_order_id bigint,
+  redeemed_at timestamp with time zone,
+  constraint voucher_pkey PRIMARY KEY (client_id, id),
+  constraint voucher_client_id_code_hash_key UNIQUE (client_id, code_hash),
+  constraint voucher_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id),
+  constraint voucher_currency_fkey FOREIGN KEY (currency) REFERENCES currency(code),
+  constraint voucher_check CHECK (((redeemed_order_id IS NULL) = (redeemed_at IS NULL))),
+  constraint voucher_state_check CHECK ((state = ANY (ARRAY['ISSUED'::text, 'DELIVERED'::text, 'COMPLETED'::text, 'EXPIRED'::text, 'CANCELLED'::text]))),
+  constraint voucher_value_check CHECK (((value > (0)::numeric) AND (value <> 'NaN'::numeric)))
+);
+
+create table wallet (
+  client_id bigint not null,
+  id bigint not null,
+  currency text not null,
+  type text not null default 'PREPAID'::text,
+  balance numeric(20,4) not null default 0,
+  credit_limit numeric(20,4) not null default 0,
+  is_default boolean not null default false,
+  is_frozen boolean not null default false,
+  constraint wallet_pkey PRIMARY KEY (client_id, id),
+  constraint wallet_client_id_currency_key UNIQUE (client_id, currency),
+  constraint wallet_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id),
+  constraint wallet_currency_fkey FOREIGN KEY (currency) REFERENCES currency(code),
+  constraint wallet_balance_check CHECK ((balance <> 'NaN'::numeric)),
+  constraint wallet_balance_within_credit CHECK ((balance >= (- credit_limit))),
+  constraint wallet_credit_limit_check CHECK (((credit_limit >= (0)::numeric) AND (credit_limit <> 'NaN'::numeric))),
+  constraint wallet_id_check CHECK ((id > 0)),
+  constraint wallet_prepaid_has_no_credit CHECK (((type = 'POSTPAID'::text) OR (credit_limit = (0)::numeric))),
+  constraint wallet_type_check CHECK ((type = ANY (ARRAY['PREPAID'::text, 'POSTPAID'::text])))
+) with (fillfactor=70);
+
+create view sellable_route as
+ SELECT f.variant_id,
+    f.route,
+    f.supplier_id,
+    f.supplier_sku
+   FROM ((offer f
+     JOIN variant v ON (((v.id = f.variant_id) AND v.is_active)))
+     JOIN product p ON (((p.id = v.product_id) AND p.is_active)))
+  WHERE f.is_active;
+
+CREATE INDEX email_outbox_waiting ON email_outbox USING btree (queued_at) WHERE (handed_over_at IS NULL);
+CREATE INDEX feed_inbox_oldest ON feed_inbox USING btree (id);
+CREATE INDEX forex_rate_pair ON forex_rate USING btree (from_currency, to_currency, valid_from DESC);
+CREATE UNIQUE INDEX submission_effective ON submission USING btree (client_id, topup_order_id) WHERE (state = ANY (ARRAY['INTENT'::text, 'ACCEPTED'::text, 'UNKNOWN'::text, 'DELIVERED'::text]));
+CREATE INDEX topup_order_due ON topup_order USING btree (next_action_at) WHERE (status = 'PENDING'::text);
+CREATE INDEX transfer_wallet ON transfer USING btree (client_id, wallet_id, id DESC) WHERE (wallet_id IS NOT NULL);
+CREATE INDEX variant_product ON variant USING btree (product_id);
+CREATE UNIQUE INDEX wallet_default ON wallet USING btree (client_id) WHERE is_default;
+
+CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON client FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON currency FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON discount FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON entitlement FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON forex_rate FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON offer FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON product FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON supplier FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON variant FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE OF currency, is_default ON wallet FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+
+grant execute on function cancel_order(p_client_id bigint, p_order_id bigint) to topup_app;
+grant execute on function claim_order(p_client_id bigint, p_order_id bigint) to topup_app;
+grant execute on function claim_orders(p_limit integer, p_closed_suppliers text[]) to topup_app;
+grant execute on function find_submission(p_client_id bigint, p_order_id bigint, p_route smallint, p_supplier_code text) to topup_app;
+grant execute on function keep_callback(m recorded_move) to topup_app;
+grant execute on function number_events(p_limit integer) to topup_app;
+grant execute on function place_orders(p_orders json) to topup_app;
+grant execute on function record_moves(p_moves json) to topup_app;
+grant execute on function set_notification_email(p_client_id bigint, p_order_id bigint, p_email text) to topup_app;
+grant execute on function take_waiting_mail(p_limit integer) to topup_app;
+grant select on table callback to topup_app;
+grant select on table client to topup_app;
+grant select on table currency to topup_app;
+grant select on table delivery_pace to topup_app;
+grant select on table discount to topup_app;
+grant select on table email_outbox to topup_app;
+grant select on table entitlement to topup_app;
+grant select on table feed_entry to topup_app;
+grant select on table feed_inbox to topup_app;
+grant select on table feed_position to topup_app;
+grant select on table forex_rate to topup_app;
+grant select on table offer to topup_app;
+grant select on table pricing_version to topup_app;
+grant select on table product to topup_app;
+grant select on table reconciliation_case to topup_app;
+grant select on table sellable_route to topup_app;
+grant select on table submission to topup_app;
+grant select on table supplier to topup_app;
+grant select on table topup_order to topup_app;
+grant select on table topup_order_event to topup_app;
+grant select on table transfer to topup_app;
+grant select on table variant to topup_app;
+grant select on table voucher to topup_app;
+grant select on table wallet to topup_app;
+grant usage on schema public to public;
+grant usage on schema public to topup_app;

@@ -40,14 +40,15 @@ create table delivery_pace (
     generated always as (mean_ms + 4 * deviation_ms) stored
 ) with (fillfactor = 50);
 
--- Events on their way into the feeds: written with the decision, taken out by the sequencer. No
--- key but its own: only the sequencer reads it, oldest first.
+-- Events on their way into the feeds: written with the decision, taken out by the sequencer, oldest
+-- first. It has no key: an event is unique where it is kept.
 create table feed_inbox (
-  id bigint generated always as identity primary key,
+  id bigint generated always as identity,
   client_id bigint not null,
   topup_order_id bigint not null,
   version int not null
 ) with (autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_scale_factor = 0);
+create index feed_inbox_oldest on feed_inbox (id);
 
 -- Locks: vouchers by id, then wallets by id, then inserts sorted by client and reference; the
 -- same order as everywhere, so that no two calls can wait for each other in a circle.
@@ -125,8 +126,8 @@ begin
     if has_vouchers then
       last_client := null;
       for p in select t.ordinal, t.client_id, t.face_value, t.face_currency,
-            verdicts[t.ordinal] as so_far, v.id, v.value, v.currency, coalesce(v.redeemed_order_id is null
-              and v.state in ('DELIVERED', 'COMPLETED')
+            verdicts[t.ordinal] as so_far, v.id, v.value, v.currency,
+            coalesce(v.redeemed_order_id is null and v.state in ('DELIVERED', 'COMPLETED')
               and (v.expires_at is null or v.expires_at > started_at), false) as is_redeemable
           from unnest(todo) t
           left join voucher v on v.client_id = t.client_id and v.id = voucher_ids[t.ordinal]

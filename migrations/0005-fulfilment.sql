@@ -33,22 +33,30 @@ create type claimed_order as (
   window_left_ms bigint,
   resend_in_ms bigint,
   can_be_queried boolean,
-  dedupes_by_reference boolean
+  dedupes_by_reference boolean,
+  was_accepted boolean
 );
+
+-- Routes by which a variant can be bought today.
+create view sellable_route as
+  select f.variant_id, f.route, f.supplier_id, f.supplier_sku from offer f
+    join variant v on v.id = f.variant_id and v.is_active
+    join product p on p.id = v.product_id and p.is_active
+    where f.is_active;
 
 -- What a worker needs to take an order one step further.
 create function describe_order(o topup_order, p_action text) returns claimed_order
 language sql stable set search_path = public, pg_temp as $$
   select (o.client_id, o.id, o.lease_token,
-    case when f.route is null then 'NO_ROUTE' else p_action end,
+    p_action,
     s.code, o.client_id || '-' || o.id || '-' || o.route, f.supplier_sku, o.route,
-    exists (select from offer n where n.variant_id = o.variant_id and n.route > o.route
-      and n.is_active),
+    exists (select from sellable_route n where n.variant_id = o.variant_id and n.route > o.route),
     o.face_value, o.face_currency, o.country_code, o.recipient, o.input_data, o.attempt_count,
     o.backoff_step, s.backoff_ms, s.call_deadline_ms,
     extract(epoch from o.retry_until - clock_timestamp()) * 1000,
     coalesce(extract(epoch from m.resend_after - clock_timestamp()) * 1000, 0),
-    s.can_be_queried, s.dedupes_by_reference)::claimed_order
+    s.can_be_queried, s.dedupes_by_reference, coalesce(m.state = 'ACCEPTED', false)
+  )::claimed_order
   from (select 1) one
   left join submission m on m.client_id = o.client_id and m.topup_order_id = o.id
     and m.route = o.route
@@ -106,10 +114,12 @@ begin
         else o.fulfilment_state end
     where client_id = o.client_id and id = o.id
     returning * into o;
-  if s.id is null then
-    return describe_order(o, 'NO_ROUTE');
-  end if;
   if o.fulfilment_state in ('QUEUED', 'RETRY_WAIT') then
+    -- Delisted since it was paid: nothing is, or may be, under way on this route.
+    if s.id is null or not exists (select from sellable_route f
+        where f.variant_id = o.variant_id and f.route = o.route) then
+      return describe_order(o, 'NO_ROUTE');
+    end if;
     return describe_order(begin_attempt(o, s), 'SUBMIT');
   end if;
   update submission m set state = 'UNKNOWN', resend_after = greatest(m.resend_after,
@@ -322,8 +332,8 @@ begin
   if o.status <> 'PENDING' or o.route <> m.route then return 'NO_CHANGE'; end if;
   if o.lease_token is distinct from m.lease_token then return 'STALE_LEASE'; end if;
   if m.kind = 'NEXT_ROUTE' then
-    select min(f.route) into strict next_route from offer f
-      where f.variant_id = o.variant_id and f.route > o.route and f.is_active;
+    select min(f.route) into next_route from sellable_route f
+      where f.variant_id = o.variant_id and f.route > o.route;
   end if;
   sent := case m.kind when 'AWAIT' then 'ACCEPTED' when 'RETRY' then 'NOT_APPLIED'
     when 'NEXT_ROUTE' then 'NOT_APPLIED' else null end;

@@ -72,12 +72,13 @@ async function queryClaims(
   values: readonly unknown[],
 ): Promise<readonly ClaimedOrder[]> {
   const parameters = values.map((_, index) => `$${index + 1}`).join(', ');
+  const claimedAtMs = performance.now();
   const { rows } = await pool.query<object>({
     name,
     text: `select * from ${name}(${parameters})`,
     values: [...values],
   });
-  return rows.map(toClaimedOrder);
+  return rows.map((row) => toClaimedOrder(row, claimedAtMs));
 }
 
 async function recordMoves(

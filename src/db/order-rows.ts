@@ -10,7 +10,8 @@ export const ORDER_COLUMNS = `o.client_id, o.id, o.client_reference, o.input_dig
   o.attempt_count, o.last_attempt_at, o.next_action_at, o.debit_transfer_id, o.refund_transfer_id,
   o.reversal_transfer_id, o.reversed_at, o.receipt, o.created_at, o.completed_at,
   case when o.status = 'PENDING' then o.created_at + (select d.expected_ms from delivery_pace d
-    where d.product_id = o.product_id) * interval '1 ms' end as expected_by`;
+    where d.product_id = o.product_id) * interval '1 ms' end as expected_by,
+  o.notification_email`;
 
 interface OrderRow {
   readonly client_id: number;
@@ -47,6 +48,7 @@ interface OrderRow {
   readonly created_at: Date;
   readonly completed_at: Date | null;
   readonly expected_by: Date | null;
+  readonly notification_email: string | null;
 }
 
 /** A row of topup_order as the domain knows it; amounts in canonical text. */
@@ -87,6 +89,7 @@ export function toOrder(raw: object): TopupOrder {
     createdAt: row.created_at,
     completedAt: row.completed_at,
     expectedBy: row.expected_by,
+    notificationEmail: row.notification_email,
   };
 }
 
@@ -141,10 +144,11 @@ interface ClaimRow {
   readonly resend_in_ms: number;
   readonly can_be_queried: boolean | null;
   readonly dedupes_by_reference: boolean | null;
+  readonly was_accepted: boolean;
 }
 
 /** A row of claimed_order. An order without a supplier carries NO_ROUTE and empty settings. */
-export function toClaimedOrder(raw: object): ClaimedOrder {
+export function toClaimedOrder(raw: object, claimedAtMs: number): ClaimedOrder {
   const row = raw as ClaimRow;
   return {
     clientId: row.client_id,
@@ -168,5 +172,7 @@ export function toClaimedOrder(raw: object): ClaimedOrder {
     resendInMs: row.resend_in_ms,
     canBeQueried: row.can_be_queried ?? false,
     dedupesByReference: row.dedupes_by_reference ?? false,
+    wasAccepted: row.was_accepted,
+    claimedAtMs,
   };
 }

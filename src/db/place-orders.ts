@@ -145,5 +145,6 @@ function placedOrder(order: PricedOrder, row: VerdictRow): TopupOrder {
     createdAt: row.placed_at,
     completedAt: null,
     expectedBy: row.expected_by,
+    notificationEmail: null,
   };
 }

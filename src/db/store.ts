@@ -1,5 +1,6 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import type pg from 'pg';
+import type { NotificationStore } from '../domain/mail.ts';
 import { canonical } from '../domain/money.ts';
 import type { PricedOrder, Store, Transfer, Wallet } from '../domain/ports.ts';
 import type { PricingSnapshot } from '../domain/pricing-snapshot.ts';
@@ -26,7 +27,7 @@ export interface StoreOptions {
 /** Store over PostgreSQL; it holds the pricing snapshot in memory and keeps it fresh. */
 export async function openStore(
   options: StoreOptions,
-): Promise<Store & { close(): void }> {
+): Promise<Store & NotificationStore & { close(): void }> {
   const { pool, orm } = options;
   const prices = await followPrices(options);
   const findOrder = (clientId: number, orderId: number): Promise<TopupOrder | null> =>
@@ -45,7 +46,8 @@ export async function openStore(
     async findOrdersByIds(clientId, orderIds) {
       const { rows } = await pool.query<object>({
         name: 'orders_by_ids',
-        text: `select ${ORDER_COLUMNS} from topup_order o where o.client_id = $1 and o.id = any ($2)`,
+        text: `select ${ORDER_COLUMNS} from topup_order o
+          where o.client_id = $1 and o.id = any ($2)`,
         values: [clientId, [...orderIds]],
       });
       return rows.map(toOrder);
@@ -58,6 +60,14 @@ export async function openStore(
       });
       options.onMoved();
       return rows[0]?.result === 'CANCELLED' ? 'CANCELLED' : 'NOT_CANCELLABLE';
+    },
+    async setNotificationEmail({ clientId, orderId, address }) {
+      const { rows } = await pool.query<{ is_found: boolean }>({
+        name: 'set_notification_email',
+        text: 'select set_notification_email($1, $2, $3) as is_found',
+        values: [clientId, orderId, address],
+      });
+      return rows[0]?.is_found ?? false;
     },
     async findWalletsByIds(clientId, ids) {
       const rows = await orm.em.fork().find(WalletEntity, { clientId, id: { $in: [...ids] } });

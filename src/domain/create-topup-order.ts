@@ -42,7 +42,10 @@ export async function createTopupOrder(
   for (let round = 1; round <= 2; round += 1) {
     const order = await priceOrTellDuplicate({ clientId, request, snapshot }, deps);
     const placement = await deps.store.placeOrder(order);
-    if (placement.verdict === 'PLACED') return fulfilNow(placement.order, deps);
+    if (placement.verdict === 'PLACED') {
+      deps.fulfilment.reached?.('PLACED');
+      return fulfilNow(placement.order, deps);
+    }
     if (placement.verdict !== 'STALE') {
       throw await refusal(placement.verdict, order, deps);
     }

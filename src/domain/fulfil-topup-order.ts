@@ -9,7 +9,13 @@ const JITTER = 0.2;
 /** A supplier may ask for patience, but not for more than this. */
 const RETRY_AFTER_MS_MAX = 3_600_000;
 
+/** The boundaries between the phases of an order: what a crash can fall between. */
+export type Phase =
+  | 'PLACED' | 'CLAIMED' | 'ANSWERED' | 'RECORDED' | 'CALLBACK_VERIFIED' | 'CALLBACK_RECORDED';
+
 export interface Fulfilment {
+  /** Told at each boundary; only tests pass one, and kill the process there. */
+  readonly reached?: (phase: Phase) => void;
   readonly store: FulfilmentStore;
   readonly suppliers: SupplierRegistry;
   readonly clock: Clock;
@@ -26,10 +32,15 @@ export async function fulfilTopupOrder(
   order: ClaimedOrder,
   deps: Fulfilment,
 ): Promise<MoveResult> {
+  deps.reached?.('CLAIMED');
   const outcome = await callSupplier(order, deps);
+  deps.reached?.('ANSWERED');
   const move = decideMove(order, outcome, deps.random);
   const { clientId, orderId, route, leaseToken } = order;
-  return deps.store.recordMove({ clientId, orderId, route, leaseToken, move, callback: null });
+  const result =
+    await deps.store.recordMove({ clientId, orderId, route, leaseToken, move, callback: null });
+  deps.reached?.('RECORDED');
+  return result;
 }
 
 async function callSupplier(order: ClaimedOrder, deps: Fulfilment): Promise<Outcome> {
@@ -38,7 +49,11 @@ async function callSupplier(order: ClaimedOrder, deps: Fulfilment): Promise<Outc
   if (supplier === undefined) {
     return { kind: 'TRANSIENT', reason: 'supplier not configured', retryAfterMs: null };
   }
-  const signal = AbortSignal.timeout(order.callDeadlineMs);
+  // Counted from the claim: a process that was stopped in between must not send any more, because
+  // another one may hold the order by now.
+  const leftMs = order.callDeadlineMs - (deps.clock.monotonicMs() - order.claimedAtMs);
+  if (leftMs <= 0) return { kind: 'TRANSIENT', reason: 'too late to call', retryAfterMs: null };
+  const signal = AbortSignal.timeout(Math.ceil(leftMs));
   return order.action === 'SUBMIT' ? supplier.submit(order, signal) : ask(supplier, order, signal);
 }
 
@@ -116,11 +131,14 @@ function keepAsking(order: ClaimedOrder, nextInMs: number): Move {
 /** "Not found" proves non-delivery only once a send can no longer be on its way. */
 function decideAfterNotFound(order: ClaimedOrder, random: () => number): Move {
   if (order.resendInMs > 0) return { kind: 'ASK_AGAIN', nextInMs: order.resendInMs };
+  const review: Move = { kind: 'REVIEW', nextInMs: backoff(order, random) };
+  // It had taken the order before: only one that de-duplicates may be sent to again.
+  if (order.wasAccepted && !order.dedupesByReference) return review;
   if (order.windowLeftMs > 0) return { kind: 'RETRY', nextInMs: 0 };
   // `ask` said so in the name of a supplier that cannot be asked: nobody confirmed anything.
-  return order.canBeQueried
+  return order.canBeQueried && !order.wasAccepted
     ? { kind: 'FAIL', failureCode: 'UNKNOWN' }
-    : { kind: 'REVIEW', nextInMs: backoff(order, random) };
+    : review;
 }
 
 /** The ladder's step for this many calls without news, +-20 %. */
@@ -170,18 +188,26 @@ export async function receiveCallback(
     await deps.store.keepStrayCallback(event);
     return 'KEPT';
   }
+  deps.reached?.('CALLBACK_VERIFIED');
   const { clientId, orderId, route } = order;
   const move = decideAfterCallback(order, outcome, deps.random);
   const result = await deps.store.recordMove({
     clientId, orderId, route, leaseToken: null, move, callback: event,
   });
+  deps.reached?.('CALLBACK_RECORDED');
   if (result === 'CONFLICTING_EVENT') return 'REFUSED';
   return result === 'STALE_LEASE' ? 'TRY_LATER' : 'DONE';
 }
 
-/** Only news that is final, or definitely not applied, moves an order unasked. */
+/**
+ * Only final news moves an order unasked. A refusal that would send it again may be that of an
+ * earlier attempt, told late: the supplier is asked first.
+ */
 function decideAfterCallback(order: ClaimedOrder, outcome: Outcome, random: () => number): Move {
   const isNews = outcome.kind === 'DELIVERED' || outcome.kind === 'FAILED'
     || outcome.kind === 'REVERSED';
-  return isNews ? decideMove(order, outcome, random) : { kind: 'NONE' };
+  if (!isNews) return { kind: 'NONE' };
+  const move = decideMove(order, outcome, random);
+  const isFinal = move.kind === 'DELIVER' || move.kind === 'FAIL' || move.kind === 'REVERSE';
+  return isFinal || !order.canBeQueried ? move : { kind: 'ASK_AGAIN', nextInMs: 0 };
 }

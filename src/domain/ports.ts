@@ -76,6 +76,10 @@ export interface ClaimedOrder {
   readonly resendInMs: number;
   readonly canBeQueried: boolean;
   readonly dedupesByReference: boolean;
+  /** The supplier has said on this route that it took the order. */
+  readonly wasAccepted: boolean;
+  /** Monotonic milliseconds of the claim's request: the lease began no earlier. */
+  readonly claimedAtMs: number;
 }
 
 /** What to do with an order after an outcome. Terminal moves win over any lease. */

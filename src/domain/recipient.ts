@@ -71,9 +71,14 @@ function refused(problems: readonly Problem[]): Rejection {
 function normalise(field: InputField, value: string, product: Product): string | null {
   const lengthMax = Math.min(field.maxLength ?? VALUE_LENGTH_MAX, VALUE_LENGTH_MAX);
   if (value.length > lengthMax) return null;
-  if (value.length < (field.minLength ?? 0)) return null;
   if (!value.isWellFormed() || hasControlCharacter(value)) return null;
-  if (field.pattern !== null && !matches(field.pattern, value)) return null;
+  // A phone number is measured in its normal form, not by the spaces it was written with.
+  const normal = normalForm(field, value, product);
+  if (normal === null || normal.length < (field.minLength ?? 0)) return null;
+  return field.pattern === null || matches(field.pattern, normal) ? normal : null;
+}
+
+function normalForm(field: InputField, value: string, product: Product): string | null {
   switch (field.type) {
     case 'text':
       return value;
@@ -108,7 +113,9 @@ function matches(pattern: string, value: string): boolean {
 export function parsePhone(value: string, countryCode: string): string | null {
   // Only ASCII digits and the usual separators: other scripts' digits and letters are refused.
   if (!/^\+?[0-9 ().\-/]{4,32}$/.test(value)) return null;
-  const region = isoCountries.alpha3ToAlpha2(countryCode) as CountryCode | undefined;
+  // Kosovo's code is of everyday use but not of ISO 3166.
+  const alpha2 = countryCode === 'XKX' ? 'XK' : isoCountries.alpha3ToAlpha2(countryCode);
+  const region = alpha2 as CountryCode | undefined;
   const phone = parsePhoneNumberFromString(value, {
     ...(region === undefined ? {} : { defaultCountry: region }),
     extract: false,

@@ -90,6 +90,8 @@ export interface TopupOrder {
   readonly completedAt: Date | null;
   /** By then almost every recent order of the product was delivered; null without such history. */
   readonly expectedBy: Date | null;
+  /** Who is told by mail how the order ends. */
+  readonly notificationEmail: string | null;
 }
 
 /** One transition of an order; `sequence` is its dense position in the client's feed. */

@@ -157,9 +157,9 @@ function readRetryAfter(
   clock: Clock,
 ): number | null {
   if (typeof value !== 'string') return null;
-  const ms = /^\d{1,9}$/.test(value)
-    ? Number(value) * 1000
-    : Date.parse(value) - clock.now().getTime();
+  const isDate = /^[A-Z][a-z]{2}, .{20} GMT$/.test(value);
+  if (!isDate && !/^\d{1,9}$/.test(value)) return null;
+  const ms = isDate ? Date.parse(value) - clock.now().getTime() : Number(value) * 1000;
   return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), RETRY_AFTER_MS_MAX);
 }
 

@@ -13,8 +13,8 @@ const CONCURRENCY_MAX = 64;
 
 export interface SupplierRegistryOptions {
   readonly clock: Clock;
-  /** Calls at one time, for each supplier. */
-  readonly concurrencyMax?: number;
+  /** Calls at one time, by supplier code. */
+  readonly concurrencyMax?: Readonly<Record<string, number>>;
   readonly unreachedCountMax?: number;
   readonly restMs?: number;
 }
@@ -41,7 +41,7 @@ interface Guard {
 
 function guard(supplier: Supplier, options: SupplierRegistryOptions): Guard {
   const { clock, restMs = REST_MS } = options;
-  const room = bulkhead(options.concurrencyMax ?? CONCURRENCY_MAX, Infinity);
+  const room = bulkhead(options.concurrencyMax?.[supplier.code] ?? CONCURRENCY_MAX, Infinity);
   const breaker = circuitBreaker(handleWhenResult(isUnreached), {
     breaker: new ConsecutiveBreaker(options.unreachedCountMax ?? UNREACHED_COUNT_MAX),
     // The rest is measured below: here it would be by the wall clock, which may step back.

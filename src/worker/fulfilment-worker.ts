@@ -31,9 +31,9 @@ export function startFulfilmentWorker(
       .then(() => undefined)
       .catch((error: unknown) => deps.onError(error, order))
       .finally(() => {
-        const wasFull = inHand.size >= IN_HAND_MAX;
         inHand.delete(step);
-        if (wasFull) loop.wake();
+        // Its next step may be due before what the loop is waiting for.
+        loop.wake();
       });
     inHand.add(step);
   };

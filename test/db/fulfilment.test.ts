@@ -5,7 +5,12 @@ import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
 import type {
-  ClaimedOrder, FulfilmentStore, Move, MoveResult, PricedOrder, SupplierEvent,
+  ClaimedOrder,
+  FulfilmentStore,
+  Move,
+  MoveResult,
+  PricedOrder,
+  SupplierEvent,
 } from '../../src/domain/ports.ts';
 import { pricedOrder } from '../support/builders.ts';
 import { useTestDatabase } from '../support/database.ts';
@@ -21,9 +26,13 @@ let pricingVersion: number;
 beforeAll(async () => {
   const [row] = await database().query<{ version: string }>('select version from pricing_version');
   pricingVersion = Number(row?.version);
-  const open = (): pg.Pool => createPool({
-    databaseUrl: database().databaseUrl, size: 8, applicationName: 'test', onError: () => undefined,
-  });
+  const open = (): pg.Pool =>
+    createPool({
+      databaseUrl: database().databaseUrl,
+      size: 8,
+      applicationName: 'test',
+      onError: () => undefined,
+    });
   pool = open();
   rivalPool = open();
   store = createFulfilmentStore({ pool, onMoved: () => undefined });
@@ -33,7 +42,9 @@ afterAll(() => Promise.all([pool.end(), rivalPool.end()]));
 
 async function placeOne(over: Partial<PricedOrder> = {}): Promise<number> {
   const place = createPlaceOrder({
-    pool, findOrder: () => Promise.resolve(null), onPlaced: () => undefined,
+    pool,
+    findOrder: () => Promise.resolve(null),
+    onPlaced: () => undefined,
   });
   const placed = await place(pricedOrder({ pricingVersion, ...over }));
   if (placed.verdict !== 'PLACED') throw new Error(placed.verdict);
@@ -42,12 +53,17 @@ async function placeOne(over: Partial<PricedOrder> = {}): Promise<number> {
 
 /** Lets time pass for one order: every moment kept about it lies further back. */
 async function timePasses(orderId: number, interval: string): Promise<void> {
-  await database().query(`update topup_order set next_action_at = next_action_at - $2::interval,
+  await database().query(
+    `update topup_order set next_action_at = next_action_at - $2::interval,
       lease_until = lease_until - $2::interval, retry_until = retry_until - $2::interval,
-      last_attempt_at = last_attempt_at - $2::interval where id = $1`, [orderId, interval]);
-  await database().query(`update submission set resend_after = resend_after - $2::interval,
+      last_attempt_at = last_attempt_at - $2::interval where id = $1`,
+    [orderId, interval],
+  );
+  await database().query(
+    `update submission set resend_after = resend_after - $2::interval,
       last_attempt_at = last_attempt_at - $2::interval where topup_order_id = $1`,
-  [orderId, interval]);
+    [orderId, interval],
+  );
 }
 
 async function claim(orderId: number, from = store): Promise<ClaimedOrder> {
@@ -57,9 +73,15 @@ async function claim(orderId: number, from = store): Promise<ClaimedOrder> {
   return claimed;
 }
 
-function record(order: ClaimedOrder, move: Move, over: {
-  leaseToken?: string | null; route?: number; callback?: SupplierEvent;
-} = {}): Promise<MoveResult> {
+function record(
+  order: ClaimedOrder,
+  move: Move,
+  over: {
+    leaseToken?: string | null;
+    route?: number;
+    callback?: SupplierEvent;
+  } = {},
+): Promise<MoveResult> {
   return store.recordMove({
     clientId: order.clientId,
     orderId: order.orderId,
@@ -79,7 +101,8 @@ const event = (over: Partial<SupplierEvent> = {}): SupplierEvent => ({
 });
 
 async function look(orderId: number): Promise<Record<string, unknown>> {
-  const [row] = await database().query(`select o.status, o.fulfilment_state as state, o.failure_code,
+  const [row] = await database().query(
+    `select o.status, o.fulfilment_state as state, o.failure_code,
       (select array_agg(e.type order by e.version) from topup_order_event e
         where e.topup_order_id = o.id) as events,
       (select array_agg(t.reason order by t.id) from transfer t where t.topup_order_id = o.id)
@@ -88,12 +111,15 @@ async function look(orderId: number): Promise<Record<string, unknown>> {
         as submissions,
       (select array_agg(c.kind order by c.kind) from reconciliation_case c
         where c.topup_order_id = o.id) as cases
-    from topup_order o where o.id = $1`, [orderId]);
+    from topup_order o where o.id = $1`,
+    [orderId],
+  );
   return row ?? {};
 }
 
 const balance = async (): Promise<string | undefined> =>
-  (await database().query<{ balance: string }>('select balance from wallet where id = 1'))[0]?.balance;
+  (await database().query<{ balance: string }>('select balance from wallet where id = 1'))[0]
+    ?.balance;
 
 const DELIVER: Move = { kind: 'DELIVER', receipt: null };
 const FAIL: Move = { kind: 'FAIL', failureCode: 'INVALID_RECIPIENT' };
@@ -110,8 +136,13 @@ describe('the way of an order', () => {
     const [order] = claims;
     if (order === undefined) return;
     expect(order).toMatchObject({
-      action: 'SUBMIT', supplierCode: 'sandbox-a', supplierReference: `1-${id}-1`,
-      supplierSku: 'pubg-uc-325', route: 1, hasNextRoute: false, attemptCount: 1,
+      action: 'SUBMIT',
+      supplierCode: 'sandbox-a',
+      supplierReference: `1-${id}-1`,
+      supplierSku: 'pubg-uc-325',
+      route: 1,
+      hasNextRoute: false,
+      attemptCount: 1,
     });
     expect(await record(order, { kind: 'AWAIT', nextInMs: 0 })).toBe('APPLIED');
     const asked = await claim(id);
@@ -119,9 +150,13 @@ describe('the way of an order', () => {
     expect(await record(asked, DELIVER)).toBe('APPLIED');
     expect(await record(asked, DELIVER)).toBe('NO_CHANGE');
     expect(await look(id)).toEqual({
-      status: 'DELIVERED', state: null, failure_code: null,
+      status: 'DELIVERED',
+      state: null,
+      failure_code: null,
       events: ['CREATED', 'SUBMITTED', 'DELIVERED'],
-      transfers: ['ORDER_DEBIT', 'ORDER_SALE'], submissions: ['DELIVERED'], cases: null,
+      transfers: ['ORDER_DEBIT', 'ORDER_SALE'],
+      submissions: ['DELIVERED'],
+      cases: null,
     });
   });
 
@@ -131,15 +166,23 @@ describe('the way of an order', () => {
     const order = await claim(id);
     const results = await Promise.all([
       record(order, FAIL),
-      rival.recordMove({ clientId: 1, orderId: id, route: 1, leaseToken: null, move: FAIL,
-        callback: event() }),
+      rival.recordMove({
+        clientId: 1,
+        orderId: id,
+        route: 1,
+        leaseToken: null,
+        move: FAIL,
+        callback: event(),
+      }),
       record(order, FAIL, { callback: event() }),
     ]);
     expect(results.filter((result) => result === 'APPLIED')).toHaveLength(1);
     expect(await balance()).toBe(before);
     expect(await look(id)).toMatchObject({
-      status: 'FAILED', failure_code: 'INVALID_RECIPIENT',
-      events: ['CREATED', 'SUBMITTED', 'FAILED'], transfers: ['ORDER_DEBIT', 'ORDER_REFUND'],
+      status: 'FAILED',
+      failure_code: 'INVALID_RECIPIENT',
+      events: ['CREATED', 'SUBMITTED', 'FAILED'],
+      transfers: ['ORDER_DEBIT', 'ORDER_REFUND'],
       submissions: ['NOT_APPLIED'],
     });
   });
@@ -150,12 +193,18 @@ describe('the way of an order', () => {
       charge: { amount: '4.99', currency: 'USD' },
       discountPercent: '0',
     });
-    await database().query(`update voucher set expires_at = now() - interval '1 minute'
-      where redeemed_order_id = $1`, [id]);
+    await database().query(
+      `update voucher set expires_at = now() - interval '1 minute'
+      where redeemed_order_id = $1`,
+      [id],
+    );
     await record(await claim(id), FAIL);
-    const [voucher] = await database().query(`select redeemed_order_id, state,
+    const [voucher] = await database().query(
+      `select redeemed_order_id, state,
         expires_at > now() + interval '6 days' as is_extended
-      from voucher v join topup_order o on o.voucher_id = v.id where o.id = $1`, [id]);
+      from voucher v join topup_order o on o.voucher_id = v.id where o.id = $1`,
+      [id],
+    );
     expect(voucher).toEqual({ redeemed_order_id: null, state: 'DELIVERED', is_extended: true });
   });
 
@@ -165,11 +214,18 @@ describe('the way of an order', () => {
     await record(order, { kind: 'RETRY', nextInMs: 0 });
     const again = await claim(id);
     expect(again).toMatchObject({
-      action: 'SUBMIT', supplierReference: order.supplierReference, attemptCount: 2, backoffStep: 1,
+      action: 'SUBMIT',
+      supplierReference: order.supplierReference,
+      attemptCount: 2,
+      backoffStep: 1,
     });
     await record(again, DELIVER);
-    expect((await look(id))['events'])
-      .toEqual(['CREATED', 'SUBMITTED', 'RETRY_SCHEDULED', 'DELIVERED']);
+    expect((await look(id))['events']).toEqual([
+      'CREATED',
+      'SUBMITTED',
+      'RETRY_SCHEDULED',
+      'DELIVERED',
+    ]);
   });
 
   it('goes to the second supplier only after a definite no of the first', async () => {
@@ -179,22 +235,27 @@ describe('the way of an order', () => {
     await record(order, { kind: 'NEXT_ROUTE' });
     const elsewhere = await claim(id);
     expect(elsewhere).toMatchObject({
-      action: 'SUBMIT', supplierCode: 'sandbox-b', supplierReference: `1-${id}-2`,
+      action: 'SUBMIT',
+      supplierCode: 'sandbox-b',
+      supplierReference: `1-${id}-2`,
       hasNextRoute: false,
     });
     // The first one changes its mind while the second is at it: a case, no second delivery.
-    expect(await record(order, DELIVER, { leaseToken: null, route: 1, callback: event() }))
-      .toBe('CASE_OPENED');
+    expect(await record(order, DELIVER, { leaseToken: null, route: 1, callback: event() })).toBe(
+      'CASE_OPENED',
+    );
     await record(elsewhere, DELIVER);
     expect(await look(id)).toMatchObject({
-      status: 'DELIVERED', submissions: ['NOT_APPLIED', 'DELIVERED'],
-      cases: ['SECOND_ROUTE_SUCCESS'], transfers: ['ORDER_DEBIT', 'ORDER_SALE'],
+      status: 'DELIVERED',
+      submissions: ['NOT_APPLIED', 'DELIVERED'],
+      cases: ['SECOND_ROUTE_SUCCESS'],
+      transfers: ['ORDER_DEBIT', 'ORDER_SALE'],
     });
   });
 });
 
 describe('a lease that ran out', () => {
-  it('is taken over by asking, and "not found" counts only when no send can be under way', async () => {
+  it('is taken over by asking; "not found" counts only when nothing is under way', async () => {
     const id = await placeOne();
     const dead = await claim(id);
     await timePasses(id, '4 seconds');
@@ -232,11 +293,13 @@ describe('news after the end', () => {
     const before = await balance();
     const late = (): Promise<MoveResult> =>
       record(order, DELIVER, { leaseToken: null, callback: event() });
-    expect(await Promise.all([late(), late(), late()]))
-      .toEqual(expect.arrayContaining(['CASE_OPENED', 'NO_CHANGE', 'NO_CHANGE']));
+    expect(await Promise.all([late(), late(), late()])).toEqual(
+      expect.arrayContaining(['CASE_OPENED', 'NO_CHANGE', 'NO_CHANGE']),
+    );
     expect(await balance()).toBe(before);
     expect(await look(id)).toMatchObject({
-      status: 'FAILED', cases: ['LATE_SUCCESS'],
+      status: 'FAILED',
+      cases: ['LATE_SUCCESS'],
       events: ['CREATED', 'SUBMITTED', 'FAILED', 'LATE_NEWS'],
     });
   });
@@ -251,7 +314,8 @@ describe('news after the end', () => {
     await Promise.all([reverse(), reverse()]);
     expect(await balance()).toBe(before);
     expect(await look(id)).toMatchObject({
-      status: 'DELIVERED', cases: ['REVERSAL'],
+      status: 'DELIVERED',
+      cases: ['REVERSAL'],
       events: ['CREATED', 'SUBMITTED', 'DELIVERED', 'REVERSED'],
       transfers: ['ORDER_DEBIT', 'ORDER_SALE', 'REVERSAL'],
     });
@@ -278,10 +342,13 @@ describe('a callback', () => {
     const order = await claim(id);
     const once = event({ eventId: `once-${id}` });
     expect(await record(order, DELIVER, { leaseToken: null, callback: once })).toBe('APPLIED');
-    expect(await record(order, DELIVER, { leaseToken: null, callback: once })).toBe('REPEATED_EVENT');
+    expect(await record(order, DELIVER, { leaseToken: null, callback: once })).toBe(
+      'REPEATED_EVENT',
+    );
     const other = { ...once, bodyDigest: 'another' };
-    expect(await record(order, DELIVER, { leaseToken: null, callback: other }))
-      .toBe('CONFLICTING_EVENT');
+    expect(await record(order, DELIVER, { leaseToken: null, callback: other })).toBe(
+      'CONFLICTING_EVENT',
+    );
   });
 
   it('with news that is not final is not kept while a worker holds the order', async () => {
@@ -290,8 +357,9 @@ describe('a callback', () => {
     const busy = event();
     const retry: Move = { kind: 'RETRY', nextInMs: 0 };
     expect(await record(order, retry, { leaseToken: null, callback: busy })).toBe('STALE_LEASE');
-    expect(await database().query('select 1 from callback where event_id = $1', [busy.eventId]))
-      .toEqual([]);
+    expect(
+      await database().query('select 1 from callback where event_id = $1', [busy.eventId]),
+    ).toEqual([]);
     await record(order, DELIVER);
   });
 });
@@ -301,11 +369,14 @@ describe('cancelling', () => {
     const ids = await Promise.all(Array.from({ length: 20 }, () => placeOne()));
     const cancels = ids.map(async (id) => {
       const { rows } = await rivalPool.query<{ result: string }>(
-        'select cancel_order(1, $1) as result', [id]);
+        'select cancel_order(1, $1) as result',
+        [id],
+      );
       return rows[0]?.result === 'CANCELLED' ? id : null;
     });
     const [claimed, cancelled] = await Promise.all([
-      store.claimOrders({ limit: 100, closedSuppliers: [] }), Promise.all(cancels),
+      store.claimOrders({ limit: 100, closedSuppliers: [] }),
+      Promise.all(cancels),
     ]);
     const won = new Set(cancelled.filter((id) => id !== null));
     const taken = new Set(claimed.map((order) => order.orderId));
@@ -322,7 +393,9 @@ describe('cancelling', () => {
     expect(results.map(({ rows }) => rows[0]?.result)).toEqual(['CANCELLED', 'CANCELLED']);
     expect(await balance()).toBe(before);
     expect((await look(id))['events']).toEqual(['CREATED', 'CANCELLED']);
-    const { rows } = await pool.query<{ result: string }>('select cancel_order(2, $1) as result', [id]);
+    const { rows } = await pool.query<{ result: string }>('select cancel_order(2, $1) as result', [
+      id,
+    ]);
     expect(rows[0]?.result).toBe('UNKNOWN_ORDER');
   });
 });
@@ -331,9 +404,13 @@ describe('one submission at most', () => {
   it('is, or may be, effective', async () => {
     const id = await placeOne({ variantId: 3, variantName: '660 UC' });
     const order = await claim(id);
-    await expect(database().query(`insert into submission (client_id, topup_order_id, route,
-      supplier_id, state, resend_after) values (1, $1, 2, 2, 'INTENT', now())`, [id]))
-      .rejects.toMatchObject({ constraint: 'submission_effective' });
+    await expect(
+      database().query(
+        `insert into submission (client_id, topup_order_id, route,
+      supplier_id, state, resend_after) values (1, $1, 2, 2, 'INTENT', now())`,
+        [id],
+      ),
+    ).rejects.toMatchObject({ constraint: 'submission_effective' });
     await record(order, DELIVER);
   });
 });

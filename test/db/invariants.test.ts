@@ -234,16 +234,17 @@ const PLANTED: readonly (readonly [says: string, plant: string, broken: readonly
   // Mail
   ['a terminal mail that nobody owes', 'delete from email_outbox where topup_order_id = 2',
     ['terminal-mail']],
-  ['a terminal mail twice', `insert into email_outbox values
-    (900, 2, 'DELIVERED', ${ADDRESS})`, ['terminal-mail']],
+  ['a terminal mail twice', `alter table email_outbox drop constraint email_outbox_pkey;
+    insert into email_outbox select * from email_outbox where topup_order_id = 2`,
+  ['unique-guards', 'terminal-mail']],
   ['a terminal mail to another address',
     `update email_outbox set address = ${ADDRESS} where topup_order_id = 2`, ['terminal-mail']],
   ['a terminal mail that tells another status',
     "update email_outbox set status = 'FAILED' where topup_order_id = 2", ['terminal-mail']],
   ['a mail of a PENDING order', `insert into email_outbox values
     (900, 1, 'PENDING', 'pending@example.com')`, ['terminal-mail']],
-  ['a mail that nobody asked for', `insert into email_outbox values
-    (900, 9, 'DELIVERED', ${ADDRESS})`, ['terminal-mail']],
+  ['a mail of an end that never came', `insert into email_outbox values
+    (900, 1, 'DELIVERED', ${ADDRESS})`, ['terminal-mail']],
 ];
 
 let database: TestDatabase;

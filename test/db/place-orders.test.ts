@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
@@ -17,32 +17,45 @@ let pricingVersion: number;
 beforeAll(async () => {
   const [row] = await database().query<{ version: string }>('select version from pricing_version');
   pricingVersion = Number(row?.version);
-  pools = [1, 2].map(() => createPool({
-    databaseUrl: database().databaseUrl, size: 16, applicationName: 'test', onError: () => undefined,
-  }));
-  const placers = pools.map((pool) => createPlaceOrder({
-    pool, findOrder: () => Promise.resolve(null), onPlaced: () => undefined,
-  }));
+  pools = [1, 2].map(() =>
+    createPool({
+      databaseUrl: database().databaseUrl,
+      size: 16,
+      applicationName: 'test',
+      onError: () => undefined,
+    }),
+  );
+  const placers = pools.map((pool) =>
+    createPlaceOrder({
+      pool,
+      findOrder: () => Promise.resolve(null),
+      onPlaced: () => undefined,
+    }),
+  );
   [place, placeElsewhere] = placers as [typeof place, typeof place];
 });
 afterAll(() => Promise.all(pools.map((pool) => pool.end())));
 
 const balance = async (walletId: number): Promise<string | undefined> =>
-  (await database().query<{ balance: string }>('select balance from wallet where id = $1', [walletId]))[0]
-    ?.balance;
+  (
+    await database().query<{ balance: string }>('select balance from wallet where id = $1', [
+      walletId,
+    ])
+  )[0]?.balance;
 
 const verdicts = (placements: readonly Placement[]): Record<string, number> => {
   const counted = Object.groupBy(placements, (placement) => placement.verdict);
   return Object.fromEntries(Object.entries(counted).map(([key, all]) => [key, all.length]));
 };
 
-const voucherOrder = (code: string, over: Partial<PricedOrder> = {}): PricedOrder => pricedOrder({
-  pricingVersion,
-  funding: { kind: 'VOUCHER', codeHash: hashVoucherCode(code.replaceAll('-', '')) },
-  discountPercent: '0',
-  charge: { amount: '4.99', currency: 'USD' },
-  ...over,
-});
+const voucherOrder = (code: string, over: Partial<PricedOrder> = {}): PricedOrder =>
+  pricedOrder({
+    pricingVersion,
+    funding: { kind: 'VOUCHER', codeHash: hashVoucherCode(code.replaceAll('-', '')) },
+    discountPercent: '0',
+    charge: { amount: '4.99', currency: 'USD' },
+    ...over,
+  });
 
 describe('placing orders', () => {
   it('debits once and tells the order as it stands in the table', async () => {
@@ -56,59 +69,78 @@ describe('placing orders', () => {
       [placed.order.id],
     );
     expect(row).toEqual({
-      status: 'PENDING', charge: '4.7405', amount: '4.7405', balance_after: '9995.2595', is_its: true,
+      status: 'PENDING',
+      charge: '4.7405',
+      amount: '4.7405',
+      balance_after: '9995.2595',
+      is_its: true,
     });
   });
 
   it('gives fifty rivals from two processes exactly the ten that fit', async () => {
     await setBalance(database(), { clientId: 2, walletId: 4, to: '49.9' });
-    const order = (): PricedOrder => pricedOrder({
-      pricingVersion,
-      clientId: 2,
-      funding: { kind: 'WALLET', walletId: 4 },
-      discountPercent: '0',
-      charge: { amount: '4.99', currency: 'USD' },
-    });
-    const placements = await Promise.all(Array.from({ length: 50 }, (_, index) =>
-      (index % 2 === 0 ? place : placeElsewhere)(order())));
+    const order = (): PricedOrder =>
+      pricedOrder({
+        pricingVersion,
+        clientId: 2,
+        funding: { kind: 'WALLET', walletId: 4 },
+        discountPercent: '0',
+        charge: { amount: '4.99', currency: 'USD' },
+      });
+    const placements = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? place : placeElsewhere)(order())),
+    );
     expect(verdicts(placements)).toEqual({ PLACED: 10, INSUFFICIENT_FUNDS: 40 });
     expect(await balance(4)).toBe('0.0000');
   });
 
   it('gives one of twenty equal references from two processes, and debits once', async () => {
     const before = Number(await balance(1));
-    const placements = await Promise.all(Array.from({ length: 20 }, (_, index) =>
-      (index % 2 === 0 ? place : placeElsewhere)(
-        pricedOrder({ pricingVersion, clientReference: 'SAME' }),
-      )));
+    const placements = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        (index % 2 === 0 ? place : placeElsewhere)(
+          pricedOrder({ pricingVersion, clientReference: 'SAME' }),
+        ),
+      ),
+    );
     expect(verdicts(placements)).toEqual({ PLACED: 1, DUPLICATE: 19 });
     expect(Number(await balance(1))).toBeCloseTo(before - 4.7405, 4);
   });
 
   it('frees what the loser of a reference would have paid, in the same call', async () => {
     await setBalance(database(), { clientId: 2, walletId: 4, to: '6' });
-    const order = (reference: string, amount: string): PricedOrder => pricedOrder({
-      pricingVersion,
-      clientId: 2,
-      clientReference: reference,
-      funding: { kind: 'WALLET', walletId: 4 },
-      discountPercent: '0',
-      faceValue: { amount, currency: 'USD' },
-      charge: { amount, currency: 'USD' },
-    });
+    const order = (reference: string, amount: string): PricedOrder =>
+      pricedOrder({
+        pricingVersion,
+        clientId: 2,
+        clientReference: reference,
+        funding: { kind: 'WALLET', walletId: 4 },
+        discountPercent: '0',
+        faceValue: { amount, currency: 'USD' },
+        charge: { amount, currency: 'USD' },
+      });
     // The first goes alone; the other four wait for it and then go together.
     const placements = await Promise.all([
-      place(order('FIRST', '1')), place(order('TWICE', '3')), place(order('TWICE', '1')),
-      place(order('BIG', '9')), place(order('SMALL', '2')),
+      place(order('FIRST', '1')),
+      place(order('TWICE', '3')),
+      place(order('TWICE', '1')),
+      place(order('BIG', '9')),
+      place(order('SMALL', '2')),
     ]);
-    expect(placements.map((each) => each.verdict))
-      .toEqual(['PLACED', 'PLACED', 'DUPLICATE', 'INSUFFICIENT_FUNDS', 'PLACED']);
+    expect(placements.map((each) => each.verdict)).toEqual([
+      'PLACED',
+      'PLACED',
+      'DUPLICATE',
+      'INSUFFICIENT_FUNDS',
+      'PLACED',
+    ]);
     expect(await balance(4)).toBe('0.0000');
   });
 
   it('gives one of two rivals the voucher and leaves no trace of the other', async () => {
     const placements = await Promise.all([
-      place(voucherOrder('DEMO-0499-AAAA')), placeElsewhere(voucherOrder('DEMO-0499-AAAA')),
+      place(voucherOrder('DEMO-0499-AAAA')),
+      placeElsewhere(voucherOrder('DEMO-0499-AAAA')),
       place(voucherOrder('DEMO-0499-AAAA')),
     ]);
     expect(verdicts(placements)).toEqual({ PLACED: 1, VOUCHER_INVALID: 2 });
@@ -130,11 +162,13 @@ describe('placing orders', () => {
   it('refuses a price of another version, but tells a duplicate first', async () => {
     const stale = { pricingVersion: pricingVersion - 1 };
     expect((await place(pricedOrder(stale))).verdict).toBe('STALE');
-    expect((await place(pricedOrder({ ...stale, clientReference: 'SAME' }))).verdict)
-      .toBe('DUPLICATE');
+    expect((await place(pricedOrder({ ...stale, clientReference: 'SAME' }))).verdict).toBe(
+      'DUPLICATE',
+    );
     const past = new Date(Date.now() - 1000).toISOString();
-    expect((await place(pricedOrder({ pricingVersion, priceValidUntil: past }))).verdict)
-      .toBe('STALE');
+    expect((await place(pricedOrder({ pricingVersion, priceValidUntil: past }))).verdict).toBe(
+      'STALE',
+    );
   });
 
   it('refuses a frozen wallet', async () => {
@@ -151,14 +185,15 @@ describe('placing orders', () => {
 
   it('lets a postpaid wallet down to its credit limit and no further', async () => {
     await database().query("update wallet set type = 'POSTPAID', credit_limit = 10 where id = 5");
-    const order = (amount: string): PricedOrder => pricedOrder({
-      pricingVersion,
-      clientId: 3,
-      funding: { kind: 'WALLET', walletId: 5 },
-      faceValue: { amount, currency: 'EUR' },
-      charge: { amount, currency: 'EUR' },
-      discountPercent: '0',
-    });
+    const order = (amount: string): PricedOrder =>
+      pricedOrder({
+        pricingVersion,
+        clientId: 3,
+        funding: { kind: 'WALLET', walletId: 5 },
+        faceValue: { amount, currency: 'EUR' },
+        charge: { amount, currency: 'EUR' },
+        discountPercent: '0',
+      });
     expect((await place(order('110.0001'))).verdict).toBe('INSUFFICIENT_FUNDS');
     expect((await place(order('110'))).verdict).toBe('PLACED');
     expect(await balance(5)).toBe('-10.0000');
@@ -166,10 +201,14 @@ describe('placing orders', () => {
   });
 
   it('never lets rivals over the same wallets wait for each other in a circle', async () => {
-    const wallets = [[1, '1'], [1, '2'], [1, '3']] as const;
+    const wallets = [
+      [1, '1'],
+      [1, '2'],
+      [1, '3'],
+    ] as const;
     const currencies = { 1: 'USD', 2: 'EUR', 3: 'JPY' } as const;
     const orders = Array.from({ length: 120 }, (_, index) => {
-      const walletId = ((index * 7) % 3 + 1) as 1 | 2 | 3;
+      const walletId = (((index * 7) % 3) + 1) as 1 | 2 | 3;
       return pricedOrder({
         pricingVersion,
         clientReference: `CIRCLE-${index % 100}`,
@@ -177,8 +216,9 @@ describe('placing orders', () => {
         charge: { amount: '1', currency: currencies[walletId] },
       });
     });
-    const placements = await Promise.all(orders.map((order, index) =>
-      (index % 2 === 0 ? place : placeElsewhere)(order)));
+    const placements = await Promise.all(
+      orders.map((order, index) => (index % 2 === 0 ? place : placeElsewhere)(order)),
+    );
     expect(verdicts(placements)).toEqual({ PLACED: 100, DUPLICATE: 20 });
     expect(wallets).toHaveLength(3);
   });
@@ -188,7 +228,10 @@ describe('a connection that dies during COMMIT', () => {
   it('finds what it placed by the request id and debits once', async () => {
     const before = Number(await balance(1));
     const pool = createPool({
-      databaseUrl: database().databaseUrl, size: 2, applicationName: 'cut', onError: () => undefined,
+      databaseUrl: database().databaseUrl,
+      size: 2,
+      applicationName: 'cut',
+      onError: () => undefined,
     });
     const findOrder = async (clientId: number, orderId: number): Promise<never> => {
       throw Object.assign(new Error('found'), { found: { clientId, orderId } });
@@ -199,15 +242,18 @@ describe('a connection that dies during COMMIT', () => {
     Object.assign(pool, {
       query: async (config: unknown) => {
         const answer = await query(config);
-        if (cuts++ === 0) throw Object.assign(new Error('Connection terminated'), { code: '08006' });
+        if (cuts++ === 0)
+          throw Object.assign(new Error('Connection terminated'), { code: '08006' });
         return answer;
       },
     });
     const placeCut = createPlaceOrder({ pool, findOrder, onPlaced: () => undefined });
-    const lost = await placeCut(pricedOrder({ pricingVersion, clientReference: 'CUT' }))
-      .catch((error: unknown) => error as { found: { orderId: number } });
+    const lost = await placeCut(pricedOrder({ pricingVersion, clientReference: 'CUT' })).catch(
+      (error: unknown) => error as { found: { orderId: number } },
+    );
     const [row] = await database().query<{ id: string }>(
-      "select id from topup_order where client_reference = 'CUT'");
+      "select id from topup_order where client_reference = 'CUT'",
+    );
     expect(lost).toMatchObject({ found: { clientId: 1, orderId: Number(row?.id) } });
     expect(Number(await balance(1))).toBeCloseTo(before - 4.7405, 4);
     await pool.end();
@@ -217,12 +263,12 @@ describe('a connection that dies during COMMIT', () => {
 describe("the program's role", () => {
   it.each([
     'update wallet set balance = 0',
-    "update transfer set amount = 1",
+    'update transfer set amount = 1',
     'delete from transfer',
     'update topup_order_event set version = 2',
     'delete from topup_order_event',
-    "insert into transfer (client_id, reason, debit_account, credit_account, wallet_id, amount,"
-      + " currency, balance_after) values (1, 'FUNDING', 'EXTERNAL', 'WALLET', 1, 1, 'USD', 1)",
+    'insert into transfer (client_id, reason, debit_account, credit_account, wallet_id, amount,' +
+      " currency, balance_after) values (1, 'FUNDING', 'EXTERNAL', 'WALLET', 1, 1, 'USD', 1)",
     'create table mine (id int)',
     "select end_order(o, 'FAILED', 'UNKNOWN', null) from topup_order o",
   ])('may not: %s', async (sql) => {

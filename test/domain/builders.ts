@@ -174,6 +174,8 @@ export function claimedOrder(over: Partial<ClaimedOrder> = {}): ClaimedOrder {
     resendInMs: 0,
     canBeQueried: true,
     dedupesByReference: true,
+    wasAccepted: false,
+    claimedAtMs: 0,
     ...over,
   };
 }
@@ -211,6 +213,8 @@ export function topupOrder(over: Partial<TopupOrder> = {}): TopupOrder {
     receipt: null,
     createdAt: new Date('2026-05-19T14:30:00Z'),
     completedAt: null,
+    expectedBy: null,
+    notificationEmail: null,
     ...over,
   };
 }

@@ -130,7 +130,8 @@ describe('pickVariant refuses', () => {
       '5000, 6000'],
     ['nearer to a fixed amount than to a step',
       [airtime, variant({ id: 3, fixedAmounts: ['10.75'] })], '10.5', '10, 10.75'],
-    ['by value and not by text', [variant({ id: 1, fixedAmounts: ['9', '100'] })], '50', '9, 100'],
+    ['by value and not by text',
+      [variant({ id: 1, fixedAmounts: ['1000', '9', '200', '10'] })], '50', '10, 200'],
     ['in a range of one amount', [variant({ id: 1, range: range('5', '5', '1') })], '6', '5'],
   ])('an amount %s and names the nearest', (_case, variants, amount, nearest) => {
     const { code, message, problems } = refusalOf(variants, { amount });

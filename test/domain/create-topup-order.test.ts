@@ -32,7 +32,7 @@ function story(of: {
   const { placed = topupOrder(), existing = null, pricing = snapshot(), sleep = never } = of;
   const verdicts = [...of.verdicts ?? ['PLACED' as const]];
   const orders: PricedOrder[] = [];
-  const store: Store = {
+  const store: Partial<Store> = {
     pricing: () => pricing,
     refreshPricing: async () => pricing,
     async placeOrder(order) {
@@ -41,15 +41,13 @@ function story(of: {
       return verdict === 'PLACED' ? { verdict, order: placed } : { verdict };
     },
     findOrderByReference: async () => existing,
-    findOrder: unused, findOrdersByIds: unused, cancelOrder: unused, findWalletsByIds: unused,
-    findTransfersByIds: unused, findOrderEvents: unused,
   };
   const feed: OrderFeed = {
     snapshot: unused, watchOrder: unused,
     untilTerminal: async () => ({ ...placed, status: 'DELIVERED' }),
   };
   const deps: CreateTopupOrder = {
-    store,
+    store: store as Store,
     feed,
     hashingKey: HASHING_KEY,
     inlineWaitMs: 5000,
@@ -227,10 +225,12 @@ describe('findProduct', () => {
 });
 
 describe('cancelTopupOrder', () => {
-  const cancel = (found: TopupOrder | null, result: 'CANCELLED' | 'NOT_CANCELLABLE') =>
-    cancelTopupOrder(1, 9123456, {
-      store: { findOrder: async () => found, cancelOrder: async () => result } as unknown as Store,
-    });
+  const cancel = (found: TopupOrder | null, result: 'CANCELLED' | 'NOT_CANCELLABLE') => {
+    const store: Partial<Store> = {
+      findOrder: async () => found, cancelOrder: async () => result,
+    };
+    return cancelTopupOrder(1, 9123456, { store: store as Store });
+  };
 
   test('answers the order as it stands afterwards', async () => {
     const order = topupOrder({ status: 'CANCELLED' });

@@ -282,7 +282,8 @@ describe('receiveCallback', () => {
   test.each<readonly [string, Outcome, Move]>([
     ['delivers', DELIVERED, { kind: 'DELIVER', receipt: { pin: '1234' } }],
     ['fails', failed('UNKNOWN'), { kind: 'FAIL', failureCode: 'UNKNOWN' }],
-    ['retries', failed('OPERATOR_UNAVAILABLE'), { kind: 'RETRY', nextInMs: STEP_MS }],
+    ['asks before it sends again', failed('OPERATOR_UNAVAILABLE'),
+      { kind: 'ASK_AGAIN', nextInMs: 0 }],
     ['reverses', REVERSED, { kind: 'REVERSE' }],
     ['only notes that the order was accepted', ACCEPTED, { kind: 'NONE' }],
     ['only notes what it does not understand', UNKNOWN, { kind: 'NONE' }],

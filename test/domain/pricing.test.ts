@@ -135,5 +135,8 @@ describe('discountPercent', () => {
     const plain = variant({ id: 9, productId: 5001 });
     const discounts = [ofCategory, ofClient];
     expect(discountPercent(client({ discounts }), airtel, plain)).toBe('5');
+    // The client's own row names no category either: that is not the category's.
+    const withType = [...discounts, ofType];
+    expect(discountPercent(client({ discounts: withType }), airtel, plain)).toBe('4');
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
-  FAILURE_CODES, FAILURES, failureReason, isTerminal, PENDING_REASONS, pendingReason,
+  FAILURE_CODES, FAILURES, failureReason, isTerminal, nextAttemptAt, PENDING_REASONS, pendingReason,
   RECOMMENDED_ACTIONS, statusText, TOPUP_ORDER_STATUSES, type FailureCode, type FulfilmentState,
 } from '../../src/domain/topup-order.ts';
 
@@ -83,6 +83,18 @@ describe('failureReason', () => {
 describe('isTerminal', () => {
   test('is said of every status but PENDING', () => {
     expect(TOPUP_ORDER_STATUSES.filter(isTerminal)).toEqual(['DELIVERED', 'FAILED', 'CANCELLED']);
+  });
+});
+
+describe('nextAttemptAt', () => {
+  const nextActionAt = new Date('2026-05-19T14:30:05Z');
+
+  test.each([
+    ['when it is due', 'RETRY_WAIT', nextActionAt, nextActionAt],
+    ['nothing while it is being made', 'SUBMITTING', nextActionAt, null],
+    ['nothing once the order is terminal', null, null, null],
+  ] as const)('is %s', (_case, fulfilmentState, due, expected) => {
+    expect(nextAttemptAt({ fulfilmentState, nextActionAt: due })).toBe(expected);
   });
 });
 

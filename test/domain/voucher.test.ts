@@ -12,7 +12,8 @@ describe('normaliseVoucherCode', () => {
   });
 
   test.each([
-    [''], ['   '], ['-- --'], ['abc'], ['a-b-c'], ['x'.repeat(65)], ['code\u0000code'], ['كود-١٢٣٤'],
+    [''], ['   '], ['-- --'], ['abc'], ['a-b-c'], ['x'.repeat(65)], ['code\u0000code'],
+    ['كود-١٢٣٤'],
   ])('finds no code in %j', (code) => {
     expect(normaliseVoucherCode(code)).toBeNull();
   });

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { doors, rest, untilTerminal, type CreateRequest, type ToldOrder } from '../support/doors.ts';
+import {
+  doors,
+  rest,
+  untilTerminal,
+  type CreateRequest,
+  type ToldOrder,
+} from '../support/doors.ts';
 import { useWorld } from '../support/world.ts';
 
 const world = useWorld();
@@ -14,7 +20,8 @@ interface LogLine {
 async function supplierLog(orderId: number): Promise<readonly LogLine[]> {
   const response = await fetch(`${world().sandboxUrl}/log`);
   const lines = (await response.text()).split('\n').filter((line) => line !== '');
-  return lines.map((line) => JSON.parse(line) as LogLine)
+  return lines
+    .map((line) => JSON.parse(line) as LogLine)
     .filter((line) => line.supplierReference.startsWith(`1-${orderId}-`));
 }
 
@@ -25,7 +32,9 @@ async function create(request: CreateRequest): Promise<ToldOrder> {
 }
 
 const game = (ending: string): CreateRequest => ({
-  product_id: 4218, amount: '4.99', input_data: { player_id: `5123456${ending}`, server: 'asia' },
+  product_id: 4218,
+  amount: '4.99',
+  input_data: { player_id: `5123456${ending}`, server: 'asia' },
 });
 
 const end = (order: ToldOrder): Promise<ToldOrder> =>
@@ -44,7 +53,20 @@ async function eventually(check: () => Promise<void>): Promise<void> {
   }
 }
 
-const DELIVERED = ['000', '001', '005', '007', '020', '021', '023', '024', '026', '100', '099', '777'];
+const DELIVERED = [
+  '000',
+  '001',
+  '005',
+  '007',
+  '020',
+  '021',
+  '023',
+  '024',
+  '026',
+  '100',
+  '099',
+  '777',
+];
 const FAILED: readonly [ending: string, code: string, isUserFixable: boolean][] = [
   ['002', 'INVALID_RECIPIENT', true],
   ['003', 'RECIPIENT_BARRED', false],
@@ -71,7 +93,10 @@ describe.concurrent('a recipient ending in', () => {
   it.each(FAILED)('%s fails as %s and is refunded', async (ending, failureCode, isUserFixable) => {
     const order = await end(await create(game(ending)));
     expect(order).toMatchObject({
-      status: 'FAILED', failureCode, isUserFixable, refundAmount: '4.7405',
+      status: 'FAILED',
+      failureCode,
+      isUserFixable,
+      refundAmount: '4.7405',
     });
     expect((await supplierLog(order.id)).filter((line) => line.effective)).toHaveLength(0);
   });
@@ -90,12 +115,16 @@ describe.concurrent('a recipient ending in', () => {
     expect(order).toMatchObject({ status: 'FAILED', failureCode: 'UNKNOWN' });
     await eventually(async () => {
       const cases = await world().database.query(
-        'select kind from reconciliation_case where topup_order_id = $1', [order.id]);
+        'select kind from reconciliation_case where topup_order_id = $1',
+        [order.id],
+      );
       expect(cases).toEqual([{ kind: 'LATE_SUCCESS' }]);
     });
     for (const door of doors) {
-      expect(await door.find(world(), 1, order.id))
-        .toMatchObject({ status: 'FAILED', refundAmount: '4.7405' });
+      expect(await door.find(world(), 1, order.id)).toMatchObject({
+        status: 'FAILED',
+        refundAmount: '4.7405',
+      });
     }
     expect((await supplierLog(order.id)).filter((line) => line.effective)).toHaveLength(1);
   });
@@ -105,7 +134,9 @@ describe.concurrent('a recipient ending in', () => {
     expect(order.status).toBe('DELIVERED');
     await eventually(async () => {
       const credits = await world().database.query(
-        "select amount from transfer where topup_order_id = $1 and reason = 'REVERSAL'", [order.id]);
+        "select amount from transfer where topup_order_id = $1 and reason = 'REVERSAL'",
+        [order.id],
+      );
       expect(credits).toEqual([{ amount: '4.7405' }]);
     });
     expect(await rest.find(world(), 1, order.id)).toMatchObject({ status: 'DELIVERED' });
@@ -118,9 +149,13 @@ describe.concurrent('a recipient ending in', () => {
     expect(effects.map((line) => line.supplierReference)).toEqual([`1-${order.id}-2`]);
   });
 
-  it('12 on a variant with one supplier shows in the request where it is fulfilled there', async () => {
-    expect(await create({
-      product_id: 4219, amount: '1.99', input_data: { player_id: '51234512', zone_id: '1234' },
-    })).toMatchObject({ status: 'FAILED', failureCode: 'PRODUCT_UNAVAILABLE' });
+  it('12 shows in the answer of a product that is fulfilled in the request', async () => {
+    expect(
+      await create({
+        product_id: 4219,
+        amount: '1.99',
+        input_data: { player_id: '51234512', zone_id: '1234' },
+      }),
+    ).toMatchObject({ status: 'FAILED', failureCode: 'PRODUCT_UNAVAILABLE' });
   });
 });

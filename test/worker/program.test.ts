@@ -4,7 +4,13 @@ import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { findViolations } from '../../src/db/invariants.ts';
 import type { DemoFacts } from '../../src/demo/demo-file.ts';
-import { freePort, makeDataDir, removeDataDir, startProgram, type Program } from '../support/program.ts';
+import {
+  freePort,
+  makeDataDir,
+  removeDataDir,
+  startProgram,
+  type Program,
+} from '../support/program.ts';
 
 const started: Program[] = [];
 const folders: string[] = [];
@@ -22,7 +28,9 @@ function newFolder(): string {
   return folder;
 }
 
-async function start(env: Readonly<Record<string, string>>): Promise<Program & { facts: DemoFacts }> {
+async function start(
+  env: Readonly<Record<string, string>>,
+): Promise<Program & { facts: DemoFacts }> {
   const program = startProgram(env);
   started.push(program);
   return { ...program, facts: await program.ready };
@@ -37,14 +45,17 @@ async function place(facts: DemoFacts, reference: string, player: string): Promi
   const response = await fetch(`${facts.baseUrl}/api/v1/topups/orders`, {
     method: 'POST',
     headers: {
-      'content-type': 'application/json', authorization: `Bearer ${facts.clients[0]?.token}`,
+      'content-type': 'application/json',
+      authorization: `Bearer ${facts.clients[0]?.token}`,
     },
     body: JSON.stringify({
-      product_id: 4218, amount: 4.99, input_data: { player_id: player, server: 'asia' },
+      product_id: 4218,
+      amount: 4.99,
+      input_data: { player_id: player, server: 'asia' },
       client_reference: reference,
     }),
   });
-  return response.status === 200 ? response.json() as Promise<Placed> : null;
+  return response.status === 200 ? (response.json() as Promise<Placed>) : null;
 }
 
 interface Row {
@@ -56,7 +67,8 @@ interface Row {
 
 async function ordersOf(database: pg.Client): Promise<readonly Row[]> {
   const { rows } = await database.query<Row>(
-    'select id, client_reference, status, recipient from topup_order order by id');
+    'select id, client_reference, status, recipient from topup_order order by id',
+  );
   return rows;
 }
 
@@ -64,8 +76,14 @@ describe('the program', () => {
   it('reports every wrong variable at once and opens no port', async () => {
     const program = startProgram({ PORT: 'abc', ROLE: 'boss', DATABASE_URL: 'mysql://x' });
     expect(await program.exited).toEqual({ code: 1, signal: null });
-    for (const name of ['PORT', 'ROLE', 'DATABASE_URL', 'TOKEN_SIGNING_KEY', 'KEY_HASHING_KEY',
-      'SUPPLIER_SIGNING_KEYS']) {
+    for (const name of [
+      'PORT',
+      'ROLE',
+      'DATABASE_URL',
+      'TOKEN_SIGNING_KEY',
+      'KEY_HASHING_KEY',
+      'SUPPLIER_SIGNING_KEYS',
+    ]) {
       expect(program.output()).toMatch(new RegExp(`- ${name} .*(e\\.g\\.|each key)`));
     }
   });
@@ -89,10 +107,15 @@ describe('the program', () => {
     await database.connect();
     try {
       // Every order is there that was acknowledged, under its reference, and ends by its recipient.
-      await expect.poll(async () => {
-        const pending = (await ordersOf(database)).filter((row) => row.status === 'PENDING');
-        return pending.length;
-      }, { timeout: 40_000, interval: 100 }).toBe(0);
+      await expect
+        .poll(
+          async () => {
+            const pending = (await ordersOf(database)).filter((row) => row.status === 'PENDING');
+            return pending.length;
+          },
+          { timeout: 40_000, interval: 100 },
+        )
+        .toBe(0);
       const rows = await ordersOf(database);
       const byReference = new Map(rows.map((row) => [row.client_reference, row]));
       for (const placed of acknowledged) {
@@ -104,7 +127,8 @@ describe('the program', () => {
       }
       await expectOneEffectEach(second.facts, rows);
       const violations = await findViolations(
-        async (sql) => (await database.query<object>(sql)).rows);
+        async (sql) => (await database.query<object>(sql)).rows,
+      );
       expect(violations).toEqual([]);
     } finally {
       await database.end();
@@ -124,8 +148,9 @@ describe('the program', () => {
     expect(await place(facts, 'BEFORE', '5123456000')).not.toBeNull();
     const [pid] = readFileSync(join(env.DATA_DIR, 'postgres/postmaster.pid'), 'utf8').split('\n');
     process.kill(Number(pid), 'SIGKILL');
-    await expect.poll(() => place(facts, 'AFTER', '5123456000').catch(() => null),
-      { timeout: 15_000 }).not.toBeNull();
+    await expect
+      .poll(() => place(facts, 'AFTER', '5123456000').catch(() => null), { timeout: 15_000 })
+      .not.toBeNull();
     expect(await place(facts, 'BEFORE', '5123456000')).toBeNull();
   }, 40_000);
 
@@ -141,12 +166,17 @@ describe('the program', () => {
     expect([idA, idB]).toEqual([1, 1]);
     // Copy A has no worker of its own: one that joins its database takes its order on.
     await start({
-      ...quiet, PORT: String(portC), DATA_DIR: newFolder(), ROLE: 'worker', DEMO: '1',
+      ...quiet,
+      PORT: String(portC),
+      DATA_DIR: newFolder(),
+      ROLE: 'worker',
+      DEMO: '1',
       DATABASE_URL: copyA.facts.databaseUrl,
     }).catch(() => undefined);
     const database = new pg.Client(copyA.facts.databaseUrl);
     await database.connect();
-    await expect.poll(async () => (await ordersOf(database))[0]?.status, { timeout: 15_000 })
+    await expect
+      .poll(async () => (await ordersOf(database))[0]?.status, { timeout: 15_000 })
       .toBe('DELIVERED');
     await database.end();
   }, 60_000);
@@ -155,12 +185,18 @@ describe('the program', () => {
 /** The supplier's own log: nothing delivered twice, nothing delivered that failed. */
 async function expectOneEffectEach(facts: DemoFacts, rows: readonly Row[]): Promise<void> {
   const text = await (await fetch(`${facts.supplierUrl}/log`)).text();
-  const lines = text.split('\n').filter((line) => line !== '')
+  const lines = text
+    .split('\n')
+    .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as { supplierReference: string; effective: boolean });
-  const effects = Map.groupBy(lines.filter((line) => line.effective),
-    (line) => line.supplierReference.split('-')[1] ?? '');
+  const effects = Map.groupBy(
+    lines.filter((line) => line.effective),
+    (line) => line.supplierReference.split('-')[1] ?? '',
+  );
   for (const row of rows) {
-    expect([row.id, effects.get(row.id)?.length ?? 0])
-      .toEqual([row.id, row.status === 'DELIVERED' ? 1 : 0]);
+    expect([row.id, effects.get(row.id)?.length ?? 0]).toEqual([
+      row.id,
+      row.status === 'DELIVERED' ? 1 : 0,
+    ]);
   }
 }

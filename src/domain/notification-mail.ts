@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import type { Mail } from './mail.ts';
+import { failureReason, type TopupOrder } from './topup-order.ts';
+
+/** Longer subjects are cut off by mail programs anyway; characters. */
+const SUBJECT_LENGTH_MAX = 120;
+/** What is left to see of a recipient, and of nothing shorter than twice that. */
+const SHOWN_DIGITS = 4;
+
+/**
+ * The mail that tells how an order ended: the same for the same order and address, whenever it is
+ * made. Receipts, PINs and voucher codes never stand in it.
+ */
+export function notificationMail(order: TopupOrder, address: string): Mail {
+  const { headline, says } = wordsOf(order);
+  const facts = factsOf(order);
+  const name = `${order.productName}, ${order.variantName}`;
+  return {
+    to: address,
+    subject: oneLine(`${headline}: ${name}`).slice(0, SUBJECT_LENGTH_MAX).toWellFormed(),
+    text: renderText(says, facts),
+    html: renderHtml(headline, says, facts),
+    key: mailKey(order, address),
+  };
+}
+
+interface Words {
+  readonly headline: string;
+  readonly says: readonly string[];
+}
+
+function wordsOf(order: TopupOrder): Words {
+  switch (order.status) {
+    case 'DELIVERED':
+      return { headline: 'Top-up delivered', says: ['Your top-up was delivered.'] };
+    case 'FAILED':
+      return {
+        headline: 'Top-up not delivered',
+        says: [failureReason(order) ?? 'The top-up could not be delivered.', refundWords(order)],
+      };
+    case 'CANCELLED':
+      return {
+        headline: 'Order cancelled and refunded',
+        says: ['Your order was cancelled.', refundWords(order)],
+      };
+    case 'PENDING':
+      throw new Error('A PENDING order owes no mail');
+  }
+}
+
+function refundWords({ fundingSource, charge }: TopupOrder): string {
+  return fundingSource === 'VOUCHER'
+    ? 'The voucher that paid for it can be redeemed again.'
+    : `${charge.amount} ${charge.currency} were refunded to the wallet that paid for it.`;
+}
+
+type Fact = readonly [label: string, value: string];
+
+function factsOf(order: TopupOrder): readonly Fact[] {
+  const facts: Fact[] = [['Product', order.productName], ['Variant', order.variantName]];
+  if (order.clientReference !== null) facts.push(['Reference', order.clientReference]);
+  facts.push(['Order', String(order.id)]);
+  const [recipient] = Object.values(order.inputData);
+  if (recipient !== undefined) facts.push(['Recipient', maskRecipient(recipient)]);
+  const at = order.completedAt?.toISOString();
+  if (at !== undefined) facts.push(['Time', `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`]);
+  return facts.map(([label, value]) => [label, oneLine(value)]);
+}
+
+/** '******6789'. Of a short recipient nothing is shown: its last four would be most of it. */
+export function maskRecipient(recipient: string): string {
+  const characters = [...recipient];
+  const shown = characters.length < 2 * SHOWN_DIGITS ? 0 : SHOWN_DIGITS;
+  return '*'.repeat(characters.length - shown)
+    + characters.slice(characters.length - shown).join('');
+}
+
+const BREAKING = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu;
+
+/**
+ * Without what could end a header line, or turn the direction of what follows it: catalogue names
+ * and references come from outside.
+ */
+function oneLine(text: string): string {
+  return text.toWellFormed().replaceAll(BREAKING, ' ').trim();
+}
+
+function renderText(says: readonly string[], facts: readonly Fact[]): string {
+  const width = Math.max(...facts.map(([label]) => label.length)) + 2;
+  const table = facts.map(([label, value]) => `${`${label}:`.padEnd(width)}${value}`);
+  return `${[...says, '', ...table].join('\n')}\n`;
+}
+
+function renderHtml(headline: string, says: readonly string[], facts: readonly Fact[]): string {
+  const paragraphs = says.map((sentence) => `<p>${escapeHtml(sentence)}</p>`);
+  const rows = facts.map(([label, value]) =>
+    `<tr><th align="left">${escapeHtml(label)}</th><td>${escapeHtml(value)}</td></tr>`);
+  return [
+    '<!doctype html>',
+    `<html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(headline)}</title></head>`,
+    '<body>',
+    `<h1>${escapeHtml(headline)}</h1>`,
+    ...paragraphs,
+    '<table>',
+    ...rows,
+    '</table>',
+    '</body></html>',
+    '',
+  ].join('\n');
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;',
+};
+
+function escapeHtml(text: string): string {
+  return text.replaceAll(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
+}
+
+/** Names the mail without naming the address; a repeat has the same one. */
+function mailKey(order: TopupOrder, address: string): string {
+  const hash = createHash('sha256').update(address).digest('hex').slice(0, 16);
+  return `${order.clientId}.${order.id}.${order.status}.${hash}`;
+}

@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { useTestDatabase } from '../support/database.ts';
+
+const database = useTestDatabase();
+
+/** Tables that hold a client's data: those with a client_id. */
+async function clientTables(): Promise<readonly string[]> {
+  const rows = await database().query<{ name: string }>(
+    `select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid
+      where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attname = 'client_id'
+      order by 1`,
+  );
+  return rows.map((row) => row.name);
+}
+
+describe('every table that holds data of a client', () => {
+  it('is known', async () => {
+    expect(await clientTables()).toEqual(
+      expect.arrayContaining(['topup_order', 'transfer', 'wallet', 'voucher', 'submission']),
+    );
+  });
+
+  it('has client_id first in its primary and unique keys', async () => {
+    const rows = await database().query(
+      `select i.indexrelid::regclass::text as key from pg_index i
+        join pg_class c on c.oid = i.indrelid
+        join pg_attribute a on a.attrelid = c.oid and a.attnum = i.indkey[0]
+        where i.indisunique and c.relname = any ($1) and c.relnamespace = 'public'::regnamespace
+          and a.attname <> 'client_id'`,
+      [await clientTables()],
+    );
+    expect(rows).toEqual([]);
+  });
+
+  it('refers to another one together with client_id', async () => {
+    const rows = await database().query(
+      `select conname from pg_constraint k
+        where k.contype = 'f' and k.conrelid::regclass::text = any ($1)
+          and k.confrelid::regclass::text = any ($1)
+          and not exists (select from unnest(k.conkey, k.confkey) p(own, other)
+            join pg_attribute a on a.attrelid = k.conrelid and a.attnum = p.own
+            join pg_attribute b on b.attrelid = k.confrelid and b.attnum = p.other
+            where a.attname = 'client_id' and b.attname = 'client_id')`,
+      [await clientTables()],
+    );
+    expect(rows).toEqual([]);
+  });
+
+  it('keeps money as numeric(20,4) that cannot be NaN, and rates as numeric(20,10)', async () => {
+    const columns = await database().query<{ col: string; type: string }>(
+      `select c.relname || '.' || a.attname as col, format_type(a.atttypid, a.atttypmod) as type
+        from pg_class c join pg_attribute a on a.attrelid = c.oid
+        where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0
+          and a.atttypid = 'numeric'::regtype and c.relname not in ('client')`,
+    );
+    expect(columns.length).toBeGreaterThan(8);
+    for (const { col, type } of columns) {
+      const expected = /percent$/.test(col) ? 'numeric(9,4)' : 'numeric(20,4)';
+      expect([col, type]).toEqual([col, /rate$/.test(col) ? 'numeric(20,10)' : expected]);
+      const [table = '', column = ''] = col.split('.');
+      const checks = await database().query<{ says: string }>(
+        `select pg_get_constraintdef(oid) as says from pg_constraint
+          where contype = 'c' and conrelid = $1::regclass`,
+        [table],
+      );
+      const isNotNan = checks.some(({ says }) => says.includes(column) && says.includes("'NaN'"));
+      expect([col, isNotNan]).toEqual([col, true]);
+    }
+  });
+});
+
+describe("the program's role", () => {
+  it('owns nothing', async () => {
+    const rows = await database().query(
+      `select relname from pg_class where relowner = 'topup_app'::regrole
+        union all select proname from pg_proc where proowner = 'topup_app'::regrole`,
+    );
+    expect(rows).toEqual([]);
+  });
+});

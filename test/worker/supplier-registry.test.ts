@@ -1,0 +1,194 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+
+import { systemClock } from '../../src/clock.ts';
+import type {
+  ClaimedOrder, Clock, Outcome, Supplier, SupplierRegistry,
+} from '../../src/domain/ports.ts';
+import { createSupplierRegistry } from '../../src/outbound/supplier-registry.ts';
+
+const REST_MS = 1000;
+const UNREACHED: Outcome = { kind: 'TRANSIENT', reason: 'no connection', retryAfterMs: null };
+const TIMED_OUT: Outcome = { kind: 'UNKNOWN', reason: 'no answer in time' };
+const ACCEPTED: Outcome = { kind: 'ACCEPTED' };
+
+/** A supplier whose answers the test gives, one by one, in order of the calls. */
+let calls: PromiseWithResolvers<Outcome>[];
+let nowMs: number;
+let registry: SupplierRegistry;
+const clock: Clock = { ...systemClock, monotonicMs: () => nowMs };
+const order = {} as ClaimedOrder;
+
+beforeEach(() => {
+  calls = [];
+  nowMs = 0;
+  registry = createSupplierRegistry([stub('a'), stub('b')], {
+    clock, concurrencyMax: { a: 3, b: 3 }, unreachedCountMax: 2, restMs: REST_MS,
+  });
+});
+
+function stub(code: string): Supplier {
+  const call = () => {
+    const answer = Promise.withResolvers<Outcome>();
+    calls.push(answer);
+    return answer.promise;
+  };
+  return { code, submit: call, query: call, verifyCallback: () => null };
+}
+
+function submit(signal = AbortSignal.timeout(10_000), code = 'a'): Promise<Outcome> {
+  const supplier = registry.find(code);
+  if (supplier === undefined) throw new Error(`no supplier ${code}`);
+  return supplier.submit(order, signal);
+}
+
+/** Lets all that can go on without an answer go on. */
+async function settled(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function answeredWith(outcome: Outcome): Promise<Outcome> {
+  const told = submit();
+  await settled();
+  calls.at(-1)?.resolve(outcome);
+  return told;
+}
+
+test('a code that nobody has is not found', () => {
+  expect(registry.find('constructor')).toBeUndefined();
+  expect(registry.find('a')?.code).toBe('a');
+});
+
+describe('the cap', () => {
+  test('lets the next call in when one ends', async () => {
+    const told = [submit(), submit(), submit(), submit()];
+    await settled();
+    expect(calls).toHaveLength(3);
+    calls[1]?.resolve(ACCEPTED);
+    await settled();
+    expect(calls).toHaveLength(4);
+    for (const call of calls) call.resolve(ACCEPTED);
+    expect(await Promise.all(told)).toEqual([ACCEPTED, ACCEPTED, ACCEPTED, ACCEPTED]);
+  });
+
+  test('is one supplier\'s own', async () => {
+    void Promise.all([submit(), submit(), submit(), submit()]);
+    void submit(undefined, 'b');
+    await settled();
+    expect(calls).toHaveLength(4);
+  });
+
+  test('a wait for room ends with the deadline, and nothing is sent afterwards', async () => {
+    void Promise.all([submit(), submit(), submit()]);
+    const deadline = new AbortController();
+    const waiting = submit(deadline.signal);
+    await settled();
+    deadline.abort();
+    expect(await waiting).toMatchObject({ kind: 'TRANSIENT' });
+    for (const call of calls) call.resolve(ACCEPTED);
+    await settled();
+    expect(calls).toHaveLength(3);
+  });
+
+  test('a call under way is waited for, deadline or not: its outcome is what counts', async () => {
+    const deadline = new AbortController();
+    const told = submit(deadline.signal);
+    await settled();
+    deadline.abort();
+    calls[0]?.resolve(TIMED_OUT);
+    expect(await told).toEqual(TIMED_OUT);
+  });
+
+  test('a fault of the adapter is no answer, and frees its room', async () => {
+    for (let count = 0; count < 5; count += 1) {
+      const told = submit();
+      await settled();
+      calls.at(-1)?.reject(new Error('a bug'));
+      await expect(told).rejects.toThrow('a bug');
+    }
+    expect(registry.closedCodes()).toEqual([]);
+  });
+});
+
+describe('the breaker', () => {
+  test.each([['no connection', UNREACHED], ['no answer in time', TIMED_OUT]])(
+    'opens after two calls in a row with %s',
+    async (_reason, outcome) => {
+      await answeredWith(outcome);
+      expect(registry.closedCodes()).toEqual([]);
+      expect(await answeredWith(outcome)).toEqual(outcome);
+      expect(registry.closedCodes()).toEqual(['a']);
+      expect(await submit()).toMatchObject({ kind: 'TRANSIENT' });
+      expect(calls).toHaveLength(2);
+      void submit(undefined, 'b');
+      await settled();
+      expect(calls).toHaveLength(3);
+    },
+  );
+
+  test.each<Outcome>([
+    { kind: 'TRANSIENT', reason: 'HTTP 503', retryAfterMs: null },
+    { kind: 'TRANSIENT', reason: 'HTTP 429', retryAfterMs: 1000 },
+    { kind: 'UNKNOWN', reason: 'connection lost (ECONNRESET)' },
+    { kind: 'UNKNOWN', reason: 'answer not understood' },
+    { kind: 'FAILED', failureCode: 'OPERATOR_UNAVAILABLE' },
+    { kind: 'NOT_FOUND' },
+  ])('does not count %j', async (outcome) => {
+    for (let count = 0; count < 5; count += 1) await answeredWith(outcome);
+    await answeredWith(UNREACHED);
+    await answeredWith(outcome);
+    await answeredWith(UNREACHED);
+    expect(registry.closedCodes()).toEqual([]);
+  });
+
+  async function openAndRest(): Promise<void> {
+    await answeredWith(UNREACHED);
+    await answeredWith(UNREACHED);
+    nowMs += REST_MS;
+    calls = [];
+  }
+
+  test('lets one call try after the rest; the others wait for what it finds', async () => {
+    await openAndRest();
+    expect(registry.closedCodes()).toEqual([]);
+    const told = [submit(), submit()];
+    await settled();
+    expect(calls).toHaveLength(1);
+    expect(registry.closedCodes()).toEqual(['a']);
+    calls[0]?.resolve(ACCEPTED);
+    await settled();
+    expect(calls).toHaveLength(2);
+    expect(registry.closedCodes()).toEqual([]);
+    calls[1]?.resolve(ACCEPTED);
+    expect(await Promise.all(told)).toEqual([ACCEPTED, ACCEPTED]);
+  });
+
+  test('rests again when that call fails; the others are not sent', async () => {
+    await openAndRest();
+    const told = [submit(), submit(), submit()];
+    await settled();
+    calls[0]?.resolve(UNREACHED);
+    expect(await Promise.all(told)).toMatchObject(
+      [UNREACHED, { kind: 'TRANSIENT' }, { kind: 'TRANSIENT' }],
+    );
+    expect(calls).toHaveLength(1);
+    expect(registry.closedCodes()).toEqual(['a']);
+    nowMs += REST_MS;
+    expect(registry.closedCodes()).toEqual([]);
+    expect(await answeredWith(ACCEPTED)).toEqual(ACCEPTED);
+    expect(registry.closedCodes()).toEqual([]);
+  });
+
+  test('a wait for the one call ends with the deadline', async () => {
+    await openAndRest();
+    const probe = submit();
+    const deadline = new AbortController();
+    const waiting = submit(deadline.signal);
+    await settled();
+    deadline.abort();
+    expect(await waiting).toMatchObject({ kind: 'TRANSIENT' });
+    calls[0]?.resolve(ACCEPTED);
+    expect(await probe).toEqual(ACCEPTED);
+    await settled();
+    expect(calls).toHaveLength(1);
+  });
+});

@@ -3,11 +3,14 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import { cancelTopupOrder } from './domain/cancel-topup-order.ts';
 import { createTopupOrder } from './domain/create-topup-order.ts';
 import { receiveCallback, type Fulfilment } from './domain/fulfil-topup-order.ts';
+import type { Mailer, MailQueue, NotificationStore } from './domain/mail.ts';
 import type { RawOrderRequest } from './domain/order-request.ts';
 import type { Authenticate, OrderFeed, Store } from './domain/ports.ts';
+import { setNotificationEmail } from './domain/set-notification-email.ts';
 import { graphqlDoor } from './graphql/graphql-door.ts';
 import { envelopeOptions, restDoor, setRestEnvelope } from './rest/rest-door.ts';
 import { startFulfilmentWorker } from './worker/fulfilment-worker.ts';
+import { startMailWorker, type MailWorker } from './worker/mail-worker.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -16,11 +19,16 @@ const KEEP_ALIVE_MS = 5_000;
 const TIMEOUT_CHECK_MS = 1_000;
 /** Attempts in hand may finish within this time; what is left is asked about after its lease. */
 const WORKER_GRACE_MS = 4_000;
+/** The first look loads the job library, a tenth of a second of work: the doors open before. */
+const MAIL_STARTS_IN_MS = 500;
 
 export interface AppParts {
-  readonly store: Store;
+  readonly store: Store & NotificationStore;
   readonly feed: OrderFeed;
   readonly fulfilment: Fulfilment;
+  readonly mailQueue: MailQueue;
+  /** Null where no mail server is known: mail stays queued. */
+  readonly mailer: Mailer | null;
   readonly authenticate: Authenticate;
   readonly isDatabaseReady: () => Promise<boolean>;
   /** Tells of new work, from this process and others; answers how to stop listening. */
@@ -95,6 +103,8 @@ async function openDoors(
     }),
     cancelTopupOrder: (clientId: number, orderId: number) =>
       cancelTopupOrder(clientId, orderId, { store }),
+    setNotificationEmail: (clientId: number, orderId: number, email: unknown) =>
+      setNotificationEmail(clientId, orderId, email, { store }),
   };
   await app.register(restDoor({
     ...stories,
@@ -120,7 +130,7 @@ async function openDoors(
   });
 }
 
-/** The engine room: takes queued orders to their end. */
+/** The engine room: takes queued orders to their end, and sends the mail they owe then. */
 export function startWorker(parts: AppParts): Running {
   const worker = startFulfilmentWorker({
     ...parts.fulfilment,
@@ -128,13 +138,37 @@ export function startWorker(parts: AppParts): Running {
       err: error, order_id: order?.orderId, client_id: order?.clientId,
     }, 'A step of fulfilment failed; the order is taken up again after its lease'),
   });
+  const mailWorker = startMail(parts);
   const stopListening = parts.onWork(() => worker.wake());
   let stopping: Promise<void> | null = null;
   return {
     stop() {
       stopListening();
-      stopping ??= worker.stop(WORKER_GRACE_MS);
+      stopping ??= Promise.all([
+        worker.stop(WORKER_GRACE_MS), mailWorker?.stop(WORKER_GRACE_MS),
+      ]).then(() => undefined);
       return stopping;
     },
   };
+}
+
+function startMail({ mailer, mailQueue, store, fulfilment, log }: AppParts): MailWorker | null {
+  if (mailer === null) {
+    log.warn('SMTP_URL is not set: notification mail is queued and not sent');
+    return null;
+  }
+  return startMailWorker({
+    queue: mailQueue,
+    mailer,
+    store,
+    clock: fulfilment.clock,
+    startsInMs: MAIL_STARTS_IN_MS,
+    onError: (error) => log.error({ err: error }, 'A step of the mail worker failed'),
+    onFault: ({ orderId, clientId, retryCount }, fault) => {
+      // Told once per mail: a server that is down for a night is no news at every retry.
+      log[retryCount === 0 ? 'warn' : 'debug']({
+        order_id: orderId, client_id: clientId, fault,
+      }, 'A mail was not sent');
+    },
+  });
 }

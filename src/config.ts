@@ -23,6 +23,10 @@ export interface Config {
   /** Signing keys by supplier code; the first signs, all verify. */
   readonly supplierKeys: Readonly<Record<string, readonly string[]>>;
   readonly inlineWaitMs: number;
+  /** May hold a password. Null where mail stays queued, or goes to the demo's catcher. */
+  readonly smtpUrl: string | null;
+  /** 'name@host' or 'Name <name@host>'. */
+  readonly mailFrom: string;
 }
 
 /** All faults of the environment at once. */
@@ -45,6 +49,7 @@ const DEMO_SUPPLIER_KEYS = 'sandbox-a=demo-signing-key-of-supplier-a-0001,'
 /** Shorter keys can be guessed; 32 characters of base64 carry 192 bits. */
 const SECRET_LENGTH_MIN = 32;
 const INLINE_WAIT_MS_MAX = 60_000;
+const DEMO_MAIL_FROM = 'Top-up gateway <no-reply@topup.example>';
 
 function port(name: string, fallback: number): z.ZodType<number, string | undefined> {
   return integer(name, { fallback, min: 1, max: 65_535 });
@@ -73,6 +78,15 @@ function databaseUrl(name: string): z.ZodType<string | null, string | undefined>
 function isPostgresUrl(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : null;
   return url !== null && /^postgres(ql)?:$/.test(url.protocol) && url.username !== '';
+}
+
+function isSmtpUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url !== null && /^smtps?:$/.test(url.protocol) && url.hostname !== '';
+}
+
+function isSender(text: string): boolean {
+  return /^(?:[^\p{Cc}<>"@,;:\\]+ <[^\s<>@]+@[^\s<>@]+>|[^\s<>@,;]+@[^\s<>@,;]+)$/u.test(text);
 }
 
 function oneOf<Value extends string>(
@@ -106,6 +120,14 @@ const environment = z.object({
   INTROSPECTION: oneOf('INTROSPECTION', ['', '0', '1']),
   LOG_LEVEL: oneOf('LOG_LEVEL', ['info', 'debug', 'warn', 'error', 'silent']),
   INLINE_WAIT_MS: integer('INLINE_WAIT_MS', { fallback: 5000, min: 0, max: INLINE_WAIT_MS_MAX }),
+  SMTP_URL: z.string().optional().refine((text) => text === undefined || isSmtpUrl(text), {
+    message: 'SMTP_URL must be the address of a mail server, '
+      + 'e.g. SMTP_URL=smtp://user:password@mail.example.com:587',
+  }),
+  MAIL_FROM: z.string().optional().refine((text) => text === undefined || isSender(text), {
+    message: 'MAIL_FROM must be an address, with or without a name, '
+      + "e.g. MAIL_FROM='Top-ups <no-reply@example.com>'",
+  }),
   TOKEN_SIGNING_KEY: secret('TOKEN_SIGNING_KEY'),
   KEY_HASHING_KEY: secret('KEY_HASHING_KEY'),
   SUPPLIER_SIGNING_KEYS: z.string().optional()
@@ -139,6 +161,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   if (env['MIGRATION_DATABASE_URL'] !== undefined && !hasDatabase) {
     faults.push('MIGRATION_DATABASE_URL needs DATABASE_URL beside it, the role the program uses');
   }
+  if (!isDemo && env['SMTP_URL'] !== undefined && env['MAIL_FROM'] === undefined) {
+    faults.push('MAIL_FROM is needed with SMTP_URL, e.g. MAIL_FROM=no-reply@example.com');
+  }
   if (parsed.data === undefined || faults.length > 0) throw new ConfigError(faults);
   const read = parsed.data;
   return {
@@ -159,6 +184,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     keyHashingKey: read.KEY_HASHING_KEY ?? DEMO_HASHING_KEY,
     supplierKeys: parseSupplierKeys(read.SUPPLIER_SIGNING_KEYS ?? DEMO_SUPPLIER_KEYS) ?? {},
     inlineWaitMs: read.INLINE_WAIT_MS,
+    smtpUrl: read.SMTP_URL ?? null,
+    mailFrom: read.MAIL_FROM ?? DEMO_MAIL_FROM,
   };
 }
 

@@ -1,4 +1,8 @@
+import type { MikroORM } from '@mikro-orm/postgresql';
+import type { Pool } from 'pg';
+import { ConfigError } from './config.ts';
 import { createFulfilmentStore } from './db/fulfilment-store.ts';
+import { openMailQueue } from './db/mail-queue.ts';
 import { PostgresOrderFeed } from './db/order-feed.ts';
 import { openOrm } from './db/orm.ts';
 import { createPool } from './db/pool.ts';
@@ -6,7 +10,9 @@ import { openStore } from './db/store.ts';
 import { listSuppliers } from './db/suppliers.ts';
 import { openWakeUps, type WakeUps } from './db/wake-ups.ts';
 import type { Fulfilment } from './domain/fulfil-topup-order.ts';
-import type { Authenticate, Clock, Store } from './domain/ports.ts';
+import type { Mailer, MailQueue, NotificationStore } from './domain/mail.ts';
+import type { Authenticate, Clock, Store, SupplierRegistry } from './domain/ports.ts';
+import { createMailer, type MailServer } from './outbound/mailer.ts';
 import { createSandboxSupplier } from './outbound/sandbox.supplier.ts';
 import { createSupplierRegistry } from './outbound/supplier-registry.ts';
 import { createAccessTokens } from './rest/access-token.ts';
@@ -24,15 +30,19 @@ export interface PartsOptions {
   readonly supplierKeys: Readonly<Record<string, readonly string[]>>;
   /** Where this process finds the sandbox; null to take each supplier's address of the database. */
   readonly sandboxUrl: string | null;
+  /** Null to leave mail queued. */
+  readonly mailServer: MailServer | null;
   readonly clock: Clock;
   readonly onError: (error: unknown, doing: string) => void;
 }
 
 /** Everything behind the doors, opened and connected. */
 export interface Parts {
-  readonly store: Store;
+  readonly store: Store & NotificationStore;
   readonly feed: PostgresOrderFeed;
   readonly fulfilment: Fulfilment;
+  readonly mailQueue: MailQueue;
+  readonly mailer: Mailer | null;
   readonly wakeUps: WakeUps;
   readonly authenticate: Authenticate;
   readonly signToken: (clientId: number, ttlSeconds: number) => Promise<string>;
@@ -51,6 +61,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     onError: onError('an idle connection'),
   });
   const orm = await openOrm({ databaseUrl: options.databaseUrl, size: ORM_POOL_SIZE });
+  const suppliers = await openSuppliers(orm, options);
   const wakeUps = openWakeUps({
     databaseUrl: options.databaseUrl, pool, onError: onError('wake-ups'),
   });
@@ -67,30 +78,22 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   sequencer = startSequencer({
     clock,
     onError: onError('the sequencer'),
-    numberEvents: async (limit) => {
-      const text = 'select number_events($1) as moved';
-      const { rows } = await pool.query<{ moved: number }>(
-        { name: 'number_events', text, values: [limit] },
-      );
-      return rows[0]?.moved ?? 0;
-    },
+    numberEvents: (limit) => numberEvents(pool, limit),
   });
-  const suppliers = (await listSuppliers(orm)).map((supplier) => createSandboxSupplier({
-    code: supplier.code,
-    baseUrl: () => options.sandboxUrl === null
-      ? supplier.baseUrl
-      : `${options.sandboxUrl}/${supplier.code}`,
-    signingKeys: options.supplierKeys[supplier.code] ?? [],
-    clock,
-  }));
+  const mailQueue = openMailQueue({
+    pool, databaseUrl: options.databaseUrl, onError: onError('the mail queue'),
+  });
+  const mailer = options.mailServer === null ? null : createMailer(options.mailServer);
   const tokens = createAccessTokens({ signingKey: options.tokenSigningKey, clock });
   return {
     store,
     feed,
+    mailQueue,
+    mailer,
     wakeUps,
     fulfilment: {
       store: createFulfilmentStore({ pool, onMoved }),
-      suppliers: createSupplierRegistry(suppliers, { clock }),
+      suppliers,
       clock,
       random: Math.random,
     },
@@ -99,6 +102,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     isDatabaseReady: () => pool.query('select 1').then(() => true, () => false),
     async close() {
       store.close();
+      mailer?.close();
+      await mailQueue.close();
       await sequencer.stop();
       await feed.close();
       await wakeUps.close();
@@ -106,4 +111,28 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       await orm.close();
     },
   };
+}
+
+async function openSuppliers(orm: MikroORM, options: PartsOptions): Promise<SupplierRegistry> {
+  const { clock, sandboxUrl, supplierKeys } = options;
+  const known = await listSuppliers(orm);
+  const faults = known.filter(({ code }) => supplierKeys[code] === undefined)
+    .map(({ code }) => `SUPPLIER_SIGNING_KEYS has no key for supplier ${code}`);
+  if (faults.length > 0) throw new ConfigError(faults);
+  const suppliers = known.map(({ code, baseUrl }) => createSandboxSupplier({
+    code,
+    baseUrl: () => sandboxUrl === null ? baseUrl : `${sandboxUrl}/${code}`,
+    signingKeys: supplierKeys[code] ?? [],
+    clock,
+  }));
+  const caps = known.map(({ code, concurrencyMax }) => [code, concurrencyMax] as const);
+  return createSupplierRegistry(suppliers, { clock, concurrencyMax: Object.fromEntries(caps) });
+}
+
+async function numberEvents(pool: Pool, limit: number): Promise<number> {
+  const text = 'select number_events($1) as moved';
+  const { rows } = await pool.query<{ moved: number }>(
+    { name: 'number_events', text, values: [limit] },
+  );
+  return rows[0]?.moved ?? 0;
 }

@@ -7,6 +7,7 @@ import { findMissingMigrations, migrate } from './db/migrate.ts';
 import { DEMO_CLIENTS } from './demo/demo-data.ts';
 import { removeDemoFile, writeDemoFile, writeDemoFileIfAbsent } from './demo/demo-file.ts';
 import { startEmbeddedPostgres } from './demo/embedded-postgres.ts';
+import { startMailCatcher, type MailCatcher } from './demo/mail-catcher.ts';
 import { createSandboxSchema } from './demo/sandbox-schema.ts';
 import { startSandboxThread } from './demo/sandbox-thread.ts';
 import { seedDemo } from './demo/seed.ts';
@@ -66,13 +67,15 @@ async function start(config: Config, log: Logger, undo: Undo): Promise<void> {
   // Only now: a start that is refused must not take away the file of the program that runs.
   if (config.role !== 'worker') await removeDemoFile(config.dataDir);
   await migrateOrRefuse(database);
-  const sandboxUrl = config.isDemo ? await openDemo(config, database, log, undo) : null;
+  const demo = config.isDemo ? await openDemo(config, database, log, undo) : null;
+  const smtpUrl = config.smtpUrl ?? demo?.mail.smtpUrl ?? null;
   const parts = await openParts({
     databaseUrl: database.databaseUrl,
     tokenSigningKey: config.tokenSigningKey,
     keyHashingKey: config.keyHashingKey,
     supplierKeys: config.supplierKeys,
-    sandboxUrl,
+    sandboxUrl: demo?.sandboxUrl ?? null,
+    mailServer: smtpUrl === null ? null : { url: smtpUrl, from: config.mailFrom },
     clock: systemClock,
     onError: (error, doing) => log.error({ err: error }, `A fault in ${doing}`),
   });
@@ -90,8 +93,8 @@ async function start(config: Config, log: Logger, undo: Undo): Promise<void> {
     undo.push(gateway.stop);
     log.info({ url: gateway.url }, 'The gateway listens');
   }
-  if (sandboxUrl !== null) {
-    await tellDemo({ config, database, parts, sandboxUrl, baseUrl: gateway?.url ?? '' }, undo);
+  if (demo !== null) {
+    await tellDemo({ config, database, parts, demo, baseUrl: gateway?.url ?? '' }, undo);
   }
 }
 
@@ -134,13 +137,18 @@ export function roleOf(databaseUrl: string): string {
   return decodeURIComponent(new URL(databaseUrl).username);
 }
 
-/** Seeds the demo and starts the sandbox supplier; answers its address. */
+interface Demo {
+  readonly sandboxUrl: string;
+  readonly mail: MailCatcher;
+}
+
+/** Seeds the demo and starts the sandbox supplier and the mail catcher. */
 async function openDemo(
   config: Config,
   database: Database,
   log: Logger,
   undo: Undo,
-): Promise<string> {
+): Promise<Demo> {
   const { ownerDatabaseUrl, databaseUrl } = database;
   if (ownerDatabaseUrl !== null) {
     await createSandboxSchema(ownerDatabaseUrl, roleOf(databaseUrl));
@@ -154,7 +162,11 @@ async function openDemo(
       hashVoucherCode: (code) => hashVoucherCode(code, config.keyHashingKey),
     });
   }
-  return sandbox.url;
+  const mail = await startMailCatcher({
+    host: '127.0.0.1', databaseUrl, log: (message) => log.info(message),
+  });
+  undo.push(() => mail.close());
+  return { sandboxUrl: sandbox.url, mail };
 }
 
 async function startSandbox(
@@ -187,12 +199,13 @@ async function tellDemo(
     readonly config: Config;
     readonly database: Database;
     readonly parts: Parts;
-    readonly sandboxUrl: string;
+    readonly demo: Demo;
     readonly baseUrl: string;
   },
   undo: Undo,
 ): Promise<void> {
-  const { config, database, parts, sandboxUrl, baseUrl } = facts;
+  const { config, database, parts, baseUrl } = facts;
+  const { sandboxUrl, mail } = facts.demo;
   const clients = await Promise.all(DEMO_CLIENTS.map(async (client) => ({
     id: client.clientId,
     name: client.name,
@@ -207,7 +220,7 @@ async function tellDemo(
     graphqlUrl,
     wsUrl,
     supplierUrl: sandboxUrl,
-    mailUrl: '',
+    mailUrl: mail.url,
     databaseUrl: database.databaseUrl,
     ownerDatabaseUrl: database.ownerDatabaseUrl ?? '',
     clients,
@@ -223,6 +236,12 @@ async function tellDemo(
   undo.push(() => removeDemoFile(config.dataDir));
   const token = clients[0]?.token ?? '';
   process.stdout.write(`${renderStartCard({
-    baseUrl, graphqlUrl, wsUrl, supplierUrl: sandboxUrl, databaseUrl: database.databaseUrl, token,
+    baseUrl,
+    graphqlUrl,
+    wsUrl,
+    supplierUrl: sandboxUrl,
+    mailUrl: mail.url,
+    databaseUrl: database.databaseUrl,
+    token,
   })}\n`);
 }

@@ -3,6 +3,7 @@ import { Migration, Migrator } from '@mikro-orm/migrations';
 import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { entities } from './entities.ts';
+import { installJobSchema, isJobSchemaInstalled, jobGrantsTo, JOB_SCHEMA } from './job-schema.ts';
 
 const FOLDER = new URL('../../migrations/', import.meta.url);
 const TABLE = 'schema_migration';
@@ -39,8 +40,9 @@ export async function migrate(options: {
   await lock.connect();
   try {
     await lock.query('select pg_advisory_lock($1)', [LOCK_KEY]);
-    const missing = await findMissingMigrations(lock);
+    const missing = await findMissingFiles(lock);
     if (missing.length > 0) await applyMissing(options.ownerDatabaseUrl);
+    await installJobSchema(lock);
     await grant(lock, options.programRole);
   } finally {
     await lock.end();
@@ -69,6 +71,11 @@ async function applyMissing(databaseUrl: string): Promise<void> {
 
 /** Migrations that this database has not had; all of them on an empty one. */
 export async function findMissingMigrations(client: pg.Client): Promise<readonly string[]> {
+  const missing = await findMissingFiles(client);
+  return await isJobSchemaInstalled(client) ? missing : [...missing, JOB_SCHEMA];
+}
+
+async function findMissingFiles(client: pg.Client): Promise<readonly string[]> {
   const { rows: [found] } = await client.query<{ exists: boolean }>(
     'select to_regclass($1) is not null as exists', [TABLE],
   );
@@ -88,6 +95,8 @@ const CALLABLE = [
   'find_submission(bigint, bigint, smallint, text)',
   'keep_callback(recorded_move)',
   'number_events(int)',
+  'set_notification_email(bigint, bigint, text)',
+  'take_waiting_mail(int)',
 ];
 
 async function grant(client: pg.Client, programRole: string): Promise<void> {
@@ -99,5 +108,6 @@ async function grant(client: pg.Client, programRole: string): Promise<void> {
   for (const callable of CALLABLE) {
     await client.query(`grant execute on function ${callable} to ${role}`);
   }
+  await client.query(jobGrantsTo(role));
   await client.query('commit');
 }

@@ -53,6 +53,17 @@ const SCHEMA = `
   );
   create index if not exists callback_due on sandbox.callback (next_try_at);
 
+  -- What the mail catcher took, which is no supplier but no part of the gateway either.
+  create table if not exists sandbox.mail (
+    id bigint generated always as identity primary key,
+    caught_at timestamptz not null default clock_timestamp(),
+    recipient text not null,
+    subject text not null,
+    body_text text not null,
+    body_html text not null,
+    message_id text not null
+  );
+
   create table if not exists sandbox.gateway (
     base_url text primary key,
     seen_at timestamptz not null default clock_timestamp()
@@ -86,5 +97,6 @@ function grantsTo(role: string): string {
     grant usage on schema sandbox to ${role};
     grant select, insert on sandbox.log to ${role};
     grant select, insert, update on sandbox.supplier_order to ${role};
-    grant select, insert, update, delete on sandbox.callback, sandbox.gateway to ${role};`;
+    grant select, insert, update, delete on sandbox.callback, sandbox.gateway to ${role};
+    grant select, insert, delete on sandbox.mail to ${role};`;
 }

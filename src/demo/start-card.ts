@@ -5,6 +5,7 @@ export interface StartCardFacts {
   readonly graphqlUrl: string;
   readonly wsUrl: string;
   readonly supplierUrl: string;
+  readonly mailUrl: string;
   readonly databaseUrl: string;
   /** Of client 1. */
   readonly token: string;
@@ -49,6 +50,7 @@ export function renderStartCard(facts: StartCardFacts): string {
     `GraphQL    ${facts.graphqlUrl}`,
     `WebSocket  ${facts.wsUrl} (graphql-transport-ws)`,
     `Supplier   ${facts.supplierUrl} (sandbox)`,
+    `Mail       ${facts.mailUrl} (caught, not delivered)`,
     `Database   ${facts.databaseUrl}`,
     '',
     `Client ${CLIENT.clientId} "${CLIENT.name}", wallet ${WALLET.id} opened with `

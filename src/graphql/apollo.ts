@@ -2,8 +2,8 @@ import {
   ApolloServer, HeaderMap, type ApolloServerPlugin, type GraphQLRequestListener,
 } from '@apollo/server';
 import {
-  ApolloServerPluginLandingPageDisabled, ApolloServerPluginSchemaReportingDisabled,
-  ApolloServerPluginUsageReportingDisabled,
+  ApolloServerPluginCacheControlDisabled, ApolloServerPluginLandingPageDisabled,
+  ApolloServerPluginSchemaReportingDisabled, ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
 import { OperationTypeNode, parse, type GraphQLSchema } from 'graphql';
 import type { GraphqlDeps, OperationContext } from './context.ts';
@@ -40,6 +40,8 @@ export async function startApollo(
       error: (message) => log.error({ message: String(message) }, 'Apollo failed'),
     },
     plugins: [
+      // It would wrap the resolver of every field, for cache hints that nothing here gives.
+      ApolloServerPluginCacheControlDisabled(),
       ApolloServerPluginLandingPageDisabled(),
       ApolloServerPluginSchemaReportingDisabled(),
       ApolloServerPluginUsageReportingDisabled(),

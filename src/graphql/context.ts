@@ -8,6 +8,9 @@ export interface GraphqlDeps {
   readonly createTopupOrder: (clientId: number, raw: RawOrderRequest) => Promise<TopupOrder>;
   /** @throws Rejection NOT_CANCELLABLE or ORDER_NOT_FOUND */
   readonly cancelTopupOrder: (clientId: number, orderId: number) => Promise<TopupOrder>;
+  /** @throws Rejection VALIDATION_FAILURE or ORDER_NOT_FOUND */
+  readonly setNotificationEmail:
+    (clientId: number, orderId: number, email: unknown) => Promise<TopupOrder>;
   readonly store: Store;
   readonly feed: OrderFeed;
   readonly authenticate: Authenticate;

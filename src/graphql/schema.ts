@@ -4,6 +4,7 @@ import { buildSchema, type PubSub } from 'type-graphql';
 import { CancelTopupOrderResolver } from './cancel-topup-order.resolver.ts';
 import { ClientResolver } from './client.resolver.ts';
 import { CreateTopupOrderResolver } from './create-topup-order.resolver.ts';
+import { SetNotificationEmailResolver } from './set-notification-email.resolver.ts';
 import { TopupOrderEventResolver } from './topup-order-event.resolver.ts';
 import { TopupOrderResolver } from './topup-order.resolver.ts';
 import { TopupOrderSubscription } from './topup-order.subscription.ts';
@@ -40,6 +41,7 @@ export async function buildTopupSchema(): Promise<GraphQLSchema> {
       TopupOrderEventResolver,
       CreateTopupOrderResolver,
       CancelTopupOrderResolver,
+      SetNotificationEmailResolver,
       TopupOrderSubscription,
     ],
     // The domain checks every request, whichever door it came through.

@@ -8,7 +8,7 @@ import { globalId } from './global-id.ts';
 import { findOrderBy, TopupOrderBy } from './topup-order-by.ts';
 import {
   TopupOrderType, type InputFieldValue, type PendingExplanation, type ReceiptField,
-  type RefundType, type TopupFailure,
+  type RefundType, ReversalType, type TopupFailure,
 } from './topup-order.types.ts';
 
 /** An order of the domain as the schema shows it; other fields have the same name there. */
@@ -69,6 +69,16 @@ export class TopupOrderResolver {
     if (order.refundTransferId === null || order.completedAt === null) return null;
     const transaction = await loaders.transfers.load(order.refundTransferId);
     return { transaction, amount: order.charge, at: order.completedAt };
+  }
+
+  @FieldResolver()
+  async reversal(
+    @Root() order: TopupOrder,
+    @Ctx() { loaders }: OperationContext,
+  ): Promise<ReversalType | null> {
+    if (order.reversalTransferId === null || order.reversedAt === null) return null;
+    const transaction = await loaders.transfers.load(order.reversalTransferId);
+    return { transaction, amount: order.charge, at: order.reversedAt };
   }
 
   @FieldResolver()

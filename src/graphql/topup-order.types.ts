@@ -73,6 +73,24 @@ export class RefundType {
   at!: Date;
 }
 
+@ObjectType('Reversal', {
+  simpleResolvers: true,
+  description: 'The charge of an order that its supplier took back after delivery.',
+})
+export class ReversalType {
+  @Field(() => WalletTransactionType, {
+    nullable: true,
+    description: 'The movement that brought the money back; null when it is gone.',
+  })
+  transaction!: Transfer | null;
+
+  @Field(() => MoneyType, { description: 'Always the whole charge, in the wallet currency.' })
+  amount!: Money;
+
+  @Field(() => DateTime, { description: 'When the reversal was booked.' })
+  at!: Date;
+}
+
 @ObjectType('PendingExplanation', {
   simpleResolvers: true,
   description: 'Why an order has not ended yet.',
@@ -170,6 +188,12 @@ export class TopupOrderType {
   })
   refund!: RefundType | null;
 
+  @Field(() => ReversalType, {
+    nullable: true,
+    description: 'Present where the supplier took the value back; status stays DELIVERED.',
+  })
+  reversal!: ReversalType | null;
+
   @Field(() => PendingExplanation, {
     nullable: true,
     description: 'Present where status is PENDING.',
@@ -190,4 +214,10 @@ export class TopupOrderType {
 
   @Field(() => DateTime, { nullable: true, description: 'When the order ended.' })
   completedAt!: Date | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'The address that hears by mail how the order ends.',
+  })
+  notificationEmail!: string | null;
 }

@@ -13,10 +13,13 @@ export interface TopupOrderStories {
   readonly createTopupOrder: (clientId: number, raw: RawOrderRequest) => Promise<TopupOrder>;
   /** @throws Rejection NOT_CANCELLABLE or ORDER_NOT_FOUND */
   readonly cancelTopupOrder: (clientId: number, orderId: number) => Promise<TopupOrder>;
+  /** @throws Rejection VALIDATION_FAILURE or ORDER_NOT_FOUND */
+  readonly setNotificationEmail:
+    (clientId: number, orderId: number, email: unknown) => Promise<TopupOrder>;
   readonly store: Pick<Store, 'findOrder' | 'findOrderByReference'>;
 }
 
-/** Create, read, find by reference and cancel. `app` reads JSON bodies and knows its client. */
+/** What clients do with orders. `app` reads JSON bodies and knows its client. */
 export function topupOrderRoutes(app: FastifyInstance, deps: TopupOrderStories): void {
   app.post<{ Body: JsonObject | undefined }>(ORDERS, async ({ clientId, body }) => {
     if (body === undefined) throw invalidBody();
@@ -36,6 +39,15 @@ export function topupOrderRoutes(app: FastifyInstance, deps: TopupOrderStories):
 
   app.post<{ Params: { id: string } }>(`${ORDERS}/:id/cancel`, async ({ clientId, params }) =>
     orderOut(await deps.cancelTopupOrder(clientId, orderIdOf(params.id))));
+
+  app.patch<{ Params: { id: string }; Body: JsonObject | undefined }>(
+    `${ORDERS}/:id/notification-email`,
+    async ({ clientId, params, body }) => {
+      if (body === undefined) throw invalidBody();
+      const orderId = orderIdOf(params.id);
+      return orderOut(await deps.setNotificationEmail(clientId, orderId, body['email']));
+    },
+  );
 }
 
 function orderIdOf(text: string): number {

@@ -58,6 +58,7 @@ export function orderOut(order: TopupOrder): Readonly<Record<string, unknown>> {
     reversal: reversalOut(order),
     receipt: order.receipt ?? undefined,
     ...pendingOut(order),
+    notification_email: order.notificationEmail ?? undefined,
   };
 }
 

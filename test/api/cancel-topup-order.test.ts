@@ -5,7 +5,9 @@ import { useWorld } from '../support/world.ts';
 const world = useWorld({ role: 'gateway' });
 
 const BODY = {
-  product_id: 4218, amount: '4.99', input_data: { player_id: '5123456000', server: 'asia' },
+  product_id: 4218,
+  amount: '4.99',
+  input_data: { player_id: '5123456000', server: 'asia' },
 };
 
 async function create(): Promise<number> {
@@ -17,13 +19,14 @@ async function create(): Promise<number> {
 type Cancel = (clientId: number, orderId: number) => Promise<{ status?: string; code?: string }>;
 
 const byRest: Cancel = async (clientId, orderId) => {
-  const response = await fetch(
-    `${world().gateway.url}/api/v1/topups/orders/${orderId}/cancel`,
-    { method: 'POST', headers: authorization(world(), clientId) },
-  );
-  const body = await response.json() as { status?: string; error?: { message: string } };
+  const response = await fetch(`${world().gateway.url}/api/v1/topups/orders/${orderId}/cancel`, {
+    method: 'POST',
+    headers: authorization(world(), clientId),
+  });
+  const body = (await response.json()) as { status?: string; error?: { message: string } };
   const codes: Record<string, string> = {
-    'Order can no longer be cancelled': 'NOT_CANCELLABLE', 'Order not found': 'ORDER_NOT_FOUND',
+    'Order can no longer be cancelled': 'NOT_CANCELLABLE',
+    'Order not found': 'ORDER_NOT_FOUND',
   };
   if (response.status !== 200) return { code: codes[body.error?.message ?? ''] ?? '' };
   return { status: body.status ?? '' };
@@ -36,21 +39,28 @@ const byGraphql: Cancel = async (clientId, orderId) => {
     variables: { input: { by: { orderId } } },
   });
   const payload = answer.data?.['cancelTopupOrder'] as {
-    order: { status: string } | null; userErrors: { code: string }[];
+    order: { status: string } | null;
+    userErrors: { code: string }[];
   };
   return payload.order === null
     ? { code: payload.userErrors[0]?.code ?? '' }
     : { status: payload.order.status };
 };
 
-describe.each([['REST', byRest], ['GraphQL', byGraphql]] as const)('%s', (_name, cancel) => {
+describe.each([
+  ['REST', byRest],
+  ['GraphQL', byGraphql],
+] as const)('%s', (_name, cancel) => {
   it('cancels an order that no supplier has seen, refunds it, and repeats the answer', async () => {
     const id = await create();
     expect(await cancel(1, id)).toEqual({ status: 'CANCELLED' });
     expect(await cancel(1, id)).toEqual({ status: 'CANCELLED' });
     expect(await rest.find(world(), 1, id)).toMatchObject({
-      status: 'CANCELLED', statusText: 'Order cancelled', refundAmount: '4.7405',
-      failureCode: null, isCompleted: true,
+      status: 'CANCELLED',
+      statusText: 'Order cancelled',
+      refundAmount: '4.7405',
+      failureCode: null,
+      isCompleted: true,
     });
   });
 

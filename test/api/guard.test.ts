@@ -20,17 +20,28 @@ function refusalOf(source: string): readonly string[] {
   return verdict.kind === 'ALLOWED' ? [] : verdict.errors.map((error) => error.message);
 }
 
+/** The very document that would be executed, or null. */
+function documentOf(by: Guard, source: string): unknown {
+  const verdict = by(source);
+  return verdict.kind === 'ALLOWED' ? verdict.document : null;
+}
+
 const aliases = (count: number): string =>
   Array.from({ length: count }, (_, index) => `a${index}: name`).join(' ');
+
+const viewers = (count: number): string =>
+  Array.from({ length: count }, (_, index) => `v${index}: viewer { name }`).join(' ');
 
 describe('an operation is allowed', () => {
   test.each([
     ['plain', '{ viewer { name } }'],
     ['with one order', `mutation { ${CREATE} }`],
     ['with 15 aliases', `{ viewer { ${aliases(15)} } }`],
-    ['with 5 root fields', '{ a: viewer{name} b: viewer{name} c: viewer{name} d: viewer{name} viewer{name} }'],
-    ['with one order said twice, which is one field', `mutation { ${CREATE} ...F } fragment F on Mutation { ${CREATE} }`],
-    ['with one order in each of two operations', `mutation A { ${CREATE} } mutation B { ${CREATE} }`],
+    ['with 5 root fields', `{ ${viewers(4)} viewer{name} }`],
+    ['with one order said twice, which is one field',
+      `mutation { ${CREATE} ...F } fragment F on Mutation { ${CREATE} }`],
+    ['with one order in each of two operations',
+      `mutation A { ${CREATE} } mutation B { ${CREATE} }`],
     ['that subscribes with everything', `subscription { topupOrderUpdated(by: {orderId: 1}) {
       cursor node { order { refund { transaction { balanceAfter { amount } } } } } } }`],
   ])('%s', (_name, source) => {
@@ -47,23 +58,26 @@ describe('an operation is refused whole', () => {
     ['with 16 aliases', `{ viewer { ${aliases(16)} } }`, /more than 15 aliases/],
     ['with aliases multiplied by fragments', `{ viewer { ...F } b: viewer { ...F } }
       fragment F on Client { ${aliases(8)} }`, /more than 15 aliases/],
-    ['with aliases in introspection', `{ __type(name: "X") { ${aliases(16)} } }`, /more than 15 aliases/],
-    ['with 6 root fields', '{ a: viewer{name} b: viewer{name} c: viewer{name} d: viewer{name} '
-      + 'e: viewer{name} viewer{name} }', /more than 5 root fields/],
+    ['with aliases in introspection', `{ __type(name: "X") { ${aliases(16)} } }`,
+      /more than 15 aliases/],
+    ['with 6 root fields', `{ ${viewers(6)} }`, /more than 5 root fields/],
     ['with two orders', `mutation { a: ${CREATE} b: ${CREATE} }`, /more than one order/],
     ['with two orders, one in a fragment', `mutation { ${CREATE} ...F }
       fragment F on Mutation { ... on Mutation { b: ${CREATE} } }`, /more than one order/],
-    ['with two orders, one of them skipped', `mutation { a: ${CREATE} b: ${CREATE.replace(')', ') @skip(if: true)')} }`,
+    ['with two orders, one of them skipped',
+      `mutation { a: ${CREATE} b: ${CREATE.replace(')', ') @skip(if: true)')} }`,
       /more than one order/],
-    ['with a field repeated', `{ viewer { ${'name '.repeat(11)} } }`, /repeated more than 10 times/],
+    ['with a field repeated', `{ viewer { ${'name '.repeat(11)} } }`,
+      /repeated more than 10 times/],
     ['with a field repeated in a fragment that nobody uses', `{ viewer { name } }
       fragment F on Client { ${'name '.repeat(11)} }`, /repeated more than 10 times/],
     ['of too many tokens', `{ ${'a '.repeat(2_000)} }`, /2000 tokens/],
     ['in a circle', '{ viewer { ...F } } fragment F on Client { ...F }', /within itself/],
-    ['in a circle of two', '{ viewer { ...F } } fragment F on Client { ...G } fragment G on Client { ...F }',
-      /within itself/],
+    ['in a circle of two', `{ viewer { ...F } }
+      fragment F on Client { ...G } fragment G on Client { ...F }`, /within itself/],
     ['with an unknown fragment', '{ viewer { ...F } }', /Unknown fragment/],
-    ['with a directive twice', '{ viewer @skip(if: true) @skip(if: true) { name } }', /can only be used once/],
+    ['with a directive twice', '{ viewer @skip(if: true) @skip(if: true) { name } }',
+      /can only be used once/],
     ['that is no operation', 'fragment F on Client { name }', /never used/],
     ['that is empty', '', /Unexpected <EOF>/],
     ['that is not GraphQL', 'select 1', /Unexpected Name/],
@@ -74,14 +88,14 @@ describe('an operation is refused whole', () => {
   });
 
   test('with both keys of an order, or none', () => {
-    expect(refusalOf('{ topupOrder(by: {orderId: 1, clientReference: "a"}) { id } }')).toHaveLength(1);
-    expect(refusalOf('{ topupOrder(by: {}) { id } }')).toHaveLength(1);
-    expect(refusalOf('{ topupOrder(by: {orderId: null}) { id } }')).not.toHaveLength(0);
+    for (const by of ['{orderId: 1, clientReference: "a"}', '{}', '{orderId: null}']) {
+      expect(refusalOf(`{ topupOrder(by: ${by}) { id } }`)).toHaveLength(1);
+    }
   });
 
   test('and a float literal is no amount', () => {
     const source = `mutation { ${CREATE.replace('"4.99"', '4.99')} }`;
-    expect(refusalOf(source)).toEqual([expect.stringMatching(/floats are refused|Decimal must be/)]);
+    expect(refusalOf(source)).toEqual([expect.stringMatching(/Decimal must be/)]);
   });
 
   test('and is cheap to refuse, however it is nested', () => {
@@ -94,12 +108,10 @@ describe('an operation is refused whole', () => {
 
 describe('a refusal', () => {
   test('says which step refused', () => {
-    expect(guard('{')).toMatchObject({
-      kind: 'REFUSED', step: 'PARSE', errors: [{ extensions: { code: 'GRAPHQL_PARSE_FAILED' } }],
-    });
-    expect(guard('{ nothing }')).toMatchObject({
-      kind: 'REFUSED', step: 'VALIDATE', errors: [{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }],
-    });
+    const refused = (step: string, code: string) =>
+      ({ kind: 'REFUSED', step, errors: [{ extensions: { code } }] });
+    expect(guard('{')).toMatchObject(refused('PARSE', 'GRAPHQL_PARSE_FAILED'));
+    expect(guard('{ nothing }')).toMatchObject(refused('VALIDATE', 'GRAPHQL_VALIDATION_FAILED'));
   });
 
   test('suggests nothing of the schema', () => {
@@ -108,7 +120,7 @@ describe('a refusal', () => {
       ...refusalOf('{ viewer { nam } }'),
       ...refusalOf('{ topupOrder(b: {orderId: 1}) { id } }'),
       ...refusalOf('{ topupOrder(by: {orderI: 1}) { id } }'),
-      ...refusalOf('mutation { createTopupOrder(input: {productId: 1, amount: 1, category: AIRTIM}) { order { id } } }'),
+      ...refusalOf(`mutation { ${CREATE.replace('}', ', category: AIRTIM}')} }`),
     ];
     expect(messages.length).toBeGreaterThan(4);
     expect(messages.join('\n')).not.toMatch(/did you mean/i);
@@ -135,26 +147,19 @@ describe('introspection', () => {
 describe('the cache', () => {
   test('gives a hot operation the document it had', () => {
     const source = '{ viewer { name defaultCurrency } }';
-    const first = guard(source);
-    const second = guard(source);
-    expect(first.kind).toBe('ALLOWED');
-    expect(second).toEqual(first);
-    expect('document' in second && 'document' in first && second.document === first.document).toBe(true);
+    expect(documentOf(guard, source)).not.toBeNull();
+    expect(documentOf(guard, source)).toBe(documentOf(guard, source));
   });
 
   test('forgets what was not asked for again', () => {
     const small = createGuard(schema, { isIntrospectionAllowed: false });
     const hot = '{ viewer { name } }';
     const cold = '{ viewer { id } }';
-    const documentOf = (source: string): unknown => {
-      const verdict = small(source);
-      return verdict.kind === 'ALLOWED' ? verdict.document : null;
-    };
-    const [hotDocument, coldDocument] = [documentOf(hot), documentOf(cold)];
+    const [hotDocument, coldDocument] = [documentOf(small, hot), documentOf(small, cold)];
     for (let index = 0; index < 40; index += 1) {
-      documentOf(`{ viewer { name } } #${String(index).padStart(10_000, '-')}`);
-      expect(documentOf(hot)).toBe(hotDocument);
+      documentOf(small, `{ viewer { name } } #${String(index).padStart(10_000, '-')}`);
+      expect(documentOf(small, hot)).toBe(hotDocument);
     }
-    expect(documentOf(cold)).not.toBe(coldDocument);
+    expect(documentOf(small, cold)).not.toBe(coldDocument);
   });
 });

@@ -38,6 +38,7 @@ async function startApp(): Promise<FastifyInstance> {
   await started.register(restDoor({
     createTopupOrder: refuse('create'),
     cancelTopupOrder: refuse('cancel'),
+    setNotificationEmail: refuse('notification-email'),
     store: {
       findOrder: async (...args) => (calls.push({ name: 'find', args }), null),
       findOrderByReference: async (...args) => (calls.push({ name: 'reference', args }), null),

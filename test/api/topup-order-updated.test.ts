@@ -13,8 +13,11 @@ afterEach(async () => {
 interface Edge {
   readonly cursor: string;
   readonly node: {
-    readonly type: string; readonly version: number; readonly sequence: number;
-    readonly status: string; readonly previousStatus: string | null;
+    readonly type: string;
+    readonly version: number;
+    readonly sequence: number;
+    readonly status: string;
+    readonly previousStatus: string | null;
     readonly order: { readonly orderId: number; readonly status: string };
   };
 }
@@ -31,7 +34,10 @@ interface Watching {
 }
 
 function watch(options: {
-  readonly url: string; readonly token: string; readonly by: object; readonly after?: string;
+  readonly url: string;
+  readonly token: string;
+  readonly by: object;
+  readonly after?: string;
 }): Watching {
   const client = createClient({
     url: `${options.url.replace('http', 'ws')}/graphql`,
@@ -61,40 +67,52 @@ function watch(options: {
     edges,
     ended,
     stop: () => stop(),
-    until: (count) => new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`Only ${edges.length} edges`)), 10_000);
-      onEdge = () => {
-        if (edges.length < count) return;
-        clearTimeout(timer);
-        resolve();
-      };
-      onEdge();
-    }),
+    until: (count) =>
+      new Promise<void>((resolve, reject) => {
+        const timer = setTimeout(() => reject(new Error(`Only ${edges.length} edges`)), 10_000);
+        onEdge = () => {
+          if (edges.length < count) return;
+          clearTimeout(timer);
+          resolve();
+        };
+        onEdge();
+      }),
   };
 }
 
 async function create(of: World, ending: string): Promise<number> {
   const request: CreateRequest = {
-    product_id: 4218, amount: '4.99', input_data: { player_id: `5123456${ending}`, server: 'asia' },
+    product_id: 4218,
+    amount: '4.99',
+    input_data: { player_id: `5123456${ending}`, server: 'asia' },
   };
   const answer = await rest.create(of, 1, request);
   if ('refused' in answer) throw new Error(answer.message);
   return answer.order.id;
 }
 
-const types = (watching: Watching): readonly string[] => watching.edges.map((edge) => edge.node.type);
+const types = (watching: Watching): readonly string[] =>
+  watching.edges.map((edge) => edge.node.type);
 
 /** Lets a held order go, as soon as the supplier has it. */
-const release = (orderId: number): Promise<void> => expect.poll(async () => {
-  const url = `${world().sandboxUrl}/release/1-${orderId}-1`;
-  return (await fetch(url, { method: 'POST' })).status;
-}, { timeout: 10_000 }).toBeLessThan(300);
+const release = (orderId: number): Promise<void> =>
+  expect
+    .poll(
+      async () => {
+        const url = `${world().sandboxUrl}/release/1-${orderId}-1`;
+        return (await fetch(url, { method: 'POST' })).status;
+      },
+      { timeout: 10_000 },
+    )
+    .toBeLessThan(300);
 
 describe('topupOrderUpdated', () => {
   it('tells the snapshot, each transition once, and completes after the terminal one', async () => {
     const id = await create(world(), '022');
     const watching = watch({
-      url: world().gateway.url, token: world().token(1), by: { orderId: id },
+      url: world().gateway.url,
+      token: world().token(1),
+      by: { orderId: id },
     });
     await watching.until(1);
     await release(id);
@@ -106,7 +124,9 @@ describe('topupOrderUpdated', () => {
       expect(edge.node.version).toBe((snapshot?.node.version ?? 0) + index + 1);
     });
     expect(watching.edges.at(-1)?.node).toMatchObject({
-      status: 'DELIVERED', previousStatus: 'PENDING', order: { orderId: id, status: 'DELIVERED' },
+      status: 'DELIVERED',
+      previousStatus: 'PENDING',
+      order: { orderId: id, status: 'DELIVERED' },
     });
   });
 
@@ -114,7 +134,9 @@ describe('topupOrderUpdated', () => {
     const elsewhere = await world().startProcess('gateway');
     const id = await create(world(), '022');
     const watching = watch({
-      url: elsewhere?.url ?? '', token: world().token(1), by: { orderId: id },
+      url: elsewhere?.url ?? '',
+      token: world().token(1),
+      by: { orderId: id },
     });
     await watching.until(1);
     await release(id);
@@ -126,17 +148,22 @@ describe('topupOrderUpdated', () => {
     const id = await create(world(), '000');
     await untilTerminal(rest, world(), { clientId: 1, orderId: id });
     const watching = watch({
-      url: world().gateway.url, token: world().token(1), by: { orderId: id },
+      url: world().gateway.url,
+      token: world().token(1),
+      by: { orderId: id },
     });
     expect(await watching.ended).toBe('complete');
-    expect(watching.edges.map((edge) => [edge.node.type, edge.node.status]))
-      .toEqual([['SNAPSHOT', 'DELIVERED']]);
+    expect(watching.edges.map((edge) => [edge.node.type, edge.node.status])).toEqual([
+      ['SNAPSHOT', 'DELIVERED'],
+    ]);
   });
 
   it('resumes after a cursor without gap or repeat', async () => {
     const id = await create(world(), '022');
     const first = watch({
-      url: world().gateway.url, token: world().token(1), by: { orderId: id },
+      url: world().gateway.url,
+      token: world().token(1),
+      by: { orderId: id },
     });
     await first.until(1);
     first.stop();
@@ -144,7 +171,9 @@ describe('topupOrderUpdated', () => {
     await release(id);
     await untilTerminal(rest, world(), { clientId: 1, orderId: id });
     const again = watch({
-      url: world().gateway.url, token: world().token(1), by: { orderId: id },
+      url: world().gateway.url,
+      token: world().token(1),
+      by: { orderId: id },
       after: seen?.cursor ?? '',
     });
     expect(await again.ended).toBe('complete');
@@ -154,7 +183,9 @@ describe('topupOrderUpdated', () => {
     expect(versions).toEqual(versions.map((_, index) => from + index));
     expect(types(again).at(-1)).toBe('DELIVERED');
     const nothing = watch({
-      url: world().gateway.url, token: world().token(1), by: { orderId: id },
+      url: world().gateway.url,
+      token: world().token(1),
+      by: { orderId: id },
       after: again.edges.at(-1)?.cursor ?? '',
     });
     expect(await nothing.ended).toBe('complete');
@@ -167,7 +198,9 @@ describe('topupOrderUpdated', () => {
   ])('answers an order %s with NOT_FOUND', async (_says, clientId, by) => {
     const id = await create(world(), '000');
     const watching = watch({
-      url: world().gateway.url, token: world().token(clientId), by: { orderId: id, ...by },
+      url: world().gateway.url,
+      token: world().token(clientId),
+      by: { orderId: id, ...by },
     });
     expect(JSON.stringify(await watching.ended)).toContain('NOT_FOUND');
     expect(watching.edges).toEqual([]);
@@ -175,9 +208,13 @@ describe('topupOrderUpdated', () => {
 
   it('leaves no watcher behind', async () => {
     const id = await create(world(), '022');
-    const watchings = Array.from({ length: 10 }, () => watch({
-      url: world().gateway.url, token: world().token(1), by: { orderId: id },
-    }));
+    const watchings = Array.from({ length: 10 }, () =>
+      watch({
+        url: world().gateway.url,
+        token: world().token(1),
+        by: { orderId: id },
+      }),
+    );
     await Promise.all(watchings.map((watching) => watching.until(1)));
     expect(world().parts.feed.watchCount()).toBeGreaterThanOrEqual(10);
     for (const client of clients.splice(0)) await client.dispose();

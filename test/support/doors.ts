@@ -40,11 +40,11 @@ export interface ToldOrder {
 export type Answer =
   | { readonly order: ToldOrder }
   | {
-    readonly refused: string;
-    readonly message: string;
-    /** GraphQL refused the form of the input before our rules saw it. */
-    readonly isCoercion: boolean;
-  };
+      readonly refused: string;
+      readonly message: string;
+      /** GraphQL refused the form of the input before our rules saw it. */
+      readonly isCoercion: boolean;
+    };
 
 export interface Door {
   readonly name: string;
@@ -75,7 +75,8 @@ interface WireOrder {
 /** Numbers of an answer as the text they were written with. */
 export function parseExact(text: string): unknown {
   return JSON.parse(text, (_key, value: unknown, context?: { source?: string }) =>
-    typeof value === 'number' && context?.source !== undefined ? context.source : value);
+    typeof value === 'number' && context?.source !== undefined ? context.source : value,
+  );
 }
 
 function toldByRest(wire: WireOrder): ToldOrder {
@@ -196,7 +197,9 @@ const CREATE = `mutation ($input: CreateTopupOrderInput!) { createTopupOrder(inp
   order { ${ORDER_FIELDS} } userErrors { code message field } duplicateOf { orderId } } }`;
 
 const CATEGORIES: Readonly<Record<string, string>> = {
-  Airtime: 'AIRTIME', Data: 'DATA', Bundle: 'BUNDLE',
+  Airtime: 'AIRTIME',
+  Data: 'DATA',
+  Bundle: 'BUNDLE',
 };
 
 const toInputField = ([name, value]: [string, unknown]): object => ({ name, value });
@@ -212,7 +215,7 @@ function toInput(request: CreateRequest): object {
     inputData: isMap ? Object.entries(data).map(toInputField) : data,
     clientReference: request.client_reference,
     walletId: request.wallet_id,
-    category: typeof category === 'string' ? CATEGORIES[category] ?? category : category,
+    category: typeof category === 'string' ? (CATEGORIES[category] ?? category) : category,
     redeemVoucherCode: request.redeem_voucher_code,
   };
 }
@@ -222,7 +225,8 @@ export const graphql: Door = {
   codeOf: (code) => code,
   async create(world, clientId, request) {
     const answer = await graphqlRequest(world, clientId, {
-      query: CREATE, variables: { input: toInput(request) },
+      query: CREATE,
+      variables: { input: toInput(request) },
     });
     const error = answer.errors?.[0];
     if (error !== undefined) {

@@ -39,19 +39,30 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-export function startProgram(env: Readonly<Record<string, string>>, args: readonly string[] = []): Program {
+export function startProgram(
+  env: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
+): Program {
   const child = spawn(process.execPath, [MAIN, ...args], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let text = '';
-  child.stdout.on('data', (chunk: Buffer) => { text += chunk.toString(); });
-  child.stderr.on('data', (chunk: Buffer) => { text += chunk.toString(); });
-  const exited = once(child, 'exit').then(([code, signal]) =>
-    ({ code: code as number | null, signal: signal as string | null }));
+  child.stdout.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  const exited = once(child, 'exit').then(([code, signal]) => ({
+    code: code as number | null,
+    signal: signal as string | null,
+  }));
   const path = join(env['DATA_DIR'] ?? '.data', 'demo.json');
   const isOver = { current: false };
-  void exited.then(() => { isOver.current = true; });
+  void exited.then(() => {
+    isOver.current = true;
+  });
   const ready = (async () => {
     const deadline = performance.now() + READY_MS_MAX;
     // A file left by a killed program is not this one's: it is removed at start.

@@ -1,7 +1,14 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll } from 'vitest';
-import { startGateway, startWorker, type AppParts, type Gateway, type Running } from '../../src/app.ts';
+import {
+  startGateway,
+  startWorker,
+  type AppParts,
+  type Gateway,
+  type Running,
+} from '../../src/app.ts';
 import { systemClock } from '../../src/clock.ts';
+import { startMailCatcher, type MailCatcher } from '../../src/demo/mail-catcher.ts';
 import { createSandboxSchema } from '../../src/demo/sandbox-schema.ts';
 import { startSandboxSupplier } from '../../src/demo/sandbox-supplier.ts';
 import { openParts, type Parts } from '../../src/parts.ts';
@@ -21,6 +28,8 @@ export interface World {
   readonly gateway: Gateway;
   readonly parts: Parts;
   readonly sandboxUrl: string;
+  /** Takes all mail of this world; see `caughtMails`. */
+  readonly mail: MailCatcher;
   /** Tokens of clients 1 to 3, by client id. */
   readonly token: (clientId: number) => string;
   /** One more process over the same database; stopped with the rest. */
@@ -28,11 +37,13 @@ export interface World {
 }
 
 /** A whole running program over a database of its own: doors, worker, sandbox supplier. */
-export function useWorld(options: {
-  /** 'gateway' leaves orders where they are placed: nobody works on them. */
-  readonly role?: 'all' | 'gateway';
-  readonly inlineWaitMs?: number;
-} = {}): () => World {
+export function useWorld(
+  options: {
+    /** 'gateway' leaves orders where they are placed: nobody works on them. */
+    readonly role?: 'all' | 'gateway';
+    readonly inlineWaitMs?: number;
+  } = {},
+): () => World {
   const database = useTestDatabase();
   const undo: (() => Promise<unknown>)[] = [];
   let world: World | undefined;
@@ -57,8 +68,10 @@ export function useWorld(options: {
       return sandbox.url;
     };
     const sandboxUrl = await openSandbox(null);
+    const mail = await startMailCatcher({ host: '127.0.0.1', databaseUrl, log: () => undefined });
+    undo.push(() => mail.close());
     const startProcess = (role: 'all' | 'gateway' | 'worker'): Promise<Process> =>
-      startOne({ ...options, role, database: database(), sandboxUrl, undo });
+      startOne({ ...options, role, database: database(), sandboxUrl, mail, undo });
     const first = await startProcess(options.role ?? 'all');
     if (first.gateway === null) throw new Error('The first process has no gateway');
     // A second process of the same supplier: the one that knows where callbacks go.
@@ -69,6 +82,7 @@ export function useWorld(options: {
       gateway: first.gateway,
       parts: first.parts,
       sandboxUrl,
+      mail,
       token: (clientId) => tokens[clientId - 1] ?? '',
       startProcess: async (role) => (await startProcess(role)).gateway,
     };
@@ -93,6 +107,7 @@ async function startOne(options: {
   readonly role: 'all' | 'gateway' | 'worker';
   readonly database: TestDatabase;
   readonly sandboxUrl: string;
+  readonly mail: MailCatcher;
   readonly inlineWaitMs?: number;
   readonly undo: (() => Promise<unknown>)[];
 }): Promise<Process> {
@@ -103,22 +118,32 @@ async function startOne(options: {
     keyHashingKey: VOUCHER_KEY,
     supplierKeys: SUPPLIER_KEYS,
     sandboxUrl: options.sandboxUrl,
+    mailServer: { url: options.mail.smtpUrl, from: 'Top-ups <no-reply@topup.example>' },
     clock: systemClock,
     onError: () => undefined,
   });
   options.undo.push(parts.close);
   const appParts: AppParts = {
-    ...parts, log, onWork: (listener) => parts.wakeUps.on('work', listener),
+    ...parts,
+    log,
+    onWork: (listener) => parts.wakeUps.on('work', listener),
   };
   const running: Running[] = [];
   if (options.role !== 'gateway') running.push(startWorker(appParts));
-  const gateway = options.role === 'worker' ? null : await startGateway(appParts, {
-    keyHashingKey: VOUCHER_KEY,
-    inlineWaitMs: options.inlineWaitMs ?? 5000,
-    isIntrospectionAllowed: true,
-    socketsPerClient: 20,
-    subscriptionsPerSocket: 50,
-  }, { host: '127.0.0.1', port: 0 });
+  const gateway =
+    options.role === 'worker'
+      ? null
+      : await startGateway(
+          appParts,
+          {
+            keyHashingKey: VOUCHER_KEY,
+            inlineWaitMs: options.inlineWaitMs ?? 5000,
+            isIntrospectionAllowed: true,
+            socketsPerClient: 20,
+            subscriptionsPerSocket: 50,
+          },
+          { host: '127.0.0.1', port: 0 },
+        );
   if (gateway !== null) running.push(gateway);
   for (const each of running) options.undo.push(() => each.stop());
   return { gateway, parts };
@@ -128,4 +153,18 @@ async function startOne(options: {
 async function makeSuppliersQuick(database: TestDatabase): Promise<void> {
   await database.query(`update supplier set call_deadline_ms = 1000, lease_ms = 2000,
     settle_window_ms = 100, retry_window_ms = 2000, backoff_ms = '{50,100,200}'`);
+}
+
+export interface CaughtMail {
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly messageId: string;
+}
+
+/** What the catcher took for this address so far, the youngest first. */
+export async function caughtMails(world: World, address: string): Promise<readonly CaughtMail[]> {
+  const response = await fetch(`${world.mail.url}/messages.json`);
+  const mails = await response.json() as readonly CaughtMail[];
+  return mails.filter(({ to }) => to === address);
 }

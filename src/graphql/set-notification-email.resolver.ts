@@ -1,0 +1,33 @@
+import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
+import { Rejection } from '../domain/rejection.ts';
+import type { OperationContext } from './context.ts';
+import {
+  SetTopupOrderNotificationEmailInput, SetTopupOrderNotificationEmailPayload,
+} from './set-notification-email.types.ts';
+import { findOrderBy } from './topup-order-by.ts';
+import { userErrorsOf } from './user-errors.ts';
+
+@Resolver()
+export class SetNotificationEmailResolver {
+  @Mutation(() => SetTopupOrderNotificationEmailPayload, {
+    description: 'Names the address that hears how an order ends, or none. For an order that has '
+      + 'ended the mail is sent now, once per address.',
+  })
+  async setTopupOrderNotificationEmail(
+    @Arg('input', () => SetTopupOrderNotificationEmailInput, { description: 'Order, address.' })
+    input: SetTopupOrderNotificationEmailInput,
+    @Ctx() { clientId, deps }: OperationContext,
+  ): Promise<SetTopupOrderNotificationEmailPayload> {
+    try {
+      const found = await findOrderBy(input.by, { clientId, store: deps.store });
+      if (found === null) {
+        throw new Rejection('ORDER_NOT_FOUND', 'Order not found', { field: ['by'] });
+      }
+      const order = await deps.setNotificationEmail(clientId, found.id, input.email);
+      return { order, userErrors: [] };
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error;
+      return { order: null, userErrors: userErrorsOf(error) };
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import type { Transporter } from 'nodemailer';
+import { MailFault, type Mail, type Mailer } from '../domain/mail.ts';
+
+/** Connections to the mail server at a time; no more mails are in hand. */
+const CONNECTION_COUNT_MAX = 5;
+/** A server that is there answers within this; milliseconds. */
+const CONNECT_TIMEOUT_MS = 10_000;
+/** Silence in the middle of a dialogue; milliseconds. */
+const SOCKET_TIMEOUT_MS = 20_000;
+/** A server that says a word now and then must not hold a mail for ever; milliseconds. */
+const SEND_TIMEOUT_MS = 60_000;
+
+export interface MailServer {
+  /** 'smtp://user:password@host:587', or smtps:// for TLS from the first byte. */
+  readonly url: string;
+  /** 'name@host' or 'Name <name@host>'. */
+  readonly from: string;
+}
+
+/** Mail over SMTP through a bounded pool of connections. The library is loaded with the first. */
+export function createMailer(
+  { url, from }: MailServer,
+  timeouts: { readonly socketMs?: number; readonly sendMs?: number } = {},
+): Mailer & { close(): void } {
+  const domain = /@([^>]+)>?$/.exec(from)?.[1] ?? 'localhost';
+  let opening: Promise<Transporter> | null = null;
+  const open = (): Promise<Transporter> => {
+    opening ??= openTransport(url, timeouts.socketMs ?? SOCKET_TIMEOUT_MS);
+    return opening;
+  };
+  return {
+    async send(mail) {
+      const transport = await open();
+      const sending = sendOver(transport, { mail, from, domain });
+      return within(timeouts.sendMs ?? SEND_TIMEOUT_MS, sending);
+    },
+    close() {
+      void opening?.then((transport) => transport.close());
+    },
+  };
+}
+
+async function openTransport(url: string, socketTimeoutMs: number): Promise<Transporter> {
+  const { createTransport } = await import('nodemailer');
+  const transport = createTransport({
+    url,
+    pool: true,
+    maxConnections: CONNECTION_COUNT_MAX,
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    greetingTimeout: CONNECT_TIMEOUT_MS,
+    dnsTimeout: CONNECT_TIMEOUT_MS,
+    socketTimeout: socketTimeoutMs,
+    // What a mail consists of is given here; nothing is to be fetched for it.
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  // What goes wrong while a mail is sent is told to its sender; the rest concerns idle connections.
+  transport.on('error', () => undefined);
+  return transport;
+}
+
+async function sendOver(
+  transport: Transporter,
+  { mail, from, domain }: {
+    readonly mail: Mail; readonly from: string; readonly domain: string;
+  },
+): Promise<'SENT' | 'REFUSED'> {
+  try {
+    await transport.sendMail({
+      from,
+      // An object, not a text: nothing in the address is read as a list or a name.
+      to: { name: '', address: mail.to },
+      subject: mail.subject,
+      text: mail.text,
+      html: mail.html,
+      messageId: `<${mail.key}@${domain}>`,
+      // Out-of-office replies are for people (RFC 3834).
+      headers: { 'Auto-Submitted': 'auto-generated' },
+    });
+    return 'SENT';
+  } catch (error) {
+    const { command, responseCode = 0, code } = error as {
+      command?: string; responseCode?: number; code?: string;
+    };
+    if (command === 'RCPT TO' && responseCode >= 500) return 'REFUSED';
+    // The server's own words may quote the address: the codes have to do.
+    const told = [code, command, responseCode === 0 ? undefined : responseCode];
+    throw new MailFault(`SMTP ${told.filter((each) => each !== undefined).join(' ')}`);
+  }
+}
+
+async function within<Result>(timeoutMs: number, work: Promise<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new MailFault('SMTP took too long')), timeoutMs);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}

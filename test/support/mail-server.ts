@@ -1,0 +1,85 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { simpleParser } from 'mailparser';
+import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
+
+/** What the server does with the next mails, in this order; then it takes every one. */
+export type Behaviour = 'TAKE' | 'HANG' | 'DROP_AFTER_DATA' | 'REFUSE_RECIPIENT' | 'TRY_LATER';
+
+export interface ReceivedMail {
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+  readonly html: string;
+  readonly messageId: string;
+  readonly headers: string;
+}
+
+/** A real SMTP server that keeps what it gets, also what it then pretends not to have got. */
+export interface MailServer {
+  readonly port: number;
+  readonly url: string;
+  readonly received: ReceivedMail[];
+  readonly next: Behaviour[];
+  to(address: string): readonly ReceivedMail[];
+  close(): Promise<void>;
+}
+
+export async function startMailServer(port = 0): Promise<MailServer> {
+  const received: ReceivedMail[] = [];
+  const next: Behaviour[] = [];
+  const onData: SMTPServerOptions['onData'] = (stream, session, done) => {
+    const behaviour = next[0] === 'REFUSE_RECIPIENT' ? undefined : next.shift();
+    void buffer(stream).then(async (raw) => {
+      if (behaviour === 'HANG') return;
+      const mail = await simpleParser(raw);
+      received.push({
+        to: session.envelope.rcptTo.map(({ address }) => address).join(', '),
+        subject: mail.subject ?? '',
+        text: mail.text ?? '',
+        html: mail.html === false ? '' : mail.html ?? '',
+        messageId: mail.messageId ?? '',
+        headers: raw.toString().split('\r\n\r\n')[0] ?? '',
+      });
+      if (behaviour === 'DROP_AFTER_DATA') {
+        for (const connection of connections(server)) connection._socket.destroy();
+      } else if (behaviour === 'TRY_LATER') {
+        done(Object.assign(new Error('Not now'), { responseCode: 451 }));
+      } else {
+        done();
+      }
+    });
+  };
+  const server = new SMTPServer({
+    disabledCommands: ['AUTH', 'STARTTLS'],
+    disableReverseLookup: true,
+    closeTimeout: 10,
+    onData,
+    onRcptTo(_address, _session, done) {
+      if (next[0] !== 'REFUSE_RECIPIENT') return done();
+      next.shift();
+      done(Object.assign(new Error('No such user'), { responseCode: 550 }));
+    },
+  });
+  server.on('error', () => undefined);
+  server.listen(port, '127.0.0.1');
+  await once(server.server, 'listening');
+  const taken = (server.server.address() as AddressInfo).port;
+  return {
+    port: taken,
+    url: `smtp://127.0.0.1:${taken}`,
+    received,
+    next,
+    to: (address) => received.filter((mail) => mail.to === address),
+    close: () => new Promise((resolve) => server.close(resolve)),
+  };
+}
+
+interface Connection {
+  readonly _socket: { destroy(): void };
+}
+
+function connections(server: SMTPServer): Iterable<Connection> {
+  return (server as unknown as { connections: Set<Connection> }).connections;
+}

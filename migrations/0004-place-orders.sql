@@ -52,11 +52,14 @@ create index feed_inbox_oldest on feed_inbox (id);
 
 -- Locks: vouchers by id, then wallets by id, then inserts sorted by client and reference; the
 -- same order as everywhere, so that no two calls can wait for each other in a circle.
+-- Plans are kept by each connection, some from when the tables were empty: only index look-ups are
+-- allowed here, as in the other functions that the program calls.
 -- Verdicts, by ordinal: null while undecided, FUNDED once it is known to fit, PLACED once inserted.
 create function place_orders(p_orders json)
 returns table (ordinal int, verdict text, order_id bigint, transfer_id bigint,
   placed_at timestamptz, expected_by timestamptz)
-language plpgsql security definer set search_path = public, pg_temp as $$
+language plpgsql security definer set search_path = public, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
   todo placement[];
@@ -82,18 +85,12 @@ begin
   transfer_ids := order_ids;
   voucher_ids := order_ids;
 
-  -- A call repeated after a connection lost during COMMIT finds what it placed.
-  for p in select t.ordinal, o.id from unnest(todo) t
-      join topup_order o on o.client_id = t.client_id and o.request_id = t.request_id loop
-    verdicts[p.ordinal] := 'REPEATED';
-    order_ids[p.ordinal] := p.id;
-  end loop;
-
   -- Duplicates are told before anything that may have changed since.
-  for p in select t.ordinal from unnest(todo) t
-      join topup_order o on o.client_id = t.client_id and o.client_reference = t.client_reference
-      where verdicts[t.ordinal] is null loop
-    verdicts[p.ordinal] := 'DUPLICATE';
+  for p in select t.ordinal, o.id, o.request_id = t.request_id as is_own from unnest(todo) t
+      join topup_order o on o.client_id = t.client_id
+        and o.client_reference = t.client_reference loop
+    verdicts[p.ordinal] := case when p.is_own then 'REPEATED' else 'DUPLICATE' end;
+    if p.is_own then order_ids[p.ordinal] := p.id; end if;
   end loop;
 
   if has_vouchers then
@@ -111,6 +108,15 @@ begin
     where (w.client_id, w.id) in
       (select t.client_id, t.wallet_id from unnest(todo) t where verdicts[t.ordinal] is null)
     order by w.client_id, w.id for no key update;
+
+  -- A call repeated after a connection lost during COMMIT finds what it placed. Asked under the
+  -- locks: the call whose answer was lost may have been at it until it gave them up.
+  for p in select t.ordinal, o.id from unnest(todo) t
+      join topup_order o on o.client_id = t.client_id and o.request_id = t.request_id
+      where verdicts[t.ordinal] is null loop
+    verdicts[p.ordinal] := 'REPEATED';
+    order_ids[p.ordinal] := p.id;
+  end loop;
 
   -- Read under the locks: whatever changed the figures before is seen now.
   select v.version into current_version from pricing_version v;

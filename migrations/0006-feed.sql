@@ -23,7 +23,8 @@ create table feed_position (
 -- once. Any process may call it; the advisory lock lets one at a time through, and whoever waited
 -- sees what was committed meanwhile. Returns how many were moved.
 create function number_events(p_limit int) returns int
-language plpgsql security definer set search_path = public, pg_temp as $$
+language plpgsql security definer set search_path = public, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   moved int;
 begin

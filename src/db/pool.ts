@@ -5,6 +5,8 @@ const CONNECTION_LIMITS = [
   '-c statement_timeout=5000',
   '-c lock_timeout=2000',
   '-c idle_in_transaction_session_timeout=10000',
+  // Compiling a statement takes longer than any of ours should run.
+  '-c jit=off',
 ].join(' ');
 
 /** How long a caller waits for a free connection before it is told to come back; milliseconds. */

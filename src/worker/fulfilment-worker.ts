@@ -2,10 +2,10 @@ import { fulfilTopupOrder, type Fulfilment } from '../domain/fulfil-topup-order.
 import type { ClaimedOrder } from '../domain/ports.ts';
 import { startLoop } from './loop.ts';
 
-/** Orders one process works on at a time. */
+/** Orders one process works on at a time: as many as a supplier takes calls, so none waits. */
 const IN_HAND_MAX = 64;
-/** Orders of one claim: their leases all run from now, so no more than can be started at once. */
-const CLAIM_MAX = 64;
+/** A claim waits until so many can be taken: it is woken by each one that ends. */
+const ROOM_MIN = 16;
 /** A lost wake-up costs at most this. */
 const POLL_MS = 500;
 /** The shortest pause before an order that is nearly due. */
@@ -39,8 +39,9 @@ export function startFulfilmentWorker(
   };
 
   const runOnce = async (): Promise<number> => {
-    const room = Math.min(IN_HAND_MAX - inHand.size, CLAIM_MAX);
-    if (room <= 0) return POLL_MS;
+    const room = IN_HAND_MAX - inHand.size;
+    // Orders are claimed together, or a busy worker would ask for each one as another ends.
+    if (room < ROOM_MIN) return POLL_MS;
     const orders = await deps.store.claimOrders({
       limit: room,
       closedSuppliers: deps.suppliers.closedCodes(),

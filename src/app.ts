@@ -8,6 +8,7 @@ import type { RawOrderRequest } from './domain/order-request.ts';
 import type { Authenticate, OrderFeed, Store } from './domain/ports.ts';
 import { setNotificationEmail } from './domain/set-notification-email.ts';
 import { graphqlDoor } from './graphql/graphql-door.ts';
+import type { HealthProbe } from './rest/health.routes.ts';
 import { envelopeOptions, restDoor, setRestEnvelope } from './rest/rest-door.ts';
 import { startFulfilmentWorker } from './worker/fulfilment-worker.ts';
 import { startMailWorker, type MailWorker } from './worker/mail-worker.ts';
@@ -31,6 +32,7 @@ export interface AppParts {
   readonly mailer: Mailer | null;
   readonly authenticate: Authenticate;
   readonly isDatabaseReady: () => Promise<boolean>;
+  readonly countOpenWork: HealthProbe['countOpenWork'];
   /** Tells of new work, from this process and others; answers how to stop listening. */
   readonly onWork: (listener: () => void) => () => void;
   readonly log: FastifyBaseLogger;
@@ -115,6 +117,7 @@ async function openDoors(
       const isReady = await parts.isDatabaseReady();
       return { ok: isReady, checks: { database: isReady } };
     },
+    countOpenWork: parts.countOpenWork,
   }));
   return graphqlDoor(app, {
     ...stories,

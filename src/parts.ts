@@ -2,6 +2,7 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Pool } from 'pg';
 import { ConfigError } from './config.ts';
 import { createFulfilmentStore } from './db/fulfilment-store.ts';
+import { countOpenWork, type OpenWorkCounts } from './db/open-work.ts';
 import { openMailQueue } from './db/mail-queue.ts';
 import { PostgresOrderFeed } from './db/order-feed.ts';
 import { openOrm } from './db/orm.ts';
@@ -47,6 +48,7 @@ export interface Parts {
   readonly authenticate: Authenticate;
   readonly signToken: (clientId: number, ttlSeconds: number) => Promise<string>;
   readonly isDatabaseReady: () => Promise<boolean>;
+  readonly countOpenWork: () => Promise<OpenWorkCounts>;
   readonly close: () => Promise<void>;
 }
 
@@ -100,6 +102,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     authenticate: tokens.authenticate,
     signToken: tokens.sign,
     isDatabaseReady: () => pool.query('select 1').then(() => true, () => false),
+    countOpenWork: () => countOpenWork(pool),
     async close() {
       store.close();
       mailer?.close();

@@ -47,6 +47,9 @@ async function startApp(): Promise<FastifyInstance> {
       (header === 'Bearer good' ? { clientId: 7, expiresAtMs: Infinity } : null),
     receiveCallback: async (raw) => (calls.push({ name: 'callback', args: [raw] }), told.callback),
     readiness: async () => ({ ok: told.isReady, checks: { database: told.isReady } }),
+    countOpenWork: async () => (
+      { ordersPending: 4, ordersInReview: 3, ordersOverdue: 2, casesOpen: 1 }
+    ),
   }));
   await started.listen({ port: 0, host: '127.0.0.1' });
   return started;
@@ -416,5 +419,11 @@ describe('health', () => {
       expect(answer.status).toBe(isReady ? 200 : 503);
       expect(JSON.parse(answer.text)).toEqual({ ok: isReady, checks: { database: isReady } });
     }
+  });
+
+  test('counts what waits for a person', async () => {
+    const { text } = await call('/metrics');
+    expect(text).toContain('# TYPE topup_orders_in_review gauge\ntopup_orders_in_review 3\n');
+    expect(text).toContain('\ntopup_reconciliation_cases_open 1\n');
   });
 });

@@ -1,0 +1,24 @@
+import type pg from 'pg';
+
+export interface OpenWorkCounts {
+  readonly ordersPending: number;
+  readonly ordersInReview: number;
+  readonly ordersOverdue: number;
+  readonly casesOpen: number;
+}
+
+/** Counts what has not ended; over the index of pending orders, however many have ended. */
+export async function countOpenWork(pool: pg.Pool): Promise<OpenWorkCounts> {
+  const { rows } = await pool.query<OpenWorkCounts>({
+    name: 'open_work',
+    text: `select count(*) as "ordersPending",
+        count(*) filter (where fulfilment_state = 'REVIEW') as "ordersInReview",
+        count(*) filter (where next_action_at < clock_timestamp() - interval '2 minutes')
+          as "ordersOverdue",
+        (select count(*) from reconciliation_case where resolved_at is null) as "casesOpen"
+      from topup_order where status = 'PENDING'`,
+  });
+  const [counts] = rows;
+  if (counts === undefined) throw new Error('A count has no row');
+  return counts;
+}

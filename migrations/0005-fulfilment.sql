@@ -34,7 +34,8 @@ create type claimed_order as (
   resend_in_ms bigint,
   can_be_queried boolean,
   dedupes_by_reference boolean,
-  was_accepted boolean
+  was_accepted boolean,
+  is_tried_after_window boolean
 );
 
 -- Routes by which a variant can be bought today.
@@ -55,8 +56,8 @@ language sql stable set search_path = public, pg_temp as $$
     o.backoff_step, s.backoff_ms, s.call_deadline_ms,
     extract(epoch from o.retry_until - clock_timestamp()) * 1000,
     coalesce(extract(epoch from m.resend_after - clock_timestamp()) * 1000, 0),
-    s.can_be_queried, s.dedupes_by_reference, coalesce(m.state = 'ACCEPTED', false)
-  )::claimed_order
+    s.can_be_queried, s.dedupes_by_reference, coalesce(m.state = 'ACCEPTED', false),
+    coalesce(o.last_attempt_at > o.retry_until, false))::claimed_order
   from (select 1) one
   left join submission m on m.client_id = o.client_id and m.topup_order_id = o.id
     and m.route = o.route
@@ -133,9 +134,11 @@ $$;
 -- Up to p_limit due orders, oldest first, none that another worker holds.
 create function claim_orders(p_limit int, p_closed_suppliers text[])
 returns setof claimed_order
-language plpgsql security definer set search_path = public, pg_temp as $$
+language plpgsql security definer set search_path = public, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   due topup_order[];
+  claims claimed_order[];
 begin
   select array_agg(o order by o.client_id, o.id) into due from (
     select t.* from topup_order t
@@ -150,20 +153,39 @@ begin
               and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT'))
       order by t.next_action_at limit p_limit for no key update skip locked) o;
   if due is null then return; end if;
-  for i in 1 .. cardinality(due) loop
-    return next take_order(due[i]);
-  end loop;
+  begin
+    for i in 1 .. cardinality(due) loop
+      claims[i] := take_order(due[i]);
+    end loop;
+  exception when others then
+    -- An order that cannot be taken must not keep its neighbours from being taken, for ever.
+    claims := null;
+    for i in 1 .. cardinality(due) loop
+      begin
+        claims := claims || take_order(due[i]);
+      exception when others then
+        raise warning 'order % of client % cannot be taken: %', due[i].id, due[i].client_id,
+          sqlerrm;
+        update topup_order set next_action_at = clock_timestamp() + interval '1 minute'
+          where client_id = due[i].client_id and id = due[i].id;
+      end;
+    end loop;
+  end;
+  return query select c.* from unnest(claims) c;
 end
 $$;
 
 -- One order at once, for the try inside a request; nothing if somebody else was quicker.
 create function claim_order(p_client_id bigint, p_order_id bigint) returns setof claimed_order
-language plpgsql security definer set search_path = public, pg_temp as $$
+language plpgsql security definer set search_path = public, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   o topup_order;
 begin
   select t.* into o from topup_order t
     where t.client_id = p_client_id and t.id = p_order_id and t.fulfilment_state = 'QUEUED'
+      and not exists (select from offer f join supplier s on s.id = f.supplier_id
+        where f.variant_id = t.variant_id and f.route = t.route and s.is_suspended)
     for no key update skip locked;
   if found then return next take_order(o); end if;
 end
@@ -272,6 +294,27 @@ begin
 end
 $$;
 
+-- A route that was given up has delivered while this one was under way; now that this one has
+-- definitely not, the order ends by the other. False where there is no such route.
+create function deliver_by_given_up_route(o topup_order, p_route smallint) returns boolean
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  delivered smallint;
+begin
+  select c.route into delivered from reconciliation_case c
+    where c.client_id = o.client_id and c.topup_order_id = o.id and c.route <> p_route
+      and c.kind = 'SECOND_ROUTE_SUCCESS' order by c.route limit 1;
+  if not found then return false; end if;
+  -- In this order: at most one of them may be effective at any moment.
+  update submission s set state = 'NOT_APPLIED'
+    where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = p_route;
+  update submission s set state = 'DELIVERED'
+    where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = delivered;
+  perform end_order(o, 'DELIVERED', null, null);
+  return true;
+end
+$$;
+
 -- Definite news about one route of an order whose row is locked.
 create function apply_final_news(o topup_order, m recorded_move) returns text
 language plpgsql set search_path = public, pg_temp as $$
@@ -311,8 +354,13 @@ begin
     if m.kind = 'REVERSE' then perform open_case(o, 'REVERSAL', m.route); end if;
     return 'APPLIED';
   end if;
-  -- A failure of a route that was already given up, or never tried, says nothing new.
-  if is_elsewhere or sent_state = 'NOT_APPLIED' then return 'NO_CHANGE'; end if;
+  -- A failure of a route that was already given up says nothing new, unless it is the holder's own
+  -- decision to end an order that nobody can supply any more.
+  if is_elsewhere or (sent_state = 'NOT_APPLIED'
+      and (m.lease_token is null or m.lease_token is distinct from o.lease_token)) then
+    return 'NO_CHANGE';
+  end if;
+  if deliver_by_given_up_route(o, m.route) then return 'APPLIED'; end if;
   update submission s set state = 'NOT_APPLIED'
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route;
   perform end_order(o, 'FAILED', m.failure_code, null);
@@ -331,6 +379,13 @@ declare
 begin
   if o.status <> 'PENDING' or o.route <> m.route then return 'NO_CHANGE'; end if;
   if o.lease_token is distinct from m.lease_token then return 'STALE_LEASE'; end if;
+  -- Nothing is under way that unasked news could be about.
+  if m.lease_token is null and o.fulfilment_state in ('QUEUED', 'RETRY_WAIT') then
+    return 'NO_CHANGE';
+  end if;
+  if m.kind in ('RETRY', 'NEXT_ROUTE') and deliver_by_given_up_route(o, m.route) then
+    return 'APPLIED';
+  end if;
   if m.kind = 'NEXT_ROUTE' then
     select min(f.route) into next_route from sellable_route f
       where f.variant_id = o.variant_id and f.route > o.route;
@@ -384,7 +439,8 @@ $$;
 
 -- Records what came of one order or of many. Locks: orders by id, vouchers, wallets by id.
 create function record_moves(p_moves json) returns table (ordinal int, result text)
-language plpgsql security definer set search_path = public, pg_temp as $$
+language plpgsql security definer set search_path = public, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 declare
   moves recorded_move[];
@@ -435,7 +491,8 @@ $$;
 
 -- CANCELLED and refunded, only while no attempt was ever recorded; settled by the order's row lock.
 create function cancel_order(p_client_id bigint, p_order_id bigint) returns text
-language plpgsql security definer set search_path = public, pg_temp as $$
+language plpgsql security definer set search_path = public, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   o topup_order;
 begin
@@ -452,7 +509,8 @@ $$;
 -- The order behind a supplier's reference, as decisions need it; it takes no lease.
 create function find_submission(p_client_id bigint, p_order_id bigint, p_route smallint,
   p_supplier_code text) returns setof claimed_order
-language plpgsql stable security definer set search_path = public, pg_temp as $$
+language plpgsql stable security definer set search_path = public, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   o topup_order;
 begin

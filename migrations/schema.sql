@@ -1,7 +1,7 @@
 -- The whole schema as the migrations leave it, with what every role may do.
 -- Emitted by `npm run schema`; a test compares it with the migrated database.
 
-create type claimed_order as (client_id bigint, order_id bigint, lease_token uuid, action text, supplier_code text, supplier_reference text, supplier_sku text, route smallint, has_next_route boolean, face_value numeric(20,4), face_currency text, country_code text, recipient text, input_data json, attempt_count integer, backoff_step integer, backoff_ms integer[], call_deadline_ms integer, window_left_ms bigint, resend_in_ms bigint, can_be_queried boolean, dedupes_by_reference boolean, was_accepted boolean);
+create type claimed_order as (client_id bigint, order_id bigint, lease_token uuid, action text, supplier_code text, supplier_reference text, supplier_sku text, route smallint, has_next_route boolean, face_value numeric(20,4), face_currency text, country_code text, recipient text, input_data json, attempt_count integer, backoff_step integer, backoff_ms integer[], call_deadline_ms integer, window_left_ms bigint, resend_in_ms bigint, can_be_queried boolean, dedupes_by_reference boolean, was_accepted boolean, is_tried_after_window boolean);
 create type placement as (ordinal integer, client_id bigint, request_id uuid, client_reference text, input_digest text, product_id bigint, variant_id bigint, product_name text, variant_name text, country_code text, face_value numeric(20,4), face_currency text, discount_percent numeric(9,4), forex_rate numeric(20,10), forex_rate_id bigint, charge numeric(20,4), currency text, wallet_id bigint, voucher_hash text, input_data json, recipient text, input_fields_version integer, fulfils_in_request boolean, pricing_version bigint, price_valid_until timestamp with time zone);
 create type recorded_move as (ordinal integer, client_id bigint, order_id bigint, route smallint, lease_token uuid, kind text, failure_code text, next_in_ms bigint, receipt json, supplier_code text, event_id text, supplier_reference text, body_digest text);
 
@@ -63,8 +63,13 @@ begin
     if m.kind = 'REVERSE' then perform open_case(o, 'REVERSAL', m.route); end if;
     return 'APPLIED';
   end if;
-  -- A failure of a route that was already given up, or never tried, says nothing new.
-  if is_elsewhere or sent_state = 'NOT_APPLIED' then return 'NO_CHANGE'; end if;
+  -- A failure of a route that was already given up says nothing new, unless it is the holder's own
+  -- decision to end an order that nobody can supply any more.
+  if is_elsewhere or (sent_state = 'NOT_APPLIED'
+      and (m.lease_token is null or m.lease_token is distinct from o.lease_token)) then
+    return 'NO_CHANGE';
+  end if;
+  if deliver_by_given_up_route(o, m.route) then return 'APPLIED'; end if;
   update submission s set state = 'NOT_APPLIED'
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route;
   perform end_order(o, 'FAILED', m.failure_code, null);
@@ -85,6 +90,13 @@ declare
 begin
   if o.status <> 'PENDING' or o.route <> m.route then return 'NO_CHANGE'; end if;
   if o.lease_token is distinct from m.lease_token then return 'STALE_LEASE'; end if;
+  -- Nothing is under way that unasked news could be about.
+  if m.lease_token is null and o.fulfilment_state in ('QUEUED', 'RETRY_WAIT') then
+    return 'NO_CHANGE';
+  end if;
+  if m.kind in ('RETRY', 'NEXT_ROUTE') and deliver_by_given_up_route(o, m.route) then
+    return 'APPLIED';
+  end if;
   if m.kind = 'NEXT_ROUTE' then
     select min(f.route) into next_route from sellable_route f
       where f.variant_id = o.variant_id and f.route > o.route;
@@ -167,6 +179,9 @@ CREATE OR REPLACE FUNCTION cancel_order(p_client_id bigint, p_order_id bigint)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 declare
   o topup_order;
@@ -187,12 +202,17 @@ CREATE OR REPLACE FUNCTION claim_order(p_client_id bigint, p_order_id bigint)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 declare
   o topup_order;
 begin
   select t.* into o from topup_order t
     where t.client_id = p_client_id and t.id = p_order_id and t.fulfilment_state = 'QUEUED'
+      and not exists (select from offer f join supplier s on s.id = f.supplier_id
+        where f.variant_id = t.variant_id and f.route = t.route and s.is_suspended)
     for no key update skip locked;
   if found then return next take_order(o); end if;
 end
@@ -204,9 +224,13 @@ CREATE OR REPLACE FUNCTION claim_orders(p_limit integer, p_closed_suppliers text
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 declare
   due topup_order[];
+  claims claimed_order[];
 begin
   select array_agg(o order by o.client_id, o.id) into due from (
     select t.* from topup_order t
@@ -221,9 +245,48 @@ begin
               and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT'))
       order by t.next_action_at limit p_limit for no key update skip locked) o;
   if due is null then return; end if;
-  for i in 1 .. cardinality(due) loop
-    return next take_order(due[i]);
-  end loop;
+  begin
+    for i in 1 .. cardinality(due) loop
+      claims[i] := take_order(due[i]);
+    end loop;
+  exception when others then
+    -- An order that cannot be taken must not keep its neighbours from being taken, for ever.
+    claims := null;
+    for i in 1 .. cardinality(due) loop
+      begin
+        claims := claims || take_order(due[i]);
+      exception when others then
+        raise warning 'order % of client % cannot be taken: %', due[i].id, due[i].client_id,
+          sqlerrm;
+        update topup_order set next_action_at = clock_timestamp() + interval '1 minute'
+          where client_id = due[i].client_id and id = due[i].id;
+      end;
+    end loop;
+  end;
+  return query select c.* from unnest(claims) c;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION deliver_by_given_up_route(o topup_order, p_route smallint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  delivered smallint;
+begin
+  select c.route into delivered from reconciliation_case c
+    where c.client_id = o.client_id and c.topup_order_id = o.id and c.route <> p_route
+      and c.kind = 'SECOND_ROUTE_SUCCESS' order by c.route limit 1;
+  if not found then return false; end if;
+  -- In this order: at most one of them may be effective at any moment.
+  update submission s set state = 'NOT_APPLIED'
+    where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = p_route;
+  update submission s set state = 'DELIVERED'
+    where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = delivered;
+  perform end_order(o, 'DELIVERED', null, null);
+  return true;
 end
 $function$
 ;
@@ -242,8 +305,8 @@ AS $function$
     o.backoff_step, s.backoff_ms, s.call_deadline_ms,
     extract(epoch from o.retry_until - clock_timestamp()) * 1000,
     coalesce(extract(epoch from m.resend_after - clock_timestamp()) * 1000, 0),
-    s.can_be_queried, s.dedupes_by_reference, coalesce(m.state = 'ACCEPTED', false)
-  )::claimed_order
+    s.can_be_queried, s.dedupes_by_reference, coalesce(m.state = 'ACCEPTED', false),
+    coalesce(o.last_attempt_at > o.retry_until, false))::claimed_order
   from (select 1) one
   left join submission m on m.client_id = o.client_id and m.topup_order_id = o.id
     and m.route = o.route
@@ -295,6 +358,9 @@ CREATE OR REPLACE FUNCTION find_submission(p_client_id bigint, p_order_id bigint
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 declare
   o topup_order;
@@ -338,6 +404,9 @@ CREATE OR REPLACE FUNCTION number_events(p_limit integer)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 declare
   moved int;
@@ -411,6 +480,9 @@ CREATE OR REPLACE FUNCTION place_orders(p_orders json)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 #variable_conflict use_column
 declare
@@ -437,18 +509,12 @@ begin
   transfer_ids := order_ids;
   voucher_ids := order_ids;
 
-  -- A call repeated after a connection lost during COMMIT finds what it placed.
-  for p in select t.ordinal, o.id from unnest(todo) t
-      join topup_order o on o.client_id = t.client_id and o.request_id = t.request_id loop
-    verdicts[p.ordinal] := 'REPEATED';
-    order_ids[p.ordinal] := p.id;
-  end loop;
-
   -- Duplicates are told before anything that may have changed since.
-  for p in select t.ordinal from unnest(todo) t
-      join topup_order o on o.client_id = t.client_id and o.client_reference = t.client_reference
-      where verdicts[t.ordinal] is null loop
-    verdicts[p.ordinal] := 'DUPLICATE';
+  for p in select t.ordinal, o.id, o.request_id = t.request_id as is_own from unnest(todo) t
+      join topup_order o on o.client_id = t.client_id
+        and o.client_reference = t.client_reference loop
+    verdicts[p.ordinal] := case when p.is_own then 'REPEATED' else 'DUPLICATE' end;
+    if p.is_own then order_ids[p.ordinal] := p.id; end if;
   end loop;
 
   if has_vouchers then
@@ -466,6 +532,15 @@ begin
     where (w.client_id, w.id) in
       (select t.client_id, t.wallet_id from unnest(todo) t where verdicts[t.ordinal] is null)
     order by w.client_id, w.id for no key update;
+
+  -- A call repeated after a connection lost during COMMIT finds what it placed. Asked under the
+  -- locks: the call whose answer was lost may have been at it until it gave them up.
+  for p in select t.ordinal, o.id from unnest(todo) t
+      join topup_order o on o.client_id = t.client_id and o.request_id = t.request_id
+      where verdicts[t.ordinal] is null loop
+    verdicts[p.ordinal] := 'REPEATED';
+    order_ids[p.ordinal] := p.id;
+  end loop;
 
   -- Read under the locks: whatever changed the figures before is seen now.
   select v.version into current_version from pricing_version v;
@@ -614,6 +689,9 @@ CREATE OR REPLACE FUNCTION record_moves(p_moves json)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 #variable_conflict use_column
 declare

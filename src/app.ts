@@ -112,7 +112,13 @@ async function openDoors(
     ...stories,
     store,
     authenticate,
-    receiveCallback: (raw) => receiveCallback(raw, fulfilment),
+    receiveCallback: async (raw) => {
+      const result = await receiveCallback(raw, fulfilment);
+      if (result === 'KEPT') {
+        parts.log.warn({ supplier: raw.supplierCode }, 'A callback of an unknown order was kept');
+      }
+      return result;
+    },
     readiness: async () => {
       const isReady = await parts.isDatabaseReady();
       return { ok: isReady, checks: { database: isReady } };

@@ -147,13 +147,16 @@ function parseSupplierKeys(text: string): Record<string, readonly string[]> | nu
   return isRight ? Object.fromEntries(pairs) : null;
 }
 
-/** Reads the environment. @throws ConfigError naming every fault with an example */
-export function readConfig(env: NodeJS.ProcessEnv): Config {
+/**
+ * Reads the environment; `isServing` is false for commands that only look after a database.
+ * @throws ConfigError naming every fault with an example
+ */
+export function readConfig(env: NodeJS.ProcessEnv, isServing: boolean): Config {
   const parsed = environment.safeParse(env);
   const faults = parsed.error?.issues.map((issue) => issue.message) ?? [];
   const hasDatabase = (env['DATABASE_URL'] ?? '') !== '';
   const isDemo = env['DEMO'] === '1' || !hasDatabase;
-  if (!isDemo) {
+  if (!isDemo && isServing) {
     for (const name of ['TOKEN_SIGNING_KEY', 'KEY_HASHING_KEY', 'SUPPLIER_SIGNING_KEYS']) {
       if (env[name] === undefined) faults.push(missingSecret(name));
     }
@@ -197,6 +200,6 @@ function missingSecret(name: string): string {
 }
 
 /** The environment of this process; nobody else reads it. */
-export function configFromEnvironment(): Config {
-  return readConfig(process.env);
+export function configFromEnvironment(isServing: boolean): Config {
+  return readConfig(process.env, isServing);
 }

@@ -16,8 +16,9 @@ const logOutput = pino.destination({ fd: 2, sync: false });
 const STOP_MS_MAX = 9_000;
 
 async function main(): Promise<void> {
-  const config = configFromEnvironment();
   const flags = new Set(process.argv.slice(2));
+  const isServing = !flags.has('--migrate') && !flags.has('--invariants');
+  const config = configFromEnvironment(isServing);
   if (flags.has('--migrate')) return runMigrations(config);
   if (flags.has('--invariants')) return checkInvariants(config);
   const log = createLog(config);
@@ -122,8 +123,9 @@ try {
   await main();
 } catch (error) {
   const isPlain = error instanceof ConfigError || error instanceof StartRefused;
-  const isTaken = (error as { code?: unknown }).code === 'EADDRINUSE';
-  const text = isPlain || isTaken ? (error as Error).message : (error as Error).stack;
+  const code = String((error as { code?: unknown }).code);
+  const isAddress = ['EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'ENOTFOUND'].includes(code);
+  const text = isPlain || isAddress ? (error as Error).message : (error as Error).stack;
   process.stderr.write(`${text ?? String(error)}\n`);
   process.exit(1);
 }

@@ -1,4 +1,5 @@
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
+import { isConnectionLost } from './pool.ts';
 
 /** Beyond this many waiting items the process is behind; it says so rather than queue up. */
 const WAITING_MAX = 4096;
@@ -58,7 +59,9 @@ export class Batcher<Item, Result> {
         else each.resolve(result);
       });
     } catch (error) {
-      if (batch.length === 1) batch[0]?.reject(error);
+      // Without a database each item would fail alone as well, one long wait after the other.
+      const isFatal = batch.length === 1 || isConnectionLost(error);
+      if (isFatal) for (const each of batch) each.reject(error);
       // One faulty item must not touch its neighbours: each goes again on its own.
       else for (const each of batch) await this.#runTogether([each]);
     }

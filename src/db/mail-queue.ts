@@ -101,6 +101,9 @@ async function isMailWaiting(pool: pg.Pool): Promise<boolean> {
  */
 async function handOver(pool: pg.Pool, boss: PgBoss, limit: number): Promise<number> {
   const client = await pool.connect();
+  // A connection that dies between two statements fails the next one; unheard, it ends the process.
+  const ignore = (): void => undefined;
+  client.on('error', ignore);
   let fault: unknown;
   try {
     await client.query('begin');
@@ -120,6 +123,7 @@ async function handOver(pool: pg.Pool, boss: PgBoss, limit: number): Promise<num
     throw error;
   } finally {
     // A connection in the middle of a transaction is not given back: its end is the rollback.
+    client.off('error', ignore);
     client.release(fault !== undefined);
   }
 }

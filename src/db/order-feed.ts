@@ -3,6 +3,7 @@ import type { FeedPosition, OrderFeed } from '../domain/ports.ts';
 import { isTerminal, type TopupOrder, type TopupOrderEvent } from '../domain/topup-order.ts';
 import { ORDER_COLUMNS, toEvent, toOrder } from './order-rows.ts';
 import { OrderWatch } from './order-watch.ts';
+import { readUntilBack } from './pool.ts';
 import type { WakeUps } from './wake-ups.ts';
 
 /** Events of one read; what is behind them is read at once after. */
@@ -14,7 +15,7 @@ const EVENT_COLUMNS = `e.client_id, e.topup_order_id, f.sequence, e.version, e.t
   e.previous_status, e.status, e.failure_code, e.occurred_at`;
 
 /** Events of one order that are in the feed already, by version. */
-export async function readOrderEvents(pool: pg.Pool, options: {
+async function readOrderEvents(pool: pg.Pool, options: {
   readonly clientId: number;
   readonly orderId: number;
   readonly afterVersion: number;
@@ -81,13 +82,13 @@ export class PostgresOrderFeed implements OrderFeed {
     clientId: number,
     orderId: number,
   ): Promise<{ readonly order: TopupOrder; readonly sequence: number } | null> {
-    const { rows } = await this.#pool.query<{ sequence: number }>({
+    const { rows } = await readUntilBack(() => this.#pool.query<{ sequence: number }>({
       name: 'order_snapshot',
       text: `select ${ORDER_COLUMNS}, coalesce((select last_sequence from feed_position p
           where p.client_id = o.client_id), 0) as sequence
         from topup_order o where o.client_id = $1 and o.id = $2`,
       values: [clientId, orderId],
-    });
+    }));
     const [row] = rows;
     return row === undefined ? null : { order: toOrder(row), sequence: row.sequence };
   }

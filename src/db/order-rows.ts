@@ -145,6 +145,7 @@ interface ClaimRow {
   readonly can_be_queried: boolean | null;
   readonly dedupes_by_reference: boolean | null;
   readonly was_accepted: boolean;
+  readonly is_tried_after_window: boolean;
 }
 
 /** A row of claimed_order. An order without a supplier carries NO_ROUTE and empty settings. */
@@ -173,6 +174,7 @@ export function toClaimedOrder(raw: object, claimedAtMs: number): ClaimedOrder {
     canBeQueried: row.can_be_queried ?? false,
     dedupesByReference: row.dedupes_by_reference ?? false,
     wasAccepted: row.was_accepted,
+    isTriedAfterWindow: row.is_tried_after_window,
     claimedAtMs,
   };
 }

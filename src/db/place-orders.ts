@@ -44,11 +44,14 @@ export function createPlaceOrder(
     },
   });
   return async (order) => {
-    const row = await batcher.add({ requestId: randomUUID(), order });
+    const row = await tellUnknown(batcher.add({ requestId: randomUUID(), order }));
     if (row.verdict !== 'PLACED' && row.verdict !== 'REPEATED') return { verdict: row.verdict };
-    if (row.order_id === null) throw new Error('A placed order has no id');
+    const orderId = row.order_id;
+    if (orderId === null) throw new Error('A placed order has no id');
     if (row.verdict === 'PLACED') return { verdict: 'PLACED', order: placedOrder(order, row) };
-    const found = await options.findOrder(order.clientId, row.order_id);
+    const found = await tellUnknown(
+      repeatUntilKnown(() => options.findOrder(order.clientId, orderId)),
+    );
     if (found === null) throw new Error('A repeated order is not there');
     return { verdict: 'PLACED', order: found };
   };
@@ -63,12 +66,17 @@ async function callUntilKnown(
   placings: readonly Placing[],
 ): Promise<readonly VerdictRow[]> {
   const values = [JSON.stringify(placings.map(toPlacement))];
+  const text = 'select * from place_orders($1::json)';
+  const { rows } = await repeatUntilKnown(
+    () => pool.query<VerdictRow>({ name: 'place_orders', text, values }),
+  );
+  return rows.sort((a, b) => a.ordinal - b.ordinal);
+}
+
+/** @throws TemporarilyUnavailable where the database stays away */
+async function tellUnknown<Result>(call: Promise<Result>): Promise<Result> {
   try {
-    const text = 'select * from place_orders($1::json)';
-    const { rows } = await repeatUntilKnown(
-      () => pool.query<VerdictRow>({ name: 'place_orders', text, values }),
-    );
-    return rows.sort((a, b) => a.ordinal - b.ordinal);
+    return await call;
   } catch (error) {
     if (!isConnectionLost(error) && !isKnownNotCommitted(error)) throw error;
     throw new TemporarilyUnavailable(

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { TemporarilyUnavailable } from '../domain/rejection.ts';
 
 /** What a connection may take before the database ends it; milliseconds. */
 const CONNECTION_LIMITS = [
@@ -69,9 +70,24 @@ export function isKnownNotCommitted(error: unknown): boolean {
   return code === '40001' || code === '40P01' || code === '55P03';
 }
 
+/** What a caller is told to wait for a database that stays away. */
+const RETRY_AFTER_MS = 1000;
 /** A restarting database is back within this time, or the caller is told; milliseconds. */
 const RETRY_WITHIN_MS = 5000;
 const RETRY_PAUSE_MS = 50;
+
+/**
+ * A read, asked again until the database is back.
+ * @throws TemporarilyUnavailable where it stays away
+ */
+export async function readUntilBack<Result>(read: () => Promise<Result>): Promise<Result> {
+  try {
+    return await repeatUntilKnown(read);
+  } catch (error) {
+    if (!isConnectionLost(error)) throw error;
+    throw new TemporarilyUnavailable('The service is restarting, please retry', RETRY_AFTER_MS);
+  }
+}
 
 /**
  * Calls again after a lost connection or a lock that could not be had. Only for calls that may be

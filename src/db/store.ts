@@ -6,10 +6,10 @@ import type { PricedOrder, Store, Transfer, Wallet } from '../domain/ports.ts';
 import type { PricingSnapshot } from '../domain/pricing-snapshot.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import { TransferEntity, WalletEntity, type TransferRow, type WalletRow } from './entities.ts';
-import { readOrderEvents } from './order-feed.ts';
 import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
 import { createPlaceOrder } from './place-orders.ts';
 import { readPricingSnapshot, readPricingVersion } from './pricing-snapshot.ts';
+import { readUntilBack } from './pool.ts';
 import type { WakeUps } from './wake-ups.ts';
 
 /** A lost wake-up leaves prices old for at most this; the placing call refuses them meanwhile. */
@@ -44,12 +44,12 @@ export async function openStore(
       values: [clientId, clientReference],
     }),
     async findOrdersByIds(clientId, orderIds) {
-      const { rows } = await pool.query<object>({
+      const { rows } = await readUntilBack(() => pool.query<object>({
         name: 'orders_by_ids',
         text: `select ${ORDER_COLUMNS} from topup_order o
           where o.client_id = $1 and o.id = any ($2)`,
         values: [clientId, [...orderIds]],
-      });
+      }));
       return rows.map(toOrder);
     },
     async cancelOrder(clientId, orderId) {
@@ -70,17 +70,16 @@ export async function openStore(
       return rows[0]?.is_found ?? false;
     },
     async findWalletsByIds(clientId, ids) {
-      const rows = await orm.em.fork().find(WalletEntity, { clientId, id: { $in: [...ids] } });
+      const rows = await readUntilBack(() =>
+        orm.em.fork().find(WalletEntity, { clientId, id: { $in: [...ids] } }));
       return rows.map(toWallet);
     },
     async findTransfersByIds(clientId, ids) {
-      const rows = await orm.em.fork().find(TransferEntity, {
+      const rows = await readUntilBack(() => orm.em.fork().find(TransferEntity, {
         clientId, id: { $in: [...ids] }, walletId: { $ne: null },
-      });
+      }));
       return rows.map(toTransfer);
     },
-    findOrderEvents: (clientId, orderId, { afterVersion, limit }) =>
-      readOrderEvents(pool, { clientId, orderId, afterVersion, limit }),
     close: prices.stop,
   };
 }
@@ -89,11 +88,11 @@ async function findOne(
   pool: pg.Pool,
   query: { readonly name: string; readonly where: string; readonly values: readonly unknown[] },
 ): Promise<TopupOrder | null> {
-  const { rows } = await pool.query<object>({
+  const { rows } = await readUntilBack(() => pool.query<object>({
     name: query.name,
     text: `select ${ORDER_COLUMNS} from topup_order o where o.client_id = $1 and ${query.where}`,
     values: [...query.values],
-  });
+  }));
   return rows[0] === undefined ? null : toOrder(rows[0]);
 }
 

@@ -180,6 +180,9 @@ async function inTransaction<T>(
   work: (client: ClientBase) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect();
+  // A connection that dies between two statements fails the next one; unheard, it ends the process.
+  const ignore = (): void => undefined;
+  client.on('error', ignore);
   let fault: unknown;
   try {
     await client.query('begin');
@@ -191,6 +194,7 @@ async function inTransaction<T>(
     throw error;
   } finally {
     // After a fault the connection may be inside a transaction, or lost: it is not used again.
+    client.off('error', ignore);
     client.release(fault !== undefined);
   }
 }

@@ -65,11 +65,17 @@ export function acceptOrder(
     answer,
     isHeld: behaviour.isHeld,
     dueInMs: dueInMs(behaviour, stepCount, circumstances),
-    lines: [{
-      kind: 'SUBMIT',
-      outcome: behaviour.firstAnswer ?? answer.status,
-      effective: atOnce.some(isEffective),
-    }],
+    lines: [
+      {
+        kind: 'SUBMIT',
+        outcome: behaviour.firstAnswer ?? answer.status,
+        effective: atOnce.some(isEffective),
+      },
+      // Told again by callbacks, each with its line, which has no effect any more.
+      ...repeats.flatMap(({ status }) => Array.from({ length: behaviour.callbackCount }, () => (
+        { kind: 'CALLBACK' as const, outcome: status, effective: false }
+      ))),
+    ],
     callbacks: repeats.map((step) => callbackOf(order.reference, step, behaviour, circumstances)),
   };
 }

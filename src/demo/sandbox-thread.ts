@@ -1,4 +1,5 @@
 import { extname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 
 import type { SandboxSupplier, SandboxSupplierOptions } from './sandbox-supplier.ts';
@@ -17,20 +18,53 @@ const ENTRY = new URL(`./sandbox-thread-entry${extname(import.meta.url)}`, impor
 /** The thread closes in about a second; after this it is ended where it stands. */
 const STOP_MS_MAX = 3_000;
 
+/** A thread that ended by itself is started again after this. */
+const RESTART_PAUSE_MS = 250;
+
 /**
  * Starts the sandbox supplier in a thread of its own, so that the gateway's event loop is not
- * shared with the company it calls.
+ * shared with the company it calls. Should the thread end by itself, another one takes its port.
  * @throws Error where the supplier could not be started; nothing is left running then
  */
 export async function startSandboxThread(
   options: SandboxSupplierOptions,
 ): Promise<SandboxSupplier> {
+  let isClosed = false;
+  let thread = await startThread(options);
+  const { url, port } = thread;
+  const keepRunning = async (): Promise<void> => {
+    while (!isClosed) {
+      await thread.ended;
+      if (isClosed) return;
+      options.log("The sandbox supplier's thread ended and is started again");
+      await delay(RESTART_PAUSE_MS);
+      // The database or the port may not be back yet; the next round tries again.
+      thread = await startThread({ ...options, port }).catch(() => thread);
+      if (isClosed) await thread.close();
+    }
+  };
+  const running = keepRunning();
+  return {
+    url,
+    port,
+    async close() {
+      isClosed = true;
+      await thread.close();
+      await running;
+    },
+  };
+}
+
+interface Thread extends SandboxSupplier {
+  readonly ended: Promise<void>;
+}
+
+async function startThread(options: SandboxSupplierOptions): Promise<Thread> {
   const { log, ...workerData } = options;
   const worker = new Worker(ENTRY, { workerData: workerData satisfies SandboxThreadOptions });
   const ended = new Promise<void>((resolve) => {
     worker.once('exit', () => resolve());
   });
-  let isStopping = false;
   const started = Promise.withResolvers<{ url: string; port: number }>();
   worker.on('message', (message: SandboxThreadMessage) => {
     if ('log' in message) log(message.log);
@@ -42,12 +76,10 @@ export async function startSandboxThread(
     started.reject(error);
   });
   worker.once('exit', () => {
-    if (!isStopping) log("The sandbox supplier's thread ended");
     started.reject(new Error("The sandbox supplier's thread ended before it was ready"));
   });
 
   const stop = async (): Promise<void> => {
-    isStopping = true;
     worker.postMessage('stop');
     const late = setTimeout(() => void worker.terminate(), STOP_MS_MAX);
     await ended;
@@ -56,7 +88,7 @@ export async function startSandboxThread(
   let stopped: Promise<void> | undefined;
   const close = (): Promise<void> => (stopped ??= stop());
   try {
-    return { ...await started.promise, close };
+    return { ...await started.promise, close, ended };
   } catch (error) {
     await close();
     throw error;

@@ -114,7 +114,8 @@ function decideAfterTransient(
   const nextInMs = Math.max(backoff(order, random), asked);
   // A question that got no answer says nothing of the order.
   if (order.action === 'QUERY') return keepAsking(order, nextInMs);
-  return order.windowLeftMs > 0 ? { kind: 'RETRY', nextInMs } : { kind: 'REVIEW', nextInMs };
+  // Definitely not applied: it is sent again, however long that takes.
+  return { kind: 'RETRY', nextInMs };
 }
 
 function decideAfterUnknown(order: ClaimedOrder, random: () => number): Move {
@@ -134,7 +135,8 @@ function decideAfterNotFound(order: ClaimedOrder, random: () => number): Move {
   const review: Move = { kind: 'REVIEW', nextInMs: backoff(order, random) };
   // It had taken the order before: only one that de-duplicates may be sent to again.
   if (order.wasAccepted && !order.dedupesByReference) return review;
-  if (order.windowLeftMs > 0) return { kind: 'RETRY', nextInMs: 0 };
+  // What was lost before the window ended gets one send after it: age alone fails no order.
+  if (order.windowLeftMs > 0 || !order.isTriedAfterWindow) return { kind: 'RETRY', nextInMs: 0 };
   // `ask` said so in the name of a supplier that cannot be asked: nobody confirmed anything.
   return order.canBeQueried && !order.wasAccepted
     ? { kind: 'FAIL', failureCode: 'UNKNOWN' }
@@ -200,14 +202,20 @@ export async function receiveCallback(
 }
 
 /**
- * Only final news moves an order unasked. A refusal that would send it again may be that of an
- * earlier attempt, told late: the supplier is asked first.
+ * Only final news moves an order unasked. A refusal that an order may have met before may be that
+ * of an earlier attempt, told late, while a later one is under way: the supplier is asked first,
+ * and where it can neither be asked nor sent the same again, a person decides.
  */
 function decideAfterCallback(order: ClaimedOrder, outcome: Outcome, random: () => number): Move {
-  const isNews = outcome.kind === 'DELIVERED' || outcome.kind === 'FAILED'
-    || outcome.kind === 'REVERSED';
-  if (!isNews) return { kind: 'NONE' };
-  const move = decideMove(order, outcome, random);
-  const isFinal = move.kind === 'DELIVER' || move.kind === 'FAIL' || move.kind === 'REVERSE';
-  return isFinal || !order.canBeQueried ? move : { kind: 'ASK_AGAIN', nextInMs: 0 };
+  if (outcome.kind === 'DELIVERED' || outcome.kind === 'REVERSED') {
+    return decideMove(order, outcome, random);
+  }
+  if (outcome.kind !== 'FAILED') return { kind: 'NONE' };
+  const { failureCode } = outcome;
+  const isPassing = RETRIED_IN_WINDOW.has(failureCode) || TRIED_ELSEWHERE.has(failureCode);
+  if (isPassing && order.canBeQueried) return { kind: 'ASK_AGAIN', nextInMs: 0 };
+  if (!isPassing || order.attemptCount === 1) return decideMove(order, outcome, random);
+  return order.dedupesByReference
+    ? { kind: 'ASK_AGAIN', nextInMs: 0 }
+    : { kind: 'REVIEW', nextInMs: backoff(order, random) };
 }

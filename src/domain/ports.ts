@@ -72,6 +72,8 @@ export interface ClaimedOrder {
   readonly callDeadlineMs: number;
   /** Milliseconds left of the retry window; 0 or less once it has ended. */
   readonly windowLeftMs: number;
+  /** The last attempt was made after the window had ended. */
+  readonly isTriedAfterWindow: boolean;
   /** Milliseconds until "not found" proves that nothing was applied; 0 or less: it does. */
   readonly resendInMs: number;
   readonly canBeQueried: boolean;
@@ -133,10 +135,6 @@ export interface Store {
   cancelOrder(clientId: number, orderId: number): Promise<'CANCELLED' | 'NOT_CANCELLABLE'>;
   findWalletsByIds(clientId: number, ids: readonly number[]): Promise<readonly Wallet[]>;
   findTransfersByIds(clientId: number, ids: readonly number[]): Promise<readonly Transfer[]>;
-  /** Events of one order by version, exclusive `afterVersion`; only those already in the feed. */
-  findOrderEvents(clientId: number, orderId: number, options: {
-    readonly afterVersion: number; readonly limit: number;
-  }): Promise<readonly TopupOrderEvent[]>;
 }
 
 /** What fulfilment needs of the database; held by workers and by the bounded try of a request. */

@@ -26,7 +26,10 @@ export async function addHttpRoutes(
     scope.addHook('onRequest', async (request, reply) => {
       reply.header('x-request-id', request.id);
       if (isPageRequest(request)) return reply.code(404).type('text/plain').send('Not found\n');
-      const caller = await deps.authenticate(request.headers.authorization);
+      if (!isPlainUtf8(request)) throw new RefusedRequest(415, ...REFUSED_BY_FASTIFY[415]);
+      const caller = hasTwoAuthorizations(request)
+        ? null
+        : await deps.authenticate(request.headers.authorization);
       if (caller === null) {
         reply.header('www-authenticate', 'Bearer');
         throw new RefusedRequest(401, 'UNAUTHENTICATED', 'A valid bearer token is required');
@@ -45,6 +48,19 @@ export async function addHttpRoutes(
       }),
     });
   });
+}
+
+/** Node keeps only the first of two, and a proxy may have judged the other. */
+function hasTwoAuthorizations(request: FastifyRequest): boolean {
+  const names = request.raw.rawHeaders.filter((_, index) => index % 2 === 0);
+  return names.filter((name) => name.toLowerCase() === 'authorization').length > 1;
+}
+
+/** Compressed bodies are refused unread: what they unpack to has no bound. */
+function isPlainUtf8(request: FastifyRequest): boolean {
+  const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } = request.headers;
+  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(type)?.[1] ?? 'utf-8';
+  return encoding.toLowerCase() === 'identity' && /^utf-?8$/i.test(charset);
 }
 
 /** A browser that was pointed at the endpoint; the explorer page belongs here. */
@@ -82,11 +98,11 @@ class RefusedRequest extends Error {
 }
 
 /** What Fastify itself refuses, by status; all else it throws is unexpected. */
-const REFUSED_BY_FASTIFY: Readonly<Record<number, readonly [ErrorCode, string]>> = {
+const REFUSED_BY_FASTIFY = {
   400: ['BAD_REQUEST', 'Invalid request body'],
   413: ['PAYLOAD_TOO_LARGE', `A request body has at most ${BODY_BYTES_MAX} bytes`],
-  415: ['UNSUPPORTED_MEDIA_TYPE', 'A request body must be application/json'],
-};
+  415: ['UNSUPPORTED_MEDIA_TYPE', 'A request body must be plain application/json in UTF-8'],
+} as const satisfies Readonly<Record<number, readonly [ErrorCode, string]>>;
 
 function answerError(
   error: unknown,
@@ -102,14 +118,17 @@ function answerError(
   return reply.code(status).type('application/json; charset=utf-8').send({ errors });
 }
 
+function isRefusedStatus(status: unknown): status is keyof typeof REFUSED_BY_FASTIFY {
+  return typeof status === 'number' && Object.hasOwn(REFUSED_BY_FASTIFY, status);
+}
+
 function shownError(error: unknown): readonly [status: number, shown: unknown] {
   if (error instanceof RefusedRequest) {
     return [error.statusCode, requestError(error.code, error.message)];
   }
   if (error instanceof TemporarilyUnavailable) return [503, error];
   const status = (error as { statusCode?: unknown } | null)?.statusCode;
-  const refusal = typeof status === 'number' ? REFUSED_BY_FASTIFY[status] : undefined;
-  return refusal === undefined || typeof status !== 'number'
-    ? [500, error]
-    : [status, requestError(refusal[0], refusal[1])];
+  if (!isRefusedStatus(status)) return [500, error];
+  const [code, message] = REFUSED_BY_FASTIFY[status];
+  return [status, requestError(code, message)];
 }

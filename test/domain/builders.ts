@@ -175,6 +175,7 @@ export function claimedOrder(over: Partial<ClaimedOrder> = {}): ClaimedOrder {
     canBeQueried: true,
     dedupesByReference: true,
     wasAccepted: false,
+    isTriedAfterWindow: false,
     claimedAtMs: 0,
     ...over,
   };

@@ -1,0 +1,210 @@
+import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Batcher } from '../../src/db/batcher.ts';
+import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
+import { createPlaceOrder } from '../../src/db/place-orders.ts';
+import { createPool } from '../../src/db/pool.ts';
+import type { ClaimedOrder, FulfilmentStore, Move, PricedOrder } from '../../src/domain/ports.ts';
+import { pricedOrder } from '../support/builders.ts';
+import { useTestDatabase } from '../support/database.ts';
+import { setBalance } from '../support/set-balance.ts';
+
+const database = useTestDatabase();
+let pool: pg.Pool;
+let store: FulfilmentStore;
+let pricingVersion: number;
+
+beforeAll(async () => {
+  pool = createPool({
+    databaseUrl: database().databaseUrl, size: 8, applicationName: 'test', onError: () => undefined,
+  });
+  store = createFulfilmentStore({ pool, onMoved: () => undefined });
+  pricingVersion = await readPricingVersion();
+});
+afterAll(() => pool.end());
+
+async function readPricingVersion(): Promise<number> {
+  const [row] = await database().query<{ version: string }>('select version from pricing_version');
+  return Number(row?.version);
+}
+
+async function placeOne(over: Partial<PricedOrder> = {}): Promise<number> {
+  const place = createPlaceOrder({
+    pool, findOrder: () => Promise.resolve(null), onPlaced: () => undefined,
+  });
+  const placed = await place(pricedOrder({ pricingVersion, ...over }));
+  if (placed.verdict !== 'PLACED') throw new Error(placed.verdict);
+  return placed.order.id;
+}
+
+async function claim(orderId: number): Promise<ClaimedOrder> {
+  const claims = await store.claimOrders({ limit: 100, closedSuppliers: [] });
+  const claimed = claims.find((each) => each.orderId === orderId);
+  if (claimed === undefined) throw new Error('The order was not claimed');
+  return claimed;
+}
+
+const record = (order: ClaimedOrder, move: Move, over: {
+  leaseToken?: string | null; route?: number;
+} = {}): ReturnType<FulfilmentStore['recordMove']> => store.recordMove({
+  clientId: order.clientId,
+  orderId: order.orderId,
+  route: over.route ?? order.route,
+  leaseToken: over.leaseToken === undefined ? order.leaseToken : over.leaseToken,
+  move,
+  callback: over.leaseToken === null ? {
+    supplierCode: 'sandbox-a',
+    eventId: randomUUID(),
+    supplierReference: order.supplierReference,
+    bodyDigest: '',
+  } : null,
+});
+
+async function statusOf(orderId: number): Promise<string | undefined> {
+  const [row] = await database().query<{ status: string }>(
+    'select status from topup_order where id = $1', [orderId],
+  );
+  return row?.status;
+}
+
+/** Until a statement in this database waits for a lock. */
+async function untilWaiting(): Promise<void> {
+  await expect.poll(() => database().query(`select 1 from pg_locks l
+    join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database()`),
+  { interval: 10 }).not.toEqual([]);
+}
+
+const DELIVER: Move = { kind: 'DELIVER', receipt: null };
+const FAIL: Move = { kind: 'FAIL', failureCode: 'INVALID_RECIPIENT' };
+const TWO_ROUTES = { variantId: 3, variantName: '660 UC' };
+
+describe('a route that was given up and delivers all the same', () => {
+  it('keeps the next route from being tried again', async () => {
+    const id = await placeOne(TWO_ROUTES);
+    const first = await claim(id);
+    await record(first, { kind: 'NEXT_ROUTE' });
+    const second = await claim(id);
+    expect(await record(first, DELIVER, { leaseToken: null })).toBe('CASE_OPENED');
+    await record(second, { kind: 'RETRY', nextInMs: 0 });
+    expect(await statusOf(id)).toBe('DELIVERED');
+  });
+
+  it('is not refunded where the next route fails', async () => {
+    const id = await placeOne(TWO_ROUTES);
+    const first = await claim(id);
+    await record(first, { kind: 'NEXT_ROUTE' });
+    const second = await claim(id);
+    expect(await record(first, DELIVER, { leaseToken: null })).toBe('CASE_OPENED');
+    await record(second, FAIL);
+    expect(await statusOf(id)).toBe('DELIVERED');
+  });
+});
+
+describe('an order whose route is delisted', () => {
+  it('ends FAILED, also after a retry', async () => {
+    const id = await placeOne();
+    await record(await claim(id), { kind: 'RETRY', nextInMs: 0 });
+    await database().query('update offer set is_active = false where variant_id = 2');
+    try {
+      const order = await claim(id);
+      expect(order.action).toBe('NO_ROUTE');
+      expect(await record(order, { kind: 'FAIL', failureCode: 'PRODUCT_UNAVAILABLE' }))
+        .toBe('APPLIED');
+    } finally {
+      await database().query('update offer set is_active = true where variant_id = 2');
+      pricingVersion = await readPricingVersion();
+    }
+  });
+});
+
+describe('a suspended supplier', () => {
+  it('is sent nothing, from a request neither', async () => {
+    await database().query('update supplier set is_suspended = true where id = 1');
+    try {
+      pricingVersion = await readPricingVersion();
+      const id = await placeOne({ productId: 4219, variantId: 5, fulfilsInRequest: true });
+      expect(await store.claimOrder(1, id)).toBeNull();
+      await store.claimOrders({ limit: 100, closedSuppliers: [] });
+      await pool.query('select cancel_order(1, $1)', [id]);
+      expect(await statusOf(id)).toBe('CANCELLED');
+    } finally {
+      await database().query('update supplier set is_suspended = false where id = 1');
+      pricingVersion = await readPricingVersion();
+    }
+  });
+});
+
+describe('an order that cannot be taken', () => {
+  it('does not keep its neighbours from being taken', async () => {
+    const broken = await placeOne(TWO_ROUTES);
+    await record(await claim(broken), { kind: 'NEXT_ROUTE' });
+    // As no function of ours leaves it: the route that was given up may still be effective.
+    await database().query("update submission set state = 'UNKNOWN' where topup_order_id = $1",
+      [broken]);
+    const neighbour = await placeOne();
+    await record(await claim(neighbour), DELIVER);
+    await database().query(`with repaired as (
+        update submission set state = 'NOT_APPLIED' where topup_order_id = $1)
+      update topup_order set next_action_at = now() where id = $1`, [broken]);
+    await record(await claim(broken), DELIVER);
+  });
+});
+
+describe('a batch', () => {
+  it('is given up as a whole where the database is away, and split where one item is bad',
+    async () => {
+      let calls = 0;
+      const batcher = new Batcher<string, string>({
+        sizeMax: 10,
+        run(items) {
+          calls += 1;
+          if (items.includes('away')) {
+            return Promise.reject(new Error('Connection terminated unexpectedly'));
+          }
+          return items.includes('bad') ? Promise.reject(new Error('bad'))
+            : Promise.resolve(items);
+        },
+      });
+      const settle = (items: readonly string[]): Promise<string[]> =>
+        Promise.all(items.map((item) => batcher.add(item).catch((error: Error) => error.message)));
+      // The first goes alone.
+      expect(await settle(['first', 'bad', 'good'])).toEqual(['first', 'bad', 'good']);
+      calls = 0;
+      const lost = 'Connection terminated unexpectedly';
+      expect(await settle(['first', 'away', 'good', 'good'])).toEqual(['first', lost, lost, lost]);
+      expect(calls).toBe(2);
+    });
+});
+
+describe('a placing call that is repeated while the first one is still at it', () => {
+  const placement = (requestId: string, reference: string | null): string => JSON.stringify([{
+    ordinal: 1, client_id: 2, request_id: requestId, client_reference: reference,
+    input_digest: 'd', product_id: 4218, variant_id: 2, product_name: 'PUBG Mobile UC',
+    variant_name: '325 UC', country_code: 'GLO', face_value: '4.99', face_currency: 'USD',
+    discount_percent: '0', charge: '4.99', currency: 'USD', wallet_id: 4,
+    input_data: { player_id: '5123456000' }, recipient: '5123456000', input_fields_version: 1,
+    fulfils_in_request: false, pricing_version: pricingVersion,
+  }]);
+  const TEXT = 'select ordinal, verdict, order_id from place_orders($1::json)';
+
+  it.each([
+    ['with the money for two', '20', 'TWICE'],
+    ['with the money for two and no reference', '20', null],
+    ['with the money for one', '4.99', null],
+  ])('finds what that one placed, %s', async (_case, balance, reference) => {
+    await setBalance(database(), { clientId: 2, walletId: 4, to: balance });
+    const payload = placement(randomUUID(), reference);
+    const first = await pool.connect();
+    await first.query('begin');
+    const placed = await first.query(TEXT, [payload]);
+    const repeated = pool.query(TEXT, [payload]);
+    // It is held up by the wallet's lock.
+    await untilWaiting();
+    await first.query('commit');
+    first.release();
+    expect(placed.rows).toMatchObject([{ verdict: 'PLACED' }]);
+    expect((await repeated).rows)
+      .toEqual([{ ...placed.rows[0] as object, verdict: 'REPEATED' }]);
+  });
+});

@@ -1,0 +1,236 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import type pg from 'pg';
+import { systemClock } from '../../src/clock.ts';
+import { findViolations } from '../../src/db/invariants.ts';
+import { createPlaceOrder } from '../../src/db/place-orders.ts';
+import { createPool } from '../../src/db/pool.ts';
+import { createSandboxSchema } from '../../src/demo/sandbox-schema.ts';
+import { startSandboxSupplier } from '../../src/demo/sandbox-supplier.ts';
+import type { PricedOrder } from '../../src/domain/ports.ts';
+import { createAccessTokens } from '../../src/rest/access-token.ts';
+import { pricedOrder } from './builders.ts';
+import type { Crash, CrashProcessMessage, CrashProcessOptions } from './crash-process.ts';
+import { createTestDatabase, type TestDatabase } from './database.ts';
+import { VOUCHER_KEY } from './voucher-hash.ts';
+import { SUPPLIER_KEYS } from './world.ts';
+
+const ENTRY = new URL('./crash-process.ts', import.meta.url);
+const TOKEN_KEY = 'a token signing key that only tests use';
+/** A second of the sandbox's delays takes 50 ms. */
+const DELAY_SCALE = 0.05;
+const READY_MS_MAX = 20_000;
+
+/** One child process: a worker, a gateway or both. */
+export interface Child {
+  readonly process: ChildProcess;
+  /** Where its gateway listens; '' for a worker. */
+  readonly url: string;
+  /** Orders that stay where the process is to be killed. */
+  readonly held: ReadonlySet<number>;
+  /** Lines of its log, errors only. */
+  readonly faults: readonly string[];
+  readonly exited: Promise<string | null>;
+  /** Resolves once the process is gone. */
+  kill(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>;
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void;
+}
+
+export interface OrderRow {
+  readonly id: string;
+  readonly client_reference: string | null;
+  readonly status: string;
+  readonly state: string | null;
+  readonly recipient: string;
+  readonly version: number;
+  readonly effects: number;
+  readonly cases: readonly string[];
+}
+
+/** A database and a supplier that outlive every process started over them. */
+export interface CrashWorld {
+  readonly database: TestDatabase;
+  readonly token: string;
+  place(order: Partial<PricedOrder>): Promise<number>;
+  start(role: CrashProcessOptions['role'], crash?: Crash | null): Promise<Child>;
+  /** The supplier's callbacks go to these gateways, the first that takes them. */
+  sendCallbacksTo(urls: readonly string[]): Promise<void>;
+  orders(): Promise<readonly OrderRow[]>;
+  /** Waits until no order is PENDING; answers them all. */
+  untilEnded(withinMs: number): Promise<readonly OrderRow[]>;
+  violations(): Promise<readonly object[]>;
+  close(): Promise<void>;
+}
+
+export interface Timings {
+  readonly deadlineMs: number;
+  readonly leaseMs: number;
+  readonly settleMs?: number;
+  readonly windowMs?: number;
+  readonly backoffMs?: readonly number[];
+}
+
+export async function openCrashWorld(timings: Timings): Promise<CrashWorld> {
+  const database = await createTestDatabase();
+  const { databaseUrl } = database;
+  await createSandboxSchema(database.ownerDatabaseUrl, 'topup_app');
+  await database.query(`update supplier set call_deadline_ms = $1, lease_ms = $2,
+    settle_window_ms = $3, retry_window_ms = $4, backoff_ms = $5`,
+  [timings.deadlineMs, timings.leaseMs, timings.settleMs ?? 100, timings.windowMs ?? 20_000,
+    timings.backoffMs ?? [50, 100, 200]]);
+  const sandbox = await startSandboxSupplier({
+    host: '127.0.0.1',
+    port: 0,
+    databaseUrl,
+    signingKeys: Object.fromEntries(
+      Object.entries(SUPPLIER_KEYS).map(([code, [key = '']]) => [code, key]),
+    ),
+    callbackBaseUrl: null,
+    delayScale: DELAY_SCALE,
+    log: () => undefined,
+  });
+  const pool: pg.Pool = createPool({
+    databaseUrl, size: 2, applicationName: 'crash world', onError: () => undefined,
+  });
+  const [row] = await database.query<{ version: string }>('select version from pricing_version');
+  const pricingVersion = Number(row?.version);
+  const placeOrder = createPlaceOrder({
+    pool, findOrder: () => Promise.resolve(null), onPlaced: () => undefined,
+  });
+  const children = new Set<Child>();
+  const orders = (): Promise<OrderRow[]> => readOrders(database);
+  return {
+    database,
+    token: await createAccessTokens({ signingKey: TOKEN_KEY, clock: systemClock }).sign(1, 3600),
+    async place(order) {
+      const placed = await placeOrder(pricedOrder({ pricingVersion, ...order }));
+      if (placed.verdict !== 'PLACED') throw new Error(placed.verdict);
+      return placed.order.id;
+    },
+    async start(role, crash = null) {
+      const child = await startChild({
+        role,
+        crash,
+        databaseUrl,
+        sandboxUrl: sandbox.url,
+        tokenSigningKey: TOKEN_KEY,
+        keyHashingKey: VOUCHER_KEY,
+        supplierKeys: SUPPLIER_KEYS,
+        inlineWaitMs: 2000,
+      });
+      children.add(child);
+      return child;
+    },
+    async sendCallbacksTo(urls) {
+      // Seen far in the future: these gateways do not have to say that they live.
+      await database.query(`with gone as (delete from sandbox.gateway)
+        insert into sandbox.gateway
+          select url, now() + interval '1 day' from unnest($1::text[]) url`,
+      [urls]);
+    },
+    orders,
+    async untilEnded(withinMs) {
+      const deadline = performance.now() + withinMs;
+      for (;;) {
+        const all = await orders();
+        const pending = all.filter(({ status }) => status === 'PENDING');
+        if (pending.length === 0) return all;
+        if (performance.now() > deadline) {
+          const faults = [...children].flatMap((child) => child.faults);
+          throw new Error(`Still PENDING: ${JSON.stringify({ pending, faults })}`);
+        }
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
+    violations: () => findViolations(database.query),
+    async close() {
+      await Promise.all([...children].map((child) => child.kill()));
+      await sandbox.close();
+      await pool.end();
+      await database.drop();
+    },
+  };
+}
+
+async function readOrders(database: TestDatabase): Promise<OrderRow[]> {
+  return database.query<OrderRow>(`
+    select o.id, o.client_reference, o.status, o.fulfilment_state as state, o.recipient, o.version,
+      coalesce(l.effects, 0) as effects,
+      array(select c.kind from reconciliation_case c where c.topup_order_id = o.id
+        order by c.kind) as cases
+    from topup_order o
+    left join (select split_part(supplier_reference, '-', 2)::bigint as id, count(*)::int as effects
+      from sandbox.log where effective group by 1) l on l.id = o.id
+    order by o.id`);
+}
+
+async function startChild(options: CrashProcessOptions): Promise<Child> {
+  const child = fork(ENTRY, [], {
+    env: { PATH: process.env['PATH'] ?? '', CRASH_PROCESS: JSON.stringify(options) },
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+  const held = new Set<number>();
+  const faults: string[] = [];
+  child.stderr?.on('data', (chunk: Buffer) => faults.push(chunk.toString()));
+  const exited = once(child, 'exit').then(([, signal]) => signal as string | null);
+  const ready = Promise.withResolvers<string>();
+  const timer = setTimeout(() => ready.reject(new Error('A child is not ready')), READY_MS_MAX);
+  child.on('message', (message: CrashProcessMessage) => {
+    if ('heldOrderId' in message) held.add(message.heldOrderId);
+    else if ('fault' in message) faults.push(message.fault);
+    else ready.resolve(message.url ?? '');
+  });
+  void exited.then(() => ready.reject(new Error(`A child ended early: ${faults.join('')}`)));
+  const url = await ready.promise.finally(() => clearTimeout(timer));
+  return {
+    process: child,
+    url,
+    held,
+    faults,
+    exited,
+    async kill(signal = 'SIGKILL') {
+      child.kill(signal);
+      await exited;
+    },
+    signal: (signal) => void child.kill(signal),
+  };
+}
+
+/** Polls until `check` is true. */
+export async function until(
+  check: () => boolean | Promise<boolean>,
+  withinMs = 10_000,
+  what = 'what was awaited',
+): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (!await check()) {
+    if (performance.now() > deadline) throw new Error(`Not in time: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Sends an order over REST; null where no answer came or it was refused. */
+export async function placeOverRest(
+  url: string,
+  order: {
+    readonly token: string;
+    readonly reference: string;
+    readonly productId: number;
+    readonly amount: string;
+    readonly inputData: Readonly<Record<string, string>>;
+  },
+): Promise<number | null> {
+  try {
+    const response = await fetch(`${url}/api/v1/topups/orders`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${order.token}` },
+      body: `{"product_id":${order.productId},"amount":${order.amount},"input_data":${
+        JSON.stringify(order.inputData)},"client_reference":"${order.reference}"}`,
+    });
+    const body = await response.json() as { id?: number };
+    return response.status === 200 ? body.id ?? null : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,10 @@
+import { describe, expect, it } from 'vitest';
+import { MATRIX, runMatrixRow } from '../support/crash-matrix.ts';
+
+describe.concurrent('an order whose process is killed', () => {
+  it.each(MATRIX)('ends right: at $at', async (row) => {
+    const cells = await runMatrixRow(row, 1);
+    expect(cells.filter((cell) => cell.fault !== null)).toEqual([]);
+    expect(cells.filter((cell) => cell.wasHeld).length).toBeGreaterThan(cells.length / 2);
+  }, 60_000);
+});

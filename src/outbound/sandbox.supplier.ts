@@ -72,7 +72,8 @@ export function createSandboxSupplier(options: SandboxSupplierOptions): Supplier
       },
       body,
     };
-    return exchange(agent, request, signal);
+    const endsAtMs = order.claimedAtMs + order.callDeadlineMs;
+    return exchange(agent, request, signal, () => clock.monotonicMs() >= endsAtMs);
   };
   return {
     code,

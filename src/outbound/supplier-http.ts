@@ -31,15 +31,17 @@ export interface HttpRequest {
 /**
  * Sends one request at most once and reads the whole answer. Follows no redirect, repeats nothing
  * (a reset of a pooled connection that had gone stale is told as NO_ANSWER), never rejects.
+ * `isTooLate` is asked last, right before the first byte leaves.
  */
 export function exchange(
   dispatcher: Dispatcher,
   request: HttpRequest,
   signal: AbortSignal,
+  isTooLate: () => boolean,
 ): Promise<Exchange> {
   if (signal.aborted) return Promise.resolve({ kind: 'NOT_SENT', reason: 'deadline passed' });
   return new Promise((resolve) => {
-    const handler = createHandler(resolve, signal);
+    const handler = createHandler(resolve, signal, isTooLate);
     try {
       dispatcher.dispatch({ ...request }, handler);
     } catch (error) {
@@ -48,7 +50,11 @@ export function exchange(
   });
 }
 
-function createHandler(resolve: (exchange: Exchange) => void, signal: AbortSignal) {
+function createHandler(
+  resolve: (exchange: Exchange) => void,
+  signal: AbortSignal,
+  isTooLate: () => boolean,
+) {
   let sending: Dispatcher.DispatchController | undefined;
   let head: { status: number; headers: Record<string, string | string[] | undefined> } | undefined;
   let isSettled = false;
@@ -74,7 +80,8 @@ function createHandler(resolve: (exchange: Exchange) => void, signal: AbortSigna
   return {
     /** Called right before the first byte is written; a throw here stops it from being written. */
     onRequestStart(controller: Dispatcher.DispatchController): void {
-      if (isSettled || sending !== undefined) throw new Error('not wanted any more');
+      // A process that was stopped while it connected comes here before the signal's timer fires.
+      if (isSettled || sending !== undefined || isTooLate()) throw new Error('not wanted any more');
       sending = controller;
     },
     onResponseStart(

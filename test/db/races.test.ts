@@ -1,3 +1,32 @@
+/*
+ * Races that an order may be in, and the tests that show how each one ends.
+ *
+ * R1  callback before the submit's answer     worker/callback-races: before the answer
+ * R2  callback before our commit              domain/fulfil-topup-order: an order not known;
+ *                                             no send precedes its commit: worker/crash-matrix
+ * R3  cancel against submit                   db/fulfilment: cancelling; db/contention: a storm
+ * R4  crash before the call                   worker/crash-matrix: at CLAIMED
+ * R5  crash after the call, before the record worker/crash-matrix: at HTTP_SENT, at ANSWERED
+ * R6  a stopped worker wakes after takeover   worker/many-processes: stands still
+ * R7  answer and callback contradict          worker/callback-races: contradicts; before it is
+ * R8  callbacks and poll at once              worker/callback-races: many at once
+ * R9  callback out of order                   worker/callback-races: out of order
+ * R10 success after the refund                db/fulfilment: opens one case; recipient 25
+ * R11 reversal after success                  db/fulfilment: credits a reversal once; recipient 27
+ * R12 refund and new debit                    db/contention: a wallet
+ * R13 voucher of a failing order              db/contention: a voucher
+ * R14 price changes before the insert         api/unsteady-database: prices; domain and
+ *                                             db/place-orders: STALE
+ * R15 client repeats a running request        db/contention: a client that repeats
+ * R16 commit unknown                          db/place-orders: COMMIT; here: repeated while the
+ *                                             first is at it; api/unsteady-database: cut
+ * R17 subscriber between snapshot and event   api/topup-order-updated; worker/many-processes
+ * R18 mail after a crash                      worker/mail: drops the line; worker died
+ * R19 failover                                as R5 and R16; there is no standby here
+ * R20 restore from a backup                   not shown: what was sent after the backup was taken
+ *                                             is sent again under its old reference
+ * Any order of these                          worker/interleavings
+ */
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -74,7 +74,7 @@ export async function runMatrixRow(row: MatrixRow, count: number): Promise<reado
     const second = await world.start('all');
     await world.sendCallbacksTo([second.url]);
     await world.untilEnded(ENDED_MS_MAX); 
-    await until(() => isSettled(world), ENDED_MS_MAX, 'the last callback');
+    await until(() => world.isSettled(), ENDED_MS_MAX, 'the last callback');
     const orders = new Map((await world.orders()).map((order) => [order.client_reference, order]));
     const ids = new Set([...orders.values()].map(({ id }) => Number(id)));
     const lost = [...acknowledged].filter((id) => !ids.has(id));
@@ -106,14 +106,6 @@ async function isAtRest(world: CrashWorld, child: Child, row: MatrixRow): Promis
   if (row.at.startsWith('CALLBACK')) return child.held.size === row.behaviours.length;
   return orders.length === row.behaviours.length
     && orders.every(({ id, status }) => status !== 'PENDING' || child.held.has(Number(id)));
-}
-
-/** The supplier has nothing left to do or to say. */
-async function isSettled(world: CrashWorld): Promise<boolean> {
-  const [left] = await world.database.query<{ is_settled: boolean }>(`select
-    not exists (select from sandbox.callback) and not exists (select from sandbox.supplier_order
-      where due_at is not null) as is_settled`);
-  return left?.is_settled ?? false;
 }
 
 function sendAll(

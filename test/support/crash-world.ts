@@ -58,6 +58,8 @@ export interface CrashWorld {
   orders(): Promise<readonly OrderRow[]>;
   /** Waits until no order is PENDING; answers them all. */
   untilEnded(withinMs: number): Promise<readonly OrderRow[]>;
+  /** The supplier has nothing left to do or to say. */
+  isSettled(): Promise<boolean>;
   violations(): Promise<readonly object[]>;
   close(): Promise<void>;
 }
@@ -141,6 +143,11 @@ export async function openCrashWorld(timings: Timings): Promise<CrashWorld> {
         }
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
+    },
+    async isSettled() {
+      const left = await database.query(`select 1 from sandbox.callback
+        union all select 1 from sandbox.supplier_order where due_at is not null`);
+      return left.length === 0;
     },
     violations: () => findViolations(database.query),
     async close() {

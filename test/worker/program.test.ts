@@ -140,7 +140,7 @@ describe('the program', () => {
     expect(await second.exited).toEqual({ code: 0, signal: null });
     expect(existsSync(join(env.DATA_DIR, 'demo.json'))).toBe(false);
     expect(existsSync(join(env.DATA_DIR, 'postgres/postmaster.pid'))).toBe(false);
-  }, 90_000);
+  }, 120_000);
 
   it('goes on when the database is killed under it', async () => {
     const env = { PORT: String(await freePort()), DATA_DIR: newFolder(), LOG_LEVEL: 'silent' };
@@ -152,7 +152,7 @@ describe('the program', () => {
       .poll(() => place(facts, 'AFTER', '5123456000').catch(() => null), { timeout: 15_000 })
       .not.toBeNull();
     expect(await place(facts, 'BEFORE', '5123456000')).toBeNull();
-  }, 40_000);
+  }, 120_000);
 
   it('runs two copies side by side, and more processes over one database', async () => {
     const [portA, portB, portC] = [await freePort(), await freePort(), await freePort()];
@@ -179,7 +179,7 @@ describe('the program', () => {
       .poll(async () => (await ordersOf(database))[0]?.status, { timeout: 15_000 })
       .toBe('DELIVERED');
     await database.end();
-  }, 60_000);
+  }, 120_000);
 });
 
 /** The supplier's own log: nothing delivered twice, nothing delivered that failed. */

@@ -1,0 +1,211 @@
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
+import { createPlaceOrder } from '../../src/db/place-orders.ts';
+import { createPool } from '../../src/db/pool.ts';
+import type {
+  ClaimedOrder, FulfilmentStore, Move, Placement, PricedOrder,
+} from '../../src/domain/ports.ts';
+import { pricedOrder } from '../support/builders.ts';
+import { useTestDatabase } from '../support/database.ts';
+import { hashVoucherCode } from '../support/voucher-hash.ts';
+
+/** Rivals for the same rows, from two processes. */
+
+const database = useTestDatabase();
+let pools: readonly pg.Pool[] = [];
+let placers: readonly ((order: PricedOrder) => Promise<Placement>)[] = [];
+let stores: readonly FulfilmentStore[] = [];
+let pricingVersion: number;
+
+beforeAll(async () => {
+  const [row] = await database().query<{ version: string }>('select version from pricing_version');
+  pricingVersion = Number(row?.version);
+  pools = [1, 2].map(() => createPool({
+    databaseUrl: database().databaseUrl,
+    size: 10,
+    applicationName: 'test',
+    onError: () => undefined,
+  }));
+  placers = pools.map((pool) => createPlaceOrder({
+    pool, findOrder: () => Promise.resolve(null), onPlaced: () => undefined,
+  }));
+  stores = pools.map((pool) => createFulfilmentStore({ pool, onMoved: () => undefined }));
+});
+afterAll(() => Promise.all(pools.map((pool) => pool.end())));
+
+const of = <Item>(items: readonly Item[], index: number): Item => {
+  const item = items[index % items.length];
+  if (item === undefined) throw new Error('There is none');
+  return item;
+};
+
+const place = (index: number, over: Partial<PricedOrder> = {}): Promise<Placement> =>
+  of(placers, index)(pricedOrder({ pricingVersion, ...over }));
+
+const voucherOrder = (code: string): Partial<PricedOrder> => ({
+  funding: { kind: 'VOUCHER', codeHash: hashVoucherCode(code) },
+  discountPercent: '0',
+  charge: { amount: '4.99', currency: 'USD' },
+});
+
+function placedId(placement: Placement): number {
+  if (placement.verdict !== 'PLACED') throw new Error(placement.verdict);
+  return placement.order.id;
+}
+
+async function claimAll(): Promise<readonly ClaimedOrder[]> {
+  return of(stores, 0).claimOrders({ limit: 1000, closedSuppliers: [] });
+}
+
+const DELIVER: Move = { kind: 'DELIVER', receipt: null };
+const FAIL: Move = { kind: 'FAIL', failureCode: 'INVALID_RECIPIENT' };
+
+const record = (index: number, order: ClaimedOrder, move: Move): Promise<string> => {
+  const { clientId, orderId, route, leaseToken } = order;
+  return of(stores, index)
+    .recordMove({ clientId, orderId, route, leaseToken, move, callback: null });
+};
+
+const cancel = async (index: number, orderId: number): Promise<string | undefined> => {
+  const { rows } = await of(pools, index)
+    .query<{ result: string }>('select cancel_order(1, $1) as result', [orderId]);
+  return rows[0]?.result;
+};
+
+async function balance(walletId: number): Promise<number> {
+  const [row] = await database().query<{ units: string }>(
+    'select (balance * 10000)::bigint as units from wallet where id = $1', [walletId]);
+  return Number(row?.units);
+}
+
+/** Until as many statements in this database wait for a lock. */
+async function untilWaiting(count: number): Promise<void> {
+  await expect.poll(async () => (await database().query(`select distinct pid from pg_locks l
+    join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database()`))
+    .length, { interval: 10 }).toBe(count);
+}
+
+describe('a wallet', () => {
+  it('is exact after refunds and new debits at once', async () => {
+    const count = 60;
+    await Promise.all(Array.from({ length: count }, (_, index) => place(index)));
+    const orders = await claimAll();
+    const before = await balance(1);
+    const [results, placements] = await Promise.all([
+      Promise.all(orders.map((order, index) => record(index, order, FAIL))),
+      Promise.all(Array.from({ length: count }, (_, index) => place(index))),
+    ]);
+    expect(new Set(results)).toEqual(new Set(['APPLIED']));
+    placements.forEach(placedId);
+    expect(await balance(1)).toBe(before);
+    await Promise.all((await claimAll()).map((order, index) => record(index, order, DELIVER)));
+  });
+});
+
+describe('a voucher whose order fails', () => {
+  it.each([
+    ['commit', 'PLACED'], ['rollback', 'VOUCHER_INVALID'],
+  ])('keeps its rival waiting until that is settled: %s, %s', async (end, verdict) => {
+    const code = 'DEMO0499AAAA';
+    const first = placedId(await place(0, voucherOrder(code)));
+    const order = (await claimAll()).find(({ orderId }) => orderId === first);
+    if (order === undefined) throw new Error('The order was not claimed');
+    const failing = await of(pools, 0).connect();
+    await failing.query('begin');
+    await failing.query('select * from record_moves($1::json)', [JSON.stringify([{
+      ordinal: 1, client_id: 1, order_id: first, route: 1, lease_token: order.leaseToken,
+      kind: 'FAIL', failure_code: 'INVALID_RECIPIENT',
+    }])]);
+    const rival = place(1, voucherOrder(code));
+    await untilWaiting(1);
+    await failing.query(end);
+    failing.release();
+    expect((await rival).verdict).toBe(verdict);
+    // Free again for the next case.
+    if (end === 'rollback') await record(0, order, FAIL);
+    for (const each of await claimAll()) await record(0, each, FAIL);
+  });
+});
+
+describe('a client that repeats its request while the first one still runs', () => {
+  it('gets one order and the truth twice', async () => {
+    const holder = new pg.Client(database().ownerDatabaseUrl);
+    await holder.connect();
+    await holder.query('begin');
+    await holder.query('update wallet set balance = balance where id = 1');
+    const answers = [0, 1].map((index) => place(index, { clientReference: 'WHILE-IT-RUNS' }));
+    await untilWaiting(2);
+    await holder.query('commit');
+    await holder.end();
+    expect((await Promise.all(answers)).map((each) => each.verdict).sort())
+      .toEqual(['DUPLICATE', 'PLACED']);
+    await Promise.all((await claimAll()).map((order, index) => record(index, order, DELIVER)));
+  });
+});
+
+describe('a storm of cancels', () => {
+  it('has one winner per order, against claims, answers and each other', async () => {
+    const ids = (await Promise.all(Array.from({ length: 150 }, (_, index) => place(index))))
+      .map(placedId);
+    const before = await balance(1);
+    const won = new Set<number>();
+    const storm = ids.flatMap((id) => [0, 1, 2].map(async (index) => {
+      if (await cancel(index, id) === 'CANCELLED') won.add(id);
+    }));
+    const delivered = new Set<number>();
+    const work = [0, 1].map(async (index) => {
+      for (const order of await of(stores, index).claimOrders({ limit: 75, closedSuppliers: [] })) {
+        expect(await record(index, order, DELIVER)).toBe('APPLIED');
+        delivered.add(order.orderId);
+      }
+    });
+    await Promise.all([...storm, ...work]);
+    for (const order of await claimAll()) {
+      await record(0, order, DELIVER);
+      delivered.add(order.orderId);
+    }
+    expect([...won].filter((id) => delivered.has(id))).toEqual([]);
+    expect(won.size + delivered.size).toBe(ids.length);
+    expect(await balance(1)).toBe(before + won.size * 47_405);
+  });
+});
+
+describe('orders and refunds over the same wallets and vouchers in both directions', () => {
+  it('never wait for each other in a circle', async () => {
+    const codes = Array.from({ length: 12 }, (_, index) => `CIRCLE${index}`);
+    await database().query(`insert into voucher (client_id, code_hash, code_last4, value, currency,
+        state) select 1, hash, 'AAAA', 4.99, 'USD', 'DELIVERED' from unnest($1::text[]) hash`,
+    [codes.map(hashVoucherCode)]);
+    const wallets = [['USD', 1], ['EUR', 2], ['JPY', 3]] as const;
+    const byWallet = (index: number): Partial<PricedOrder> => {
+      const [currency, walletId] = of(wallets, index);
+      return {
+        funding: { kind: 'WALLET', walletId },
+        charge: { amount: '1', currency },
+        ...(currency === 'USD' ? {} : { forexRate: '1' }),
+        clientReference: `CIRCLE-${index % 40}-${Math.trunc(index / 120)}`,
+      };
+    };
+    const faults: unknown[] = [];
+    const keep = (error: unknown): void => void faults.push(error);
+    for (let round = 0; round < 6; round += 1) {
+      const ordered = Array.from({ length: 60 }, (_, index) => round * 60 + index);
+      const orders = await claimAll();
+      await Promise.all([
+        // One process goes up the wallets, vouchers and orders, the other one down.
+        ...ordered.map((index) => place(0, byWallet(index)).catch(keep)),
+        ...ordered.toReversed().map((index) => place(1, byWallet(index)).catch(keep)),
+        ...codes.map((code) => place(0, voucherOrder(code)).catch(keep)),
+        ...codes.toReversed().map((code) => place(1, voucherOrder(code)).catch(keep)),
+        ...orders.map((order) => record(0, order, FAIL).catch(keep)),
+        ...orders.toReversed().map((order) => record(1, order, FAIL).catch(keep)),
+      ]);
+    }
+    for (const order of await claimAll()) await record(0, order, FAIL);
+    expect(faults).toEqual([]);
+    const [met] = await database().query<{ deadlocks: string }>(
+      'select deadlocks from pg_stat_database where datname = current_database()');
+    expect(met).toEqual({ deadlocks: '0' });
+  });
+});

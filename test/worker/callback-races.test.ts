@@ -1,0 +1,213 @@
+import { createHmac, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startGateway, startWorker, type Gateway, type Running } from '../../src/app.ts';
+import { systemClock } from '../../src/clock.ts';
+import { openParts, type Parts } from '../../src/parts.ts';
+import { placeOverRest } from '../support/crash-world.ts';
+import { useTestDatabase } from '../support/database.ts';
+import { VOUCHER_KEY } from '../support/voucher-hash.ts';
+import { SUPPLIER_KEYS } from '../support/world.ts';
+
+/** A supplier that calls back while it is called, over HTTP. */
+
+const database = useTestDatabase();
+let parts: Parts;
+let gateway: Gateway;
+let worker: Running;
+let supplier: Server;
+let token: string;
+
+interface News {
+  readonly status: string;
+  readonly code?: string;
+}
+/** By the order's recipient: what it does before it answers a submit or a query, and the answer. */
+interface Script {
+  readonly submit: (reference: string) => Promise<News>;
+  readonly query?: (reference: string) => Promise<News>;
+}
+
+const PROCESSING = { status: 'PROCESSING' };
+const DELIVERED = { status: 'DELIVERED' };
+const INVALID = { status: 'REJECTED', code: 'INVALID-CREDIT-PARTY' };
+const BUSY = { status: 'REJECTED', code: 'OPERATOR-CURRENTLY-UNAVAILABLE' };
+const heard: Record<string, number[]> = {};
+
+/** Calls back as the supplier does, and notes how that was answered. */
+async function callBack(reference: string, news: News, eventId = randomUUID()): Promise<void> {
+  const body = JSON.stringify({
+    event_id: eventId, reference, ...news, occurred_at: '2026-01-01T00:00:00Z',
+  });
+  const timestamp = String(Math.trunc(systemClock.now().getTime() / 1000));
+  const response = await fetch(`${gateway.url}/callbacks/fulfilment/sandbox-a`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'x-timestamp': timestamp,
+      'x-signature': createHmac('sha256', SUPPLIER_KEYS['sandbox-a'][0] ?? '')
+        .update(`${timestamp}.${body}`).digest('hex'),
+    },
+    body,
+  });
+  await response.arrayBuffer();
+  (heard[reference] ??= []).push(response.status);
+}
+
+const SCRIPTS: Readonly<Record<string, Script>> = {
+  // The callback comes before the answer to the submit.
+  10001: { submit: async (reference) => (await callBack(reference, DELIVERED), PROCESSING) },
+  10002: { submit: async (reference) => (await callBack(reference, DELIVERED), INVALID) },
+  10003: { submit: async (reference) => (await callBack(reference, INVALID), DELIVERED) },
+  10004: { submit: async (reference) => (await callBack(reference, BUSY), DELIVERED) },
+  // Many callbacks at once, and a poll in the middle of them.
+  10005: {
+    submit: () => Promise.resolve(PROCESSING),
+    async query(reference) {
+      const eventId = randomUUID();
+      void Promise.all(Array.from({ length: 20 }, (_, index) =>
+        callBack(reference, DELIVERED, index % 2 === 0 ? eventId : undefined)));
+      return Promise.resolve(DELIVERED);
+    },
+  },
+  10006: {
+    submit: () => Promise.resolve(PROCESSING),
+    async query(reference) {
+      await Promise.all([callBack(reference, INVALID), callBack(reference, INVALID)]);
+      return INVALID;
+    },
+  },
+  // Out of order: "processing" after "delivered".
+  10007: {
+    async submit(reference) {
+      await callBack(reference, DELIVERED);
+      await callBack(reference, PROCESSING);
+      return PROCESSING;
+    },
+  },
+  // The same event again with another body.
+  10008: {
+    async submit(reference) {
+      const eventId = randomUUID();
+      await callBack(reference, DELIVERED, eventId);
+      await callBack(reference, INVALID, eventId);
+      return PROCESSING;
+    },
+  },
+};
+
+const recipients = new Map<string, string>();
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  const isSubmit = request.method === 'POST';
+  const sent = isSubmit
+    ? JSON.parse(Buffer.concat(chunks).toString()) as { reference: string; recipient: string }
+    : null;
+  const reference = sent?.reference ?? request.url?.split('/').at(-1) ?? '';
+  if (sent !== null) recipients.set(reference, sent.recipient);
+  const script = SCRIPTS[recipients.get(reference) ?? ''];
+  const news = isSubmit ? await script?.submit(reference) : await script?.query?.(reference);
+  const text = JSON.stringify({ reference, ...(news ?? DELIVERED) });
+  response.writeHead(200, { 'content-type': 'application/json' }).end(text);
+}
+
+beforeAll(async () => {
+  await database().query("update supplier set backoff_ms = '{20}', retry_window_ms = 5000");
+  supplier = createServer((request, response) => void answer(request, response));
+  supplier.listen(0, '127.0.0.1');
+  await once(supplier, 'listening');
+  const { port } = supplier.address() as AddressInfo;
+  parts = await openParts({
+    databaseUrl: database().databaseUrl,
+    tokenSigningKey: 'a token signing key that only tests use',
+    keyHashingKey: VOUCHER_KEY,
+    supplierKeys: SUPPLIER_KEYS,
+    sandboxUrl: `http://127.0.0.1:${port}`,
+    mailServer: null,
+    clock: systemClock,
+    onError: () => undefined,
+  });
+  token = await parts.signToken(1, 3600);
+  const appParts = {
+    ...parts,
+    log: pino({ level: 'silent' }),
+    onWork: (listener: () => void) => parts.wakeUps.on('work', listener),
+  };
+  gateway = await startGateway(appParts, {
+    keyHashingKey: VOUCHER_KEY,
+    inlineWaitMs: 1000,
+    isIntrospectionAllowed: false,
+    socketsPerClient: 20,
+    subscriptionsPerSocket: 50,
+  }, { host: '127.0.0.1', port: 0 });
+  worker = startWorker(appParts);
+});
+
+afterAll(async () => {
+  await worker.stop();
+  await gateway.stop();
+  await parts.close();
+  supplier.closeAllConnections();
+  supplier.close();
+});
+
+interface Outcome {
+  readonly status: string;
+  readonly events: readonly string[];
+  readonly transfers: readonly string[];
+  readonly cases: readonly string[];
+}
+
+async function outcomeOf(orderId: number): Promise<Outcome | undefined> {
+  const [row] = await database().query<Outcome>(`select o.status,
+      array(select e.type from topup_order_event e where e.topup_order_id = o.id
+        order by e.version) as events,
+      array(select t.reason from transfer t where t.topup_order_id = o.id order by t.id)
+        as transfers,
+      array(select c.kind from reconciliation_case c where c.topup_order_id = o.id) as cases
+    from topup_order o where o.id = $1`, [orderId]);
+  return row;
+}
+
+const delivered = (cases: readonly string[] = []): Outcome => ({
+  status: 'DELIVERED',
+  events: ['CREATED', 'SUBMITTED', 'DELIVERED', ...cases.map(() => 'LATE_NEWS')],
+  transfers: ['ORDER_DEBIT', 'ORDER_SALE'],
+  cases,
+});
+const failed = (cases: readonly string[] = []): Outcome => ({
+  status: 'FAILED',
+  events: ['CREATED', 'SUBMITTED', 'FAILED', ...cases.map(() => 'LATE_NEWS')],
+  transfers: ['ORDER_DEBIT', 'ORDER_REFUND'],
+  cases,
+});
+
+describe('callbacks', () => {
+  it.each<readonly [string, string, Outcome, readonly number[]]>([
+    ['before the answer, which adds nothing', '10001', delivered(), [200]],
+    ['before an answer that contradicts them', '10002', delivered(['LATE_FAILURE']), [200]],
+    ['that fail the order before it is delivered', '10003', failed(['LATE_SUCCESS']), [200]],
+    ['that would send it again while it is being sent', '10004', delivered(), [503]],
+    ['many at once, and a poll', '10005', delivered(), Array<number>(20).fill(200)],
+    ['of a failure, twice at once, and a poll', '10006', failed(), [200, 200]],
+    ['out of order', '10007', delivered(), [200, 200]],
+    ['under one id with two bodies', '10008', delivered(), [200, 401]],
+  ])('%s', async (_says, player, outcome, answers) => {
+    const id = await placeOverRest(gateway.url, {
+      token,
+      reference: `CALLBACK-${player}`,
+      productId: 4218,
+      amount: '0.99',
+      inputData: { player_id: player, server: 'asia' },
+    });
+    if (id === null) throw new Error('The order was refused');
+    await expect.poll(() => outcomeOf(id), { timeout: 10_000, interval: 20 }).toEqual(outcome);
+    await expect.poll(() => heard[`1-${id}-1`], { timeout: 5000, interval: 20 }).toEqual(answers);
+    expect(await outcomeOf(id)).toEqual(outcome);
+  });
+});

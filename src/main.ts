@@ -7,7 +7,8 @@ import { ConfigError, configFromEnvironment, type Config } from './config.ts';
 import { findViolations } from './db/invariants.ts';
 import { migrate } from './db/migrate.ts';
 import { removeEmbeddedPostgres } from './demo/embedded-postgres.ts';
-import { roleOf, startProgram, StartRefused, type Program } from './program.ts';
+import { roleOf } from './model-home.ts';
+import { startProgram, StartRefused, type Program } from './program.ts';
 
 /** Standard error; standard output is for the card. Written in the background, flushed at exit. */
 const logOutput = pino.destination({ fd: 2, sync: false });

@@ -4,41 +4,14 @@ import { startGateway, startWorker, type AppParts, type Gateway } from './app.ts
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { findMissingMigrations, migrate } from './db/migrate.ts';
-import { DEMO_CLIENTS } from './demo/demo-data.ts';
-import { removeDemoFile, writeDemoFile, writeDemoFileIfAbsent } from './demo/demo-file.ts';
+import { removeDemoFile } from './demo/demo-file.ts';
 import { startEmbeddedPostgres } from './demo/embedded-postgres.ts';
-import { startMailCatcher, type MailCatcher } from './demo/mail-catcher.ts';
-import { createSandboxSchema } from './demo/sandbox-schema.ts';
-import { startSandboxThread } from './demo/sandbox-thread.ts';
-import { seedDemo } from './demo/seed.ts';
-import { renderStartCard } from './demo/start-card.ts';
-import { hashVoucherCode } from './domain/voucher.ts';
-import { openParts, type Parts } from './parts.ts';
-
-const DEMO_TOKEN_SECONDS = 24 * 60 * 60;
+import { openDemo, roleOf, tellDemo, type Database } from './model-home.ts';
+import { openParts } from './parts.ts';
+import { Undo } from './undo.ts';
 
 /** What the operator has to put right; shown without a stack. */
 export class StartRefused extends Error {}
-
-interface Database {
-  readonly databaseUrl: string;
-  readonly ownerDatabaseUrl: string | null;
-}
-
-/** Steps to undo, in reverse order of how they were done. */
-class Undo {
-  readonly #steps: (() => Promise<unknown>)[] = [];
-
-  push(step: () => Promise<unknown>): void {
-    this.#steps.push(step);
-  }
-
-  async run(onError: (error: unknown) => void): Promise<void> {
-    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
-      await step().catch(onError);
-    }
-  }
-}
 
 /** The whole program, running; `stop` undoes it in order. */
 export interface Program {
@@ -131,117 +104,4 @@ async function migrateOrRefuse(database: Database): Promise<void> {
       + ' npm run migrate',
     );
   }
-}
-
-export function roleOf(databaseUrl: string): string {
-  return decodeURIComponent(new URL(databaseUrl).username);
-}
-
-interface Demo {
-  readonly sandboxUrl: string;
-  readonly mail: MailCatcher;
-}
-
-/** Seeds the demo and starts the sandbox supplier and the mail catcher. */
-async function openDemo(
-  config: Config,
-  database: Database,
-  log: Logger,
-  undo: Undo,
-): Promise<Demo> {
-  const { ownerDatabaseUrl, databaseUrl } = database;
-  if (ownerDatabaseUrl !== null) {
-    await createSandboxSchema(ownerDatabaseUrl, roleOf(databaseUrl));
-  }
-  const sandbox = await startSandbox(config, databaseUrl, log);
-  undo.push(() => sandbox.close());
-  if (ownerDatabaseUrl !== null) {
-    await seedDemo({
-      ownerDatabaseUrl,
-      supplierUrl: sandbox.url,
-      hashVoucherCode: (code) => hashVoucherCode(code, config.keyHashingKey),
-    });
-  }
-  const mail = await startMailCatcher({
-    host: '127.0.0.1', databaseUrl, log: (message) => log.info(message),
-  });
-  undo.push(() => mail.close());
-  return { sandboxUrl: sandbox.url, mail };
-}
-
-async function startSandbox(
-  config: Config,
-  databaseUrl: string,
-  log: Logger,
-): Promise<{ readonly url: string; close(): Promise<void> }> {
-  const open = (port: number): ReturnType<typeof startSandboxThread> => startSandboxThread({
-    host: '127.0.0.1',
-    port,
-    databaseUrl,
-    signingKeys: Object.fromEntries(
-      Object.entries(config.supplierKeys).map(([code, [key = '']]) => [code, key]),
-    ),
-    callbackBaseUrl: config.role === 'worker' ? null : `http://${config.host}:${config.port}`,
-    log: (message) => log.info(message),
-  });
-  try {
-    return await open(config.supplierPort);
-  } catch (error) {
-    const isTaken = String(error).includes('EADDRINUSE');
-    if (!isTaken || config.isSupplierPortFixed) throw error;
-    // Another copy of the program has the next port; the address is told on the card anyway.
-    return open(0);
-  }
-}
-
-async function tellDemo(
-  facts: {
-    readonly config: Config;
-    readonly database: Database;
-    readonly parts: Parts;
-    readonly demo: Demo;
-    readonly baseUrl: string;
-  },
-  undo: Undo,
-): Promise<void> {
-  const { config, database, parts, baseUrl } = facts;
-  const { sandboxUrl, mail } = facts.demo;
-  const clients = await Promise.all(DEMO_CLIENTS.map(async (client) => ({
-    id: client.clientId,
-    name: client.name,
-    apiKey: '',
-    apiSecret: '',
-    token: await parts.signToken(client.clientId, DEMO_TOKEN_SECONDS),
-  })));
-  const graphqlUrl = baseUrl === '' ? '' : `${baseUrl}/graphql`;
-  const wsUrl = graphqlUrl.replace(/^http/, 'ws');
-  const demoFile = {
-    baseUrl,
-    graphqlUrl,
-    wsUrl,
-    supplierUrl: sandboxUrl,
-    mailUrl: mail.url,
-    databaseUrl: database.databaseUrl,
-    ownerDatabaseUrl: database.ownerDatabaseUrl ?? '',
-    clients,
-    adminToken: '',
-  };
-  if (config.role === 'worker') {
-    // Workers may share the folder of a gateway, whose file says more.
-    const isWritten = await writeDemoFileIfAbsent(config.dataDir, demoFile);
-    if (isWritten) undo.push(() => removeDemoFile(config.dataDir));
-    return;
-  }
-  await writeDemoFile(config.dataDir, demoFile);
-  undo.push(() => removeDemoFile(config.dataDir));
-  const token = clients[0]?.token ?? '';
-  process.stdout.write(`${renderStartCard({
-    baseUrl,
-    graphqlUrl,
-    wsUrl,
-    supplierUrl: sandboxUrl,
-    mailUrl: mail.url,
-    databaseUrl: database.databaseUrl,
-    token,
-  })}\n`);
 }

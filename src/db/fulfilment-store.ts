@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type {
   ClaimedOrder, FulfilmentStore, MoveResult, RecordedMove, SupplierEvent,
-} from '../domain/ports.ts';
+} from '../domain/fulfilment-ports.ts';
 import { Batcher } from './batcher.ts';
 import { toClaimedOrder } from './order-rows.ts';
 import { repeatUntilKnown } from './pool.ts';

@@ -1,5 +1,5 @@
 import { canonical } from '../domain/money.ts';
-import type { ClaimedOrder } from '../domain/ports.ts';
+import type { ClaimedOrder } from '../domain/fulfilment-ports.ts';
 import type { TopupOrder, TopupOrderEvent } from '../domain/topup-order.ts';
 
 /** What `toOrder` reads of `topup_order o`. */

@@ -1,7 +1,8 @@
 import type {
-  ClaimedOrder, Clock, FulfilmentStore, Move, MoveResult, OrderFeed, Outcome, RawCallback,
-  Supplier, SupplierRegistry,
-} from './ports.ts';
+  ClaimedOrder, FulfilmentStore, Move, MoveResult, Outcome, RawCallback, Supplier,
+  SupplierRegistry,
+} from './fulfilment-ports.ts';
+import type { Clock, OrderFeed } from './ports.ts';
 import type { FailureCode, TopupOrder } from './topup-order.ts';
 
 /** Retries of many orders that failed together are spread by this share of the step. */

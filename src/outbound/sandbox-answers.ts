@@ -1,4 +1,4 @@
-import type { Outcome } from '../domain/ports.ts';
+import type { Outcome } from '../domain/fulfilment-ports.ts';
 import type { FailureCode } from '../domain/topup-order.ts';
 
 /** What the sandbox supplier says of an order, in its own words. */

@@ -2,8 +2,9 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { Agent } from 'undici';
 
 import type {
-  ClaimedOrder, Clock, Outcome, RawCallback, Supplier, SupplierCallback,
-} from '../domain/ports.ts';
+  ClaimedOrder, Outcome, RawCallback, Supplier, SupplierCallback,
+} from '../domain/fulfilment-ports.ts';
+import type { Clock } from '../domain/ports.ts';
 import {
   isIdentifier, outcomeOf, parseAnswer, parseObject, type SandboxAnswer,
 } from './sandbox-answers.ts';

@@ -2,7 +2,8 @@ import {
   bulkhead, circuitBreaker, CircuitState, ConsecutiveBreaker, Event, handleWhenResult,
 } from 'cockatiel';
 
-import type { Clock, Outcome, Supplier, SupplierRegistry } from '../domain/ports.ts';
+import type { Outcome, Supplier, SupplierRegistry } from '../domain/fulfilment-ports.ts';
+import type { Clock } from '../domain/ports.ts';
 import { NO_ANSWER_IN_TIME, NO_CONNECTION } from './supplier-http.ts';
 
 /** So many calls in a row that did not reach a supplier open its breaker. */

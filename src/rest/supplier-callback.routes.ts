@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { CallbackResult } from '../domain/fulfil-topup-order.ts';
-import type { RawCallback } from '../domain/ports.ts';
+import type { RawCallback } from '../domain/fulfilment-ports.ts';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import { HttpRefusal } from './errors.ts';
 import { assertPlainUtf8, BODY_BYTES_MAX } from './json-body.ts';

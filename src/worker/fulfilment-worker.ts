@@ -1,5 +1,5 @@
 import { fulfilTopupOrder, type Fulfilment } from '../domain/fulfil-topup-order.ts';
-import type { ClaimedOrder } from '../domain/ports.ts';
+import type { ClaimedOrder } from '../domain/fulfilment-ports.ts';
 import { startLoop } from './loop.ts';
 
 /** Orders one process works on at a time: as many as a supplier takes calls, so none waits. */

@@ -5,7 +5,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CallbackResult } from '../../src/domain/fulfil-topup-order.ts';
 import { NumberText } from '../../src/domain/money.ts';
-import type { RawCallback } from '../../src/domain/ports.ts';
+import type { RawCallback } from '../../src/domain/fulfilment-ports.ts';
 import { Rejection, TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 import { envelopeOptions, restDoor, setRestEnvelope } from '../../src/rest/rest-door.ts';
 

@@ -3,9 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
-import type {
-  ClaimedOrder, FulfilmentStore, Move, Placement, PricedOrder,
-} from '../../src/domain/ports.ts';
+import type { ClaimedOrder, FulfilmentStore, Move } from '../../src/domain/fulfilment-ports.ts';
+import type { Placement, PricedOrder } from '../../src/domain/ports.ts';
 import { pricedOrder } from '../support/builders.ts';
 import { useTestDatabase } from '../support/database.ts';
 import { hashVoucherCode } from '../support/voucher-hash.ts';

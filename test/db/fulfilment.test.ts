@@ -5,13 +5,9 @@ import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
 import type {
-  ClaimedOrder,
-  FulfilmentStore,
-  Move,
-  MoveResult,
-  PricedOrder,
-  SupplierEvent,
-} from '../../src/domain/ports.ts';
+  ClaimedOrder, FulfilmentStore, Move, MoveResult, SupplierEvent,
+} from '../../src/domain/fulfilment-ports.ts';
+import type { PricedOrder } from '../../src/domain/ports.ts';
 import { pricedOrder } from '../support/builders.ts';
 import { useTestDatabase } from '../support/database.ts';
 import { hashVoucherCode } from '../support/voucher-hash.ts';

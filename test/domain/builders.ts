@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import type { InputField, Product, Variant } from '../../src/domain/catalogue.ts';
 import { NumberText } from '../../src/domain/money.ts';
 import type { OrderRequest, RawOrderRequest } from '../../src/domain/order-request.ts';
-import type { ClaimedOrder } from '../../src/domain/ports.ts';
+import type { ClaimedOrder } from '../../src/domain/fulfilment-ports.ts';
 import type {
   Discount, PricingClient, PricingSnapshot,
 } from '../../src/domain/pricing-snapshot.ts';

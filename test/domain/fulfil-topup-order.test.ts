@@ -4,8 +4,9 @@ import {
   decideMove, fulfilTopupOrder, receiveCallback, type CallbackResult,
 } from '../../src/domain/fulfil-topup-order.ts';
 import type {
-  ClaimedOrder, Clock, FulfilmentStore, Move, MoveResult, Outcome, RecordedMove, Supplier,
-} from '../../src/domain/ports.ts';
+  ClaimedOrder, FulfilmentStore, Move, MoveResult, Outcome, RecordedMove, Supplier,
+} from '../../src/domain/fulfilment-ports.ts';
+import type { Clock } from '../../src/domain/ports.ts';
 import { FAILURE_CODES, type FailureCode } from '../../src/domain/topup-order.ts';
 import { claimedOrder, HOUR_MS, LADDER } from './builders.ts';
 

@@ -3,7 +3,8 @@ import process from 'node:process';
 import { pino } from 'pino';
 import type { AppParts, Gateway, Running } from '../../src/app.ts';
 import type { Phase } from '../../src/domain/fulfil-topup-order.ts';
-import type { ClaimedOrder, Outcome, Store, Supplier } from '../../src/domain/ports.ts';
+import type { ClaimedOrder, Outcome, Supplier } from '../../src/domain/fulfilment-ports.ts';
+import type { Store } from '../../src/domain/ports.ts';
 import type { Parts } from '../../src/parts.ts';
 
 /**

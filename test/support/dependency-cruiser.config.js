@@ -34,8 +34,10 @@ export const FLOORS = {
   },
   rest: {
     rooms: ['domain'],
-    packages: ['@fastify/[^/]+', 'fastify', 'fastify-plugin', 'fastify-type-provider-zod', 'jose',
-      'zod'],
+    packages: [
+      '@fastify/[^/]+', '@scalar/[^/]+', 'fastify', 'fastify-plugin', 'fastify-type-provider-zod',
+      'ipaddr.js', 'jose', 'prom-client', 'yaml', 'zod',
+    ],
     node: ['buffer', 'crypto', 'http', 'net', 'stream'],
   },
   worker: { rooms: ['domain'] },
@@ -56,8 +58,10 @@ export const FLOORS = {
     node: ['crypto', 'events', 'http', 'net', 'stream'],
   },
   'main.ts': {},
+  'model-home.ts': {},
   'parts.ts': {},
   'program.ts': {},
+  'undo.ts': { rooms: [] },
 };
 
 const own = (room) => (

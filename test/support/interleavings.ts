@@ -9,7 +9,7 @@ import {
 } from '../../src/domain/fulfil-topup-order.ts';
 import type {
   ClaimedOrder, FulfilmentStore, Outcome, RecordedMove, Supplier, SupplierCallback,
-} from '../../src/domain/ports.ts';
+} from '../../src/domain/fulfilment-ports.ts';
 import { pricedOrder } from './builders.ts';
 import type { TestDatabase } from './database.ts';
 import { SupplierTruth, type QueryAnswer, type SubmitAnswer } from './supplier-truth.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { ClaimedOrder, Outcome, SupplierCallback } from '../../src/domain/ports.ts';
+import type { ClaimedOrder, Outcome, SupplierCallback } from '../../src/domain/fulfilment-ports.ts';
 
 export type SubmitAnswer =
   | 'DELIVERED' | 'ACCEPTED' | 'REFUSED' | 'REFUSED_FOR_NOW' | 'REFUSED_HERE' | 'TRANSIENT'

@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { isJobSchemaInstalled, JOB_OPTIONS, MAIL_QUEUE } from '../../src/db/job-schema.ts';
-import type { Move } from '../../src/domain/ports.ts';
+import type { Move } from '../../src/domain/fulfilment-ports.ts';
 import { setNotificationEmail } from '../../src/domain/set-notification-email.ts';
 import { createMailer } from '../../src/outbound/mailer.ts';
 import { openParts, type Parts } from '../../src/parts.ts';

@@ -5,7 +5,8 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import { systemClock } from '../../src/clock.ts';
-import type { ClaimedOrder, Clock, Outcome, Supplier } from '../../src/domain/ports.ts';
+import type { ClaimedOrder, Outcome, Supplier } from '../../src/domain/fulfilment-ports.ts';
+import type { Clock } from '../../src/domain/ports.ts';
 import { createSandboxSupplier } from '../../src/outbound/sandbox.supplier.ts';
 
 const REFERENCE = '1-42-1';

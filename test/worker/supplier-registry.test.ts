@@ -2,8 +2,9 @@ import { beforeEach, describe, expect, test } from 'vitest';
 
 import { systemClock } from '../../src/clock.ts';
 import type {
-  ClaimedOrder, Clock, Outcome, Supplier, SupplierRegistry,
-} from '../../src/domain/ports.ts';
+  ClaimedOrder, Outcome, Supplier, SupplierRegistry,
+} from '../../src/domain/fulfilment-ports.ts';
+import type { Clock } from '../../src/domain/ports.ts';
 import { createSupplierRegistry } from '../../src/outbound/supplier-registry.ts';
 
 const REST_MS = 1000;

@@ -1,0 +1,131 @@
+import type { Money } from './money.ts';
+import type { FailureCode } from './topup-order.ts';
+
+/** What fulfilment needs of the rooms around: the orders in hand, and the suppliers. */
+
+/** An order that this worker holds under a lease, with all that is needed for one step. */
+export interface ClaimedOrder {
+  readonly clientId: number;
+  readonly orderId: number;
+  readonly leaseToken: string;
+  /** SUBMIT: send it. QUERY: ask what became of it. NO_ROUTE: nobody can supply it any more. */
+  readonly action: 'SUBMIT' | 'QUERY' | 'NO_ROUTE';
+  readonly supplierCode: string;
+  readonly supplierReference: string;
+  readonly supplierSku: string;
+  readonly route: number;
+  readonly hasNextRoute: boolean;
+  readonly faceValue: Money;
+  readonly countryCode: string;
+  readonly recipient: string;
+  readonly inputData: Readonly<Record<string, string>>;
+  readonly attemptCount: number;
+  readonly backoffStep: number;
+  readonly backoffMs: readonly number[];
+  readonly callDeadlineMs: number;
+  /** Milliseconds left of the retry window; 0 or less once it has ended. */
+  readonly windowLeftMs: number;
+  /** The last attempt was made after the window had ended. */
+  readonly isTriedAfterWindow: boolean;
+  /** Milliseconds until "not found" proves that nothing was applied; 0 or less: it does. */
+  readonly resendInMs: number;
+  readonly canBeQueried: boolean;
+  readonly dedupesByReference: boolean;
+  /** The supplier has said on this route that it took the order. */
+  readonly wasAccepted: boolean;
+  /** Monotonic milliseconds of the claim's request: the lease began no earlier. */
+  readonly claimedAtMs: number;
+}
+
+/** What to do with an order after an outcome. Terminal moves win over any lease. */
+export type Move =
+  | { readonly kind: 'DELIVER'; readonly receipt: Readonly<Record<string, string>> | null }
+  | { readonly kind: 'FAIL'; readonly failureCode: FailureCode }
+  | { readonly kind: 'REVERSE' }
+  | { readonly kind: 'AWAIT'; readonly nextInMs: number }
+  | { readonly kind: 'RETRY'; readonly nextInMs: number }
+  | { readonly kind: 'NEXT_ROUTE' }
+  | { readonly kind: 'ASK_AGAIN'; readonly nextInMs: number }
+  | { readonly kind: 'REVIEW'; readonly nextInMs: number }
+  /** News that changes nothing; only the callback's event id is kept. */
+  | { readonly kind: 'NONE' };
+
+/** A move for one order; `leaseToken` is null for news that came without being asked. */
+export interface RecordedMove {
+  readonly clientId: number;
+  readonly orderId: number;
+  readonly route: number;
+  readonly leaseToken: string | null;
+  readonly move: Move;
+  readonly callback: SupplierEvent | null;
+}
+
+/** The identity of a supplier's message; a repeat of it has no effect. */
+export interface SupplierEvent {
+  readonly supplierCode: string;
+  readonly eventId: string;
+  readonly supplierReference: string;
+  /** Digest of the raw body: the same id with another body is refused. */
+  readonly bodyDigest: string;
+}
+
+/** What became of a recorded move: APPLIED changed the order, the others did not. */
+export type MoveResult =
+  | 'APPLIED' | 'NO_CHANGE' | 'STALE_LEASE' | 'CASE_OPENED'
+  | 'REPEATED_EVENT' | 'CONFLICTING_EVENT' | 'UNKNOWN_ORDER';
+
+/** What fulfilment needs of the database; held by workers and by the bounded try of a request. */
+export interface FulfilmentStore {
+  /** Takes up to `limit` due orders under leases and records the attempts about to be made. */
+  claimOrders(options: {
+    readonly limit: number; readonly closedSuppliers: readonly string[];
+  }): Promise<readonly ClaimedOrder[]>;
+  /** Takes one order at once, if it is free. */
+  claimOrder(clientId: number, orderId: number): Promise<ClaimedOrder | null>;
+  /** The one way to a terminal state, for every kind of news. */
+  recordMove(move: RecordedMove): Promise<MoveResult>;
+  /** What a callback's order looks like to `decideMove`; null where the reference is unknown. */
+  findSubmission(supplierReference: string, supplierCode: string): Promise<ClaimedOrder | null>;
+  /** Keeps a callback whose order is unknown, for the operators. */
+  keepStrayCallback(event: SupplierEvent): Promise<void>;
+  /** Milliseconds until the next order is due; null where none waits. */
+  nextDueInMs(): Promise<number | null>;
+}
+
+/** What a supplier says of an order. FAILED means: definitely not applied. */
+export type Outcome =
+  | { readonly kind: 'DELIVERED'; readonly receipt: Readonly<Record<string, string>> | null }
+  | { readonly kind: 'ACCEPTED' }
+  | { readonly kind: 'FAILED'; readonly failureCode: FailureCode }
+  | { readonly kind: 'TRANSIENT'; readonly reason: string; readonly retryAfterMs: number | null }
+  | { readonly kind: 'UNKNOWN'; readonly reason: string }
+  | { readonly kind: 'NOT_FOUND' }
+  | { readonly kind: 'REVERSED' };
+
+/** A supplier's unasked message, verified. `event.supplierReference` names the order. */
+export interface SupplierCallback {
+  readonly event: SupplierEvent;
+  readonly outcome: Outcome;
+}
+
+export interface Supplier {
+  readonly code: string;
+  /** Sends the order; resolves within the deadline, never throws for what a supplier may do. */
+  submit(order: ClaimedOrder, signal: AbortSignal): Promise<Outcome>;
+  /** Asks by reference; has no effect at the supplier. */
+  query(order: ClaimedOrder, signal: AbortSignal): Promise<Outcome>;
+  /** The message, or null where it is not authentic or not understood. */
+  verifyCallback(raw: RawCallback): SupplierCallback | null;
+}
+
+/** A callback exactly as it came in: the signature covers the raw bytes. */
+export interface RawCallback {
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly body: Uint8Array;
+}
+
+export interface SupplierRegistry {
+  find(code: string): Supplier | undefined;
+  /** Codes whose breaker is open: their orders are left alone and no attempt is burnt. */
+  closedCodes(): readonly string[];
+}

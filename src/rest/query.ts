@@ -1,0 +1,68 @@
+import type { FastifyRequest } from 'fastify';
+import { NumberText } from '../domain/money.ts';
+import { parseId } from '../domain/order-request.ts';
+import { Rejection } from '../domain/rejection.ts';
+
+/** The query of a URL, each parameter given at most once; what is not asked for is ignored. */
+export class Query {
+  readonly #parameters: URLSearchParams;
+
+  constructor(request: FastifyRequest) {
+    const url = request.raw.url ?? '';
+    const start = url.indexOf('?');
+    // Undecodable bytes become characters that no parameter may have.
+    this.#parameters = new URLSearchParams(start === -1 ? '' : url.slice(start + 1));
+  }
+
+  /** The text of a parameter, or null where it is not there. @throws Rejection if it is repeated */
+  text(name: string): string | null {
+    const [value = null, ...others] = this.#parameters.getAll(name);
+    if (others.length > 0) throw invalidParameter(name, `${name} must be given once`);
+    return value;
+  }
+
+  /** @throws Rejection VALIDATION_FAILURE where it does not look like this */
+  matching(name: string, pattern: RegExp, expected: string): string | null {
+    const value = this.text(name);
+    if (value !== null && !pattern.test(value)) {
+      throw invalidParameter(name, `${name} must be ${expected}`);
+    }
+    return value;
+  }
+
+  /** A positive integer below 2^53. @throws Rejection VALIDATION_FAILURE */
+  id(name: string): number | null {
+    const value = this.text(name);
+    if (value === null) return null;
+    const id = parseId(new NumberText(value));
+    if (id === null) throw invalidParameter(name, `${name} must be a positive integer`);
+    return id;
+  }
+
+  /** @throws Rejection VALIDATION_FAILURE */
+  oneOf<Value extends string>(name: string, values: readonly Value[]): Value | null {
+    const text = this.text(name);
+    if (text === null) return null;
+    const value = values.find((each) => each === text);
+    if (value === undefined) {
+      throw invalidParameter(name, `${name} must be one of ${values.join(', ')}`);
+    }
+    return value;
+  }
+
+  /** A moment by RFC 3339, with its offset. @throws Rejection VALIDATION_FAILURE */
+  time(name: string): Date | null {
+    const text = this.matching(name, RFC_3339, TIME_EXPECTED);
+    if (text === null) return null;
+    const time = new Date(text);
+    if (!Number.isNaN(time.getTime())) return time;
+    throw invalidParameter(name, `${name} must be ${TIME_EXPECTED}`);
+  }
+}
+
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+const TIME_EXPECTED = 'a time by RFC 3339, e.g. 2026-11-03T09:30:00Z';
+
+export function invalidParameter(name: string, message: string): Rejection {
+  return new Rejection('VALIDATION_FAILURE', message, { field: [name] });
+}

@@ -6,6 +6,7 @@ import { receiveCallback, type Fulfilment } from './domain/fulfil-topup-order.ts
 import type { Mailer, MailQueue, NotificationStore } from './domain/mail.ts';
 import type { RawOrderRequest } from './domain/order-request.ts';
 import type { Authenticate, OrderFeed, Store } from './domain/ports.ts';
+import type { RateLimits } from './domain/rate-limits.ts';
 import { setNotificationEmail } from './domain/set-notification-email.ts';
 import { graphqlDoor } from './graphql/graphql-door.ts';
 import type { HealthProbe } from './rest/health.routes.ts';
@@ -31,6 +32,7 @@ export interface AppParts {
   /** Null where no mail server is known: mail stays queued. */
   readonly mailer: Mailer | null;
   readonly authenticate: Authenticate;
+  readonly rateLimits: RateLimits;
   readonly isDatabaseReady: () => Promise<boolean>;
   readonly countOpenWork: HealthProbe['countOpenWork'];
   /** Tells of new work, from this process and others; answers how to stop listening. */
@@ -94,7 +96,7 @@ async function openDoors(
   parts: AppParts,
   settings: AppSettings,
 ): Promise<{ close(): Promise<void> }> {
-  const { store, feed, fulfilment, authenticate } = parts;
+  const { store, feed, fulfilment, authenticate, rateLimits } = parts;
   const stories = {
     createTopupOrder: (clientId: number, raw: RawOrderRequest) => createTopupOrder(clientId, raw, {
       store,
@@ -130,6 +132,7 @@ async function openDoors(
     store,
     feed,
     authenticate,
+    rateLimits,
     clock: fulfilment.clock,
     cursorKey: settings.keyHashingKey,
     isIntrospectionAllowed: settings.isIntrospectionAllowed,

@@ -14,6 +14,7 @@ import type { Fulfilment } from './domain/fulfil-topup-order.ts';
 import type { Mailer, MailQueue, NotificationStore } from './domain/mail.ts';
 import type { SupplierRegistry } from './domain/fulfilment-ports.ts';
 import type { Authenticate, Clock, Store } from './domain/ports.ts';
+import { NOT_LIMITED, type RateLimits } from './domain/rate-limits.ts';
 import { createMailer, type MailServer } from './outbound/mailer.ts';
 import { createSandboxSupplier } from './outbound/sandbox.supplier.ts';
 import { createSupplierRegistry } from './outbound/supplier-registry.ts';
@@ -47,6 +48,7 @@ export interface Parts {
   readonly mailer: Mailer | null;
   readonly wakeUps: WakeUps;
   readonly authenticate: Authenticate;
+  readonly rateLimits: RateLimits;
   readonly signToken: (clientId: number, ttlSeconds: number) => Promise<string>;
   readonly isDatabaseReady: () => Promise<boolean>;
   readonly countOpenWork: () => Promise<OpenWorkCounts>;
@@ -101,6 +103,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       random: Math.random,
     },
     authenticate: tokens.authenticate,
+    rateLimits: { take: async () => NOT_LIMITED, giveBack: async () => undefined },
     signToken: tokens.sign,
     isDatabaseReady: () => pool.query('select 1').then(() => true, () => false),
     countOpenWork: () => countOpenWork(pool),

@@ -1,5 +1,6 @@
 import type { RawOrderRequest } from '../domain/order-request.ts';
 import type { Authenticate, Clock, OrderFeed, Store } from '../domain/ports.ts';
+import type { RateLimits } from '../domain/rate-limits.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
 
@@ -14,6 +15,7 @@ export interface GraphqlDeps {
   readonly store: Store;
   readonly feed: OrderFeed;
   readonly authenticate: Authenticate;
+  readonly rateLimits: RateLimits;
   readonly clock: Clock;
   /** HMAC key of the cursors; the same in every process over one database. */
   readonly cursorKey: string;

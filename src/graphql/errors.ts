@@ -1,4 +1,5 @@
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { RateLimited, retryAfterSeconds } from '../domain/rate-limits.ts';
 import { Rejection, TemporarilyUnavailable, type RejectionCode } from '../domain/rejection.ts';
 import type { FailureCode } from '../domain/topup-order.ts';
 import type { Log } from './context.ts';
@@ -131,6 +132,12 @@ function visiblePart(error: unknown): VisiblePart {
     return {
       message: cause.message,
       extensions: { code: 'SERVICE_UNAVAILABLE', retryAfter },
+    };
+  }
+  if (cause instanceof RateLimited) {
+    return {
+      message: cause.message,
+      extensions: { code: 'RATE_LIMITED', retryAfter: retryAfterSeconds(cause.verdict) },
     };
   }
   return error instanceof GraphQLError && isAboutRequest(error, cause)

@@ -1,3 +1,4 @@
+import { RateLimited, retryAfterSeconds } from '../domain/rate-limits.ts';
 import { Rejection, TemporarilyUnavailable, type RejectionCode } from '../domain/rejection.ts';
 import type { FailureCode } from '../domain/topup-order.ts';
 
@@ -131,6 +132,10 @@ export function errorAnswer(error: unknown, requestId: string): ErrorAnswer {
     const seconds = Math.max(1, Math.ceil(error.retryAfterMs / 1000));
     const headers = { 'retry-after': String(seconds) };
     return refusalAnswer(new HttpRefusal(503, { message: error.message, headers }), requestId);
+  }
+  if (error instanceof RateLimited) {
+    const headers = { 'retry-after': String(retryAfterSeconds(error.verdict)) };
+    return refusalAnswer(new HttpRefusal(429, { message: error.message, headers }), requestId);
   }
   const refusal = error instanceof HttpRefusal ? error : new HttpRefusal(frameworkStatus(error));
   return refusalAnswer(refusal, requestId);

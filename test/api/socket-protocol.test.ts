@@ -9,6 +9,7 @@ import { WebSocket } from 'ws';
 import type { Clock, OrderFeed, Store, Wallet } from '../../src/domain/ports.ts';
 import type { TopupOrder, TopupOrderEvent } from '../../src/domain/topup-order.ts';
 import { graphqlDoor, type GraphqlDeps, type GraphqlDoor } from '../../src/graphql/graphql-door.ts';
+import { noRateLimits } from '../support/no-rate-limits.ts';
 
 const CANARY = 'canary-5b1f';
 const TOKEN = 'Bearer good';
@@ -182,6 +183,7 @@ async function start(): Promise<Harness> {
   } as unknown as Store;
   const deps: GraphqlDeps = {
     store, feed, clock,
+    rateLimits: noRateLimits,
     cursorKey: 'cursor key',
     isIntrospectionAllowed: false,
     socketsPerClient: 3,

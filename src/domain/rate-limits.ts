@@ -1,0 +1,81 @@
+/** What is counted apart. `read` is whatever has no class of its own. */
+export const RATE_CLASSES = [
+  'login', 'refresh', 'read', 'orders.create', 'charges', 'lookup', 'voucher.guesses',
+] as const;
+export type RateClass = (typeof RATE_CLASSES)[number];
+
+/** Tokens a minute, each class of one client. */
+export type RateFigures = Readonly<Record<RateClass, number>>;
+
+/** Where a client has no figures of its own. A guess is a voucher code that was not accepted. */
+export const DEFAULT_RATES: Readonly<Record<'sandbox' | 'production', RateFigures>> = {
+  sandbox: {
+    login: 30, refresh: 30, read: 600, 'orders.create': 120, charges: 300, lookup: 240,
+    'voucher.guesses': 5,
+  },
+  production: {
+    login: 10, refresh: 20, read: 300, 'orders.create': 60, charges: 120, lookup: 120,
+    'voucher.guesses': 5,
+  },
+};
+
+/** Limits hold over any 60 seconds, not over minutes of the clock. */
+export const RATE_WINDOW_MS = 60_000;
+
+export interface RateRequest {
+  readonly clientId: number;
+  readonly class: RateClass;
+  /** How many tokens at once; all of them are admitted, or none. */
+  readonly count: number;
+}
+
+export interface RateVerdict {
+  readonly isAdmitted: boolean;
+  /** Tokens a minute; null where nothing is counted, and the figures below mean nothing. */
+  readonly limit: number | null;
+  readonly remaining: number;
+  /** Until all tokens are there again, if none is taken meanwhile. */
+  readonly resetInMs: number;
+  /** Until this request would be admitted; 0 where it was. */
+  readonly retryAfterMs: number;
+}
+
+/** The counts of all processes over one database. */
+export interface RateLimits {
+  /** Takes tokens, or none where they are not there. What is refused here is not counted. */
+  take(request: RateRequest): Promise<RateVerdict>;
+  /** Puts tokens back that turned out not to be owed. */
+  giveBack(request: RateRequest): Promise<void>;
+}
+
+export const NOT_LIMITED: RateVerdict = {
+  isAdmitted: true, limit: null, remaining: 0, resetInMs: 0, retryAfterMs: 0,
+};
+
+/** Too many requests of a class; nothing was done. */
+export class RateLimited extends Error {
+  readonly class: RateClass;
+  readonly verdict: RateVerdict;
+
+  constructor(rateClass: RateClass, verdict: RateVerdict) {
+    super(`Rate limit exceeded. Retry after ${retryAfterSeconds(verdict)} seconds.`);
+    this.name = 'RateLimited';
+    this.class = rateClass;
+    this.verdict = verdict;
+  }
+}
+
+/** Whole seconds, rounded up: who waits them is admitted. */
+export function retryAfterSeconds({ retryAfterMs }: RateVerdict): number {
+  return Math.max(1, Math.ceil(retryAfterMs / 1000));
+}
+
+/** @throws RateLimited where the tokens are not there */
+export async function takeOrRefuse(
+  limits: RateLimits,
+  request: RateRequest,
+): Promise<RateVerdict> {
+  const verdict = await limits.take(request);
+  if (!verdict.isAdmitted) throw new RateLimited(request.class, verdict);
+  return verdict;
+}

@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { entities } from '../src/db/entities.ts';
 import { buildTopupSchema } from '../src/graphql/schema.ts';
 import { useTestDatabase } from './support/database.ts';
+import { openApiText } from './support/open-api.ts';
 import { dumpSchema } from './support/schema-dump.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -25,6 +26,11 @@ describe('committed contracts', () => {
     const sdl = printSchema(lexicographicSortSchema(await buildTopupSchema()));
     const file = resolve(root, 'schema/schema.graphql');
     await expect(`${SDL_HEADER}${sdl}\n`).toMatchFileSnapshot(file);
+  });
+
+  test('schema/openapi.yaml is what the routes say of themselves', async () => {
+    const yaml = await openApiText('/openapi.yaml');
+    await expect(yaml).toMatchFileSnapshot(resolve(root, 'schema/openapi.yaml'));
   });
 });
 

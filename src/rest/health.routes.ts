@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { livezSchema, metricsSchema, readyzSchema } from './health.schemas.ts';
 
 export interface Readiness {
   readonly ok: boolean;
@@ -26,11 +27,11 @@ export type OpenWork = keyof typeof GAUGES;
  */
 export function healthRoutes(app: FastifyInstance, probe: HealthProbe): void {
   const { readiness, countOpenWork } = probe;
-  app.get('/livez', async (_request, reply) => {
+  app.get('/livez', { schema: livezSchema }, async (_request, reply) => {
     reply.header('cache-control', 'no-store');
     return { ok: true };
   });
-  app.get('/readyz', async (request, reply) => {
+  app.get('/readyz', { schema: readyzSchema }, async (request, reply) => {
     const { ok, checks } = await readiness().catch((error: unknown) => {
       request.log.warn({ err: error }, 'readiness could not be told');
       return { ok: false, checks: {} };
@@ -38,7 +39,7 @@ export function healthRoutes(app: FastifyInstance, probe: HealthProbe): void {
     reply.code(ok ? 200 : 503).header('cache-control', 'no-store');
     return { ok, checks };
   });
-  app.get('/metrics', async (_request, reply) => {
+  app.get('/metrics', { schema: metricsSchema }, async (_request, reply) => {
     const counts = await countOpenWork();
     reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8');
     return Object.entries(GAUGES).map(([key, [name, help]]) => (

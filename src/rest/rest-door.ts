@@ -10,6 +10,7 @@ import { requireClient } from './client-guard.ts';
 import { errorAnswer, HttpRefusal, type RefusalStatus } from './errors.ts';
 import { healthRoutes, type HealthProbe } from './health.routes.ts';
 import { readJsonBodies } from './json-body.ts';
+import { collectRoutes, openApiRoutes } from './open-api.ts';
 import { supplierCallbackRoutes, type CallbackGate } from './supplier-callback.routes.ts';
 import { topupOrderRoutes, type TopupOrderStories } from './topup-orders.routes.ts';
 
@@ -27,6 +28,7 @@ export function restDoor(deps: RestDeps): FastifyPluginAsync {
     // is the domain's, and a compiled serializer would round the amounts.
     app.setValidatorCompiler(() => () => true);
     app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
+    await collectRoutes(app);
     await app.register(async (api) => {
       readJsonBodies(api);
       requireClient(api, deps.authenticate);
@@ -34,6 +36,7 @@ export function restDoor(deps: RestDeps): FastifyPluginAsync {
     });
     await app.register(async (gate) => supplierCallbackRoutes(gate, deps));
     healthRoutes(app, deps);
+    openApiRoutes(app);
   };
 }
 

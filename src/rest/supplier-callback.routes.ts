@@ -4,6 +4,7 @@ import type { RawCallback } from '../domain/fulfilment-ports.ts';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import { HttpRefusal } from './errors.ts';
 import { assertPlainUtf8, BODY_BYTES_MAX } from './json-body.ts';
+import { supplierCallbackSchema } from './supplier-callback.schemas.ts';
 
 /** A worker that holds the order is done with its step, or has lost it, soon after. */
 const TRY_LATER_MS = 1000;
@@ -27,6 +28,7 @@ export function supplierCallbackRoutes(app: FastifyInstance, deps: CallbackGate)
   );
   app.post<{ Params: { supplier: string }; Body: Buffer | undefined }>(
     '/callbacks/fulfilment/:supplier',
+    { schema: supplierCallbackSchema },
     async ({ params, headers, body }, reply) => {
       const result = await deps.receiveCallback({
         supplierCode: params.supplier, headers, body: body ?? new Uint8Array(),

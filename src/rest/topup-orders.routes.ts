@@ -5,6 +5,10 @@ import type { Store } from '../domain/ports.ts';
 import { Rejection } from '../domain/rejection.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import { invalidBody, type JsonObject } from './json-body.ts';
+import {
+  cancelTopupOrderSchema, createTopupOrderSchema, findTopupOrdersSchema, getTopupOrderSchema,
+  setNotificationEmailSchema,
+} from './topup-orders.schemas.ts';
 import { orderOut, orderRequestIn } from './wire.ts';
 
 const ORDERS = '/api/v1/topups/orders';
@@ -21,27 +25,40 @@ export interface TopupOrderStories {
 
 /** What clients do with orders. `app` reads JSON bodies and knows its client. */
 export function topupOrderRoutes(app: FastifyInstance, deps: TopupOrderStories): void {
-  app.post<{ Body: JsonObject | undefined }>(ORDERS, async ({ clientId, body }) => {
-    if (body === undefined) throw invalidBody();
-    return orderOut(await deps.createTopupOrder(clientId, orderRequestIn(body)));
-  });
+  app.post<{ Body: JsonObject | undefined }>(
+    ORDERS,
+    { schema: createTopupOrderSchema },
+    async ({ clientId, body }) => {
+      if (body === undefined) throw invalidBody();
+      return orderOut(await deps.createTopupOrder(clientId, orderRequestIn(body)));
+    },
+  );
 
-  app.get(ORDERS, async ({ clientId, raw }) => {
+  app.get(ORDERS, { schema: findTopupOrdersSchema }, async ({ clientId, raw }) => {
     const order = await deps.store.findOrderByReference(clientId, referenceOf(raw.url ?? ''));
     return order === null ? [] : [orderOut(order)];
   });
 
-  app.get<{ Params: { id: string } }>(`${ORDERS}/:id`, async ({ clientId, params }) => {
-    const order = await deps.store.findOrder(clientId, orderIdOf(params.id));
-    if (order === null) throw new Rejection('ORDER_NOT_FOUND', 'Order not found');
-    return orderOut(order);
-  });
+  app.get<{ Params: { id: string } }>(
+    `${ORDERS}/:id`,
+    { schema: getTopupOrderSchema },
+    async ({ clientId, params }) => {
+      const order = await deps.store.findOrder(clientId, orderIdOf(params.id));
+      if (order === null) throw new Rejection('ORDER_NOT_FOUND', 'Order not found');
+      return orderOut(order);
+    },
+  );
 
-  app.post<{ Params: { id: string } }>(`${ORDERS}/:id/cancel`, async ({ clientId, params }) =>
-    orderOut(await deps.cancelTopupOrder(clientId, orderIdOf(params.id))));
+  app.post<{ Params: { id: string } }>(
+    `${ORDERS}/:id/cancel`,
+    { schema: cancelTopupOrderSchema },
+    async ({ clientId, params }) =>
+      orderOut(await deps.cancelTopupOrder(clientId, orderIdOf(params.id))),
+  );
 
   app.patch<{ Params: { id: string }; Body: JsonObject | undefined }>(
     `${ORDERS}/:id/notification-email`,
+    { schema: setNotificationEmailSchema },
     async ({ clientId, params, body }) => {
       if (body === undefined) throw invalidBody();
       const orderId = orderIdOf(params.id);

@@ -1,0 +1,138 @@
+import { refused, type NamedExamples, type RouteExamples } from './examples.ts';
+
+/** Of OpenAPI's own types, what is touched here. */
+export interface OpenApiDocument {
+  readonly paths?: Readonly<Record<string, Readonly<Partial<Record<Method, Operation>>>>>;
+  readonly components?: {
+    readonly schemas?: Readonly<Record<string, object>>;
+    readonly headers?: Readonly<Record<string, object>>;
+  };
+}
+
+const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
+type Method = (typeof METHODS)[number];
+
+interface Operation {
+  readonly security?: readonly object[];
+  readonly requestBody?: { readonly content: Content };
+  responses: Record<string, Answer>;
+  'x-examples'?: RouteExamples;
+}
+
+interface Answer {
+  readonly description: string;
+  readonly content?: Content;
+  headers?: Record<string, object>;
+}
+
+type Content = Readonly<Record<string, { schema: object; examples?: NamedExamples }>>;
+
+const ERROR = { $ref: '#/components/schemas/Error' };
+
+/** What any request may be answered, whatever its route; routes say it better where they can. */
+const EVERYWHERE = {
+  400: 'The request cannot be read, or is refused.',
+  500: 'A fault of ours. Nothing is known to have happened; look before you repeat.',
+} as const;
+const WITH_TOKEN = {
+  401: 'The token is missing, malformed, expired or revoked.',
+  429: 'Too many requests of this class; come back after `Retry-After`.',
+  503: 'Not now: the gateway is restarting or its database is away. Nothing was done.',
+} as const;
+const WITH_BODY = {
+  413: 'The body is larger than 64 KiB.',
+  415: 'The body is no JSON in UTF-8, or is compressed.',
+} as const;
+type Common = keyof typeof EVERYWHERE | keyof typeof WITH_TOKEN | keyof typeof WITH_BODY;
+
+const REQUEST_ID = { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } };
+const RETRY_AFTER = { 'Retry-After': { $ref: '#/components/headers/Retry-After' } };
+const HEADERS = {
+  'X-Request-Id': {
+    description: 'The id of this request, as in our log.',
+    schema: { type: 'string', format: 'uuid' },
+  },
+  'Retry-After': {
+    description: 'Seconds until it is worth trying again.',
+    schema: { type: 'integer', minimum: 1 },
+  },
+};
+
+/**
+ * Adds what every route has in common: refusals, headers, and examples in their places. Everything
+ * is put in order, so that the file tells what changed and not what was registered first.
+ */
+export function completeDocument(document: OpenApiDocument): OpenApiDocument {
+  const { paths = {}, components = {} } = document;
+  for (const item of Object.values(paths)) {
+    for (const method of METHODS) {
+      if (item[method] !== undefined) completeOperation(item[method]);
+    }
+  }
+  const referred = schemasReferredTo(paths, components.schemas ?? {});
+  return {
+    ...document,
+    paths: sorted(paths),
+    components: {
+      ...components,
+      headers: HEADERS,
+      schemas: sorted(Object.fromEntries(
+        Object.entries(components.schemas ?? {}).filter(([name]) => referred.has(name)),
+      )),
+    },
+  };
+}
+
+function completeOperation(operation: Operation): void {
+  const { 'x-examples': examples } = operation;
+  delete operation['x-examples'];
+  const answers = { ...commonAnswers(operation), ...operation.responses };
+  for (const [status, answer] of Object.entries(answers)) {
+    const isLater = status === '429' || status === '503';
+    answer.headers = { ...REQUEST_ID, ...(isLater ? RETRY_AFTER : {}), ...answer.headers };
+    setExamples(answer.content, examples?.answers[Number(status)] ?? commonExamples(status));
+  }
+  operation.responses = sorted(answers);
+  setExamples(operation.requestBody?.content, examples?.request);
+}
+
+function commonAnswers(operation: Operation): Record<string, Answer> {
+  const hasToken = operation.security === undefined;
+  const hasBody = operation.requestBody !== undefined;
+  const texts = {
+    ...EVERYWHERE, ...(hasToken ? WITH_TOKEN : {}), ...(hasBody ? WITH_BODY : {}),
+  };
+  return Object.fromEntries(Object.entries(texts).map(([status, description]) => (
+    [status, { description, content: { 'application/json': { schema: ERROR } } }]
+  )));
+}
+
+const COMMON_STATUSES: readonly string[] =
+  Object.keys({ ...EVERYWHERE, ...WITH_TOKEN, ...WITH_BODY });
+
+function commonExamples(status: string): NamedExamples | undefined {
+  return COMMON_STATUSES.includes(status) ? refused(Number(status) as Common) : undefined;
+}
+
+function setExamples(content: Content | undefined, examples: NamedExamples | undefined): void {
+  if (examples === undefined) return;
+  for (const media of Object.values(content ?? {})) media.examples = { ...examples };
+}
+
+/** Each schema exists for requests and for answers; most are used in one place only. */
+function schemasReferredTo(paths: object, schemas: Readonly<Record<string, unknown>>): Set<string> {
+  const referred = new Set<string>();
+  const visit = (value: unknown): void => {
+    for (const [, name = ''] of JSON.stringify(value).matchAll(/#\/components\/schemas\/(\w+)/g)) {
+      if (referred.has(name)) continue;
+      referred.add(name);
+      visit(schemas[name]);
+    }
+  };
+  visit(paths);
+  return referred;
+}
+
+function sorted<Value>(record: Readonly<Record<string, Value>>): Record<string, Value> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,101 @@
+import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import type { FastifyInstance } from 'fastify';
+import {
+  createJsonSchemaTransform, createJsonSchemaTransformObject,
+} from 'fastify-type-provider-zod';
+import { stringify } from 'yaml';
+import { completeDocument, type OpenApiDocument } from './open-api-answers.ts';
+
+/** The version of the API, not of the program: it moves when a promise to callers does. */
+const API_VERSION = '1.0.0';
+
+const DESCRIPTION = `Gaming top-ups and mobile recharges.
+
+A client orders, its wallet is debited with the order in one transaction, and the order is kept \
+at until it is DELIVERED or clearly FAILED and refunded. Poll until its status is terminal: most \
+orders are PENDING for seconds to minutes, some for hours.
+
+- **Amounts** are JSON numbers and exact decimals: no digit is lost on the way in or out.
+- **Times** are RFC 3339 in UTC. Fields without a value are left out.
+- **Fields may be added, never taken away**: ignore what you do not know.
+- **A repeated create is safe only with a \`client_reference\`.**
+- Every answer carries \`X-Request-Id\`; name it when you ask us about a request.`;
+
+const TAGS = [
+  { name: 'Orders', description: 'Place top-up orders and follow them to their end.' },
+  { name: 'Suppliers', description: 'What suppliers tell us.' },
+  { name: 'Health', description: 'For those who run the gateway.' },
+];
+
+const SECURITY_SCHEMES = {
+  bearer: {
+    type: 'http' as const,
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: 'An access token.',
+  },
+  supplierSignature: {
+    type: 'apiKey' as const,
+    in: 'header',
+    name: 'x-signature',
+    description: 'HMAC-SHA256 over timestamp and body, in hex.',
+  },
+};
+
+const HEAD: NonNullable<FastifyDynamicSwaggerOptions['openapi']> = {
+  openapi: '3.1.0',
+  info: {
+    title: 'Top-up gateway',
+    version: API_VERSION,
+    description: DESCRIPTION,
+    contact: { name: 'Support', email: 'support@topup.example' },
+    license: { name: 'Proprietary', identifier: 'LicenseRef-Proprietary' },
+  },
+  servers: [
+    { url: '/', description: 'The gateway that serves this document' },
+    { url: 'http://127.0.0.1:4000', description: 'The demo on your own machine' },
+  ],
+  security: [{ bearer: [] }],
+  tags: TAGS,
+  components: { securitySchemes: SECURITY_SCHEMES },
+};
+
+/** Answers may gain fields, so their schemas are open; zod would close them. */
+const zodToJsonConfig = {
+  override: ({ jsonSchema }: { jsonSchema: { additionalProperties?: unknown } }) => {
+    if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
+  },
+};
+
+const transformObject = createJsonSchemaTransformObject({ zodToJsonConfig });
+
+/** Collects the schemas of the routes that are registered on `app` from now on. */
+export async function collectRoutes(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: HEAD,
+    // The path is part of what was promised, whatever the server is.
+    stripBasePath: false,
+    transform: createJsonSchemaTransform({ zodToJsonConfig }),
+    transformObject: (document) => {
+      const described = transformObject(document);
+      return completeDocument(described as OpenApiDocument) as typeof described;
+    },
+  });
+}
+
+/** The description of all routes, as YAML and as JSON. */
+export function openApiRoutes(app: FastifyInstance): void {
+  const hidden = { schema: { hide: true } };
+  app.get('/openapi.json', hidden, async () => app.swagger());
+  app.get('/openapi.yaml', hidden, async (_request, reply) => {
+    reply.type('application/yaml; charset=utf-8');
+    return openApiYaml(app);
+  });
+}
+
+/** Without aliases: few readers of YAML expect them. */
+export function openApiYaml(app: FastifyInstance): string {
+  return stringify(app.swagger(), {
+    aliasDuplicateObjects: false, blockQuote: 'literal', lineWidth: 100,
+  });
+}

@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { jsonAnswer, refusal, timeSchema } from './envelope.schemas.ts';
+import { refused, type RouteExamples } from './examples.ts';
+
+const result = (description: string) => z.object({
+  result: z.enum(['DONE', 'KEPT']).meta({ description, examples: ['DONE'] }),
+});
+
+const examples: RouteExamples = {
+  request: {
+    delivered: {
+      summary: 'A final outcome, as the sandbox supplier tells it',
+      value: {
+        event_id: 'evt_1',
+        occurred_at: '2026-05-19T14:30:02Z',
+        reference: '1-2-1',
+        status: 'DELIVERED',
+      },
+    },
+  },
+  answers: {
+    200: { DONE: { summary: 'Applied, or known already', value: { result: 'DONE' } } },
+    202: { KEPT: { summary: 'Kept for an order we do not know yet', value: { result: 'KEPT' } } },
+    401: refused(401, 'Callback refused'),
+    503: refused(503, 'Order is being worked on, please retry'),
+  },
+};
+
+export const supplierCallbackSchema = {
+  operationId: 'receiveSupplierCallback',
+  summary: 'Tell how fulfilment went',
+  description: 'For suppliers. X-Signature is the HMAC-SHA256, in hex, of X-Timestamp, a full stop '
+    + 'and the bytes of the body, by a key that the supplier and we share. The form of the body is '
+    + 'the supplier\'s own; this is the sandbox supplier\'s. Repeated callbacks change nothing.',
+  tags: ['Suppliers'],
+  security: [{ supplierSignature: [] }],
+  params: z.object({
+    supplier: z.string().meta({ description: 'The supplier\'s code.', examples: ['sandbox-a'] }),
+  }),
+  headers: z.object({
+    'x-timestamp': z.string().meta({
+      description: 'Seconds since 1970, at most 5 minutes off.', examples: ['1779201002'],
+    }),
+  }),
+  body: z.looseObject({
+    event_id: z.string().meta({ description: 'The same where it is told again.' }),
+    occurred_at: timeSchema('When it happened.'),
+    reference: z.string().meta({ description: 'Our reference of the submission.' }),
+    status: z.string().meta({ description: 'What became of it.', examples: ['DELIVERED'] }),
+  }).meta({ id: 'SandboxCallback' }),
+  response: {
+    200: jsonAnswer('Applied, or known already.', result('DONE.')),
+    202: jsonAnswer('Kept: the order is not known yet.', result('KEPT.')),
+    401: refusal('Not authentic, too old, or not from this supplier.'),
+    503: refusal('A worker holds the order; send it again.'),
+  },
+  'x-examples': examples,
+};

@@ -1,15 +1,24 @@
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import { isConnectionLost } from './pool.ts';
 
-/** Beyond this many waiting items the process is behind; it says so rather than queue up. */
+/** Memory is bounded by this, whatever an item is expected to wait. */
 const WAITING_MAX = 4096;
+/** Whoever would wait longer hears so at once instead; milliseconds. */
+const WAIT_MS_MAX = 800;
 const RETRY_AFTER_MS = 1000;
+/** How much a new call's duration counts against those before it. */
+const NEWEST_WEIGHT = 0.2;
 
 export interface BatcherOptions<Item, Result> {
   /** Most items of one call. */
   readonly sizeMax: number;
   /** Carries all items in one transaction; answers in their order. */
   readonly run: (items: readonly Item[]) => Promise<readonly Result[]>;
+  /**
+   * Items of one lane go in the order in which they came; lanes take turns, so that the flood of
+   * one keeps no other waiting for longer than a call. One lane for all by default.
+   */
+  readonly laneOf?: (item: Item) => number;
 }
 
 interface Waiting<Item, Result> {
@@ -24,30 +33,62 @@ interface Waiting<Item, Result> {
  */
 export class Batcher<Item, Result> {
   readonly #options: BatcherOptions<Item, Result>;
-  readonly #waiting: Waiting<Item, Result>[] = [];
+  readonly #lanes = new Map<number, Waiting<Item, Result>[]>();
+  #waitingCount = 0;
   #isRunning = false;
+  /** How long a call takes, decaying mean; milliseconds. */
+  #callMs = 0;
 
   constructor(options: BatcherOptions<Item, Result>) {
     this.#options = options;
   }
 
-  /** @throws TemporarilyUnavailable where too many wait already; nothing was done */
+  /** @throws TemporarilyUnavailable where its turn would come too late; nothing was done */
   add(item: Item): Promise<Result> {
-    if (this.#waiting.length >= WAITING_MAX) {
+    const lane = this.#options.laneOf?.(item) ?? 0;
+    const callsAhead = Math.ceil(this.#countAhead(lane) / this.#options.sizeMax);
+    if (this.#waitingCount >= WAITING_MAX || callsAhead * this.#callMs > WAIT_MS_MAX) {
       throw new TemporarilyUnavailable('Too many orders at once, please retry', RETRY_AFTER_MS);
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject });
+      const queue = this.#lanes.get(lane) ?? [];
+      if (queue.length === 0) this.#lanes.set(lane, queue);
+      queue.push({ item, resolve, reject });
+      this.#waitingCount += 1;
       if (!this.#isRunning) void this.#drain();
     });
   }
 
+  /** Who comes before a new item of this lane: its own, and as many of every other. */
+  #countAhead(lane: number): number {
+    const own = this.#lanes.get(lane)?.length ?? 0;
+    return Math.min(this.#waitingCount, own * Math.max(this.#lanes.size, 1));
+  }
+
   async #drain(): Promise<void> {
     this.#isRunning = true;
-    while (this.#waiting.length > 0) {
-      await this.#runTogether(this.#waiting.splice(0, this.#options.sizeMax));
+    while (this.#waitingCount > 0) {
+      const batch = this.#take();
+      const startedMs = performance.now();
+      await this.#runTogether(batch);
+      this.#callMs += (performance.now() - startedMs - this.#callMs) * NEWEST_WEIGHT;
     }
     this.#isRunning = false;
+  }
+
+  /** The next batch: one of each lane in turn, going on where the last batch ended. */
+  #take(): readonly Waiting<Item, Result>[] {
+    const batch: Waiting<Item, Result>[] = [];
+    for (const [lane, queue] of this.#lanes) {
+      const next = queue.shift();
+      if (next !== undefined) batch.push(next);
+      // A Map keeps the order of insertion, and this loop meets again what is put at its end.
+      this.#lanes.delete(lane);
+      if (queue.length > 0) this.#lanes.set(lane, queue);
+      if (batch.length === this.#options.sizeMax) break;
+    }
+    this.#waitingCount -= batch.length;
+    return batch;
   }
 
   async #runTogether(batch: readonly Waiting<Item, Result>[]): Promise<void> {

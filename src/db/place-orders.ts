@@ -37,6 +37,7 @@ export function createPlaceOrder(
 ): (order: PricedOrder) => Promise<Placement> {
   const batcher = new Batcher<Placing, VerdictRow>({
     sizeMax: BATCH_SIZE_MAX,
+    laneOf: ({ order }) => order.clientId,
     run: async (placings) => {
       const rows = await callUntilKnown(options.pool, placings);
       if (rows.some((row) => row.verdict === 'PLACED')) options.onPlaced();

@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { Batcher } from '../../src/db/batcher.ts';
+import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
+
+interface Call {
+  readonly items: readonly string[];
+  /** Answers the call. */
+  end(): void;
+}
+
+/** A batcher over calls that a test ends one by one; an item's letter is its lane. */
+function steppedBatcher(sizeMax: number): {
+  readonly batcher: Batcher<string, string>;
+  readonly calls: Call[];
+  /** Ends the call under way and lets the next one begin. */
+  endCall(): Promise<void>;
+} {
+  const calls: Call[] = [];
+  const batcher = new Batcher<string, string>({
+    sizeMax,
+    laneOf: (item) => item.charCodeAt(0),
+    run: (items) => new Promise((resolve) => {
+      calls.push({ items, end: () => resolve(items.map((item) => `${item} done`)) });
+    }),
+  });
+  const endCall = async (): Promise<void> => {
+    calls.at(-1)?.end();
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { batcher, calls, endCall };
+}
+
+describe('a batcher', () => {
+  it('lets one alone go at once, and what arrives meanwhile go together', async () => {
+    const { batcher, calls, endCall } = steppedBatcher(256);
+    const results = ['a1', 'a2', 'a3'].map((item) => batcher.add(item));
+    expect(calls.map((call) => call.items)).toEqual([['a1']]);
+    await endCall();
+    expect(calls.map((call) => call.items)).toEqual([['a1'], ['a2', 'a3']]);
+    await endCall();
+    expect(await Promise.all(results)).toEqual(['a1 done', 'a2 done', 'a3 done']);
+  });
+
+  it('takes turns between lanes, and keeps the order within each', async () => {
+    const { batcher, calls, endCall } = steppedBatcher(4);
+    for (const item of ['a0', 'a1', 'a2', 'a3', 'a4', 'a5', 'a6', 'b1', 'b2', 'c1']) {
+      void batcher.add(item);
+    }
+    await endCall();
+    await endCall();
+    await endCall();
+    expect(calls.map((call) => call.items)).toEqual([
+      ['a0'], ['a1', 'b1', 'c1', 'a2'], ['b2', 'a3', 'a4', 'a5'], ['a6'],
+    ]);
+  });
+
+  it('lets a single item of another lane pass a flood within two calls', async () => {
+    const { batcher, calls, endCall } = steppedBatcher(8);
+    for (let count = 0; count < 1000; count += 1) void batcher.add(`a${count}`);
+    void batcher.add('b');
+    await endCall();
+    expect(calls[1]?.items).toContain('b');
+  });
+
+  it('refuses what would wait too long, and only in the lane that is too long', async () => {
+    const batcher = new Batcher<string, null>({
+      sizeMax: 1,
+      laneOf: (item) => item.charCodeAt(0),
+      run: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        return [null];
+      },
+    });
+    await batcher.add('a');
+    await batcher.add('a');
+    // Some 20 ms each: long before there are 4,096 of them, a new one would wait too long.
+    const flood = Array.from({ length: 1000 }, () => {
+      try {
+        void batcher.add('a');
+        return 'taken';
+      } catch (error) {
+        return error instanceof TemporarilyUnavailable ? `retry ${error.retryAfterMs}` : error;
+      }
+    });
+    expect(new Set(flood)).toEqual(new Set(['taken', 'retry 1000']));
+    expect(await batcher.add('b')).toBeNull();
+  });
+
+  it('has a bound even where every item is quick', () => {
+    const { batcher } = steppedBatcher(256);
+    const add = (): Promise<string> => batcher.add('a');
+    for (let count = 0; count < 4097; count += 1) void add();
+    expect(add).toThrow(TemporarilyUnavailable);
+  });
+});

@@ -419,10 +419,11 @@ begin
   ), counted as (
     select client_id, count(*) as n from taken group by client_id
   ), positions as (
-    insert into feed_position (client_id, last_sequence)
-      select client_id, n from counted order by client_id
+    insert into feed_position (client_id, last_sequence, kept_since)
+      select client_id, n, clock_timestamp() from counted order by client_id
       on conflict (client_id) do update
-        set last_sequence = feed_position.last_sequence + excluded.last_sequence
+        set last_sequence = feed_position.last_sequence + excluded.last_sequence,
+          kept_since = coalesce(feed_position.kept_since, excluded.kept_since)
       returning client_id, last_sequence
   ), entered as (
     insert into feed_entry (client_id, sequence, topup_order_id, version)
@@ -742,6 +743,43 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION remove_feed_positions(p_keep_seconds bigint, p_limit integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+declare
+  cutoff timestamptz := clock_timestamp() - p_keep_seconds * interval '1 second';
+  p feed_position;
+  through bigint;
+begin
+  select x.* into p from feed_position x where x.kept_since < cutoff
+    order by x.kept_since limit 1 for no key update skip locked;
+  if not found then return 0; end if;
+  -- Only what stands before everything young enough: a clock that was set back makes no hole.
+  select coalesce(max(f.sequence), p.removed_through) into through from (
+    select n.sequence, bool_and(n.entered_at < cutoff) over (order by n.sequence) as is_old
+      from (select * from feed_entry where client_id = p.client_id
+        and sequence > p.removed_through order by sequence limit p_limit) n) f
+    where f.is_old;
+  update topup_order_event e set sequence = f.sequence from feed_entry f
+    where f.client_id = p.client_id and f.sequence > p.removed_through and f.sequence <= through
+      and e.client_id = f.client_id and e.topup_order_id = f.topup_order_id
+      and e.version = f.version;
+  delete from feed_entry f
+    where f.client_id = p.client_id and f.sequence > p.removed_through and f.sequence <= through;
+  update feed_position x set removed_through = through, kept_since = (select f.entered_at
+      from feed_entry f where f.client_id = p.client_id and f.sequence = through + 1)
+    where x.client_id = p.client_id;
+  return through - p.removed_through;
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION return_money(o topup_order, p_reason text, p_from text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -957,6 +995,8 @@ create table feed_inbox (
 create table feed_position (
   client_id bigint not null,
   last_sequence bigint not null,
+  removed_through bigint not null default 0,
+  kept_since timestamp with time zone,
   constraint feed_position_pkey PRIMARY KEY (client_id),
   constraint feed_position_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id)
 ) with (fillfactor=50);
@@ -1150,6 +1190,7 @@ create table topup_order_event (
   status text not null,
   failure_code text,
   occurred_at timestamp with time zone not null default clock_timestamp(),
+  sequence bigint,
   constraint topup_order_event_pkey PRIMARY KEY (client_id, topup_order_id, version),
   constraint topup_order_event_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id),
   constraint topup_order_event_type_check CHECK ((type = ANY (ARRAY['CREATED'::text, 'SUBMITTED'::text, 'RETRY_SCHEDULED'::text, 'DELIVERED'::text, 'FAILED'::text, 'CANCELLED'::text, 'REVERSED'::text, 'LATE_NEWS'::text])))
@@ -1263,6 +1304,7 @@ create view sellable_route as
 
 CREATE INDEX email_outbox_waiting ON email_outbox USING btree (queued_at) WHERE (handed_over_at IS NULL);
 CREATE INDEX feed_inbox_oldest ON feed_inbox USING btree (id);
+CREATE INDEX feed_position_oldest ON feed_position USING btree (kept_since);
 CREATE INDEX forex_rate_pair ON forex_rate USING btree (from_currency, to_currency, valid_from DESC);
 CREATE UNIQUE INDEX submission_effective ON submission USING btree (client_id, topup_order_id) WHERE (state = ANY (ARRAY['INTENT'::text, 'ACCEPTED'::text, 'UNKNOWN'::text, 'DELIVERED'::text]));
 CREATE INDEX topup_order_due ON topup_order USING btree (next_action_at) WHERE (status = 'PENDING'::text);
@@ -1289,6 +1331,7 @@ grant execute on function keep_callback(m recorded_move) to topup_app;
 grant execute on function number_events(p_limit integer) to topup_app;
 grant execute on function place_orders(p_orders json) to topup_app;
 grant execute on function record_moves(p_moves json) to topup_app;
+grant execute on function remove_feed_positions(p_keep_seconds bigint, p_limit integer) to topup_app;
 grant execute on function set_notification_email(p_client_id bigint, p_order_id bigint, p_email text) to topup_app;
 grant execute on function take_waiting_mail(p_limit integer) to topup_app;
 grant select on table callback to topup_app;

@@ -57,7 +57,7 @@ const EVENTS: readonly Invariant[] = [
 const FEED: readonly Invariant[] = [
   {
     name: 'feed-complete',
-    says: 'Every event is in the feed or on its way there, once.',
+    says: 'Every event is in the feed, was removed from it or is on its way there, once.',
     sql: `
       select e.client_id, e.topup_order_id, e.version, count(f.client_id) as entries
       from topup_order_event e
@@ -65,21 +65,39 @@ const FEED: readonly Invariant[] = [
         select client_id, topup_order_id, version from feed_entry
         union all
         select client_id, topup_order_id, version from feed_inbox
+        union all
+        select client_id, topup_order_id, version from topup_order_event
+          where sequence is not null
       ) f on f.client_id = e.client_id and f.topup_order_id = e.topup_order_id
         and f.version = e.version
       group by e.client_id, e.topup_order_id, e.version having count(f.client_id) <> 1`,
   },
   {
     name: 'feed-numbers',
-    says: "A client's feed is numbered from 1 to its position without gap.",
+    says: "A client's feed is numbered without gap, from 1 on and behind what was removed on.",
     sql: `
-      select client_id, p.last_sequence, f.entries, f.first, f.last
+      select client_id, p.last_sequence, p.removed_through, f.entries, f.first, r.removed
       from feed_position p
       full join (
         select client_id, count(*) as entries, min(sequence) as first, max(sequence) as last
         from feed_entry group by client_id
       ) f using (client_id)
-      where (f.entries, f.first, f.last) is distinct from (p.last_sequence, 1, p.last_sequence)`,
+      full join (
+        select client_id, count(distinct sequence) as removed, max(sequence) as last
+        from topup_order_event where sequence is not null group by client_id
+      ) r using (client_id)
+      where p.client_id is null or coalesce(f.entries, 0) <> p.last_sequence - p.removed_through
+        or f.first <> p.removed_through + 1 or f.last <> p.last_sequence
+        or coalesce(r.removed, 0) <> p.removed_through or r.last <> p.removed_through`,
+  },
+  {
+    name: 'feed-kept-since',
+    says: 'The moment since when a feed is kept is that of its oldest entry.',
+    sql: `
+      select p.client_id, p.kept_since, f.entered_at
+      from feed_position p
+      left join feed_entry f on f.client_id = p.client_id and f.sequence = p.removed_through + 1
+      where (p.kept_since is null) <> (f.client_id is null) or p.kept_since > f.entered_at`,
   },
   {
     name: 'feed-order',

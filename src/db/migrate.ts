@@ -95,6 +95,7 @@ const CALLABLE = [
   'find_submission(bigint, bigint, smallint, text)',
   'keep_callback(recorded_move)',
   'number_events(int)',
+  'remove_feed_positions(bigint, int)',
   'set_notification_email(bigint, bigint, text)',
   'take_waiting_mail(int)',
 ];

@@ -230,6 +230,10 @@ const PLANTED: readonly (readonly [says: string, plant: string, broken: readonly
   ['a feed out of order', `update feed_entry set sequence = -sequence;
     update feed_entry f set sequence = p.last_sequence + 1 + f.sequence from feed_position p`,
   ['feed-order']],
+  ['a feed that nobody would remove from', 'update feed_position set kept_since = null',
+    ['feed-kept-since']],
+  ['a removed position that no event keeps', `delete from feed_entry where sequence = 1;
+    update feed_position set removed_through = 1`, ['feed-complete', 'feed-numbers']],
 
   // Mail
   ['a terminal mail that nobody owes', 'delete from email_outbox where topup_order_id = 2',

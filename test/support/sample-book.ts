@@ -98,7 +98,8 @@ const FULFILMENT = `
   insert into feed_entry (client_id, topup_order_id, version, sequence)
     select 900, topup_order_id, version, row_number() over (order by version, topup_order_id)
     from topup_order_event where client_id = 900 and version < 3;
-  insert into feed_position select 900, count(*) from feed_entry where client_id = 900;
+  insert into feed_position (client_id, last_sequence, kept_since)
+    select 900, count(*), min(entered_at) from feed_entry where client_id = 900;
   insert into feed_inbox (client_id, topup_order_id, version)
     select 900, topup_order_id, version
     from topup_order_event where client_id = 900 and version >= 3;

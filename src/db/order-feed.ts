@@ -1,42 +1,15 @@
 import type pg from 'pg';
-import type { FeedPosition, OrderFeed } from '../domain/ports.ts';
-import { isTerminal, type TopupOrder, type TopupOrderEvent } from '../domain/topup-order.ts';
-import { ORDER_COLUMNS, toEvent, toOrder } from './order-rows.ts';
-import { OrderWatch } from './order-watch.ts';
+import type { FeedExtent, FeedPosition, OrderFeed } from '../domain/ports.ts';
+import { isTerminal, type FeedEvent, type TopupOrder } from '../domain/topup-order.ts';
+import {
+  readClientEvents, readExtent, readOrderEvents, readTails, TAIL_PAGE_SIZE, withOrders,
+} from './feed-log.ts';
+import { FeedTails } from './feed-tails.ts';
+import { LogWatch } from './log-watch.ts';
+import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
 import { readUntilBack } from './pool.ts';
+import { startTailReader, type TailReader } from './tail-reader.ts';
 import type { WakeUps } from './wake-ups.ts';
-
-/** Events of one read; what is behind them is read at once after. */
-const PAGE_SIZE = 500;
-/** A lost wake-up costs at most this. */
-const POLL_MS = 500;
-
-const EVENT_COLUMNS = `e.client_id, e.topup_order_id, f.sequence, e.version, e.type,
-  e.previous_status, e.status, e.failure_code, e.occurred_at`;
-
-/** Events of one order that are in the feed already, by version. */
-async function readOrderEvents(pool: pg.Pool, options: {
-  readonly clientId: number;
-  readonly orderId: number;
-  readonly afterVersion: number;
-  readonly limit: number;
-}): Promise<readonly TopupOrderEvent[]> {
-  const { rows } = await pool.query<object>({
-    name: 'order_events',
-    text: `select ${EVENT_COLUMNS} from topup_order_event e
-      join feed_entry f using (client_id, topup_order_id, version)
-      where e.client_id = $1 and e.topup_order_id = $2 and e.version > $3
-      order by e.version limit $4`,
-    values: [options.clientId, options.orderId, options.afterVersion, options.limit],
-  });
-  return rows.map(toEvent);
-}
-
-interface Tail {
-  /** Everything up to this sequence was handed out to those who were here. */
-  cursor: number;
-  readonly orders: Map<number, Set<OrderWatch>>;
-}
 
 /**
  * The event log as iterators. One reader a process follows the feeds of the clients that somebody
@@ -44,12 +17,8 @@ interface Tail {
  */
 export class PostgresOrderFeed implements OrderFeed {
   readonly #pool: pg.Pool;
-  readonly #tails = new Map<number, Tail>();
-  readonly #onError: (error: Error) => void;
-  readonly #stopListening: () => void;
-  readonly #timer: NodeJS.Timeout;
-  #reading: Promise<void> | null = null;
-  #isReadingAgain = false;
+  readonly #tails: FeedTails;
+  readonly #reader: TailReader;
 
   constructor(options: {
     readonly pool: pg.Pool;
@@ -57,25 +26,19 @@ export class PostgresOrderFeed implements OrderFeed {
     readonly onError: (error: Error) => void;
   }) {
     this.#pool = options.pool;
-    this.#onError = options.onError;
-    this.#stopListening = options.wakeUps.on('feed', () => this.#read());
-    this.#timer = setInterval(() => this.#read(), POLL_MS);
+    this.#tails = new FeedTails(async (clientId) =>
+      (await readExtent(options.pool, clientId)).lastSequence);
+    this.#reader = startTailReader({ ...options, readTails: () => this.#readTails() });
   }
 
   async close(): Promise<void> {
-    this.#stopListening();
-    clearInterval(this.#timer);
-    for (const tail of this.#tails.values()) {
-      for (const watches of tail.orders.values()) for (const watch of watches) watch.end();
-    }
-    this.#tails.clear();
-    await this.#reading;
+    this.#tails.end();
+    await this.#reader.close();
   }
 
   /** Watchers that are registered; 0 once all are gone. */
   watchCount(): number {
-    const sizes = [...this.#tails.values()].flatMap((tail) => [...tail.orders.values()]);
-    return sizes.reduce((sum, watches) => sum + watches.size, 0);
+    return this.#tails.watchCount();
   }
 
   async snapshot(
@@ -93,35 +56,65 @@ export class PostgresOrderFeed implements OrderFeed {
     return row === undefined ? null : { order: toOrder(row), sequence: row.sequence };
   }
 
-  watchOrder(
-    clientId: number,
-    orderId: number,
-    from: FeedPosition,
-  ): AsyncIterableIterator<TopupOrderEvent> {
-    const watch = new OrderWatch({
-      afterVersion: from.version,
-      // Registered before the first read of the log: what comes in between is buffered.
-      register: (me) => this.#register(clientId, orderId, me),
-      unregister: (me) => this.#unregister(clientId, orderId, me),
-      readLog: (afterVersion, limit) =>
-        readOrderEvents(this.#pool, { clientId, orderId, afterVersion, limit }),
-      hasEnded: (version) => this.#hasEnded({ clientId, orderId, version }),
+  watchOrder(clientId: number, orderId: number, from: FeedPosition): LogWatch<FeedEvent> {
+    let { version } = from;
+    return new LogWatch<FeedEvent>({
+      register: (watch) => this.#tails.register(watch, { clientId, orderId }),
+      unregister: (watch) => this.#tails.unregister(watch, { clientId, orderId }),
+      read: (limit) => readOrderEvents(this.#pool, {
+        clientId, orderId, afterVersion: version, limit,
+      }),
+      advance: (event) => {
+        if (event.version <= version) return false;
+        version = event.version;
+        return true;
+      },
+      endAt: (event) => {
+        if (!isTerminal(event.status)) return null;
+        return event.type === 'REVERSED' || event.type === 'LATE_NEWS' ? 'BEYOND' : 'LAST';
+      },
     });
-    return watch;
+  }
+
+  async readOrder(clientId: number, orderId: number, from: {
+    readonly afterVersion: number; readonly limit: number;
+  }): Promise<readonly FeedEvent[]> {
+    return readUntilBack(() => readOrderEvents(this.#pool, { clientId, orderId, ...from }));
+  }
+
+  async extent(clientId: number): Promise<FeedExtent> {
+    return readUntilBack(() => readExtent(this.#pool, clientId));
+  }
+
+  watchClient(clientId: number, afterSequence: number): LogWatch<FeedEvent> {
+    let sequence = afterSequence;
+    return new LogWatch<FeedEvent>({
+      register: (watch) => this.#tails.register(watch, { clientId, orderId: null }),
+      unregister: (watch) => this.#tails.unregister(watch, { clientId, orderId: null }),
+      read: (limit) => readClientEvents(this.#pool, { clientId, afterSequence: sequence, limit }),
+      advance: (event) => {
+        if (event.sequence <= sequence) return false;
+        sequence = event.sequence;
+        return true;
+      },
+    });
+  }
+
+  async readClient(clientId: number, from: {
+    readonly afterSequence: number; readonly limit: number;
+  }): Promise<readonly FeedEvent[]> {
+    return readUntilBack(() => readClientEvents(this.#pool, { clientId, ...from }));
   }
 
   async untilTerminal(clientId: number, orderId: number, timeoutMs: number): Promise<TopupOrder> {
     const order = await this.#get(clientId, orderId);
     if (isTerminal(order.status) || timeoutMs <= 0) return order;
     const events = this.watchOrder(clientId, orderId, { sequence: 0, version: order.version });
-    const timer = setTimeout(() => void events.return?.(), timeoutMs);
+    const timer = setTimeout(() => events.end(), timeoutMs);
     try {
-      for (let step = await events.next(); step.done !== true; step = await events.next()) {
-        if (isTerminal(step.value.status)) break;
-      }
+      for await (const event of events) if (isTerminal(event.status)) break;
     } finally {
       clearTimeout(timer);
-      await events.return?.();
     }
     return this.#get(clientId, orderId);
   }
@@ -132,83 +125,15 @@ export class PostgresOrderFeed implements OrderFeed {
     return found.order;
   }
 
-  async #hasEnded(of: { clientId: number; orderId: number; version: number }): Promise<boolean> {
-    const { rows } = await this.#pool.query({
-      name: 'order_has_ended',
-      text: `select 1 from topup_order_event where client_id = $1 and topup_order_id = $2
-        and version <= $3 and type in ('DELIVERED', 'FAILED', 'CANCELLED')`,
-      values: [of.clientId, of.orderId, of.version],
-    });
-    return rows.length > 0;
-  }
-
-  async #register(clientId: number, orderId: number, watch: OrderWatch): Promise<void> {
-    let tail = this.#tails.get(clientId);
-    if (tail === undefined) {
-      const { rows } = await this.#pool.query<{ last_sequence: number }>({
-        name: 'feed_position',
-        text: 'select last_sequence from feed_position where client_id = $1',
-        values: [clientId],
-      });
-      // Another watcher of this client may have come first while we asked.
-      const cursor = rows[0]?.last_sequence ?? 0;
-      tail = this.#tails.get(clientId) ?? { cursor, orders: new Map() };
-      this.#tails.set(clientId, tail);
-    }
-    if (watch.isOver) return;
-    const watches = tail.orders.get(orderId) ?? new Set();
-    watches.add(watch);
-    tail.orders.set(orderId, watches);
-  }
-
-  #unregister(clientId: number, orderId: number, watch: OrderWatch): void {
-    const tail = this.#tails.get(clientId);
-    const watches = tail?.orders.get(orderId);
-    watches?.delete(watch);
-    if (watches?.size === 0) tail?.orders.delete(orderId);
-    if (tail?.orders.size === 0) this.#tails.delete(clientId);
-  }
-
-  #read(): void {
-    if (this.#tails.size === 0) return;
-    if (this.#reading !== null) {
-      this.#isReadingAgain = true;
-      return;
-    }
-    this.#reading = this.#readAll()
-      .catch(this.#onError)
-      .finally(() => {
-        this.#reading = null;
-        if (this.#isReadingAgain) {
-          this.#isReadingAgain = false;
-          this.#read();
-        }
-      });
-  }
-
-  async #readAll(): Promise<void> {
+  async #readTails(): Promise<void> {
     for (let isMore = true; isMore && this.#tails.size > 0;) {
-      const tails = [...this.#tails];
-      const { rows } = await this.#pool.query<object>({
-        name: 'feed_tail',
-        text: `select ${EVENT_COLUMNS}
-          from unnest($1::bigint[], $2::bigint[]) c(client_id, cursor)
-          cross join lateral (select * from feed_entry n where n.client_id = c.client_id
-            and n.sequence > c.cursor order by n.sequence limit ${PAGE_SIZE}) f
-          join topup_order_event e on e.client_id = f.client_id
-            and e.topup_order_id = f.topup_order_id and e.version = f.version
-          order by f.client_id, f.sequence`,
-        values: [tails.map(([clientId]) => clientId), tails.map(([, tail]) => tail.cursor)],
-      });
-      for (const event of rows.map(toEvent)) this.#handOut(event);
-      isMore = rows.length >= PAGE_SIZE;
+      const events = await readTails(this.#pool, this.#tails.cursors());
+      // An order is read only where somebody is told of it.
+      const wanted = await withOrders(this.#pool, events.filter(
+        (event) => this.#tails.isWatched(event),
+      ));
+      this.#tails.handOut(events, wanted);
+      isMore = events.length >= TAIL_PAGE_SIZE;
     }
-  }
-
-  #handOut(event: TopupOrderEvent): void {
-    const tail = this.#tails.get(event.clientId);
-    if (tail === undefined || event.sequence <= tail.cursor) return;
-    tail.cursor = event.sequence;
-    for (const watch of tail.orders.get(event.topupOrderId) ?? []) watch.push(event);
   }
 }

@@ -17,7 +17,7 @@ const STALE_RETRY_AFTER_MS = 1000;
 
 export interface CreateTopupOrder {
   readonly store: Store;
-  readonly feed: OrderFeed;
+  readonly feed: Pick<OrderFeed, 'untilTerminal'>;
   readonly fulfilment: Fulfilment;
   /** Key of the hashes of voucher codes and requests. */
   readonly hashingKey: string;

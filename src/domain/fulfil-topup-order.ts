@@ -158,7 +158,7 @@ function backoff(order: ClaimedOrder, random: () => number): number {
  */
 export async function fulfilInRequest(
   order: TopupOrder,
-  deps: Fulfilment & { readonly feed: OrderFeed; readonly waitMs: number },
+  deps: Fulfilment & { readonly feed: Pick<OrderFeed, 'untilTerminal'>; readonly waitMs: number },
 ): Promise<TopupOrder> {
   const startedMs = deps.clock.monotonicMs();
   const claimed = await deps.store.claimOrder(order.clientId, order.id);

@@ -1,6 +1,6 @@
 import type { Amount, Money } from './money.ts';
 import type { PricingSnapshot } from './pricing-snapshot.ts';
-import type { TopupOrder, TopupOrderEvent } from './topup-order.ts';
+import type { FeedEvent, TopupOrder } from './topup-order.ts';
 
 /** What the rooms around the domain must offer. */
 
@@ -95,18 +95,39 @@ export interface FeedPosition {
   readonly version: number;
 }
 
-/** One order's events as they are committed, by any process. */
+/** How far a client's feed reaches, and from where on it is still kept. */
+export interface FeedExtent {
+  /** Everything up to this sequence was removed; 0 where all is kept. */
+  readonly removedThrough: number;
+  readonly lastSequence: number;
+}
+
+/** Events as they are committed, by any process; each once and in order, without gap. */
 export interface OrderFeed {
   /** The order and the feed position it stands at, read in one database snapshot. */
   snapshot(clientId: number, orderId: number): Promise<{
     readonly order: TopupOrder; readonly sequence: number;
   } | null>;
   /**
-   * Events of one order after `from`, in order of version, without gap or repeat. The iterator
-   * ends after the terminal event; its `return()` frees everything at once.
+   * Events of one order after `from`, in order of version. The iterator ends after the terminal
+   * event; its `return()` frees everything at once.
    */
   watchOrder(clientId: number, orderId: number, from: FeedPosition):
-    AsyncIterableIterator<TopupOrderEvent>;
+    AsyncIterableIterator<FeedEvent>;
+  /** Up to `limit` events of one order behind a version; they are kept for ever. */
+  readOrder(clientId: number, orderId: number, from: {
+    readonly afterVersion: number; readonly limit: number;
+  }): Promise<readonly FeedEvent[]>;
+  extent(clientId: number): Promise<FeedExtent>;
+  /**
+   * Events of all orders of a client behind a sequence, without end.
+   * @throws Rejection CURSOR_EXPIRED, from `next`, where the position was removed
+   */
+  watchClient(clientId: number, afterSequence: number): AsyncIterableIterator<FeedEvent>;
+  /** Up to `limit` events of a client behind a sequence. @throws Rejection CURSOR_EXPIRED */
+  readClient(clientId: number, from: {
+    readonly afterSequence: number; readonly limit: number;
+  }): Promise<readonly FeedEvent[]>;
   /** Resolves when the order is terminal, or with its current state after `timeoutMs`. */
   untilTerminal(clientId: number, orderId: number, timeoutMs: number): Promise<TopupOrder>;
 }

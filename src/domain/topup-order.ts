@@ -107,6 +107,11 @@ export interface TopupOrderEvent {
   readonly occurredAt: Date;
 }
 
+/** An event with its order as it was read behind it: it may be a step further already. */
+export interface FeedEvent extends TopupOrderEvent {
+  readonly order: TopupOrder;
+}
+
 interface FailureText {
   readonly title: string;
   readonly reason: string;

@@ -1,31 +1,20 @@
-import { Ctx, FieldResolver, Resolver, Root } from 'type-graphql';
-import { statusText, type TopupOrder } from '../domain/topup-order.ts';
-import type { OperationContext } from './context.ts';
+import { FieldResolver, Resolver, Root } from 'type-graphql';
+import { statusText, type FeedEvent } from '../domain/topup-order.ts';
 import { globalId } from './global-id.ts';
-import { TopupOrderEventNode, type ShownEvent } from './topup-order-event.types.ts';
+import { TopupOrderEventNode } from './topup-order-event.types.ts';
 
-/** An event of the domain as the schema shows it. */
+/** An event of the domain as the schema shows it. It brings its order along. */
 @Resolver(() => TopupOrderEventNode)
 export class TopupOrderEventResolver {
   @FieldResolver()
-  id(@Root() event: ShownEvent): string {
+  id(@Root() event: FeedEvent): string {
     // A snapshot and the event that led to it are two things with one version.
     const key = `${event.topupOrderId}:${event.version}`;
     return globalId('TopupOrderEvent', event.type === 'SNAPSHOT' ? `${key}:SNAPSHOT` : key);
   }
 
   @FieldResolver()
-  statusText(@Root() event: ShownEvent): string {
+  statusText(@Root() event: FeedEvent): string {
     return statusText(event.status, event.failureCode);
-  }
-
-  @FieldResolver()
-  async order(
-    @Root() event: ShownEvent,
-    @Ctx() { loaders }: OperationContext,
-  ): Promise<TopupOrder> {
-    const order = event.order ?? await loaders.orders.load(event.topupOrderId);
-    if (order === null) throw new Error('An event stands without its order');
-    return order;
   }
 }

@@ -1,22 +1,13 @@
 import { Field, ID, ObjectType } from 'type-graphql';
 import type {
-  TopupOrder, TopupOrderEvent, TopupOrderEventType, TopupOrderStatus,
+  FeedEvent, TopupOrder, TopupOrderEventType, TopupOrderStatus,
 } from '../domain/topup-order.ts';
 import { NodeType } from './node.types.ts';
 import { DateTime, SafeInt } from './scalars.ts';
 import { TopupOrderEventTypeEnum, TopupOrderStatusEnum } from './topup-order.enums.ts';
 import { TopupOrderType } from './topup-order.types.ts';
 
-/** An event as this door hands it on; a snapshot brings the very order that it shows. */
-export interface ShownEvent extends TopupOrderEvent {
-  readonly order?: TopupOrder;
-}
-
-/** An event with the place from which a subscription can go on behind it. */
-export interface ShownEventEdge {
-  readonly cursor: string;
-  readonly node: ShownEvent | null;
-}
+export const EVENT_TYPES_DESCRIPTION = 'Which types of events; all without it.';
 
 @ObjectType('TopupOrderEvent', {
   implements: NodeType,
@@ -55,7 +46,7 @@ export class TopupOrderEventNode {
   occurredAt!: Date;
 
   @Field(() => TopupOrderType, {
-    description: 'The order, read after the event: it may be a step further already.',
+    description: 'The order, read behind the event: it may be a step further already.',
   })
   order!: TopupOrder;
 }
@@ -74,5 +65,5 @@ export class TopupOrderEventEdge {
     nullable: true,
     description: 'The event; null on an edge that only moves the cursor.',
   })
-  node!: ShownEvent | null;
+  node!: FeedEvent | null;
 }

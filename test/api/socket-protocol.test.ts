@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 
 import type { Clock, OrderFeed, Store, Wallet } from '../../src/domain/ports.ts';
-import type { TopupOrder, TopupOrderEvent } from '../../src/domain/topup-order.ts';
+import type { FeedEvent, TopupOrder } from '../../src/domain/topup-order.ts';
 import { graphqlDoor, type GraphqlDeps, type GraphqlDoor } from '../../src/graphql/graphql-door.ts';
 import { noRateLimits } from '../support/no-rate-limits.ts';
 
@@ -61,18 +61,23 @@ class HandClock implements Clock {
 /** Orders 1, 2, ... of client 1; every open iterator is counted. */
 class HandFeed implements OrderFeed {
   readonly orders = new Map<number, TopupOrder>();
-  readonly open = new Set<(event: TopupOrderEvent | Error) => void>();
+  readonly open = new Set<(event: FeedEvent | Error) => void>();
 
   async snapshot(clientId: number, orderId: number) {
     const order = this.orders.get(orderId);
     return order?.clientId === clientId ? { order, sequence: 100 + order.version } : null;
   }
 
-  watchOrder(): AsyncIterableIterator<TopupOrderEvent> {
-    const queue: (TopupOrderEvent | Error)[] = [];
+  readonly watchClient = () => this.watchOrder();
+  readonly extent = () => Promise.resolve({ removedThrough: 0, lastSequence: 0 });
+  readonly readOrder = () => Promise.resolve([]);
+  readonly readClient = () => Promise.resolve([]);
+
+  watchOrder(): AsyncIterableIterator<FeedEvent> {
+    const queue: (FeedEvent | Error)[] = [];
     let wake: (() => void) | undefined;
     let hasEnded = false;
-    const push = (event: TopupOrderEvent | Error): void => {
+    const push = (event: FeedEvent | Error): void => {
       queue.push(event);
       wake?.();
     };
@@ -83,7 +88,7 @@ class HandFeed implements OrderFeed {
       wake?.();
       return Promise.resolve({ done: true as const, value: undefined });
     };
-    const iterator: AsyncIterableIterator<TopupOrderEvent> = {
+    const iterator: AsyncIterableIterator<FeedEvent> = {
       [Symbol.asyncIterator]: () => iterator,
       return: end,
       async next() {
@@ -103,7 +108,7 @@ class HandFeed implements OrderFeed {
   }
 
   /** Moves an order on, for all who watch; as a feed does, after the order's own row. */
-  move(id: number, change: Partial<TopupOrder>, type: TopupOrderEvent['type']): void {
+  move(id: number, change: Partial<TopupOrder>, type: FeedEvent['type']): void {
     const before = this.orders.get(id) ?? orderOf(id);
     const order = { ...before, ...change, version: before.version + 1 };
     this.orders.set(id, order);
@@ -111,7 +116,7 @@ class HandFeed implements OrderFeed {
       push({
         clientId: 1, topupOrderId: id, sequence: 100 + order.version, version: order.version, type,
         previousStatus: before.status, status: order.status, failureCode: order.failureCode,
-        occurredAt: new Date(),
+        occurredAt: new Date(), order,
       });
     }
   }
@@ -550,7 +555,7 @@ describe('topupOrderUpdated', () => {
     peer.subscribe('3', UPDATES, { id: 2, after: cursor });
     expect((await peer.heard()).type).toBe('complete');
     expect((await peer.heard()).payload.errors).toMatchObject([{
-      extensions: { code: 'BAD_USER_INPUT', detail: 'CURSOR_INVALID' },
+      extensions: { code: 'BAD_USER_INPUT', detail: 'CURSOR_FOREIGN' },
     }]);
   });
 

@@ -1,14 +1,10 @@
-import { createClient, type Client } from 'graphql-ws';
-import { afterEach, describe, expect, it } from 'vitest';
-import WebSocket from 'ws';
+import { describe, expect, it } from 'vitest';
 import { rest, untilTerminal, type CreateRequest } from '../support/doors.ts';
+import { useSubscriptions, type Following } from '../support/subscriptions.ts';
 import { useWorld, type World } from '../support/world.ts';
 
 const world = useWorld();
-const clients: Client[] = [];
-afterEach(async () => {
-  for (const client of clients.splice(0)) await client.dispose();
-});
+const { follow, closeAll } = useSubscriptions();
 
 interface Edge {
   readonly cursor: string;
@@ -26,12 +22,7 @@ const UPDATED = `subscription ($by: TopupOrderBy!, $after: String) {
   topupOrderUpdated(by: $by, after: $after) { cursor node { type version sequence status
     previousStatus order { orderId status } } } }`;
 
-interface Watching {
-  readonly edges: Edge[];
-  readonly ended: Promise<unknown>;
-  readonly stop: () => void;
-  until(count: number): Promise<void>;
-}
+type Watching = Following<Edge>;
 
 function watch(options: {
   readonly url: string;
@@ -39,45 +30,8 @@ function watch(options: {
   readonly by: object;
   readonly after?: string;
 }): Watching {
-  const client = createClient({
-    url: `${options.url.replace('http', 'ws')}/graphql`,
-    webSocketImpl: WebSocket,
-    connectionParams: { authorization: `Bearer ${options.token}` },
-    retryAttempts: 0,
-  });
-  clients.push(client);
-  const edges: Edge[] = [];
-  let stop = (): void => undefined;
-  let onEdge = (): void => undefined;
-  const ended = new Promise<unknown>((resolve) => {
-    stop = client.subscribe<{ topupOrderUpdated: Edge }>(
-      { query: UPDATED, variables: { by: options.by, after: options.after } },
-      {
-        next: ({ data, errors }) => {
-          if (errors !== undefined) resolve(errors);
-          if (data) edges.push(data.topupOrderUpdated);
-          onEdge();
-        },
-        error: resolve,
-        complete: () => resolve('complete'),
-      },
-    );
-  });
-  return {
-    edges,
-    ended,
-    stop: () => stop(),
-    until: (count) =>
-      new Promise<void>((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error(`Only ${edges.length} edges`)), 10_000);
-        onEdge = () => {
-          if (edges.length < count) return;
-          clearTimeout(timer);
-          resolve();
-        };
-        onEdge();
-      }),
-  };
+  const { url, token, by, after } = options;
+  return follow({ url, token, query: UPDATED, variables: { by, after } });
 }
 
 async function create(of: World, ending: string): Promise<number> {
@@ -217,7 +171,7 @@ describe('topupOrderUpdated', () => {
     );
     await Promise.all(watchings.map((watching) => watching.until(1)));
     expect(world().parts.feed.watchCount()).toBeGreaterThanOrEqual(10);
-    for (const client of clients.splice(0)) await client.dispose();
+    await closeAll();
     await expect.poll(() => world().parts.feed.watchCount(), { timeout: 5000 }).toBe(0);
     await release(id);
   });

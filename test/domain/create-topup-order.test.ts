@@ -42,8 +42,7 @@ function story(of: {
     },
     findOrderByReference: async () => existing,
   };
-  const feed: OrderFeed = {
-    snapshot: unused, watchOrder: unused,
+  const feed: Pick<OrderFeed, 'untilTerminal'> = {
     untilTerminal: async () => ({ ...placed, status: 'DELIVERED' }),
   };
   const deps: CreateTopupOrder = {

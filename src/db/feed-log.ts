@@ -1,0 +1,112 @@
+import type pg from 'pg';
+import { cursorRefused } from '../domain/feed-cursor.ts';
+import type { FeedExtent } from '../domain/ports.ts';
+import type { FeedEvent, TopupOrder, TopupOrderEvent } from '../domain/topup-order.ts';
+import { ORDER_COLUMNS, toEvent, toOrder } from './order-rows.ts';
+
+/** Events of one client in one read of its tail; what is behind them is read at once after. */
+export const TAIL_PAGE_SIZE = 500;
+
+const EVENT_COLUMNS = `e.client_id, e.topup_order_id, e.version, e.type, e.previous_status,
+  e.status, e.failure_code, e.occurred_at`;
+
+/**
+ * Events of one order that have their number, by version. An event whose position was removed from
+ * the feed keeps the number itself.
+ */
+export async function readOrderEvents(pool: pg.Pool, of: {
+  readonly clientId: number;
+  readonly orderId: number;
+  readonly afterVersion: number;
+  readonly limit: number;
+}): Promise<readonly FeedEvent[]> {
+  const { rows } = await pool.query<object>({
+    name: 'order_events',
+    text: `select ${EVENT_COLUMNS}, coalesce(e.sequence, f.sequence) as sequence
+      from topup_order_event e
+      left join feed_entry f using (client_id, topup_order_id, version)
+      where e.client_id = $1 and e.topup_order_id = $2 and e.version > $3
+        and coalesce(e.sequence, f.sequence) is not null
+      order by e.version limit $4`,
+    values: [of.clientId, of.orderId, of.afterVersion, of.limit],
+  });
+  return withOrders(pool, rows.map(toEvent));
+}
+
+/**
+ * Events of one client by sequence.
+ * @throws Rejection CURSOR_EXPIRED where the event right behind `afterSequence` was removed
+ */
+export async function readClientEvents(pool: pg.Pool, of: {
+  readonly clientId: number;
+  readonly afterSequence: number;
+  readonly limit: number;
+}): Promise<readonly FeedEvent[]> {
+  const { rows } = await pool.query<object>({
+    name: 'client_events',
+    text: `select ${EVENT_COLUMNS}, f.sequence
+      from feed_entry f join topup_order_event e using (client_id, topup_order_id, version)
+      where f.client_id = $1 and f.sequence > $2 order by f.sequence limit $3`,
+    values: [of.clientId, of.afterSequence, of.limit],
+  });
+  const events = rows.map(toEvent);
+  const [first] = events;
+  if (first !== undefined && first.sequence !== of.afterSequence + 1) {
+    throw cursorRefused('CURSOR_EXPIRED');
+  }
+  return withOrders(pool, events);
+}
+
+/** The events behind the cursors of many clients at once, by client and sequence. */
+export async function readTails(
+  pool: pg.Pool,
+  tails: readonly { readonly clientId: number; readonly cursor: number }[],
+): Promise<readonly TopupOrderEvent[]> {
+  const { rows } = await pool.query<object>({
+    name: 'feed_tail',
+    text: `select ${EVENT_COLUMNS}, f.sequence
+      from unnest($1::bigint[], $2::bigint[]) c(client_id, cursor)
+      cross join lateral (select * from feed_entry n where n.client_id = c.client_id
+        and n.sequence > c.cursor order by n.sequence limit ${TAIL_PAGE_SIZE}) f
+      join topup_order_event e on e.client_id = f.client_id
+        and e.topup_order_id = f.topup_order_id and e.version = f.version
+      order by f.client_id, f.sequence`,
+    values: [tails.map(({ clientId }) => clientId), tails.map(({ cursor }) => cursor)],
+  });
+  return rows.map(toEvent);
+}
+
+/** Puts its order to each event: one read for all of them, whoever is told of them. */
+export async function withOrders(
+  pool: pg.Pool,
+  events: readonly TopupOrderEvent[],
+): Promise<readonly FeedEvent[]> {
+  const clientIds = new Map(events.map((event) => [event.topupOrderId, event.clientId]));
+  if (clientIds.size === 0) return [];
+  const { rows } = await pool.query<object>({
+    name: 'orders_of_events',
+    // The limit keeps it a look-up by key, whatever plan was made while the tables were small.
+    text: `select o.* from unnest($1::bigint[], $2::bigint[]) k(client_id, id)
+      cross join lateral (select ${ORDER_COLUMNS} from topup_order o
+        where o.client_id = k.client_id and o.id = k.id limit 1) o`,
+    values: [[...clientIds.values()], [...clientIds.keys()]],
+  });
+  const orders = new Map<number, TopupOrder>(
+    rows.map(toOrder).map((order) => [order.id, order]),
+  );
+  return events.map((event) => {
+    const order = orders.get(event.topupOrderId);
+    if (order === undefined) throw new Error('An event stands without its order');
+    return { ...event, order };
+  });
+}
+
+/** How far a client's feed reaches; a feed without events stands at 0. */
+export async function readExtent(pool: pg.Pool, clientId: number): Promise<FeedExtent> {
+  const { rows: [row] } = await pool.query<{ last_sequence: number; removed_through: number }>({
+    name: 'feed_extent',
+    text: 'select last_sequence, removed_through from feed_position where client_id = $1',
+    values: [clientId],
+  });
+  return { removedThrough: row?.removed_through ?? 0, lastSequence: row?.last_sequence ?? 0 };
+}

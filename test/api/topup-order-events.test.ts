@@ -1,0 +1,228 @@
+import { describe, expect, it } from 'vitest';
+import { rest, type CreateRequest } from '../support/doors.ts';
+import { useSubscriptions, type Following } from '../support/subscriptions.ts';
+import { useWorld } from '../support/world.ts';
+
+const world = useWorld({ role: 'gateway' });
+const { follow, closeAll } = useSubscriptions();
+
+interface Edge {
+  readonly cursor: string;
+  readonly node: {
+    readonly sequence: number;
+    readonly version: number;
+    readonly type: string;
+    readonly status: string;
+    readonly order: { readonly orderId: number; readonly status: string };
+  } | null;
+}
+
+const EVENTS = `subscription ($filter: TopupOrderFilter, $types: [TopupOrderEventType!],
+    $after: String) {
+  topupOrderEvents(filter: $filter, types: $types, after: $after) { cursor node {
+    sequence version type status order { orderId status } } } }`;
+
+function watch(
+  variables: object = {},
+  at: { readonly clientId?: number; readonly url?: string } = {},
+): Following<Edge> {
+  return follow<Edge>({
+    url: at.url ?? world().gateway.url,
+    token: world().token(at.clientId ?? 1),
+    query: EVENTS,
+    variables,
+  });
+}
+
+async function create(
+  request: Partial<CreateRequest> = {},
+  clientId = 1,
+): Promise<number> {
+  const answer = await rest.create(world(), clientId, {
+    product_id: 4218,
+    amount: '4.99',
+    input_data: { player_id: '5123456789', server: 'asia' },
+    ...request,
+  });
+  if ('refused' in answer) throw new Error(answer.message);
+  return answer.order.id;
+}
+
+/** Cancels an order that nobody works on: its second and last event. */
+async function cancel(orderId: number, clientId = 1): Promise<void> {
+  const url = `${world().gateway.url}/api/v1/topups/orders/${orderId}/cancel`;
+  const authorization = `Bearer ${world().token(clientId)}`;
+  const answer = await fetch(url, { method: 'POST', headers: { authorization } });
+  expect(answer.status).toBe(200);
+}
+
+interface Entry {
+  readonly sequence: string;
+  readonly orderId: string;
+  readonly version: number;
+  readonly type: string;
+}
+
+/** The feed as it stands in the database: what every subscriber has to be told. */
+const logged = (clientId = 1, after = 0): Promise<readonly Entry[]> =>
+  world().database.query<{ sequence: string } & Entry>(
+    `select f.sequence, f.topup_order_id as "orderId", f.version, e.type from feed_entry f
+      join topup_order_event e using (client_id, topup_order_id, version)
+      where f.client_id = $1 and f.sequence > $2 order by f.sequence`,
+    [clientId, after],
+  );
+
+/** What a subscriber was told, in the form of the log. */
+const told = ({ edges }: Following<Edge>): readonly Entry[] =>
+  edges.flatMap(({ node }) => (node === null ? [] : [{
+    sequence: String(node.sequence),
+    orderId: String(node.order.orderId),
+    version: node.version,
+    type: node.type,
+  }]));
+
+const untilQuiet = (): Promise<void> =>
+  expect.poll(() => world().database.query('select 1 from feed_inbox limit 1')).toEqual([]);
+
+const refusal = async (variables: object, clientId = 1): Promise<unknown> =>
+  (await watch(variables, { clientId }).ended as { extensions: object }[])[0]?.extensions;
+
+describe('topupOrderEvents', () => {
+  it('opens with a cursor and no node, then tells each event of every order once', async () => {
+    await cancel(await create());
+    await untilQuiet();
+    const before = (await logged()).length;
+    const watching = watch();
+    const [opening] = await watching.until(1);
+    expect(opening).toEqual({ cursor: expect.any(String), node: null });
+    const ids = await Promise.all([create(), create(), create()]);
+    await Promise.all(ids.map((id) => cancel(id)));
+    await watching.until(7);
+    expect(told(watching)).toEqual(await logged(1, before));
+    expect(watching.edges.at(-1)?.node).toMatchObject({
+      type: 'CANCELLED', status: 'CANCELLED', order: { status: 'CANCELLED' },
+    });
+    await create({ client_reference: 'of client 2', amount: '0.99' }, 2);
+    await untilQuiet();
+    expect(watching.edges).toHaveLength(7);
+  });
+
+  it('goes on behind any of its cursors, in another process too', async () => {
+    const elsewhere = await world().startProcess('gateway');
+    const first = watch();
+    await first.until(1);
+    for (const id of [await create(), await create()]) await cancel(id);
+    await first.until(5);
+    const start = (await logged()).length - 4;
+    for (const [index, { cursor }] of first.edges.entries()) {
+      const again = watch({ after: cursor }, { url: elsewhere?.url ?? '' });
+      if (index < 4) await again.until(4 - index);
+      expect(told(again)).toEqual(await logged(1, start + index));
+    }
+  });
+
+  it('leaves no gap and no double where replay meets what is live', async () => {
+    const opening = watch();
+    const [{ cursor } = { cursor: '' }] = await opening.until(1);
+    const start = (await logged()).length;
+    let isPlacing = true;
+    const placing = (async () => {
+      while (isPlacing) await cancel(await create());
+    })();
+    const joined: Following<Edge>[] = [];
+    try {
+      for (let count = 0; count < 15; count += 1) {
+        const each = watch({ after: cursor });
+        joined.push(each);
+        await each.until(1);
+      }
+    } finally {
+      isPlacing = false;
+      await placing;
+    }
+    await untilQuiet();
+    const all = await logged(1, start);
+    await Promise.all([opening, ...joined].map((each) =>
+      each.untilEdge(({ node }) => node?.sequence === start + all.length)));
+    expect(all.length).toBeGreaterThan(10);
+    for (const each of [opening, ...joined]) expect(told(each)).toEqual(all);
+  });
+
+  it.each([
+    ['a status', { statuses: ['CANCELLED'] }, ['CANCELLED', 'CANCELLED']],
+    ['a product', { productIds: [5101] }, ['CREATED', 'CANCELLED']],
+    ['a country', { countryCodes: ['FRA'] }, ['CREATED', 'CANCELLED']],
+    ['a wallet', { walletIds: [2] }, ['CREATED', 'CANCELLED']],
+    ['all of them at once', {
+      statuses: ['CANCELLED', 'FAILED'], productIds: [5101, 4218], countryCodes: ['FRA'],
+      walletIds: [1, 2],
+    }, ['CANCELLED']],
+    ['nothing in particular', {}, ['CREATED', 'CREATED', 'CANCELLED', 'CANCELLED']],
+  ])('shows, under a filter by %s, what passes it', async (_name, filter, types) => {
+    const watching = watch({ filter });
+    await watching.until(1);
+    const ids = [await create(), await create({
+      product_id: 5101, amount: '10.00', input_data: { phone_number: '+33612345678' },
+    })];
+    for (const id of ids) await cancel(id);
+    await watching.until(1 + types.length);
+    await untilQuiet();
+    expect(told(watching).map(({ type }) => type)).toEqual(types);
+  });
+
+  it('shows only the types that are asked for, and moves the cursor past the rest', async () => {
+    const watching = watch({ types: ['CANCELLED'] });
+    await watching.until(1);
+    const start = (await logged()).length;
+    const ids = await Promise.all(Array.from({ length: 100 }, () => create()));
+    // 100 events that are not shown are told of by an edge that only moves the cursor.
+    await watching.until(2);
+    expect(watching.edges[1]?.node).toBeNull();
+    await cancel(ids[0] ?? 0);
+    await watching.until(3);
+    expect(told(watching).map(({ type }) => type)).toEqual(['CANCELLED']);
+    const again = watch({ after: watching.edges[1]?.cursor ?? '' });
+    await again.until(1);
+    expect(told(again)).toEqual(await logged(1, start + 100));
+  });
+
+  it('refuses a cursor that it cannot go on from, and says what to do', async () => {
+    const mine = watch();
+    const [opening] = await mine.until(1);
+    const after = opening?.cursor ?? '';
+    expect(await refusal({ after }, 2)).toMatchObject({ detail: 'CURSOR_FOREIGN' });
+    expect(await refusal({ after: 'nonsense' })).toMatchObject({
+      code: 'BAD_USER_INPUT', detail: 'CURSOR_INVALID',
+    });
+    const orderId = await create();
+    const one = follow<Edge>({
+      url: world().gateway.url,
+      token: world().token(1),
+      query: `subscription ($id: SafeInt!) { topupOrderUpdated(by: { orderId: $id }) {
+        cursor node { version } } }`,
+      variables: { id: orderId },
+    });
+    const [snapshot] = await one.until(1);
+    expect(await refusal({ after: snapshot?.cursor })).toMatchObject({ detail: 'CURSOR_FOREIGN' });
+    // As after a backup was restored: the feed is shorter than the cursor.
+    await untilQuiet();
+    const end = watch();
+    const [ahead] = await end.until(1);
+    const last = (await logged()).length;
+    await world().database.query(
+      'update feed_position set last_sequence = last_sequence - 1 where client_id = 1',
+    );
+    expect(await refusal({ after: ahead?.cursor })).toMatchObject({ detail: 'CURSOR_AHEAD' });
+    await world().database.query(
+      'update feed_position set last_sequence = $1 where client_id = 1', [last],
+    );
+  });
+
+  it('leaves no watcher and no socket behind', async () => {
+    const watchings = Array.from({ length: 5 }, () => watch());
+    await Promise.all(watchings.map((each) => each.until(1)));
+    await expect.poll(() => world().parts.feed.watchCount()).toBe(5);
+    await closeAll();
+    await expect.poll(() => world().parts.feed.watchCount()).toBe(0);
+  });
+});

@@ -10,6 +10,7 @@ import type { RateLimits } from './domain/rate-limits.ts';
 import { setNotificationEmail } from './domain/set-notification-email.ts';
 import { graphqlDoor } from './graphql/graphql-door.ts';
 import type { HealthProbe } from './rest/health.routes.ts';
+import { openPages, type PageSource } from './rest/pages.routes.ts';
 import { envelopeOptions, restDoor, setRestEnvelope } from './rest/rest-door.ts';
 import { startFulfilmentWorker } from './worker/fulfilment-worker.ts';
 import { startMailWorker, type MailWorker } from './worker/mail-worker.ts';
@@ -46,6 +47,8 @@ export interface AppSettings {
   readonly isIntrospectionAllowed: boolean;
   readonly socketsPerClient: number;
   readonly subscriptionsPerSocket: number;
+  /** Absent where no pages are served. */
+  readonly pages?: PageSource | undefined;
 }
 
 export interface Running {
@@ -56,6 +59,7 @@ export interface Running {
 export interface Gateway extends Running {
   /** 'http://127.0.0.1:4000' */
   readonly url: string;
+  readonly hasPages: boolean;
 }
 
 /** The three doors, listening. `port` 0 takes a free one. */
@@ -79,13 +83,14 @@ export async function startGateway(
     },
   });
   setRestEnvelope(app);
-  const sockets = await openDoors(app, parts, settings);
+  const doors = await openDoors(app, parts, settings);
   const url = await app.listen({ host: at.host, port: at.port });
   let stopping: Promise<void> | null = null;
   return {
     url,
+    hasPages: doors.hasPages,
     stop() {
-      stopping ??= sockets.close().then(() => app.close());
+      stopping ??= doors.close().then(() => app.close());
       return stopping;
     },
   };
@@ -95,7 +100,7 @@ async function openDoors(
   app: FastifyInstance,
   parts: AppParts,
   settings: AppSettings,
-): Promise<{ close(): Promise<void> }> {
+): Promise<{ readonly hasPages: boolean; close(): Promise<void> }> {
   const { store, feed, fulfilment, authenticate, rateLimits } = parts;
   const stories = {
     createTopupOrder: (clientId: number, raw: RawOrderRequest) => createTopupOrder(clientId, raw, {
@@ -110,6 +115,9 @@ async function openDoors(
     setNotificationEmail: (clientId: number, orderId: number, email: unknown) =>
       setNotificationEmail(clientId, orderId, email, { store }),
   };
+  const pages = settings.pages === undefined ? null : await openPages(settings.pages);
+  if (pages !== null) await app.register(pages.routes);
+  else if (settings.pages !== undefined) parts.log.warn('The pages are not built: npm run build');
   await app.register(restDoor({
     ...stories,
     store,
@@ -127,7 +135,7 @@ async function openDoors(
     },
     countOpenWork: parts.countOpenWork,
   }));
-  return graphqlDoor(app, {
+  const graphql = await graphqlDoor(app, {
     ...stories,
     store,
     feed,
@@ -138,8 +146,10 @@ async function openDoors(
     isIntrospectionAllowed: settings.isIntrospectionAllowed,
     socketsPerClient: settings.socketsPerClient,
     subscriptionsPerSocket: settings.subscriptionsPerSocket,
+    answerExplorer: pages?.answerExplorer,
     log: parts.log,
   });
+  return { hasPages: pages !== null, close: () => graphql.close() };
 }
 
 /** The engine room: takes queued orders to their end, and sends the mail they owe then. */

@@ -17,6 +17,8 @@ export interface Config {
   readonly socketsPerClient: number;
   readonly subscriptionsPerSocket: number;
   readonly isIntrospectionAllowed: boolean;
+  /** The explorer and, in the demo, what goes with it. */
+  readonly arePagesServed: boolean;
   readonly logLevel: string;
   readonly tokenSigningKey: string;
   readonly keyHashingKey: string;
@@ -118,6 +120,7 @@ const environment = z.object({
   SUBSCRIPTIONS_PER_SOCKET:
     integer('SUBSCRIPTIONS_PER_SOCKET', { fallback: 50, min: 1, max: 10_000 }),
   INTROSPECTION: oneOf('INTROSPECTION', ['', '0', '1']),
+  PAGES: oneOf('PAGES', ['', '0', '1']),
   LOG_LEVEL: oneOf('LOG_LEVEL', ['info', 'debug', 'warn', 'error', 'silent']),
   INLINE_WAIT_MS: integer('INLINE_WAIT_MS', { fallback: 5000, min: 0, max: INLINE_WAIT_MS_MAX }),
   SMTP_URL: z.string().optional().refine((text) => text === undefined || isSmtpUrl(text), {
@@ -182,6 +185,7 @@ export function readConfig(env: NodeJS.ProcessEnv, isServing: boolean): Config {
     socketsPerClient: read.SOCKETS_PER_CLIENT,
     subscriptionsPerSocket: read.SUBSCRIPTIONS_PER_SOCKET,
     isIntrospectionAllowed: read.INTROSPECTION === '1' || (isDemo && read.INTROSPECTION !== '0'),
+    arePagesServed: read.PAGES === '1' || (isDemo && read.PAGES !== '0'),
     logLevel: read.LOG_LEVEL,
     tokenSigningKey: read.TOKEN_SIGNING_KEY ?? DEMO_TOKEN_KEY,
     keyHashingKey: read.KEY_HASHING_KEY ?? DEMO_HASHING_KEY,

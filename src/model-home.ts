@@ -80,31 +80,45 @@ async function startSandbox(
   }
 }
 
+/** A token of the demo, of its first client where no other is named. */
+export function signDemoToken(
+  { signToken }: Parts,
+  clientId: number = DEMO_CLIENTS[0].clientId,
+): Promise<string> {
+  return signToken(clientId, DEMO_TOKEN_SECONDS);
+}
+
 export async function tellDemo(
   facts: {
     readonly config: Config;
     readonly database: Database;
     readonly parts: Parts;
     readonly demo: Demo;
-    readonly baseUrl: string;
+    /** Null in a worker. */
+    readonly gateway: { readonly url: string; readonly hasPages: boolean } | null;
   },
   undo: Undo,
 ): Promise<void> {
-  const { config, database, parts, baseUrl } = facts;
+  const { config, database, parts, gateway } = facts;
+  const baseUrl = gateway?.url ?? '';
   const { sandboxUrl, mail } = facts.demo;
   const clients = await Promise.all(DEMO_CLIENTS.map(async (client) => ({
     id: client.clientId,
     name: client.name,
     apiKey: '',
     apiSecret: '',
-    token: await parts.signToken(client.clientId, DEMO_TOKEN_SECONDS),
+    token: await signDemoToken(parts, client.clientId),
   })));
   const graphqlUrl = baseUrl === '' ? '' : `${baseUrl}/graphql`;
   const wsUrl = graphqlUrl.replace(/^http/, 'ws');
+  const explorerUrl = gateway?.hasPages === true ? graphqlUrl : '';
+  const watchUrl = gateway?.hasPages === true ? `${baseUrl}/watch` : '';
   const demoFile = {
     baseUrl,
     graphqlUrl,
     wsUrl,
+    explorerUrl,
+    watchUrl,
     supplierUrl: sandboxUrl,
     mailUrl: mail.url,
     databaseUrl: database.databaseUrl,
@@ -125,6 +139,8 @@ export async function tellDemo(
     baseUrl,
     graphqlUrl,
     wsUrl,
+    explorerUrl,
+    watchUrl,
     supplierUrl: sandboxUrl,
     mailUrl: mail.url,
     databaseUrl: database.databaseUrl,

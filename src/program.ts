@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { startGateway, startWorker, type AppParts, type Gateway } from './app.ts';
@@ -6,9 +7,12 @@ import type { Config } from './config.ts';
 import { findMissingMigrations, migrate } from './db/migrate.ts';
 import { removeDemoFile } from './demo/demo-file.ts';
 import { startEmbeddedPostgres } from './demo/embedded-postgres.ts';
-import { openDemo, roleOf, tellDemo, type Database } from './model-home.ts';
+import { openDemo, roleOf, signDemoToken, tellDemo, type Database } from './model-home.ts';
 import { openParts } from './parts.ts';
 import { Undo } from './undo.ts';
+
+/** Beside this file once it is built; src/pages/build.ts puts them there. */
+const PAGES_FOLDER = join(import.meta.dirname, 'pages');
 
 /** What the operator has to put right; shown without a stack. */
 export class StartRefused extends Error {}
@@ -62,12 +66,17 @@ async function start(config: Config, log: Logger, undo: Undo): Promise<void> {
   }
   let gateway: Gateway | null = null;
   if (config.role !== 'worker') {
-    gateway = await startGateway(appParts, config, { host: config.host, port: config.port });
+    const pages = config.arePagesServed
+      ? { folder: PAGES_FOLDER, demoToken: config.isDemo ? () => signDemoToken(parts) : null }
+      : undefined;
+    gateway = await startGateway(
+      appParts, { ...config, pages }, { host: config.host, port: config.port },
+    );
     undo.push(gateway.stop);
     log.info({ url: gateway.url }, 'The gateway listens');
   }
   if (demo !== null) {
-    await tellDemo({ config, database, parts, demo, baseUrl: gateway?.url ?? '' }, undo);
+    await tellDemo({ config, database, parts, demo, gateway }, undo);
   }
 }
 

@@ -7,6 +7,9 @@ export interface DemoFacts {
   readonly baseUrl: string;
   readonly graphqlUrl: string;
   readonly wsUrl: string;
+  /** For browsers; empty where no pages are served. */
+  readonly explorerUrl: string;
+  readonly watchUrl: string;
   readonly supplierUrl: string;
   readonly mailUrl: string;
   readonly databaseUrl: string;

@@ -4,6 +4,9 @@ export interface StartCardFacts {
   readonly baseUrl: string;
   readonly graphqlUrl: string;
   readonly wsUrl: string;
+  /** For browsers; empty where no pages are served. */
+  readonly explorerUrl: string;
+  readonly watchUrl: string;
   readonly supplierUrl: string;
   readonly mailUrl: string;
   readonly databaseUrl: string;
@@ -46,6 +49,7 @@ const OUTCOMES: readonly (readonly [ending: string, outcome: string])[] = [
 export function renderStartCard(facts: StartCardFacts): string {
   const lines = [
     RULE,
+    ...renderPages(facts),
     `REST       ${facts.baseUrl}/api/v1`,
     `GraphQL    ${facts.graphqlUrl}`,
     `WebSocket  ${facts.wsUrl} (graphql-transport-ws)`,
@@ -68,6 +72,16 @@ export function renderStartCard(facts: StartCardFacts): string {
     RULE,
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function renderPages({ explorerUrl, watchUrl }: StartCardFacts): readonly string[] {
+  if (watchUrl === '') return [];
+  return [
+    'Open in a browser:',
+    `  ${watchUrl}    live orders: place one and see it move`,
+    `  ${explorerUrl}  GraphQL explorer, with a token and requests ready`,
+    '',
+  ];
 }
 
 function renderOutcomes(): readonly string[] {

@@ -1,3 +1,4 @@
+import type { FastifyReply } from 'fastify';
 import type { RawOrderRequest } from '../domain/order-request.ts';
 import type { Authenticate, Clock, OrderFeed, Store } from '../domain/ports.ts';
 import type { RateLimits } from '../domain/rate-limits.ts';
@@ -22,6 +23,8 @@ export interface GraphqlDeps {
   readonly isIntrospectionAllowed: boolean;
   readonly socketsPerClient: number;
   readonly subscriptionsPerSocket: number;
+  /** Shows the explorer to a browser; absent where there are no pages. */
+  readonly answerExplorer?: ((reply: FastifyReply) => Promise<FastifyReply>) | undefined;
   readonly log: Log;
 }
 

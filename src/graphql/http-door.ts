@@ -25,7 +25,7 @@ export async function addHttpRoutes(
     scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, deps));
     scope.addHook('onRequest', async (request, reply) => {
       reply.header('x-request-id', request.id);
-      if (isPageRequest(request)) return reply.code(404).type('text/plain').send('Not found\n');
+      if (isPageRequest(request)) return answerPage(reply, deps);
       if (!isPlainUtf8(request)) throw new RefusedRequest(415, ...REFUSED_BY_FASTIFY[415]);
       const caller = hasTwoAuthorizations(request)
         ? null
@@ -67,6 +67,14 @@ function isPlainUtf8(request: FastifyRequest): boolean {
 function isPageRequest(request: FastifyRequest): boolean {
   const isGet = request.method === 'GET' || request.method === 'HEAD';
   return isGet && (request.headers.accept ?? '').includes('text/html');
+}
+
+function answerPage(
+  reply: FastifyReply,
+  { answerExplorer }: GraphqlDeps,
+): FastifyReply | Promise<FastifyReply> {
+  if (answerExplorer !== undefined) return answerExplorer(reply);
+  return reply.code(404).type('text/plain').send('Not found\n');
 }
 
 function acceptOnlyJson(scope: FastifyInstance): void {

@@ -38,10 +38,18 @@ export const FLOORS = {
       '@fastify/[^/]+', '@scalar/[^/]+', 'fastify', 'fastify-plugin', 'fastify-type-provider-zod',
       'ipaddr.js', 'jose', 'prom-client', 'yaml', 'zod',
     ],
-    node: ['buffer', 'crypto', 'http', 'net', 'stream'],
+    node: ['buffer', 'crypto', 'fs/promises', 'http', 'net', 'path', 'stream'],
   },
   worker: { rooms: ['domain'] },
   client: { rooms: [], packages: ['graphql-ws'] },
+  // What runs in browsers, and what builds it.
+  pages: {
+    rooms: ['config.ts'],
+    packages: [
+      '@graphiql/[^/]+', 'graphiql', 'graphql', 'graphql-ws', 'react', 'react-dom', 'vite',
+    ],
+    node: ['crypto', 'fs', 'fs/promises', 'path'],
+  },
   // The sandbox supplier stands for another company: a program and a schema of its own.
   demo: {
     rooms: ['domain', 'config.ts'],

@@ -23,7 +23,7 @@ export default defineConfig(
     extends: [tseslint.configs.recommended],
     languageOptions: {
       parserOptions: {
-        project: './test/tsconfig.json',
+        project: ['./test/tsconfig.json', './src/pages/tsconfig.json'],
         tsconfigRootDir: new URL('../..', import.meta.url).pathname,
         // With decorator metadata, an import of a class that only types a parameter is no mere
         // type: the rule on type imports then leaves it alone.

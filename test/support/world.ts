@@ -12,6 +12,7 @@ import { startMailCatcher, type MailCatcher } from '../../src/demo/mail-catcher.
 import { createSandboxSchema } from '../../src/demo/sandbox-schema.ts';
 import { startSandboxSupplier } from '../../src/demo/sandbox-supplier.ts';
 import { openParts, type Parts } from '../../src/parts.ts';
+import type { PageSource } from '../../src/rest/pages.routes.ts';
 import { useTestDatabase, type TestDatabase } from './database.ts';
 import { VOUCHER_KEY } from './voucher-hash.ts';
 
@@ -42,6 +43,7 @@ export function useWorld(
     /** 'gateway' leaves orders where they are placed: nobody works on them. */
     readonly role?: 'all' | 'gateway';
     readonly inlineWaitMs?: number;
+    readonly pages?: PageSource;
   } = {},
 ): () => World {
   const database = useTestDatabase();
@@ -109,6 +111,7 @@ async function startOne(options: {
   readonly sandboxUrl: string;
   readonly mail: MailCatcher;
   readonly inlineWaitMs?: number;
+  readonly pages?: PageSource;
   readonly undo: (() => Promise<unknown>)[];
 }): Promise<Process> {
   const log = pino({ level: 'silent' });
@@ -141,6 +144,7 @@ async function startOne(options: {
             isIntrospectionAllowed: true,
             socketsPerClient: 20,
             subscriptionsPerSocket: 50,
+            pages: options.pages,
           },
           { host: '127.0.0.1', port: 0 },
         );

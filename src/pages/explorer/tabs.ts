@@ -1,0 +1,76 @@
+/** One tab of the explorer, ready to run. */
+export interface Tab {
+  readonly query: string;
+  readonly variables: Readonly<Record<string, unknown>>;
+}
+
+const BROWSE = `# Who calls, and what is in the wallets.
+# Run it: Ctrl-Enter.
+query Viewer {
+  viewer {
+    name
+    defaultCurrency
+    wallets {
+      walletId
+      balance { amount currency }
+    }
+  }
+}
+`;
+
+const CREATE = `# player_id ends in what is to happen:
+# the start card lists it.
+# Run it twice: the second time,
+# duplicateOf is the first order.
+mutation CreateOrder($input: CreateTopupOrderInput!) {
+  createTopupOrder(input: $input) {
+    order {
+      orderId
+      status
+      statusText
+      charge { amount currency }
+    }
+    userErrors { code message field }
+    duplicateOf { orderId status }
+  }
+}
+`;
+
+const WATCH = `# Run CreateOrder first:
+# this follows that order until it ends.
+subscription WatchOrder($by: TopupOrderBy!) {
+  topupOrderUpdated(by: $by) {
+    cursor
+    node {
+      version
+      type
+      statusText
+      occurredAt
+      order {
+        orderId
+        status
+        completedAt
+        refund { amount { amount currency } }
+      }
+    }
+  }
+}
+`;
+
+/**
+ * The tabs a newcomer finds. `reference` names the order that one of them creates and another
+ * watches, so that nothing has to be copied between them.
+ */
+export function explorerTabs(reference: string): readonly Tab[] {
+  const order = {
+    productId: 4218,
+    amount: '4.99',
+    // Ends in 00, delivered; the digit before waits 20 s, time enough to open the next tab.
+    inputData: [{ name: 'player_id', value: '5123456200' }, { name: 'server', value: 'asia' }],
+  };
+  return [
+    { query: BROWSE, variables: {} },
+    { query: CREATE, variables: { input: { ...order, clientReference: reference } } },
+    { query: WATCH, variables: { by: { clientReference: reference } } },
+  ];
+}

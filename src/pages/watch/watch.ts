@@ -1,0 +1,1 @@
+import { readSession } from '../session.ts'; readSession();

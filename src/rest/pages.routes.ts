@@ -1,0 +1,90 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import fastifyStatic from '@fastify/static';
+import type { FastifyPluginAsync, FastifyReply } from 'fastify';
+
+/** Where the built pages lie, and what they may show. */
+export interface PageSource {
+  readonly folder: string;
+  /** A fresh token of the demo's client; null outside the demo. */
+  readonly demoToken: (() => Promise<string>) | null;
+}
+
+export interface Pages {
+  /** What the pages are made of, and /watch in the demo. */
+  readonly routes: FastifyPluginAsync;
+  /** The explorer, for whoever opens the GraphQL endpoint in a browser. */
+  readonly answerExplorer: (reply: FastifyReply) => Promise<FastifyReply>;
+}
+
+const ASSETS = '/pages/assets/';
+/** Names carry a hash of the content, so nothing behind a name ever changes. */
+const ASSET_MAX_AGE = '365d';
+
+/** Nothing but this gateway: no script inside a page, no frame, no form, no other address. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+];
+const WATCH_POLICY = [...POLICY, "style-src 'self'"].join('; ');
+// The editor in the explorer writes the place of each line and its themes into the page as styles,
+// and takes no nonce for them. Its fonts come inside its style sheet, its workers from here.
+const EXPLORER_POLICY = [
+  ...POLICY, "style-src 'self' 'unsafe-inline'", "font-src 'self' data:", "worker-src 'self'",
+].join('; ');
+
+const SAFE_HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+};
+
+/** Reads the pages; null where nobody has built them. */
+export async function openPages({ folder, demoToken }: PageSource): Promise<Pages | null> {
+  const explorer = await readPage(folder, 'explorer.html');
+  const watch = await readPage(folder, 'watch.html');
+  if (explorer === null || watch === null) return null;
+  const answer = async (reply: FastifyReply, html: string, policy: string) => {
+    const session = demoToken === null ? {} : { token: await demoToken() };
+    return reply
+      .headers({ ...SAFE_HEADERS, 'content-security-policy': policy, 'cache-control': 'no-store' })
+      .type('text/html; charset=utf-8')
+      .send(withSession(html, session));
+  };
+  return {
+    answerExplorer: (reply) => answer(reply, explorer, EXPLORER_POLICY),
+    routes: async (app) => {
+      await app.register(fastifyStatic, {
+        root: join(folder, 'assets'),
+        prefix: ASSETS,
+        // One route for each file that is there now: no folder is listed, no path is resolved.
+        wildcard: false,
+        decorateReply: false,
+        immutable: true,
+        maxAge: ASSET_MAX_AGE,
+        setHeaders: (reply) => void reply.headers(SAFE_HEADERS),
+      });
+      if (demoToken === null) return;
+      app.get('/watch', (_request, reply) => answer(reply, watch, WATCH_POLICY));
+    },
+  };
+}
+
+async function readPage(folder: string, name: string): Promise<string | null> {
+  try {
+    return await readFile(join(folder, name), 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** Into the element that the page reads; a `<` could end it. */
+function withSession(html: string, session: object): string {
+  const text = JSON.stringify(session).replaceAll('<', '\\u003c');
+  return html.replace(/(<script [^>]*id="session">)[^<]*/, (_, start: string) => start + text);
+}

@@ -1,0 +1,130 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import type { DemoFacts } from '../../src/demo/demo-file.ts';
+import { freePort, makeDataDir, removeDataDir, startProgram, type Program } from './program.ts';
+import { ROOT } from './sources.ts';
+
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+/** Not kept by git: for people to look at. */
+const PICTURES = join(ROOT, 'dist/screenshots');
+
+/** A refused font quotes itself, a hundred kilobytes of it. */
+const MESSAGE_LENGTH_MAX = 300;
+
+/** The demo, started by hand, and a browser before it. */
+export interface Stage {
+  readonly facts: DemoFacts;
+  /** A page of a window of its own; whatever goes wrong in it fails the test. */
+  openPage(options?: PageOptions): Promise<Page>;
+  picture(page: Page, name: string): Promise<void>;
+  /** Stops the program and starts it again over the same data, at the same address. */
+  restart(): Promise<void>;
+}
+
+export interface PageOptions {
+  readonly colorScheme?: 'light' | 'dark';
+  readonly viewport?: { readonly width: number; readonly height: number };
+}
+
+/** One program and one browser for a file. */
+export function useStage(): () => Stage {
+  const env = { PORT: '0', DATA_DIR: '', LOG_LEVEL: 'warn' };
+  let browser: Browser;
+  let program: Program;
+  let facts: DemoFacts;
+  const watched: PageWatch[] = [];
+
+  beforeAll(async () => {
+    env.PORT = String(await freePort());
+    env.DATA_DIR = makeDataDir();
+    browser = await launch();
+    program = startProgram(env);
+    facts = await program.ready;
+  });
+  afterEach(async () => {
+    for (const watch of watched.splice(0)) await watch.end();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await stop(program);
+    removeDataDir(env.DATA_DIR);
+  });
+
+  const restart = async (): Promise<void> => {
+    for (const watch of watched) watch.expectCuts();
+    await stop(program);
+    program = startProgram(env);
+    facts = await program.ready;
+  };
+  const openPage = async (options: PageOptions = {}): Promise<Page> => {
+    const context = await browser.newContext({
+      viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', ...options,
+    });
+    const page = await context.newPage();
+    watched.push(new PageWatch(page, [facts.baseUrl, facts.mailUrl]));
+    return page;
+  };
+  return () => ({ facts, openPage, picture, restart });
+}
+
+async function launch(): Promise<Browser> {
+  const executablePath = CHROMIUM.find((path) => existsSync(path));
+  if (executablePath === undefined) throw new Error('Chromium is missing: .ci/run installs it');
+  return chromium.launch({
+    executablePath,
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    ],
+  });
+}
+
+async function stop(program: Program | undefined): Promise<void> {
+  program?.process.kill('SIGTERM');
+  await program?.exited;
+}
+
+async function picture(page: Page, name: string): Promise<void> {
+  mkdirSync(PICTURES, { recursive: true });
+  await page.screenshot({ path: join(PICTURES, `${name}.png`) });
+}
+
+/** Everything a page must not do: errors, refused content, requests to anywhere else. */
+class PageWatch {
+  readonly #page: Page;
+  readonly #faults: string[] = [];
+  #areCutsExpected = false;
+
+  constructor(page: Page, origins: readonly string[]) {
+    this.#page = page;
+    page.on('console', (message) => {
+      // Refusals by the content security policy arrive here too.
+      if (!['error', 'warning'].includes(message.type())) return;
+      if (this.#areCutsExpected && /WebSocket|ERR_CONNECTION/.test(message.text())) return;
+      const text = message.text().slice(0, MESSAGE_LENGTH_MAX);
+      this.#faults.push(`${message.type()}: ${text} ${message.location().url}`);
+    });
+    page.on('pageerror', (error) => this.#faults.push(`thrown: ${error.stack ?? error.message}`));
+    page.on('request', (request) => {
+      const { origin, protocol } = new URL(request.url());
+      const isOwn = origins.includes(origin) || ['data:', 'blob:'].includes(protocol);
+      if (!isOwn) this.#faults.push(`request: ${request.url()}`);
+    });
+    page.on('websocket', (socket) => {
+      const isOwn = origins.includes(new URL(socket.url()).origin.replace(/^ws/, 'http'));
+      if (!isOwn) this.#faults.push(`socket: ${socket.url()}`);
+    });
+  }
+
+  /** From here on the gateway goes away for a while, and the browser says so. */
+  expectCuts(): void {
+    this.#areCutsExpected = true;
+  }
+
+  async end(): Promise<void> {
+    await this.#page.context().close();
+    expect(this.#faults).toEqual([]);
+  }
+}

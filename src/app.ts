@@ -8,7 +8,7 @@ import type { RawOrderRequest } from './domain/order-request.ts';
 import type { Authenticate, OrderFeed, Store } from './domain/ports.ts';
 import type { RateLimits } from './domain/rate-limits.ts';
 import { setNotificationEmail } from './domain/set-notification-email.ts';
-import { graphqlDoor } from './graphql/graphql-door.ts';
+import { graphqlDoor, type GraphqlDeps } from './graphql/graphql-door.ts';
 import type { HealthProbe } from './rest/health.routes.ts';
 import { openPages, type PageSource } from './rest/pages.routes.ts';
 import { envelopeOptions, restDoor, setRestEnvelope } from './rest/rest-door.ts';
@@ -45,6 +45,8 @@ export interface AppSettings {
   readonly keyHashingKey: string;
   readonly inlineWaitMs: number;
   readonly isIntrospectionAllowed: boolean;
+  readonly httpText: GraphqlDeps['httpText'];
+  readonly trustedDocuments: GraphqlDeps['trustedDocuments'];
   readonly socketsPerClient: number;
   readonly subscriptionsPerSocket: number;
   /** Absent where no pages are served. */
@@ -144,6 +146,8 @@ async function openDoors(
     clock: fulfilment.clock,
     cursorKey: settings.keyHashingKey,
     isIntrospectionAllowed: settings.isIntrospectionAllowed,
+    httpText: settings.httpText,
+    trustedDocuments: settings.trustedDocuments,
     socketsPerClient: settings.socketsPerClient,
     subscriptionsPerSocket: settings.subscriptionsPerSocket,
     answerExplorer: pages?.answerExplorer,

@@ -19,6 +19,10 @@ export interface Config {
   readonly isIntrospectionAllowed: boolean;
   /** The explorer and, in the demo, what goes with it. */
   readonly arePagesServed: boolean;
+  /** Which text of GraphQL over HTTP decides statuses and media types. */
+  readonly httpText: 'draft' | 'legacy';
+  /** Whether only documents of the manifest are executed. */
+  readonly isTrustedOnly: boolean;
   readonly logLevel: string;
   readonly tokenSigningKey: string;
   readonly keyHashingKey: string;
@@ -121,6 +125,8 @@ const environment = z.object({
     integer('SUBSCRIPTIONS_PER_SOCKET', { fallback: 50, min: 1, max: 10_000 }),
   INTROSPECTION: oneOf('INTROSPECTION', ['', '0', '1']),
   PAGES: oneOf('PAGES', ['', '0', '1']),
+  GRAPHQL_HTTP: oneOf('GRAPHQL_HTTP', ['draft', 'legacy']),
+  TRUSTED_DOCUMENTS_ONLY: oneOf('TRUSTED_DOCUMENTS_ONLY', ['0', '1']),
   LOG_LEVEL: oneOf('LOG_LEVEL', ['info', 'debug', 'warn', 'error', 'silent']),
   INLINE_WAIT_MS: integer('INLINE_WAIT_MS', { fallback: 5000, min: 0, max: INLINE_WAIT_MS_MAX }),
   SMTP_URL: z.string().optional().refine((text) => text === undefined || isSmtpUrl(text), {
@@ -186,6 +192,8 @@ export function readConfig(env: NodeJS.ProcessEnv, isServing: boolean): Config {
     subscriptionsPerSocket: read.SUBSCRIPTIONS_PER_SOCKET,
     isIntrospectionAllowed: read.INTROSPECTION === '1' || (isDemo && read.INTROSPECTION !== '0'),
     arePagesServed: read.PAGES === '1' || (isDemo && read.PAGES !== '0'),
+    httpText: read.GRAPHQL_HTTP,
+    isTrustedOnly: read.TRUSTED_DOCUMENTS_ONLY === '1',
     logLevel: read.LOG_LEVEL,
     tokenSigningKey: read.TOKEN_SIGNING_KEY ?? DEMO_TOKEN_KEY,
     keyHashingKey: read.KEY_HASHING_KEY ?? DEMO_HASHING_KEY,

@@ -9,6 +9,7 @@ import { removeDemoFile } from './demo/demo-file.ts';
 import { startEmbeddedPostgres } from './demo/embedded-postgres.ts';
 import { openDemo, roleOf, signDemoToken, tellDemo, type Database } from './model-home.ts';
 import { openParts } from './parts.ts';
+import { readTrustedDocuments } from './trusted-documents.ts';
 import { Undo } from './undo.ts';
 
 /** Beside this file once it is built; src/pages/build.ts puts them there. */
@@ -69,9 +70,9 @@ async function start(config: Config, log: Logger, undo: Undo): Promise<void> {
     const pages = config.arePagesServed
       ? { folder: PAGES_FOLDER, demoToken: config.isDemo ? () => signDemoToken(parts) : null }
       : undefined;
-    gateway = await startGateway(
-      appParts, { ...config, pages }, { host: config.host, port: config.port },
-    );
+    const trustedDocuments = readTrustedDocuments(config.isTrustedOnly);
+    const settings = { ...config, trustedDocuments, pages };
+    gateway = await startGateway(appParts, settings, { host: config.host, port: config.port });
     undo.push(gateway.stop);
     log.info({ url: gateway.url }, 'The gateway listens');
   }

@@ -1,34 +1,48 @@
-import {
-  ApolloServer, HeaderMap, type ApolloServerPlugin, type GraphQLRequestListener,
-} from '@apollo/server';
+import { ApolloServer, type ApolloServerPlugin, type GraphQLRequestListener } from '@apollo/server';
 import {
   ApolloServerPluginCacheControlDisabled, ApolloServerPluginLandingPageDisabled,
   ApolloServerPluginSchemaReportingDisabled, ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
-import { OperationTypeNode, parse, type GraphQLSchema } from 'graphql';
+import type { DocumentNode, GraphQLFormattedError, GraphQLSchema } from 'graphql';
 import type { GraphqlDeps, OperationContext } from './context.ts';
-import { maskError, maskErrors, requestError } from './errors.ts';
-import type { Guard, Verdict } from './guard.ts';
+import { maskError, maskErrors } from './errors.ts';
+import type { GraphqlRequest } from './graphql-request.ts';
+import type { Allowed } from './guard.ts';
 
-/** Stands in for a refused text: nothing of it is ever executed. */
-const NOTHING = parse('{ __typename }');
+/** The context of an operation, and the document that the guard let through. */
+interface GuardedContext extends OperationContext {
+  readonly document: DocumentNode;
+}
 
-/** A request that shows a bearer token cannot be a form or an image of a foreign page. */
-const CSRF_HEADERS = ['authorization', 'apollo-require-preflight', 'x-apollo-operation-name'];
+/** What executing an operation brought; without data nothing was executed. */
+export interface OperationResult {
+  readonly data?: Record<string, unknown> | null | undefined;
+  readonly errors?: readonly GraphQLFormattedError[] | undefined;
+}
 
-/** Apollo over the shared guard and mask, started; parsing and validation are the guard's. */
-export async function startApollo(
-  schema: GraphQLSchema,
-  { guard, deps }: { readonly guard: Guard; readonly deps: GraphqlDeps },
-): Promise<ApolloServer<OperationContext>> {
+export interface Executor {
+  execute(
+    allowed: Allowed,
+    request: GraphqlRequest,
+    context: OperationContext,
+  ): Promise<OperationResult>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Apollo, started, behind the guard and the mask: documents arrive parsed, validated and paid
+ * for, and the door decides statuses and media types.
+ */
+export async function startApollo(schema: GraphQLSchema, deps: GraphqlDeps): Promise<Executor> {
   const { log } = deps;
-  const apollo = new ApolloServer<OperationContext>({
+  const apollo = new ApolloServer<GuardedContext>({
     schema,
     nodeEnv: 'production',
     introspection: true,
     includeStacktraceInErrorResponses: false,
     allowBatchedHttpRequests: false,
-    csrfPrevention: { requestHeaders: CSRF_HEADERS },
+    // Requests reach Apollo only with a bearer token, which no foreign page can add.
+    csrfPrevention: false,
     persistedQueries: false,
     documentStore: null,
     stopOnTerminationSignals: false,
@@ -45,45 +59,34 @@ export async function startApollo(
       ApolloServerPluginLandingPageDisabled(),
       ApolloServerPluginSchemaReportingDisabled(),
       ApolloServerPluginUsageReportingDisabled(),
-      guardPlugin(guard, deps),
+      guardedPlugin(deps),
     ],
   });
   await apollo.start();
-  return apollo;
-}
-
-function guardPlugin(guard: Guard, { log }: GraphqlDeps): ApolloServerPlugin<OperationContext> {
-  return { requestDidStart: () => Promise.resolve(guardedRequest(guard, log)) };
-}
-
-function guardedRequest(
-  guard: Guard,
-  log: GraphqlDeps['log'],
-): GraphQLRequestListener<OperationContext> {
-  let verdict: Verdict | undefined;
   return {
+    async execute({ source, document }, { operationName, variables }, context) {
+      const { body } = await apollo.executeOperation({
+        query: source,
+        ...(operationName === null ? {} : { operationName }),
+        ...(variables === null ? {} : { variables }),
+      }, { contextValue: { ...context, document } });
+      if (body.kind !== 'single') throw new Error('An operation was to be answered in parts');
+      return body.singleResult;
+    },
+    stop: () => apollo.stop(),
+  };
+}
+
+function guardedPlugin({ log }: GraphqlDeps): ApolloServerPlugin<GuardedContext> {
+  const listener: GraphQLRequestListener<GuardedContext> = {
     async didResolveSource(request) {
-      verdict = guard(request.source);
       // Apollo parses and validates only where no document stands yet.
-      const document = verdict.kind === 'ALLOWED' ? verdict.document : NOTHING;
-      Object.assign(request, { document });
-    },
-    async didResolveOperation({ operation }) {
-      if (operation?.operation !== OperationTypeNode.SUBSCRIPTION) return;
-      throw requestError('BAD_USER_INPUT', 'Subscriptions are served over the WebSocket',
-        { http: { status: 400 } });
-    },
-    async responseForOperation({ contextValue: { requestId } }) {
-      if (verdict?.kind !== 'REFUSED') return null;
-      const errors = maskErrors(verdict.errors, { requestId, log });
-      return {
-        http: { status: 400, headers: new HeaderMap() },
-        body: { kind: 'single', singleResult: { errors } },
-      };
+      Object.assign(request, { document: request.contextValue.document });
     },
     async willSendResponse({ errors, response, contextValue: { requestId } }) {
       if (errors === undefined || response.body.kind !== 'single') return;
       response.body.singleResult.errors = maskErrors(errors, { requestId, log });
     },
   };
+  return { requestDidStart: () => Promise.resolve(listener) };
 }

@@ -3,7 +3,10 @@ import type { RawOrderRequest } from '../domain/order-request.ts';
 import type { Authenticate, Clock, OrderFeed, Store } from '../domain/ports.ts';
 import type { RateLimits } from '../domain/rate-limits.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
+import type { HttpTextName } from './http-text.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
+import type { Log } from './log.ts';
+import type { TrustedDocuments } from './persisted-documents.ts';
 
 /** What this door needs of the rest of the program. */
 export interface GraphqlDeps {
@@ -21,16 +24,13 @@ export interface GraphqlDeps {
   /** HMAC key of the cursors; the same in every process over one database. */
   readonly cursorKey: string;
   readonly isIntrospectionAllowed: boolean;
+  readonly httpText: HttpTextName;
+  readonly trustedDocuments: TrustedDocuments;
   readonly socketsPerClient: number;
   readonly subscriptionsPerSocket: number;
   /** Shows the explorer to a browser; absent where there are no pages. */
   readonly answerExplorer?: ((reply: FastifyReply) => Promise<FastifyReply>) | undefined;
   readonly log: Log;
-}
-
-export interface Log {
-  error(fields: object, message: string): void;
-  info(fields: object, message: string): void;
 }
 
 /** What every resolver gets: the caller, one operation's (or one event's) loaders, the ports. */

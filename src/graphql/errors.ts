@@ -2,14 +2,15 @@ import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { RateLimited, retryAfterSeconds } from '../domain/rate-limits.ts';
 import { Rejection, TemporarilyUnavailable, type RejectionCode } from '../domain/rejection.ts';
 import type { FailureCode } from '../domain/topup-order.ts';
-import type { Log } from './context.ts';
+import type { Log } from './log.ts';
 
 /** `extensions.code` of the errors that this door makes itself. */
 export type ErrorCode =
   | 'UNAUTHENTICATED' | 'FORBIDDEN' | 'NOT_FOUND' | 'BAD_USER_INPUT' | 'RATE_LIMITED'
   | 'LIMIT_EXCEEDED' | 'SERVICE_UNAVAILABLE' | 'INTERNAL_SERVER_ERROR'
-  | 'GRAPHQL_PARSE_FAILED' | 'GRAPHQL_VALIDATION_FAILED'
-  | 'BAD_REQUEST' | 'PAYLOAD_TOO_LARGE' | 'UNSUPPORTED_MEDIA_TYPE';
+  | 'GRAPHQL_PARSE_FAILED' | 'GRAPHQL_VALIDATION_FAILED' | 'OPERATION_RESOLUTION_FAILURE'
+  | 'PERSISTED_QUERY_NOT_FOUND' | 'BAD_REQUEST' | 'METHOD_NOT_ALLOWED' | 'NOT_ACCEPTABLE'
+  | 'PAYLOAD_TOO_LARGE' | 'UNSUPPORTED_MEDIA_TYPE';
 
 /** Every rejection: as a userError it keeps its code; outside a payload it becomes `error`. */
 export const REJECTIONS: Readonly<Record<RejectionCode,

@@ -22,12 +22,12 @@ export interface GraphqlDoor {
 export async function graphqlDoor(app: FastifyInstance, deps: GraphqlDeps): Promise<GraphqlDoor> {
   const schema = await buildTopupSchema();
   const guard = createGuard(schema, deps);
-  const apollo = await startApollo(schema, { guard, deps });
-  await addHttpRoutes(app, { apollo, deps });
+  const executor = await startApollo(schema, deps);
+  await addHttpRoutes(app, { executor, guard, deps });
   const sockets = openSocketDoor(app, { schema, guard, deps });
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
-    closed ??= sockets.close().then(() => apollo.stop());
+    closed ??= sockets.close().then(() => executor.stop());
     return closed;
   };
   // Before the server closes: it would wait for the sockets, and they for their clients.

@@ -3,24 +3,33 @@ import {
   type OperationDefinitionNode, type SelectionNode, type SelectionSetNode,
 } from 'graphql';
 
-/** Levels of fields; introspection is not counted, its own rule bounds it. */
+/** Levels of fields; introspection is not counted here, it has a limit of its own. */
 const DEPTH_MAX = 10;
+/** The usual introspection query has 13 levels. */
+const INTROSPECTION_DEPTH_MAX = 20;
 const ALIASES_MAX = 15;
 const ROOT_FIELDS_MAX = 5;
 /** One field written again in one set of braces: every pair of them is compared by a rule. */
 const REPEATS_MAX = 10;
+/** Clients that switch many parts of an operation on and off stay below. */
+const DIRECTIVES_MAX = 20;
 /** Fields that move money: one per operation, so that aliases never multiply a quota. */
-const MONEY_FIELDS: ReadonlySet<string> = new Set(['createTopupOrder']);
+const MONEY_FIELDS: ReadonlySet<string> = new Set(['createTopupOrder', 'cancelTopupOrder']);
 
 /** What an operation would do with all its fragments written out. */
 interface Extent {
   readonly depth: number;
+  /** Levels below __schema or __type. */
+  readonly introspectionDepth: number;
   readonly aliasCount: number;
+  readonly directiveCount: number;
   /** How often one response name stands in one set of braces, at most. */
   readonly repeatCount: number;
 }
 
-const NOTHING: Extent = { depth: 0, aliasCount: 0, repeatCount: 0 };
+const NOTHING: Extent = {
+  depth: 0, introspectionDepth: 0, aliasCount: 0, directiveCount: 0, repeatCount: 0,
+};
 
 /**
  * Checks every operation of a document against the limits, counting fragments wherever they are
@@ -36,24 +45,45 @@ export function checkLimits(document: DocumentNode): readonly GraphQLError[] {
   });
 }
 
+/** The names of an operation's root fields, fragments written out. */
+export function rootFieldNames(
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+): ReadonlySet<string> {
+  return new Set(new Measure(document).rootFieldsOf(operation.selectionSet).values());
+}
+
 function checkOperation(
   operation: OperationDefinitionNode,
   measure: Measure,
 ): readonly GraphQLError[] {
-  const { depth, aliasCount } = measure.extentOf(operation.selectionSet);
+  const extent = measure.extentOf(operation.selectionSet);
   const roots = measure.rootFieldsOf(operation.selectionSet);
   const isMutation = operation.operation === OperationTypeNode.MUTATION;
   const moneyCount = [...roots.values()].filter((name) => MONEY_FIELDS.has(name)).length;
+  const directiveCount = extent.directiveCount + ownDirectives(operation);
+  const tooMany = (count: number, max: number, what: string): string[] =>
+    count > max ? [`has more than ${max} ${what}`] : [];
   const faults = [
-    ...(depth > DEPTH_MAX ? [`is deeper than ${DEPTH_MAX} levels`] : []),
-    ...(aliasCount > ALIASES_MAX ? [`has more than ${ALIASES_MAX} aliases`] : []),
-    ...(roots.size > ROOT_FIELDS_MAX ? [`has more than ${ROOT_FIELDS_MAX} root fields`] : []),
-    ...(isMutation && moneyCount > 1 ? ['places more than one order; send them one by one'] : []),
+    ...(extent.depth > DEPTH_MAX ? [`is deeper than ${DEPTH_MAX} levels`] : []),
+    ...tooMany(extent.introspectionDepth, INTROSPECTION_DEPTH_MAX, 'levels of introspection'),
+    ...tooMany(extent.aliasCount, ALIASES_MAX, 'aliases'),
+    ...tooMany(directiveCount, DIRECTIVES_MAX, 'directives'),
+    ...tooMany(roots.size, ROOT_FIELDS_MAX, 'root fields'),
+    ...(isMutation && moneyCount > 1
+      ? ['places or cancels more than one order; send them one by one']
+      : []),
   ];
   return [
     ...faults.map((fault) => new GraphQLError(`The operation ${fault}`, { nodes: operation })),
     ...checkRepeats(operation, measure),
   ];
+}
+
+function ownDirectives({ directives, variableDefinitions }: OperationDefinitionNode): number {
+  const ofVariables = (variableDefinitions ?? [])
+    .reduce((sum, variable) => sum + (variable.directives?.length ?? 0), 0);
+  return ofVariables + (directives?.length ?? 0);
 }
 
 function checkRepeats(
@@ -79,25 +109,27 @@ class Measure {
   }
 
   extentOf(selectionSet: SelectionSetNode): Extent {
-    let { depth, aliasCount, repeatCount } = NOTHING;
+    const extent = { ...NOTHING };
     const counts = new Map<string, number>();
     for (const selection of selectionSet.selections) {
       const inside = this.#insideOf(selection);
-      repeatCount = Math.max(repeatCount, inside.repeatCount);
-      aliasCount += inside.aliasCount;
+      extent.repeatCount = Math.max(extent.repeatCount, inside.repeatCount);
+      extent.introspectionDepth = Math.max(extent.introspectionDepth, inside.introspectionDepth);
+      extent.aliasCount += inside.aliasCount;
+      extent.directiveCount += inside.directiveCount + (selection.directives?.length ?? 0);
       if (selection.kind !== Kind.FIELD) {
-        depth = Math.max(depth, inside.depth);
+        extent.depth = Math.max(extent.depth, inside.depth);
         continue;
       }
-      const isIntrospection = selection.name.value.startsWith('__');
-      depth = Math.max(depth, isIntrospection ? 0 : inside.depth + 1);
-      aliasCount += selection.alias === undefined ? 0 : 1;
+      const below = selection.name.value.startsWith('__') ? 'introspectionDepth' : 'depth';
+      extent[below] = Math.max(extent[below], inside.depth + 1);
+      extent.aliasCount += selection.alias === undefined ? 0 : 1;
       const name = selection.alias?.value ?? selection.name.value;
       const count = (counts.get(name) ?? 0) + 1;
       counts.set(name, count);
-      repeatCount = Math.max(repeatCount, count);
+      extent.repeatCount = Math.max(extent.repeatCount, count);
     }
-    return { depth, aliasCount, repeatCount };
+    return extent;
   }
 
   #insideOf(selection: SelectionNode): Extent {
@@ -111,7 +143,9 @@ class Measure {
     const fragment = this.#fragments.get(name);
     if (fragment === undefined) return NOTHING;
     this.#extents.set(name, null);
-    const extent = this.extentOf(fragment.selectionSet);
+    const inside = this.extentOf(fragment.selectionSet);
+    const own = fragment.directives?.length ?? 0;
+    const extent = { ...inside, directiveCount: inside.directiveCount + own };
     this.#extents.set(name, extent);
     return extent;
   }

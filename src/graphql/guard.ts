@@ -1,106 +1,167 @@
 import {
-  GraphQLError, NoSchemaIntrospectionCustomRule, parse, recommendedRules, specifiedRules, validate,
-  type DocumentNode, type GraphQLSchema,
+  getOperationAST, GraphQLError, NoSchemaIntrospectionCustomRule, parse, recommendedRules,
+  specifiedRules, validate, type DocumentNode, type GraphQLSchema, type OperationDefinitionNode,
 } from 'graphql';
-import type { ErrorCode } from './errors.ts';
-import { checkLimits } from './guard-limits.ts';
+import { BoundedCache } from './bounded-cache.ts';
+import { requestError, type ErrorCode } from './errors.ts';
+import type { GraphqlRequest } from './graphql-request.ts';
+import { checkLimits, rootFieldNames } from './guard-limits.ts';
+import { CostEstimate, pointsOf, type Estimate } from './operation-cost.ts';
+import { PersistedDocuments, type TrustedDocuments } from './persisted-documents.ts';
 
 /** Parsing costs by the token; no honest operation here comes near. */
 const TOKENS_MAX = 2_000;
 /** Enough to mend a query by; a hostile one gets a short answer. */
 const ERRORS_MAX = 10;
+/** A page of 100 orders with everything, and ten events of each, takes about 60. */
+const POINTS_MAX = 250;
 /** The cached documents' source text together: what they take is a multiple of it, ~30 MiB. */
 const CACHED_CHARACTERS_MAX = 262_144;
 
-/** Whether a text may be executed. PARSE and VALIDATE say which step refused it. */
-export type Verdict =
-  | { readonly kind: 'ALLOWED'; readonly document: DocumentNode }
-  | {
-    readonly kind: 'REFUSED';
-    readonly step: 'PARSE' | 'VALIDATE';
-    readonly errors: readonly GraphQLError[];
-  };
+/** Whether a request may be executed, and what it costs. */
+export type Verdict = Allowed | {
+  readonly kind: 'REFUSED';
+  readonly errors: readonly GraphQLError[];
+};
 
-export type Guard = (source: string) => Verdict;
+export interface Allowed {
+  readonly kind: 'ALLOWED';
+  readonly source: string;
+  readonly document: DocumentNode;
+  readonly operation: OperationDefinitionNode;
+  readonly cost: OperationCost;
+}
+
+/** What an operation is charged, and to which limit. */
+export interface OperationCost {
+  readonly limitClass: 'orders.create' | 'read';
+  readonly points: number;
+  readonly estimate: Estimate;
+  /** Whether the answer may turn out shorter than was estimated. */
+  readonly isSized: boolean;
+}
+
+export type Guard = (request: GraphqlRequest) => Verdict;
+
+export interface GuardOptions {
+  readonly isIntrospectionAllowed: boolean;
+  readonly trustedDocuments: TrustedDocuments;
+}
+
+/** A document that was found good, and what was found out about its operations. */
+interface Prepared {
+  readonly document: DocumentNode;
+  readonly costs: Map<OperationDefinitionNode, OperationCost>;
+}
 
 /**
- * The one guard of both transports: what it says of a text does not depend on how the text came.
- * Allowed documents are remembered, so an operation that is sent again and again is parsed once.
+ * The one guard of both transports: what it says of a request does not depend on how it came.
+ * Allowed documents are remembered, so an operation that is sent again and again is parsed,
+ * validated and estimated once.
  */
-export function createGuard(
+export function createGuard(schema: GraphQLSchema, options: GuardOptions): Guard {
+  const persisted = new PersistedDocuments(options.trustedDocuments);
+  const prepared = new BoundedCache<Prepared>(CACHED_CHARACTERS_MAX, (text) => text.length);
+  const check = documentCheck(schema, options);
+  return (request) => {
+    const found = persisted.resolve(request);
+    if (found.kind === 'REFUSED') return refused([found.error]);
+    let ready = prepared.get(found.text);
+    if (ready === undefined) {
+      const checked = check(found.text);
+      if ('errors' in checked) return refused(checked.errors);
+      ready = { document: checked.document, costs: new Map() };
+      prepared.set(found.text, ready);
+    }
+    found.register();
+    const operation = getOperationAST(ready.document, request.operationName) ?? null;
+    if (operation === null) return refused([unknownOperation(request.operationName)]);
+    const cost = costOf(schema, { ready, operation, request });
+    // The order's own token says nothing of what is asked about it in the answer.
+    const points = pointsOf(cost.estimate);
+    if (points > POINTS_MAX) return refused([tooCostly(points)]);
+    return { kind: 'ALLOWED', source: found.text, document: ready.document, operation, cost };
+  };
+}
+
+type Checked =
+  | { readonly document: DocumentNode }
+  | { readonly errors: readonly GraphQLError[] };
+
+/** Parses and validates a text: the document, or why it is refused. */
+function documentCheck(
   schema: GraphQLSchema,
-  { isIntrospectionAllowed }: { readonly isIntrospectionAllowed: boolean },
-): Guard {
+  { isIntrospectionAllowed }: GuardOptions,
+): (text: string) => Checked {
   const rules = [
     ...specifiedRules,
     ...recommendedRules,
     ...(isIntrospectionAllowed ? [] : [NoSchemaIntrospectionCustomRule]),
   ];
-  const cache = new DocumentCache(CACHED_CHARACTERS_MAX);
-  return (source) => {
-    const cached = cache.get(source);
-    if (cached !== undefined) return { kind: 'ALLOWED', document: cached };
+  return (text) => {
     let document: DocumentNode;
     try {
-      document = parse(source, { maxTokens: TOKENS_MAX });
+      document = parse(text, { maxTokens: TOKENS_MAX });
     } catch (error) {
       if (!(error instanceof GraphQLError)) throw error;
-      return refused('PARSE', [error]);
+      return { errors: coded('GRAPHQL_PARSE_FAILED', [error]) };
     }
     // The limits come first: they are linear, some of the specified rules are not.
     const excesses = checkLimits(document);
-    if (excesses.length > 0) return refused('VALIDATE', excesses);
-    const errors = validate(schema, document, rules, {
-      maxErrors: ERRORS_MAX, hideSuggestions: true,
-    });
-    if (errors.length > 0) return refused('VALIDATE', errors);
-    cache.set(source, document);
-    return { kind: 'ALLOWED', document };
+    const errors = excesses.length > 0
+      ? excesses
+      : validate(schema, document, rules, { maxErrors: ERRORS_MAX, hideSuggestions: true });
+    return errors.length > 0
+      ? { errors: coded('GRAPHQL_VALIDATION_FAILED', errors) }
+      : { document };
   };
 }
 
-const CODE_OF_STEP: Readonly<Record<'PARSE' | 'VALIDATE', ErrorCode>> = {
-  PARSE: 'GRAPHQL_PARSE_FAILED',
-  VALIDATE: 'GRAPHQL_VALIDATION_FAILED',
-};
+function costOf(
+  schema: GraphQLSchema,
+  of: {
+    readonly ready: Prepared;
+    readonly operation: OperationDefinitionNode;
+    readonly request: GraphqlRequest;
+  },
+): OperationCost {
+  const { ready: { document, costs }, operation, request: { variables } } = of;
+  const known = costs.get(operation);
+  if (known !== undefined) return known;
+  const measure = new CostEstimate(schema, document, { operation, variables });
+  const estimate = measure.measure();
+  const isCreate = rootFieldNames(document, operation).has('createTopupOrder');
+  const cost: OperationCost = {
+    limitClass: isCreate ? 'orders.create' : 'read',
+    points: isCreate ? 1 : pointsOf(estimate),
+    estimate,
+    isSized: measure.isSized && !isCreate,
+  };
+  if (!measure.dependsOnVariables) costs.set(operation, cost);
+  return cost;
+}
 
-function refused(step: 'PARSE' | 'VALIDATE', errors: readonly GraphQLError[]): Verdict {
-  const coded = errors.map(({ message, nodes, source, positions }) =>
+function unknownOperation(name: string | null): GraphQLError {
+  return requestError('OPERATION_RESOLUTION_FAILURE', name === null
+    ? 'The document has several operations: `operationName` must name one'
+    : 'The document has no operation of this name');
+}
+
+function tooCostly(points: number): GraphQLError {
+  return requestError('LIMIT_EXCEEDED',
+    `The operation may cost ${points} points; at most ${POINTS_MAX} are allowed`);
+}
+
+function refused(errors: readonly GraphQLError[]): Verdict {
+  return { kind: 'REFUSED', errors };
+}
+
+function coded(code: ErrorCode, errors: readonly GraphQLError[]): readonly GraphQLError[] {
+  return errors.map(({ message, nodes, source, positions }) =>
     new GraphQLError(message, {
       nodes: nodes ?? null,
       source: source ?? null,
       positions: positions ?? null,
-      extensions: { code: CODE_OF_STEP[step] },
+      extensions: { code },
     }));
-  return { kind: 'REFUSED', step, errors: coded };
-}
-
-/** Documents by source text, the least recently used go first. */
-class DocumentCache {
-  readonly #documents = new Map<string, DocumentNode>();
-  readonly #charactersMax: number;
-  #characters = 0;
-
-  constructor(charactersMax: number) {
-    this.#charactersMax = charactersMax;
-  }
-
-  get(source: string): DocumentNode | undefined {
-    const document = this.#documents.get(source);
-    if (document === undefined) return undefined;
-    // A Map keeps the order of insertion: put in again, it is the youngest.
-    this.#documents.delete(source);
-    this.#documents.set(source, document);
-    return document;
-  }
-
-  set(source: string, document: DocumentNode): void {
-    this.#documents.set(source, document);
-    this.#characters += source.length;
-    for (const oldest of this.#documents.keys()) {
-      if (this.#characters <= this.#charactersMax) break;
-      this.#documents.delete(oldest);
-      this.#characters -= oldest.length;
-    }
-  }
 }

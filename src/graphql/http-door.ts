@@ -1,66 +1,44 @@
-import type { ApolloServer } from '@apollo/server';
-import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { OperationTypeNode, type GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
-import { operationContext, type GraphqlDeps, type OperationContext } from './context.ts';
-import { keepWrittenNumbers } from './json-numbers.ts';
+import type { Executor, OperationResult } from './apollo.ts';
+import { operationContext, type GraphqlDeps } from './context.ts';
 import { maskErrors, requestError, type ErrorCode } from './errors.ts';
+import {
+  MalformedRequest, readParameters, readSearch, type GraphqlRequest,
+} from './graphql-request.ts';
+import type { Allowed, Guard } from './guard.ts';
+import { acceptOnlyJson, BODY_BYTES_MAX, isPlainUtf8 } from './http-body.ts';
+import { HTTP_TEXTS, STATUSES, type HttpText } from './http-text.ts';
+import { PLAIN_JSON } from './media-types.ts';
 
 /** The address of both transports. */
 export const GRAPHQL_PATH = '/graphql';
-const BODY_BYTES_MAX = 65_536;
+const OTHER_METHODS = ['PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+export interface HttpDoorParts {
+  readonly executor: Executor;
+  readonly guard: Guard;
+  readonly deps: GraphqlDeps;
+}
 
 /** POST and GET /graphql, with a body parser, authentication and errors of their own. */
-export async function addHttpRoutes(
-  app: FastifyInstance,
-  { apollo, deps }: {
-    readonly apollo: ApolloServer<OperationContext>; readonly deps: GraphqlDeps;
-  },
-): Promise<void> {
-  const callers = new WeakMap<FastifyRequest, number>();
+export async function addHttpRoutes(app: FastifyInstance, parts: HttpDoorParts): Promise<void> {
+  const door = new HttpDoor(parts);
   await app.register(async (scope) => {
     acceptOnlyJson(scope);
-    scope.setErrorHandler((error, request, reply) => answerError(error, request, reply, deps));
+    scope.setErrorHandler((error, request, reply) => door.answerError(error, request, reply));
     scope.addHook('onRequest', async (request, reply) => {
       reply.header('x-request-id', request.id);
-      if (isPageRequest(request)) return answerPage(reply, deps);
-      if (!isPlainUtf8(request)) throw new RefusedRequest(415, ...REFUSED_BY_FASTIFY[415]);
-      const caller = hasTwoAuthorizations(request)
-        ? null
-        : await deps.authenticate(request.headers.authorization);
-      if (caller === null) {
-        reply.header('www-authenticate', 'Bearer');
-        throw new RefusedRequest(401, 'UNAUTHENTICATED', 'A valid bearer token is required');
-      }
-      callers.set(request, caller.clientId);
+      if (isPageRequest(request)) return answerPage(reply, parts.deps);
+      return door.admit(request, reply);
     });
     scope.route({
-      method: ['GET', 'POST'],
+      method: ['GET', 'POST', ...OTHER_METHODS],
       url: GRAPHQL_PATH,
-      handler: fastifyApolloHandler(apollo, {
-        context: async (request) => {
-          const clientId = callers.get(request);
-          if (clientId === undefined) throw new Error('The request was not authenticated');
-          return operationContext(deps, { clientId, requestId: request.id });
-        },
-      }),
+      handler: (request, reply) => door.answer(request, reply),
     });
   });
-}
-
-/** Node keeps only the first of two, and a proxy may have judged the other. */
-function hasTwoAuthorizations(request: FastifyRequest): boolean {
-  const names = request.raw.rawHeaders.filter((_, index) => index % 2 === 0);
-  return names.filter((name) => name.toLowerCase() === 'authorization').length > 1;
-}
-
-/** Compressed bodies are refused unread: what they unpack to has no bound. */
-function isPlainUtf8(request: FastifyRequest): boolean {
-  const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } = request.headers;
-  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(type)?.[1] ?? 'utf-8';
-  return encoding.toLowerCase() === 'identity' && /^utf-?8$/i.test(charset);
 }
 
 /** A browser that was pointed at the endpoint; the explorer page belongs here. */
@@ -77,32 +55,141 @@ function answerPage(
   return reply.code(404).type('text/plain').send('Not found\n');
 }
 
-function acceptOnlyJson(scope: FastifyInstance): void {
-  scope.removeAllContentTypeParsers();
-  scope.addContentTypeParser(
-    'application/json',
-    { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX },
-    (_request, body, done) => {
-      try {
-        const text = utf8.decode(body as Buffer);
-        done(null, JSON.parse(text, keepWrittenNumbers));
-      } catch {
-        done(new RefusedRequest(400, 'BAD_REQUEST', 'Invalid request body'));
-      }
-    },
-  );
-}
-
 /** A request that is refused before there is an operation. */
 class RefusedRequest extends Error {
-  readonly statusCode: number;
   readonly code: ErrorCode;
+  readonly status: number;
 
-  constructor(statusCode: number, code: ErrorCode, message: string) {
+  constructor(code: ErrorCode, message: string, status = STATUSES[code]) {
     super(message);
-    this.statusCode = statusCode;
     this.code = code;
+    this.status = status;
   }
+}
+
+class HttpDoor {
+  readonly #parts: HttpDoorParts;
+  readonly #text: HttpText;
+  readonly #callers = new WeakMap<FastifyRequest, number>();
+
+  constructor(parts: HttpDoorParts) {
+    this.#parts = parts;
+    this.#text = HTTP_TEXTS[parts.deps.httpText];
+  }
+
+  /** Method, media types and token, before any body is read. @throws RefusedRequest */
+  async admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    if (OTHER_METHODS.includes(request.method)) {
+      reply.header('allow', 'GET, POST');
+      throw new RefusedRequest('METHOD_NOT_ALLOWED', 'GraphQL is served to GET and POST');
+    }
+    if (this.#text.negotiate(request.headers.accept) === null) {
+      throw new RefusedRequest('NOT_ACCEPTABLE', 'Answers are application/graphql-response+json, '
+        + 'or application/json');
+    }
+    if (!isPlainUtf8(request)) throw refusedByFastify(415);
+    const caller = hasTwoAuthorizations(request)
+      ? null
+      : await this.#parts.deps.authenticate(request.headers.authorization);
+    if (caller === null) {
+      reply.header('www-authenticate', 'Bearer');
+      throw new RefusedRequest('UNAUTHENTICATED', 'A valid bearer token is required');
+    }
+    this.#callers.set(request, caller.clientId);
+  }
+
+  async answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const { executor, guard, deps } = this.#parts;
+    const clientId = this.#callers.get(request);
+    if (clientId === undefined) throw new Error('The request was not authenticated');
+    const asked = this.#read(request);
+    const verdict = guard(asked);
+    if (verdict.kind === 'REFUSED') return this.#refuse(verdict.errors, request, reply);
+    const misuse = misuseOf(verdict, request, reply);
+    if (misuse !== null) return this.#refuse([misuse], request, reply);
+    const context = operationContext(deps, { clientId, requestId: request.id });
+    return this.#send(await executor.execute(verdict, asked, context), request, reply);
+  }
+
+  answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const { status, shown } = shownError(error);
+    if (error instanceof TemporarilyUnavailable) {
+      reply.header('retry-after', Math.ceil(error.retryAfterMs / 1000));
+    }
+    const errors = maskErrors([shown], { requestId: request.id, log: this.#parts.deps.log });
+    return this.#sendAt(status, { errors }, request, reply);
+  }
+
+  #read(request: FastifyRequest): GraphqlRequest {
+    try {
+      if (request.method !== 'POST') return readSearch(request.url.split('?', 2)[1] ?? '');
+      // A body that is not there was not parsed either.
+      if (request.body === undefined) throw refusedByFastify(400);
+      return readParameters(request.body as Record<string, unknown>);
+    } catch (error) {
+      if (!(error instanceof MalformedRequest)) throw error;
+      throw new RefusedRequest('BAD_REQUEST', error.message, this.#text.malformed);
+    }
+  }
+
+  #refuse(
+    errors: readonly GraphQLError[],
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): FastifyReply {
+    const masked = maskErrors(errors, { requestId: request.id, log: this.#parts.deps.log });
+    return this.#send({ errors: masked }, request, reply);
+  }
+
+  #send(result: OperationResult, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const { errors, data } = result;
+    const status = data === undefined
+      ? this.#text.statusOfRefusal(codeOf(errors), this.#negotiated(request))
+      : this.#text.statusOfData(errors !== undefined);
+    return this.#sendAt(status, { errors, data }, request, reply);
+  }
+
+  #sendAt(
+    status: number,
+    body: object,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): FastifyReply {
+    const type = this.#text.typeAt(status, this.#negotiated(request));
+    return reply.code(status)
+      .header('content-type', `${type}; charset=utf-8`)
+      .header('cache-control', 'no-store')
+      .send(JSON.stringify(body));
+  }
+
+  #negotiated(request: FastifyRequest): ReturnType<HttpText['typeAt']> {
+    return this.#text.negotiate(request.headers.accept) ?? PLAIN_JSON;
+  }
+}
+
+/** Node keeps only the first of two, and a proxy may have judged the other. */
+function hasTwoAuthorizations(request: FastifyRequest): boolean {
+  const names = request.raw.rawHeaders.filter((_, index) => index % 2 === 0);
+  return names.filter((name) => name.toLowerCase() === 'authorization').length > 1;
+}
+
+/** What HTTP cannot do with an operation that may be executed otherwise, or null. */
+function misuseOf(
+  { operation: { operation } }: Allowed,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): GraphQLError | null {
+  if (operation === OperationTypeNode.SUBSCRIPTION) {
+    return requestError('BAD_USER_INPUT', 'Subscriptions are served over the WebSocket');
+  }
+  if (operation === OperationTypeNode.QUERY || request.method === 'POST') return null;
+  reply.header('allow', 'POST');
+  return requestError('METHOD_NOT_ALLOWED', 'Mutations are executed by POST only');
+}
+
+function codeOf(errors: readonly GraphQLFormattedError[] = []): ErrorCode {
+  const code = String(errors[0]?.extensions?.['code']);
+  return Object.hasOwn(STATUSES, code) ? code as ErrorCode : 'INTERNAL_SERVER_ERROR';
 }
 
 /** What Fastify itself refuses, by status; all else it throws is unexpected. */
@@ -112,31 +199,22 @@ const REFUSED_BY_FASTIFY = {
   415: ['UNSUPPORTED_MEDIA_TYPE', 'A request body must be plain application/json in UTF-8'],
 } as const satisfies Readonly<Record<number, readonly [ErrorCode, string]>>;
 
-function answerError(
-  error: unknown,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { log }: GraphqlDeps,
-): FastifyReply {
-  const [status, shown] = shownError(error);
-  if (error instanceof TemporarilyUnavailable) {
-    reply.header('retry-after', Math.ceil(error.retryAfterMs / 1000));
-  }
-  const errors = maskErrors([shown], { requestId: request.id, log });
-  return reply.code(status).type('application/json; charset=utf-8').send({ errors });
+function refusedByFastify(status: keyof typeof REFUSED_BY_FASTIFY): RefusedRequest {
+  const [code, message] = REFUSED_BY_FASTIFY[status];
+  return new RefusedRequest(code, message, status);
 }
 
 function isRefusedStatus(status: unknown): status is keyof typeof REFUSED_BY_FASTIFY {
   return typeof status === 'number' && Object.hasOwn(REFUSED_BY_FASTIFY, status);
 }
 
-function shownError(error: unknown): readonly [status: number, shown: unknown] {
+function shownError(error: unknown): { readonly status: number; readonly shown: unknown } {
   if (error instanceof RefusedRequest) {
-    return [error.statusCode, requestError(error.code, error.message)];
+    return { status: error.status, shown: requestError(error.code, error.message) };
   }
-  if (error instanceof TemporarilyUnavailable) return [503, error];
+  if (error instanceof TemporarilyUnavailable) return { status: 503, shown: error };
   const status = (error as { statusCode?: unknown } | null)?.statusCode;
-  if (!isRefusedStatus(status)) return [500, error];
-  const [code, message] = REFUSED_BY_FASTIFY[status];
-  return [status, requestError(code, message)];
+  return isRefusedStatus(status) ? shownError(refusedByFastify(status)) : {
+    status: 500, shown: error,
+  };
 }

@@ -6,8 +6,9 @@ import type { Caller } from '../domain/ports.ts';
 import { operationContext, type GraphqlDeps, type OperationContext } from './context.ts';
 import { maskErrors, requestError } from './errors.ts';
 import { subscribeFreshly, type ResultIterator } from './fresh-subscribe.ts';
+import { MalformedRequest, readParameters } from './graphql-request.ts';
 import type { Guard } from './guard.ts';
-import { keepWrittenNumbers } from './json-numbers.ts';
+import { reviveMessage } from './socket-message.ts';
 import { CLOSE, type SocketConnection } from './socket-connection.ts';
 
 /** Told to the client in connection_ack: how often we ping it, and for how long cursors resume. */
@@ -31,7 +32,7 @@ export function socketProtocol(options: SocketProtocolOptions): Server<SocketCon
   return makeServer<Init, SocketConnection>({
     // The connection keeps one deadline for connection_init and authentication together.
     connectionInitWaitTimeout: 0,
-    jsonMessageReviver: keepWrittenNumbers,
+    jsonMessageReviver: reviveMessage,
     onConnect: ({ extra, connectionParams }) => connect(extra, connectionParams, options),
     onSubscribe: (context, _id, payload) => begin(context, payload, options),
     execute: (args) => executeOnce(args),
@@ -103,17 +104,19 @@ function begin(
       const limit = deps.subscriptionsPerSocket;
       return [requestError('LIMIT_EXCEEDED', `At most ${limit} operations at a time on a socket`)];
     }
-    const verdict = guard(payload.query);
+    const request = readParameters({ ...payload });
+    const verdict = guard(request);
     if (verdict.kind === 'REFUSED') return verdict.errors;
     const requestId = connection.nextRequestId();
     return {
       schema,
       document: verdict.document,
-      operationName: payload.operationName ?? null,
-      variableValues: payload.variables ?? null,
+      operationName: request.operationName,
+      variableValues: request.variables,
       contextValue: operationContext(deps, { clientId: caller.clientId, requestId }),
     };
   } catch (error) {
+    if (error instanceof MalformedRequest) return [requestError('BAD_REQUEST', error.message)];
     return [unexpected(error)];
   }
 }

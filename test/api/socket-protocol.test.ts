@@ -191,6 +191,8 @@ async function start(): Promise<Harness> {
     rateLimits: noRateLimits,
     cursorKey: 'cursor key',
     isIntrospectionAllowed: false,
+    httpText: 'draft',
+    trustedDocuments: { texts: new Map(), isOnly: false },
     socketsPerClient: 3,
     subscriptionsPerSocket: 4,
     log: { error: (fields) => logged.push(fields), info: () => {} },
@@ -659,7 +661,8 @@ describe('over HTTP', () => {
   test.each([
     ['a query', { method: 'POST', headers, payload: { query } }, 200, undefined],
     ['a query by GET', { method: 'GET', url: get, headers: bearer }, 200, undefined],
-    ['a mutation by GET', { method: 'GET', url: change, headers: bearer }, 405, 'BAD_REQUEST'],
+    ['a mutation by GET', { method: 'GET', url: change, headers: bearer }, 405,
+      'METHOD_NOT_ALLOWED'],
     ['no token', { method: 'POST', payload: { query } }, 401, 'UNAUTHENTICATED'],
     ['no token by GET', { method: 'GET', url: get }, 401, 'UNAUTHENTICATED'],
     ['a batch', { method: 'POST', headers, payload: [{ query }] }, 400, 'BAD_REQUEST'],
@@ -675,12 +678,12 @@ describe('over HTTP', () => {
       payload: '{}' }, 415, 'UNSUPPORTED_MEDIA_TYPE'],
     ['too much', { method: 'POST', headers, payload: { query, x: 'x'.repeat(65_536) } }, 413,
       'PAYLOAD_TOO_LARGE'],
-    ['a subscription', { method: 'POST', headers, payload: { query: UPDATES } }, 400,
+    ['a subscription', { method: 'POST', headers, payload: { query: UPDATES } }, 422,
       'BAD_USER_INPUT'],
     ['a syntax error', { method: 'POST', headers, payload: { query: '{' } }, 400,
       'GRAPHQL_PARSE_FAILED'],
     ['an unknown operation', { method: 'POST', headers, payload: { query, operationName: 'X' } },
-      400, 'OPERATION_RESOLUTION_FAILURE'],
+      422, 'OPERATION_RESOLUTION_FAILURE'],
   ])('%s is answered by its status and code', async (_name, request, status, code) => {
     expect(await answerOf(request)).toEqual([status, code]);
   });
@@ -695,7 +698,7 @@ describe('over HTTP', () => {
     for (const amount of ['4.99', '5.0', '5.0000000000000000001', '1e1']) {
       const payload = `{"query":${JSON.stringify(CREATE_FOR)},"variables":{"a":${amount}}}`;
       const request = { method: 'POST', headers, payload };
-      expect(await answerOf(request)).toEqual([400, 'BAD_USER_INPUT']);
+      expect(await answerOf(request)).toEqual([422, 'BAD_USER_INPUT']);
     }
     const { json } = await post(CREATE_FOR, { variables: { a: 5 } });
     expect(json().data.createTopupOrder.order.orderId).toBe(7);

@@ -153,6 +153,8 @@ async function run(): Promise<void> {
       keyHashingKey: options.keyHashingKey,
       inlineWaitMs: options.inlineWaitMs,
       isIntrospectionAllowed: true,
+      httpText: 'draft',
+      trustedDocuments: { texts: new Map(), isOnly: false },
       socketsPerClient: 100,
       subscriptionsPerSocket: 50,
     },

@@ -69,6 +69,7 @@ export const FLOORS = {
   'model-home.ts': {},
   'parts.ts': {},
   'program.ts': {},
+  'trusted-documents.ts': { rooms: ['config.ts'], node: ['crypto', 'fs', 'path'] },
   'undo.ts': { rooms: [] },
 };
 

@@ -44,6 +44,7 @@ export function useWorld(
     readonly role?: 'all' | 'gateway';
     readonly inlineWaitMs?: number;
     readonly pages?: PageSource;
+    readonly httpText?: 'draft' | 'legacy';
   } = {},
 ): () => World {
   const database = useTestDatabase();
@@ -112,6 +113,7 @@ async function startOne(options: {
   readonly mail: MailCatcher;
   readonly inlineWaitMs?: number;
   readonly pages?: PageSource;
+  readonly httpText?: 'draft' | 'legacy';
   readonly undo: (() => Promise<unknown>)[];
 }): Promise<Process> {
   const log = pino({ level: 'silent' });
@@ -142,6 +144,8 @@ async function startOne(options: {
             keyHashingKey: VOUCHER_KEY,
             inlineWaitMs: options.inlineWaitMs ?? 5000,
             isIntrospectionAllowed: true,
+            httpText: options.httpText ?? 'draft',
+            trustedDocuments: { texts: new Map(), isOnly: false },
             socketsPerClient: 20,
             subscriptionsPerSocket: 50,
             pages: options.pages,

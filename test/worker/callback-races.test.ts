@@ -142,6 +142,8 @@ beforeAll(async () => {
     keyHashingKey: VOUCHER_KEY,
     inlineWaitMs: 1000,
     isIntrospectionAllowed: false,
+    httpText: 'draft',
+    trustedDocuments: { texts: new Map(), isOnly: false },
     socketsPerClient: 20,
     subscriptionsPerSocket: 50,
   }, { host: '127.0.0.1', port: 0 });

@@ -1,0 +1,42 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { isJsonMap } from './graphql-request.ts';
+import { keepWrittenNumbers } from './json-numbers.ts';
+
+export const BODY_BYTES_MAX = 65_536;
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** A body that is no JSON object; Fastify trusts the status. */
+class UnreadableBody extends Error {
+  readonly statusCode = 400;
+}
+
+/** Lets the routes of `scope` read JSON objects, and no other kind of body. */
+export function acceptOnlyJson(scope: FastifyInstance): void {
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX },
+    (_request, body, done) => {
+      const parsed = parse(body as Buffer);
+      if (parsed === undefined) done(new UnreadableBody());
+      else done(null, parsed);
+    },
+  );
+}
+
+function parse(body: Buffer): object | undefined {
+  try {
+    const value: unknown = JSON.parse(utf8.decode(body), keepWrittenNumbers);
+    return isJsonMap(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Compressed bodies are refused unread: what they unpack to has no bound. */
+export function isPlainUtf8(request: FastifyRequest): boolean {
+  const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } = request.headers;
+  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(type)?.[1] ?? 'utf-8';
+  return encoding.toLowerCase() === 'identity' && /^utf-?8$/i.test(charset);
+}

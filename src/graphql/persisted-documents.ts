@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import type { GraphQLError } from 'graphql';
+import { BoundedCache } from './bounded-cache.ts';
+import { requestError } from './errors.ts';
+import { isJsonMap, type GraphqlRequest } from './graphql-request.ts';
+
+/** Documents of all clients that registered any, together. */
+const REGISTERED_CHARACTERS_MAX = 262_144;
+const SHA256 = /^[0-9a-f]{64}$/;
+
+export interface TrustedDocuments {
+  /** The text of every document that is trusted, by the SHA-256 of the text in hex. */
+  readonly texts: ReadonlyMap<string, string>;
+  /** Whether nothing else is executed. */
+  readonly isOnly: boolean;
+}
+
+/** The text that a request means, or why there is none. */
+export type Resolution =
+  | { readonly kind: 'TEXT'; readonly text: string; readonly register: () => void }
+  | { readonly kind: 'REFUSED'; readonly error: GraphQLError };
+
+/**
+ * Finds documents by `documentId`, or by the older `extensions.persistedQuery`; both name the
+ * SHA-256 of the text. A text that comes with its right hash may be remembered under it, where
+ * others than trusted documents are taken at all.
+ */
+export class PersistedDocuments {
+  readonly #trusted: TrustedDocuments;
+  readonly #trustedTexts: ReadonlySet<string>;
+  readonly #registered = new BoundedCache<string>(
+    REGISTERED_CHARACTERS_MAX, (hash, text) => hash.length + text.length,
+  );
+
+  constructor(trusted: TrustedDocuments) {
+    this.#trusted = trusted;
+    this.#trustedTexts = new Set(trusted.texts.values());
+  }
+
+  /** `register` is to be called once the text was found good. */
+  resolve(request: GraphqlRequest): Resolution {
+    const hash = hashOf(request);
+    const { query } = request;
+    if (hash === undefined) {
+      return refused('BAD_USER_INPUT', 'extensions.persistedQuery must be of version 1');
+    }
+    if (hash === null) {
+      return query === null
+        ? refused('BAD_REQUEST', 'A request must have a `query` or a `documentId`')
+        : this.#textOf(query, () => {});
+    }
+    if (query === null || query === '') return this.#find(hash);
+    if (sha256(query) !== hash) {
+      return refused('BAD_USER_INPUT', 'The hash is not the SHA-256 of `query`');
+    }
+    return this.#textOf(query, () => this.#registered.set(hash, query));
+  }
+
+  #find(hash: string): Resolution {
+    const text = this.#trusted.texts.get(hash) ?? this.#registered.get(hash);
+    // Clients know this message, and send the text then.
+    if (text === undefined) return refused('PERSISTED_QUERY_NOT_FOUND', 'PersistedQueryNotFound');
+    return { kind: 'TEXT', text, register: () => {} };
+  }
+
+  #textOf(text: string, register: () => void): Resolution {
+    if (!this.#trusted.isOnly) return { kind: 'TEXT', text, register };
+    return this.#trustedTexts.has(text)
+      ? { kind: 'TEXT', text, register: () => {} }
+      : refused('FORBIDDEN', 'Only trusted documents are executed');
+  }
+}
+
+/** Null where the request names no document; undefined where nobody could know what it names. */
+function hashOf({ documentId, extensions }: GraphqlRequest): string | null | undefined {
+  if (documentId !== null) return documentId.replace(/^sha256:/, '');
+  const persisted = extensions?.['persistedQuery'] ?? null;
+  if (persisted === null) return null;
+  const { version, sha256Hash } = isJsonMap(persisted) ? persisted : {};
+  const isKnown = version === 1 && typeof sha256Hash === 'string' && SHA256.test(sha256Hash);
+  return isKnown ? sha256Hash : undefined;
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function refused(code: Parameters<typeof requestError>[0], message: string): Resolution {
+  return { kind: 'REFUSED', error: requestError(code, message) };
+}

@@ -131,6 +131,34 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION ask_about_order(p_client_id bigint, p_order_id bigint)
+ RETURNS SETOF claimed_order
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+declare
+  o topup_order;
+begin
+  select t.* into o from topup_order t
+    where t.client_id = p_client_id and t.id = p_order_id and t.status = 'PENDING';
+  if not found then return; end if;
+  perform 1 from submission m join supplier s on s.id = m.supplier_id
+    where m.client_id = o.client_id and m.topup_order_id = o.id and m.route = o.route
+      and m.state in ('ACCEPTED', 'UNKNOWN') and s.can_be_queried and not s.is_suspended
+      and (m.asked_at is null or m.asked_at <= clock_timestamp() - interval '2 seconds')
+    for no key update of m skip locked;
+  if not found then return; end if;
+  update submission m set asked_at = clock_timestamp()
+    where m.client_id = o.client_id and m.topup_order_id = o.id and m.route = o.route;
+  return next describe_order(o, 'QUERY');
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION begin_attempt(o topup_order, p_supplier supplier)
  RETURNS topup_order
  LANGUAGE plpgsql
@@ -834,6 +862,78 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION set_order_milestones(p_client_id bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+declare
+  horizon order_horizon;
+  last_position bigint;
+  last_order bigint;
+  set_count bigint;
+begin
+  insert into order_horizon values (p_client_id, 0, '0') on conflict do nothing;
+  select h.* into horizon from order_horizon h where h.client_id = p_client_id
+    for no key update skip locked;
+  if not found or horizon.settles_at > pg_snapshot_xmin(pg_current_snapshot()) then
+    return false;
+  end if;
+  select m.position, m.topup_order_id into last_position, last_order from order_milestone m
+    where m.client_id = p_client_id order by m.position desc limit 1;
+  insert into order_milestone (client_id, position, topup_order_id, created_at)
+    select p_client_id, coalesce(last_position, 0) + n.nth, n.id, n.created_at
+    from (select o.id, o.created_at, row_number() over (order by o.id) as nth from topup_order o
+        where o.client_id = p_client_id and o.id > coalesce(last_order, 0)
+          and o.id <= horizon.topup_order_id
+        order by o.id limit 100000) n
+    where n.nth % 1000 = 0;
+  get diagnostics set_count = row_count;
+  if set_count = 100 then return true; end if;
+  update order_horizon h set settles_at = pg_snapshot_xmax(pg_current_snapshot()),
+      topup_order_id = (select max(o.id) from topup_order o where o.client_id = p_client_id)
+    where h.client_id = p_client_id
+      and h.topup_order_id < (select max(o.id) from topup_order o where o.client_id = p_client_id);
+  return found and set_count = 0;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION set_wallet_milestones(p_client_id bigint, p_wallet_id bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+declare
+  last_position bigint;
+  last_transfer bigint;
+  set_count bigint;
+begin
+  select m.position, m.transfer_id into last_position, last_transfer from wallet_milestone m
+    where m.client_id = p_client_id and m.wallet_id = p_wallet_id
+    order by m.position desc limit 1;
+  insert into wallet_milestone (client_id, wallet_id, position, transfer_id)
+    select p_client_id, p_wallet_id, coalesce(last_position, 0) + n.nth, n.id
+    from (select t.id, row_number() over (order by t.id) as nth from transfer t
+        where t.client_id = p_client_id and t.wallet_id = p_wallet_id
+          and t.id > coalesce(last_transfer, 0)
+        order by t.id limit 100000) n
+    where n.nth % 1000 = 0
+    on conflict do nothing;
+  get diagnostics set_count = row_count;
+  return set_count = 100;
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION take_order(o topup_order)
  RETURNS claimed_order
  LANGUAGE plpgsql
@@ -1030,6 +1130,23 @@ create table offer (
   constraint offer_route_check CHECK (((route >= 1) AND (route <= 9)))
 );
 
+create table order_horizon (
+  client_id bigint not null,
+  topup_order_id bigint not null,
+  settles_at xid8 not null,
+  constraint order_horizon_pkey PRIMARY KEY (client_id),
+  constraint order_horizon_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id)
+) with (fillfactor=50);
+
+create table order_milestone (
+  client_id bigint not null,
+  "position" bigint not null,
+  topup_order_id bigint not null,
+  created_at timestamp with time zone not null,
+  constraint order_milestone_pkey PRIMARY KEY (client_id, "position"),
+  constraint order_milestone_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id)
+);
+
 create table pricing_version (
   only_row boolean not null default true,
   version bigint not null default 1,
@@ -1080,6 +1197,7 @@ create table submission (
   attempt_count integer not null default 1,
   last_attempt_at timestamp with time zone not null default clock_timestamp(),
   resend_after timestamp with time zone not null,
+  asked_at timestamp with time zone,
   constraint submission_pkey PRIMARY KEY (client_id, topup_order_id, route),
   constraint submission_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id),
   constraint submission_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES supplier(id),
@@ -1292,6 +1410,16 @@ create table wallet (
   constraint wallet_type_check CHECK ((type = ANY (ARRAY['PREPAID'::text, 'POSTPAID'::text])))
 ) with (fillfactor=70);
 
+create table wallet_milestone (
+  client_id bigint not null,
+  wallet_id bigint not null,
+  "position" bigint not null,
+  transfer_id bigint not null,
+  constraint wallet_milestone_pkey PRIMARY KEY (client_id, wallet_id, "position"),
+  constraint wallet_milestone_client_id_transfer_id_fkey FOREIGN KEY (client_id, transfer_id) REFERENCES transfer(client_id, id),
+  constraint wallet_milestone_client_id_wallet_id_fkey FOREIGN KEY (client_id, wallet_id) REFERENCES wallet(client_id, id)
+);
+
 create view sellable_route as
  SELECT f.variant_id,
     f.route,
@@ -1306,8 +1434,13 @@ CREATE INDEX email_outbox_waiting ON email_outbox USING btree (queued_at) WHERE 
 CREATE INDEX feed_inbox_oldest ON feed_inbox USING btree (id);
 CREATE INDEX feed_position_oldest ON feed_position USING btree (kept_since);
 CREATE INDEX forex_rate_pair ON forex_rate USING btree (from_currency, to_currency, valid_from DESC);
+CREATE INDEX order_milestone_time ON order_milestone USING btree (client_id, created_at);
 CREATE UNIQUE INDEX submission_effective ON submission USING btree (client_id, topup_order_id) WHERE (state = ANY (ARRAY['INTENT'::text, 'ACCEPTED'::text, 'UNKNOWN'::text, 'DELIVERED'::text]));
+CREATE INDEX topup_order_country ON topup_order USING btree (client_id, country_code, id) WHERE (status <> 'PENDING'::text);
 CREATE INDEX topup_order_due ON topup_order USING btree (next_action_at) WHERE (status = 'PENDING'::text);
+CREATE INDEX topup_order_pending ON topup_order USING btree (client_id, id) WHERE (status = 'PENDING'::text);
+CREATE INDEX topup_order_product ON topup_order USING btree (client_id, product_id, id) WHERE (status <> 'PENDING'::text);
+CREATE INDEX topup_order_unsuccessful ON topup_order USING btree (client_id, status, id) WHERE (status = ANY (ARRAY['FAILED'::text, 'CANCELLED'::text]));
 CREATE INDEX transfer_wallet ON transfer USING btree (client_id, wallet_id, id DESC) WHERE (wallet_id IS NOT NULL);
 CREATE INDEX variant_product ON variant USING btree (product_id);
 CREATE UNIQUE INDEX wallet_default ON wallet USING btree (client_id) WHERE is_default;
@@ -1323,6 +1456,7 @@ CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON supplier FOR EACH STA
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON variant FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE OF currency, is_default ON wallet FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 
+grant execute on function ask_about_order(p_client_id bigint, p_order_id bigint) to topup_app;
 grant execute on function cancel_order(p_client_id bigint, p_order_id bigint) to topup_app;
 grant execute on function claim_order(p_client_id bigint, p_order_id bigint) to topup_app;
 grant execute on function claim_orders(p_limit integer, p_closed_suppliers text[]) to topup_app;
@@ -1333,6 +1467,8 @@ grant execute on function place_orders(p_orders json) to topup_app;
 grant execute on function record_moves(p_moves json) to topup_app;
 grant execute on function remove_feed_positions(p_keep_seconds bigint, p_limit integer) to topup_app;
 grant execute on function set_notification_email(p_client_id bigint, p_order_id bigint, p_email text) to topup_app;
+grant execute on function set_order_milestones(p_client_id bigint) to topup_app;
+grant execute on function set_wallet_milestones(p_client_id bigint, p_wallet_id bigint) to topup_app;
 grant execute on function take_waiting_mail(p_limit integer) to topup_app;
 grant select on table callback to topup_app;
 grant select on table client to topup_app;
@@ -1346,6 +1482,8 @@ grant select on table feed_inbox to topup_app;
 grant select on table feed_position to topup_app;
 grant select on table forex_rate to topup_app;
 grant select on table offer to topup_app;
+grant select on table order_horizon to topup_app;
+grant select on table order_milestone to topup_app;
 grant select on table pricing_version to topup_app;
 grant select on table product to topup_app;
 grant select on table reconciliation_case to topup_app;
@@ -1358,5 +1496,6 @@ grant select on table transfer to topup_app;
 grant select on table variant to topup_app;
 grant select on table voucher to topup_app;
 grant select on table wallet to topup_app;
+grant select on table wallet_milestone to topup_app;
 grant usage on schema public to public;
 grant usage on schema public to topup_app;

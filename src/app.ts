@@ -4,9 +4,11 @@ import { cancelTopupOrder } from './domain/cancel-topup-order.ts';
 import { createTopupOrder } from './domain/create-topup-order.ts';
 import { receiveCallback, type Fulfilment } from './domain/fulfil-topup-order.ts';
 import type { Mailer, MailQueue, NotificationStore } from './domain/mail.ts';
+import type { OrderLists } from './domain/order-list.ts';
 import type { RawOrderRequest } from './domain/order-request.ts';
 import type { Authenticate, OrderFeed, Store } from './domain/ports.ts';
 import type { RateLimits } from './domain/rate-limits.ts';
+import { createRefreshTopupOrder, type OrderInquiry } from './domain/refresh-topup-order.ts';
 import { setNotificationEmail } from './domain/set-notification-email.ts';
 import { graphqlDoor, type GraphqlDeps } from './graphql/graphql-door.ts';
 import type { HealthProbe } from './rest/health.routes.ts';
@@ -26,7 +28,7 @@ const WORKER_GRACE_MS = 4_000;
 const MAIL_STARTS_IN_MS = 500;
 
 export interface AppParts {
-  readonly store: Store & NotificationStore;
+  readonly store: Store & NotificationStore & OrderLists & OrderInquiry;
   readonly feed: OrderFeed;
   readonly fulfilment: Fulfilment;
   readonly mailQueue: MailQueue;
@@ -122,6 +124,11 @@ async function openDoors(
   else if (settings.pages !== undefined) parts.log.warn('The pages are not built: npm run build');
   await app.register(restDoor({
     ...stories,
+    refreshTopupOrder: createRefreshTopupOrder({
+      store,
+      fulfilment,
+      onError: (error) => parts.log.error({ err: error }, 'A supplier could not be asked'),
+    }),
     store,
     authenticate,
     receiveCallback: async (raw) => {

@@ -7,13 +7,13 @@ import { openMailQueue } from './db/mail-queue.ts';
 import { PostgresOrderFeed } from './db/order-feed.ts';
 import { openOrm } from './db/orm.ts';
 import { createPool } from './db/pool.ts';
-import { openStore } from './db/store.ts';
+import { openStore, type WholeStore } from './db/store.ts';
 import { listSuppliers } from './db/suppliers.ts';
 import { openWakeUps, type WakeUps } from './db/wake-ups.ts';
 import type { Fulfilment } from './domain/fulfil-topup-order.ts';
-import type { Mailer, MailQueue, NotificationStore } from './domain/mail.ts';
+import type { Mailer, MailQueue } from './domain/mail.ts';
 import type { SupplierRegistry } from './domain/fulfilment-ports.ts';
-import type { Authenticate, Clock, Store } from './domain/ports.ts';
+import type { Authenticate, Clock } from './domain/ports.ts';
 import { NOT_LIMITED, type RateLimits } from './domain/rate-limits.ts';
 import { createMailer, type MailServer } from './outbound/mailer.ts';
 import { createSandboxSupplier } from './outbound/sandbox.supplier.ts';
@@ -41,7 +41,7 @@ export interface PartsOptions {
 
 /** Everything behind the doors, opened and connected. */
 export interface Parts {
-  readonly store: Store & NotificationStore;
+  readonly store: WholeStore;
   readonly feed: PostgresOrderFeed;
   readonly fulfilment: Fulfilment;
   readonly mailQueue: MailQueue;

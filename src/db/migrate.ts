@@ -98,6 +98,9 @@ const CALLABLE = [
   'remove_feed_positions(bigint, int)',
   'set_notification_email(bigint, bigint, text)',
   'take_waiting_mail(int)',
+  'set_order_milestones(bigint)',
+  'set_wallet_milestones(bigint, bigint)',
+  'ask_about_order(bigint, bigint)',
 ];
 
 async function grant(client: pg.Client, programRole: string): Promise<void> {

@@ -2,10 +2,15 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import type pg from 'pg';
 import type { NotificationStore } from '../domain/mail.ts';
 import { canonical } from '../domain/money.ts';
+import type { OrderLists } from '../domain/order-list.ts';
 import type { PricedOrder, Store, Transfer, Wallet } from '../domain/ports.ts';
 import type { PricingSnapshot } from '../domain/pricing-snapshot.ts';
+import type { OrderInquiry } from '../domain/refresh-topup-order.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import { TransferEntity, WalletEntity, type TransferRow, type WalletRow } from './entities.ts';
+import { Milestones } from './milestones.ts';
+import { createOrderInquiry } from './order-inquiry.ts';
+import { createOrderLists } from './order-lists.ts';
 import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
 import { createPlaceOrder } from './place-orders.ts';
 import { readPricingSnapshot, readPricingVersion } from './pricing-snapshot.ts';
@@ -24,16 +29,22 @@ export interface StoreOptions {
   readonly onError: (error: Error) => void;
 }
 
+/** Everything that is kept, for all who read or place it. */
+export type WholeStore = Store & NotificationStore & OrderLists & OrderInquiry;
+
 /** Store over PostgreSQL; it holds the pricing snapshot in memory and keeps it fresh. */
 export async function openStore(
   options: StoreOptions,
-): Promise<Store & NotificationStore & { close(): void }> {
+): Promise<WholeStore & { close(): void }> {
   const { pool, orm } = options;
   const prices = await followPrices(options);
   const findOrder = (clientId: number, orderId: number): Promise<TopupOrder | null> =>
     findOne(pool, { name: 'order_by_id', where: 'o.id = $2', values: [clientId, orderId] });
   const placeOrder = createPlaceOrder({ pool, findOrder, onPlaced: options.onPlaced });
+  const milestones = new Milestones({ pool, onError: options.onError });
   return {
+    ...createOrderLists({ pool, milestones }),
+    ...createOrderInquiry(pool),
     pricing: prices.current,
     refreshPricing: prices.refresh,
     placeOrder: (order: PricedOrder) => placeOrder(order),

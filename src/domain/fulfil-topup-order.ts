@@ -207,7 +207,11 @@ export async function receiveCallback(
  * of an earlier attempt, told late, while a later one is under way: the supplier is asked first,
  * and where it can neither be asked nor sent the same again, a person decides.
  */
-function decideAfterCallback(order: ClaimedOrder, outcome: Outcome, random: () => number): Move {
+export function decideAfterCallback(
+  order: ClaimedOrder,
+  outcome: Outcome,
+  random: () => number,
+): Move {
   if (outcome.kind === 'DELIVERED' || outcome.kind === 'REVERSED') {
     return decideMove(order, outcome, random);
   }

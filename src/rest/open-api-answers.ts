@@ -17,6 +17,7 @@ interface Operation {
   readonly requestBody?: { readonly content: Content };
   responses: Record<string, Answer>;
   'x-examples'?: RouteExamples;
+  'x-answer-headers'?: Readonly<Record<string, object>>;
 }
 
 interface Answer {
@@ -84,12 +85,14 @@ export function completeDocument(document: OpenApiDocument): OpenApiDocument {
 }
 
 function completeOperation(operation: Operation): void {
-  const { 'x-examples': examples } = operation;
+  const { 'x-examples': examples, 'x-answer-headers': ofAnswer } = operation;
   delete operation['x-examples'];
+  delete operation['x-answer-headers'];
   const answers = { ...commonAnswers(operation), ...operation.responses };
   for (const [status, answer] of Object.entries(answers)) {
     const isLater = status === '429' || status === '503';
     answer.headers = { ...REQUEST_ID, ...(isLater ? RETRY_AFTER : {}), ...answer.headers };
+    if (status === '200') answer.headers = { ...answer.headers, ...ofAnswer };
     setExamples(answer.content, examples?.answers[Number(status)] ?? commonExamples(status));
   }
   operation.responses = sorted(answers);

@@ -1,14 +1,12 @@
+import type { ListPage, OffsetPage } from '../domain/list-page.ts';
 import { invalidParameter, type Query } from './query.ts';
 
 export const PAGE_SIZE_DEFAULT = 50;
 export const PAGE_SIZE_MAX = 500;
 
 /** One page of a list by number, from 1. */
-export interface Page {
+export interface Page extends OffsetPage {
   readonly number: number;
-  readonly size: number;
-  /** How many items stand before it. */
-  readonly offset: number;
 }
 
 /**
@@ -18,33 +16,34 @@ export interface Page {
 export function pageIn(query: Query, sizeMax = PAGE_SIZE_MAX): Page {
   const number = query.id('page') ?? 1;
   const perPage = query.text('per_page') === null ? 'limit' : 'per_page';
-  const size = query.id(perPage) ?? Math.min(PAGE_SIZE_DEFAULT, sizeMax);
-  if (size > sizeMax) throw invalidParameter(perPage, `${perPage} must be at most ${sizeMax}`);
+  const limit = query.id(perPage) ?? Math.min(PAGE_SIZE_DEFAULT, sizeMax);
+  if (limit > sizeMax) throw invalidParameter(perPage, `${perPage} must be at most ${sizeMax}`);
   // A page so far behind is empty, wherever exactly it would begin.
-  const offset = Math.min((number - 1) * size, Number.MAX_SAFE_INTEGER);
-  return { number, size, offset };
+  const offset = Math.min((number - 1) * limit, Number.MAX_SAFE_INTEGER);
+  return { number, limit, offset };
 }
 
-/** What the headers tell of an answered page. */
-export interface Paging {
-  /** Items of the whole list. */
-  readonly totalCount: number;
-  /** Items of this page. */
-  readonly itemCount: number;
-  /** Known to be so, or not; without it the count decides. */
-  readonly hasMore?: boolean;
-}
-
-/** The documented headers of a list. */
-export function pagingHeaders(page: Page, paging: Paging): Readonly<Record<string, string>> {
-  const { totalCount, itemCount } = paging;
-  const hasMore = paging.hasMore ?? page.offset + itemCount < totalCount;
+/** The documented headers of a page that was found. */
+export function pagingHeaders(
+  page: Page,
+  { items, totalCount, hasMore }: ListPage<unknown>,
+): Readonly<Record<string, string>> {
   return {
     'x-page': String(page.number),
-    'x-per-page': String(page.size),
+    'x-per-page': String(page.limit),
     'x-total-count': String(totalCount),
-    'x-total-pages': String(Math.ceil(totalCount / page.size)),
-    'x-page-size': String(itemCount),
-    'x-has-more': String(hasMore && itemCount > 0),
+    'x-total-pages': String(Math.ceil(totalCount / page.limit)),
+    'x-page-size': String(items.length),
+    'x-has-more': String(hasMore),
+  };
+}
+
+/** The page of a list that is wholly at hand. */
+export function pageOut<Item>(page: Page, list: readonly Item[]): ListPage<Item> {
+  const end = page.offset + page.limit;
+  return {
+    items: list.slice(page.offset, end),
+    totalCount: list.length,
+    hasMore: end < list.length,
   };
 }

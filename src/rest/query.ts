@@ -17,7 +17,9 @@ export class Query {
   /** The text of a parameter, or null where it is not there. @throws Rejection if it is repeated */
   text(name: string): string | null {
     const [value = null, ...others] = this.#parameters.getAll(name);
-    if (others.length > 0) throw invalidParameter(name, `${name} must be given once`);
+    // Some clients spell a list so: taken for another name, it would ask for everything.
+    const isList = others.length > 0 || this.#parameters.has(`${name}[]`);
+    if (isList) throw invalidParameter(name, `${name} must be given once`);
     return value;
   }
 

@@ -177,15 +177,15 @@ export const createTopupOrder: RouteExamples = {
   },
 };
 
-export const findTopupOrders: RouteExamples = {
+export const listTopupOrders: RouteExamples = {
   answers: {
     200: {
-      found: { summary: 'The order', value: [asSent(orderOut(DELIVERED))] },
-      none: { summary: 'No order: the request may be sent again', value: [] },
+      page: { summary: 'One order', value: [asSent(orderOut(DELIVERED))] },
+      none: { summary: 'No order, or a page past the end', value: [] },
     },
     400: {
       VALIDATION_FAILURE:
-        rejected('VALIDATION_FAILURE', 'client_reference is required', ['clientReference']),
+        rejected('VALIDATION_FAILURE', 'page must be a positive integer', ['page']),
     },
   },
 };

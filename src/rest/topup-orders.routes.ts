@@ -1,12 +1,16 @@
 import type { FastifyInstance } from 'fastify';
 import { NumberText } from '../domain/money.ts';
+import type { ListPage } from '../domain/list-page.ts';
+import type { OrderLists } from '../domain/order-list.ts';
 import { parseId, type RawOrderRequest } from '../domain/order-request.ts';
-import type { Store } from '../domain/ports.ts';
 import { Rejection } from '../domain/rejection.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import { invalidBody, type JsonObject } from './json-body.ts';
+import { pageIn, pagingHeaders } from './paging.ts';
+import { Query } from './query.ts';
+import { orderFilterIn } from './topup-order-filter.ts';
 import {
-  cancelTopupOrderSchema, createTopupOrderSchema, findTopupOrdersSchema, getTopupOrderSchema,
+  cancelTopupOrderSchema, createTopupOrderSchema, getTopupOrderSchema, listTopupOrdersSchema,
   setNotificationEmailSchema,
 } from './topup-orders.schemas.ts';
 import { orderOut, orderRequestIn } from './wire.ts';
@@ -20,7 +24,9 @@ export interface TopupOrderStories {
   /** @throws Rejection VALIDATION_FAILURE or ORDER_NOT_FOUND */
   readonly setNotificationEmail:
     (clientId: number, orderId: number, email: unknown) => Promise<TopupOrder>;
-  readonly store: Pick<Store, 'findOrder' | 'findOrderByReference'>;
+  /** Of an order in a supplier's hands the supplier is asked first. */
+  readonly refreshTopupOrder: (clientId: number, orderId: number) => Promise<TopupOrder | null>;
+  readonly store: OrderLists;
 }
 
 /** What clients do with orders. `app` reads JSON bodies and knows its client. */
@@ -34,16 +40,22 @@ export function topupOrderRoutes(app: FastifyInstance, deps: TopupOrderStories):
     },
   );
 
-  app.get(ORDERS, { schema: findTopupOrdersSchema }, async ({ clientId, raw }) => {
-    const order = await deps.store.findOrderByReference(clientId, referenceOf(raw.url ?? ''));
-    return order === null ? [] : [orderOut(order)];
+  app.get(ORDERS, { schema: listTopupOrdersSchema }, async (request, reply) => {
+    const query = new Query(request);
+    const page = pageIn(query);
+    const filter = orderFilterIn(query);
+    const found = filter === null
+      ? NOTHING
+      : await deps.store.listOrders(request.clientId, filter, page);
+    reply.headers(pagingHeaders(page, found));
+    return found.items.map(orderOut);
   });
 
   app.get<{ Params: { id: string } }>(
     `${ORDERS}/:id`,
     { schema: getTopupOrderSchema },
     async ({ clientId, params }) => {
-      const order = await deps.store.findOrder(clientId, orderIdOf(params.id));
+      const order = await deps.refreshTopupOrder(clientId, orderIdOf(params.id));
       if (order === null) throw new Rejection('ORDER_NOT_FOUND', 'Order not found');
       return orderOut(order);
     },
@@ -67,6 +79,8 @@ export function topupOrderRoutes(app: FastifyInstance, deps: TopupOrderStories):
   );
 }
 
+const NOTHING: ListPage<TopupOrder> = { items: [], totalCount: 0, hasMore: false };
+
 function orderIdOf(text: string): number {
   const id = parseId(new NumberText(text));
   if (id === null) {
@@ -74,20 +88,4 @@ function orderIdOf(text: string): number {
       { field: ['id'] });
   }
   return id;
-}
-
-/** The one client_reference of the query. Undecodable bytes become characters it may not have. */
-function referenceOf(url: string): string {
-  const start = url.indexOf('?');
-  const query = new URLSearchParams(start === -1 ? '' : url.slice(start + 1));
-  const [reference, ...others] = query.getAll('client_reference');
-  if (reference === undefined) throw invalidReference('client_reference is required');
-  if (others.length > 0 || !/^[\x20-\x7e]{1,255}$/.test(reference)) {
-    throw invalidReference('client_reference must be 1 to 255 printable ASCII characters');
-  }
-  return reference;
-}
-
-function invalidReference(message: string): Rejection {
-  return new Rejection('VALIDATION_FAILURE', message, { field: ['clientReference'] });
 }

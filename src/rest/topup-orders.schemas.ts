@@ -6,6 +6,8 @@ import {
 import {
   amountSchema, currencySchema, idSchema, jsonAnswer, refusal, timeSchema,
 } from './envelope.schemas.ts';
+import { PAGING_HEADERS, pageParameters } from './paging.schemas.ts';
+import { STATUSES_ON_WIRE } from './topup-order-filter.ts';
 import * as examples from './topup-orders.examples.ts';
 
 const TAGS = ['Orders'];
@@ -149,28 +151,45 @@ export const createTopupOrderSchema = {
   'x-examples': examples.createTopupOrder,
 };
 
-export const findTopupOrdersSchema = {
-  operationId: 'findTopupOrders',
-  summary: 'Find an order by its reference',
-  description: 'What to ask after a lost answer: an empty list means that the same request may be '
-    + 'sent again.',
+export const listTopupOrdersSchema = {
+  operationId: 'listTopupOrders',
+  summary: 'List orders',
+  description: 'Your orders, the newest first. A page past the end is empty. With the '
+    + '`client_reference` of a request whose answer was lost: an empty list means that the same '
+    + 'request may be sent again.',
   tags: TAGS,
-  querystring: z.object({
-    client_reference: z.string().min(1).max(255).meta({
-      pattern: '^[ -~]+$', description: 'Exactly as on create.', examples: ['CAMPAIGN_DEC_24'],
+  querystring: pageParameters().extend({
+    status: z.enum(STATUSES_ON_WIRE).optional().meta({
+      description: 'Where they stand. No order is ever RECHARGED.', examples: ['DELIVERED'],
+    }),
+    product_id: idSchema('What was ordered.', 4218).optional(),
+    country: z.string().optional().meta({
+      pattern: '^[A-Z]{3}$', description: 'ISO 3166-1 alpha-3, or GLO.', examples: ['GLO'],
+    }),
+    client_reference: z.string().min(1).max(255).optional().meta({
+      pattern: '^[ -~]+$',
+      description: 'Exactly as on create: at most one order has it.',
+      examples: ['CAMPAIGN_DEC_24'],
+    }),
+    created_from: timeSchema('Placed then or later.').optional(),
+    created_to: timeSchema('Placed then or earlier.').optional(),
+    failure_code: z.enum(FAILURE_CODES).optional().meta({
+      description: 'Why they failed.', examples: ['INVALID_RECIPIENT'],
     }),
   }),
   response: {
-    200: jsonAnswer('The order, or an empty list.', z.array(topupOrder)),
-    400: refusal('The reference is missing, repeated or malformed.'),
+    200: jsonAnswer('One page of orders.', z.array(topupOrder)),
+    400: refusal('A page or a filter is malformed, or repeated.'),
   },
-  'x-examples': examples.findTopupOrders,
+  'x-answer-headers': PAGING_HEADERS,
+  'x-examples': examples.listTopupOrders,
 };
 
 export const getTopupOrderSchema = {
   operationId: 'getTopupOrder',
   summary: 'Get an order',
-  description: 'An order of yours as it stands now. Poll it until its status is terminal.',
+  description: 'An order of yours as it stands now. Of one that is under way the supplier is asked '
+    + 'first, at most every 2 seconds and for a second. Poll it until its status is terminal.',
   tags: TAGS,
   params: orderId,
   response: { 200: jsonAnswer('The order.', topupOrder), 400: INVALID_ID, 404: NO_SUCH_ORDER },

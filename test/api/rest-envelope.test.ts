@@ -39,9 +39,13 @@ async function startApp(): Promise<FastifyInstance> {
     createTopupOrder: refuse('create'),
     cancelTopupOrder: refuse('cancel'),
     setNotificationEmail: refuse('notification-email'),
+    refreshTopupOrder: async (...args) => (calls.push({ name: 'find', args }), null),
     store: {
-      findOrder: async (...args) => (calls.push({ name: 'find', args }), null),
-      findOrderByReference: async (...args) => (calls.push({ name: 'reference', args }), null),
+      listOrders: async (...args) => (
+        calls.push({ name: 'list', args }), { items: [], totalCount: 0, hasMore: false }
+      ),
+      listOrdersBefore: refuse('list-before'),
+      countOrders: refuse('count'),
     },
     authenticate: async (header) =>
       (header === 'Bearer good' ? { clientId: 7, expiresAtMs: Infinity } : null),
@@ -274,12 +278,14 @@ describe('reading orders', () => {
       expect([answer.status, answer.text]).toEqual([200, '[]']);
       expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
       expect(answer.headers.get('x-request-id')).toMatch(UUID);
-      expect(calls).toEqual([{ name: 'reference', args: [7, reference] }]);
+      const page = { number: 1, limit: 50, offset: 0 };
+      const filter = expect.objectContaining({ clientReference: reference });
+      expect(calls).toEqual([{ name: 'list', args: [7, filter, page] }]);
     }
   });
 
-  test('answers 400 for a bad, repeated or missing reference', async () => {
-    for (const query of ['', '?', '?client_reference', '?client_reference=',
+  test('answers 400 for a bad or repeated reference', async () => {
+    for (const query of ['?client_reference', '?client_reference=',
       '?client_reference=a&client_reference=a', '?client_reference[]=a', '?client_reference=%0A',
       '?client_reference=%00', '?client_reference=%7F', '?client_reference=%C3%A9',
       '?client_reference=%E9', '?client_reference=%FF', `?client_reference=${'x'.repeat(256)}`]) {

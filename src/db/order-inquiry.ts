@@ -1,0 +1,18 @@
+import type pg from 'pg';
+import type { OrderInquiry } from '../domain/refresh-topup-order.ts';
+import { toClaimedOrder } from './order-rows.ts';
+
+/** The question about an order, over the function of migrations/0032. */
+export function createOrderInquiry(pool: pg.Pool): OrderInquiry {
+  return {
+    async askAboutOrder(clientId, orderId) {
+      const askedAtMs = performance.now();
+      const { rows: [row] } = await pool.query<object>({
+        name: 'ask_about_order',
+        text: 'select * from ask_about_order($1, $2)',
+        values: [clientId, orderId],
+      });
+      return row === undefined ? null : toClaimedOrder(row, askedAtMs);
+    },
+  };
+}

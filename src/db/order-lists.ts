@@ -1,0 +1,81 @@
+import type pg from 'pg';
+import { COUNTED_MAX, type ListPage, type OffsetPage } from '../domain/list-page.ts';
+import type { OrderLists } from '../domain/order-list.ts';
+import type { TopupOrder } from '../domain/topup-order.ts';
+import { ORDERS_OF_CLIENT, type Milestones } from './milestones.ts';
+import { idsSql, narrowOrders, type NarrowedOrders } from './order-filter.ts';
+import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
+import { readUntilBack } from './pool.ts';
+
+/** Lists of a client's orders. A page deep in the whole list costs what the first one does. */
+export function createOrderLists(options: {
+  readonly pool: pg.Pool;
+  readonly milestones: Milestones;
+}): OrderLists {
+  const { pool, milestones } = options;
+  return {
+    async listOrders(clientId, filter, page) {
+      const narrowed = narrowOrders(clientId, filter);
+      if (isNarrowed(narrowed)) return listNarrowed(pool, narrowed, page);
+      const { offset, limit } = page;
+      const { totalCount, fromId, skip } = await milestones.find(
+        ORDERS_OF_CLIENT, [clientId], offset,
+      );
+      if (offset >= totalCount) return { items: [], totalCount, hasMore: false };
+      const beforeId = fromId === null ? null : fromId + 1;
+      const items = await readOrders(pool, narrowed, { beforeId, skip, limit });
+      return { items, totalCount, hasMore: offset + items.length < totalCount };
+    },
+    listOrdersBefore: (clientId, filter, { beforeId, limit }) =>
+      readOrders(pool, narrowOrders(clientId, filter), { beforeId, skip: 0, limit }),
+    async countOrders(clientId, filter) {
+      const narrowed = narrowOrders(clientId, filter);
+      if (isNarrowed(narrowed)) return countNarrowed(pool, narrowed);
+      return (await milestones.find(ORDERS_OF_CLIENT, [clientId], 0)).totalCount;
+    },
+  };
+}
+
+function isNarrowed({ where }: NarrowedOrders): boolean {
+  return where.length > 1;
+}
+
+async function listNarrowed(
+  pool: pg.Pool,
+  narrowed: NarrowedOrders,
+  { offset, limit }: OffsetPage,
+): Promise<ListPage<TopupOrder>> {
+  // One further than asked for: a count that stopped early does not know whether more follow.
+  const [rows, totalCount] = await Promise.all([
+    readOrders(pool, narrowed, { beforeId: null, skip: offset, limit: limit + 1 }),
+    countNarrowed(pool, narrowed),
+  ]);
+  return { items: rows.slice(0, limit), totalCount, hasMore: rows.length > limit };
+}
+
+async function readOrders(
+  pool: pg.Pool,
+  narrowed: NarrowedOrders,
+  page: { readonly beforeId: number | null; readonly skip: number; readonly limit: number },
+): Promise<readonly TopupOrder[]> {
+  const { name, values } = narrowed;
+  const [before, skip, limit] = [1, 2, 3].map((nth) => `$${values.length + nth}`);
+  // The ids alone are counted off, out of an index; only the page itself is read.
+  const { rows } = await readUntilBack(() => pool.query<object>({
+    name: `orders:${name}`,
+    text: `select ${ORDER_COLUMNS} from (
+        ${idsSql(narrowed, `o.id < ${before}`)} order by o.id desc offset ${skip} limit ${limit}
+      ) page join topup_order o on o.client_id = $1 and o.id = page.id order by o.id desc`,
+    values: [...values, page.beforeId ?? Number.MAX_SAFE_INTEGER, page.skip, page.limit],
+  }));
+  return rows.map(toOrder);
+}
+
+async function countNarrowed(pool: pg.Pool, narrowed: NarrowedOrders): Promise<number> {
+  const { rows } = await readUntilBack(() => pool.query<{ count: number }>({
+    name: `count:${narrowed.name}`,
+    text: `select count(*) as count from (${idsSql(narrowed)} limit ${COUNTED_MAX}) o`,
+    values: [...narrowed.values],
+  }));
+  return rows[0]?.count ?? 0;
+}

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { createAdmission } from './admission.ts';
 import { startApollo } from './apollo.ts';
 import type { GraphqlDeps } from './context.ts';
 import { createGuard } from './guard.ts';
@@ -21,10 +22,10 @@ export interface GraphqlDoor {
  */
 export async function graphqlDoor(app: FastifyInstance, deps: GraphqlDeps): Promise<GraphqlDoor> {
   const schema = await buildTopupSchema();
-  const guard = createGuard(schema, deps);
+  const admitOperation = createAdmission(createGuard(schema, deps), deps);
   const executor = await startApollo(schema, deps);
-  await addHttpRoutes(app, { executor, guard, deps });
-  const sockets = openSocketDoor(app, { schema, guard, deps });
+  await addHttpRoutes(app, { executor, admitOperation, deps });
+  const sockets = openSocketDoor(app, { schema, admitOperation, deps });
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closed ??= sockets.close().then(() => executor.stop());

@@ -45,12 +45,12 @@ export function checkLimits(document: DocumentNode): readonly GraphQLError[] {
   });
 }
 
-/** The names of an operation's root fields, fragments written out. */
+/** The names of an operation's root fields, fragments written out; one for each alias. */
 export function rootFieldNames(
   document: DocumentNode,
   operation: OperationDefinitionNode,
-): ReadonlySet<string> {
-  return new Set(new Measure(document).rootFieldsOf(operation.selectionSet).values());
+): readonly string[] {
+  return [...new Measure(document).rootFieldsOf(operation.selectionSet).values()];
 }
 
 function checkOperation(

@@ -1,11 +1,13 @@
 import {
-  getOperationAST, GraphQLError, NoSchemaIntrospectionCustomRule, parse, recommendedRules,
-  specifiedRules, validate, type DocumentNode, type GraphQLSchema, type OperationDefinitionNode,
+  getOperationAST, GraphQLError, NoSchemaIntrospectionCustomRule, OperationTypeNode, parse,
+  recommendedRules, specifiedRules, validate, type DocumentNode, type GraphQLSchema,
+  type OperationDefinitionNode,
 } from 'graphql';
 import { BoundedCache } from './bounded-cache.ts';
 import { requestError, type ErrorCode } from './errors.ts';
 import type { GraphqlRequest } from './graphql-request.ts';
 import { checkLimits, rootFieldNames } from './guard-limits.ts';
+import { chargesOf, type Charge } from './operation-charge.ts';
 import { CostEstimate, pointsOf, type Estimate } from './operation-cost.ts';
 import { PersistedDocuments, type TrustedDocuments } from './persisted-documents.ts';
 
@@ -32,9 +34,10 @@ export interface Allowed {
   readonly cost: OperationCost;
 }
 
-/** What an operation is charged, and to which limit. */
+/** What an operation is charged, and why. */
 export interface OperationCost {
-  readonly limitClass: 'orders.create' | 'read';
+  readonly charges: readonly Charge[];
+  /** All charges together. */
   readonly points: number;
   readonly estimate: Estimate;
   /** Whether the answer may turn out shorter than was estimated. */
@@ -130,12 +133,12 @@ function costOf(
   if (known !== undefined) return known;
   const measure = new CostEstimate(schema, document, { operation, variables });
   const estimate = measure.measure();
-  const isCreate = rootFieldNames(document, operation).has('createTopupOrder');
+  const charges = chargesOf(rootFieldNames(document, operation), estimate);
   const cost: OperationCost = {
-    limitClass: isCreate ? 'orders.create' : 'read',
-    points: isCreate ? 1 : pointsOf(estimate),
+    charges,
+    points: charges.reduce((sum, { count }) => sum + count, 0),
     estimate,
-    isSized: measure.isSized && !isCreate,
+    isSized: measure.isSized && operation.operation === OperationTypeNode.QUERY,
   };
   if (!measure.dependsOnVariables) costs.set(operation, cost);
   return cost;

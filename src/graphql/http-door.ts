@@ -1,13 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { OperationTypeNode, type GraphQLError, type GraphQLFormattedError } from 'graphql';
+import type { GraphQLFormattedError } from 'graphql';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
+import type { Admit } from './admission.ts';
 import type { Executor, OperationResult } from './apollo.ts';
 import { operationContext, type GraphqlDeps } from './context.ts';
+import type { CostReport } from './cost-report.ts';
 import { maskErrors, requestError, type ErrorCode } from './errors.ts';
 import {
   MalformedRequest, readParameters, readSearch, type GraphqlRequest,
 } from './graphql-request.ts';
-import type { Allowed, Guard } from './guard.ts';
 import { acceptOnlyJson, BODY_BYTES_MAX, isPlainUtf8 } from './http-body.ts';
 import { HTTP_TEXTS, STATUSES, type HttpText } from './http-text.ts';
 import { PLAIN_JSON } from './media-types.ts';
@@ -18,7 +19,7 @@ const OTHER_METHODS = ['PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 export interface HttpDoorParts {
   readonly executor: Executor;
-  readonly guard: Guard;
+  readonly admitOperation: Admit;
   readonly deps: GraphqlDeps;
 }
 
@@ -99,16 +100,19 @@ class HttpDoor {
   }
 
   async answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const { executor, guard, deps } = this.#parts;
+    const { executor, admitOperation, deps } = this.#parts;
     const clientId = this.#callers.get(request);
     if (clientId === undefined) throw new Error('The request was not authenticated');
+    const transport = request.method === 'POST' ? 'POST' : 'GET';
     const asked = this.#read(request);
-    const verdict = guard(asked);
-    if (verdict.kind === 'REFUSED') return this.#refuse(verdict.errors, request, reply);
-    const misuse = misuseOf(verdict, request, reply);
-    if (misuse !== null) return this.#refuse([misuse], request, reply);
+    const admission = await admitOperation(asked, { clientId, transport });
+    if (admission.kind === 'REFUSED') {
+      const errors = maskErrors(admission.errors, { requestId: request.id, log: deps.log });
+      return this.#send({ errors, cost: admission.cost }, request, reply);
+    }
     const context = operationContext(deps, { clientId, requestId: request.id });
-    return this.#send(await executor.execute(verdict, asked, context), request, reply);
+    const { errors, data } = await executor.execute(admission, asked, context);
+    return this.#send({ errors, data, cost: admission.settle(data) }, request, reply);
   }
 
   answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -132,21 +136,21 @@ class HttpDoor {
     }
   }
 
-  #refuse(
-    errors: readonly GraphQLError[],
+  #send(
+    { errors, data, cost }: OperationResult & { readonly cost: CostReport | null },
     request: FastifyRequest,
     reply: FastifyReply,
   ): FastifyReply {
-    const masked = maskErrors(errors, { requestId: request.id, log: this.#parts.deps.log });
-    return this.#send({ errors: masked }, request, reply);
-  }
-
-  #send(result: OperationResult, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-    const { errors, data } = result;
-    const status = data === undefined
-      ? this.#text.statusOfRefusal(codeOf(errors), this.#negotiated(request))
-      : this.#text.statusOfData(errors !== undefined);
-    return this.#sendAt(status, { errors, data }, request, reply);
+    const extensions = cost === null ? undefined : { cost };
+    if (data !== undefined) {
+      const status = this.#text.statusOfData(errors !== undefined);
+      return this.#sendAt(status, { errors, data, extensions }, request, reply);
+    }
+    const { code, retryAfter } = firstOf(errors);
+    const status = this.#text.statusOfRefusal(code, this.#negotiated(request));
+    if (code === 'METHOD_NOT_ALLOWED') reply.header('allow', 'POST');
+    if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
+    return this.#sendAt(status, { errors, extensions }, request, reply);
   }
 
   #sendAt(
@@ -173,23 +177,15 @@ function hasTwoAuthorizations(request: FastifyRequest): boolean {
   return names.filter((name) => name.toLowerCase() === 'authorization').length > 1;
 }
 
-/** What HTTP cannot do with an operation that may be executed otherwise, or null. */
-function misuseOf(
-  { operation: { operation } }: Allowed,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): GraphQLError | null {
-  if (operation === OperationTypeNode.SUBSCRIPTION) {
-    return requestError('BAD_USER_INPUT', 'Subscriptions are served over the WebSocket');
-  }
-  if (operation === OperationTypeNode.QUERY || request.method === 'POST') return null;
-  reply.header('allow', 'POST');
-  return requestError('METHOD_NOT_ALLOWED', 'Mutations are executed by POST only');
-}
-
-function codeOf(errors: readonly GraphQLFormattedError[] = []): ErrorCode {
-  const code = String(errors[0]?.extensions?.['code']);
-  return Object.hasOwn(STATUSES, code) ? code as ErrorCode : 'INTERNAL_SERVER_ERROR';
+/** The first error decides the status of an answer without data. */
+function firstOf(
+  [first]: readonly GraphQLFormattedError[] = [],
+): { readonly code: ErrorCode; readonly retryAfter: number | undefined } {
+  const { code, retryAfter } = first?.extensions ?? {};
+  return {
+    code: Object.hasOwn(STATUSES, String(code)) ? code as ErrorCode : 'INTERNAL_SERVER_ERROR',
+    retryAfter: typeof retryAfter === 'number' ? retryAfter : undefined,
+  };
 }
 
 /** What Fastify itself refuses, by status; all else it throws is unexpected. */

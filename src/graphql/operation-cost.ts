@@ -127,9 +127,13 @@ export class CostEstimate {
       return { readCount, objectCount: 0 };
     }
     const inside = this.#ofSelections(node.selectionSet, type);
+    const length = this.#lengthOf(node, field, parent);
     return {
       readCount: readCount + inside.readCount,
-      objectCount: this.#lengthOf(node, field, parent) * (1 + inside.objectCount),
+      // A page is one object, with as many inside as were asked for.
+      objectCount: type.name.endsWith('Connection')
+        ? 1 + length * inside.objectCount
+        : length * (1 + inside.objectCount),
     };
   }
 

@@ -5,8 +5,8 @@ import type { FastifyInstance } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
 import { handleProtocols, type Server } from 'graphql-ws';
 import { WebSocketServer, type WebSocket } from 'ws';
+import type { Admit } from './admission.ts';
 import type { GraphqlDeps } from './context.ts';
-import type { Guard } from './guard.ts';
 import { GRAPHQL_PATH } from './http-door.ts';
 import { CLOSE, SocketConnection } from './socket-connection.ts';
 import { HEARTBEAT_INTERVAL_MS, socketProtocol } from './socket-protocol.ts';
@@ -22,7 +22,7 @@ const SOCKETS_MAX = 10_000;
 
 export interface SocketDoorOptions {
   readonly schema: GraphQLSchema;
-  readonly guard: Guard;
+  readonly admitOperation: Admit;
   readonly deps: GraphqlDeps;
 }
 

@@ -1,13 +1,14 @@
 import {
-  execute, GraphQLError, type ExecutionArgs, type ExecutionResult, type GraphQLSchema,
+  execute, GraphQLError, type ExecutionArgs, type ExecutionResult, type FormattedExecutionResult,
+  type GraphQLSchema,
 } from 'graphql';
 import { makeServer, type Context, type Server, type SubscribePayload } from 'graphql-ws';
 import type { Caller } from '../domain/ports.ts';
+import type { Admit, Admitted } from './admission.ts';
 import { operationContext, type GraphqlDeps, type OperationContext } from './context.ts';
 import { maskErrors, requestError } from './errors.ts';
 import { subscribeFreshly, type ResultIterator } from './fresh-subscribe.ts';
 import { MalformedRequest, readParameters } from './graphql-request.ts';
-import type { Guard } from './guard.ts';
 import { reviveMessage } from './socket-message.ts';
 import { CLOSE, type SocketConnection } from './socket-connection.ts';
 
@@ -17,7 +18,7 @@ const RESUME_WINDOW_SECONDS = 30 * 24 * 60 * 60;
 
 export interface SocketProtocolOptions {
   readonly schema: GraphQLSchema;
-  readonly guard: Guard;
+  readonly admitOperation: Admit;
   readonly deps: GraphqlDeps;
   /** Counts a socket for its client; false where the client has too many. */
   readonly admit: (connection: SocketConnection, caller: Caller) => boolean;
@@ -25,6 +26,12 @@ export interface SocketProtocolOptions {
 
 type Init = Record<string, unknown>;
 type SocketContext = Context<Init, SocketConnection>;
+
+interface AdmittedArgs extends ExecutionArgs {
+  readonly contextValue: OperationContext;
+  /** Null once the cost was told, with the first result. */
+  settle: Admitted['settle'] | null;
+}
 
 /** graphql-transport-ws over the shared guard and mask; an operation never ends the socket. */
 export function socketProtocol(options: SocketProtocolOptions): Server<SocketConnection> {
@@ -39,12 +46,8 @@ export function socketProtocol(options: SocketProtocolOptions): Server<SocketCon
     subscribe: (args) => subscribe(args, options),
     onOperation: ({ extra }, _id, _payload, _args, result) =>
       isResultIterator(result) ? extra.keep(result) : undefined,
-    onNext: (_context, _id, _payload, args, result) => {
-      if (result.errors === undefined) return;
-      const { requestId } = args.contextValue as OperationContext;
-      const errors = maskErrors(result.errors, { requestId, log });
-      return result.data === undefined ? { errors } : { data: result.data, errors };
-    },
+    onNext: (_context, _id, _payload, args, result) =>
+      shownResult(args as AdmittedArgs, result, log),
     onError: ({ extra }, _id, _payload, errors) =>
       maskErrors(errors, { requestId: extra.nextRequestId(), log }),
   });
@@ -91,11 +94,11 @@ function authorizationOf(init: Init | undefined): string | undefined {
 }
 
 /** What to execute, or why not; thrown errors would end the socket, so nothing is thrown. */
-function begin(
+async function begin(
   { extra: connection, subscriptions }: SocketContext,
   payload: SubscribePayload,
-  { schema, guard, deps }: SocketProtocolOptions,
-): ExecutionArgs | readonly GraphQLError[] {
+  { schema, admitOperation, deps }: SocketProtocolOptions,
+): Promise<AdmittedArgs | readonly GraphQLError[]> {
   try {
     const { caller } = connection;
     if (caller === null) return [requestError('UNAUTHENTICATED', 'The socket has no caller')];
@@ -105,20 +108,45 @@ function begin(
       return [requestError('LIMIT_EXCEEDED', `At most ${limit} operations at a time on a socket`)];
     }
     const request = readParameters({ ...payload });
-    const verdict = guard(request);
-    if (verdict.kind === 'REFUSED') return verdict.errors;
+    const { clientId } = caller;
+    const admission = await admitOperation(request, { clientId, transport: 'SOCKET' });
+    if (admission.kind === 'REFUSED') return admission.errors;
+    // The limits may have taken longer than the socket lived.
+    if (!connection.isOpen) return [requestError('UNAUTHENTICATED', 'The socket was closed')];
     const requestId = connection.nextRequestId();
     return {
       schema,
-      document: verdict.document,
+      document: admission.document,
       operationName: request.operationName,
       variableValues: request.variables,
-      contextValue: operationContext(deps, { clientId: caller.clientId, requestId }),
+      contextValue: operationContext(deps, { clientId, requestId }),
+      settle: admission.settle,
     };
   } catch (error) {
     if (error instanceof MalformedRequest) return [requestError('BAD_REQUEST', error.message)];
     return [unexpected(error)];
   }
+}
+
+interface ShownParts {
+  readonly data?: ExecutionResult['data'];
+  readonly errors?: readonly GraphQLError[] | undefined;
+}
+
+/** A result as the client sees it; the first one tells what the operation cost. */
+function shownResult(
+  args: AdmittedArgs,
+  { data, errors }: ShownParts,
+  log: GraphqlDeps['log'],
+): FormattedExecutionResult {
+  const { requestId } = args.contextValue;
+  const cost = args.settle?.(data);
+  args.settle = null;
+  return {
+    ...(errors === undefined ? {} : { errors: maskErrors(errors, { requestId, log }) }),
+    ...(data === undefined ? {} : { data }),
+    ...(cost === undefined ? {} : { extensions: { cost } }),
+  };
 }
 
 async function executeOnce(args: ExecutionArgs): Promise<ExecutionResult> {

@@ -78,7 +78,7 @@ describe('an operation is refused whole', () => {
     ['with two orders, one in a fragment', `mutation { ${CREATE} ...F }
       fragment F on Mutation { ... on Mutation { b: ${CREATE} } }`, /more than one order/],
     ['with an order placed and one cancelled',
-      `mutation { ${CREATE} cancelTopupOrder(input: {orderId: 1}) { order { id } } }`,
+      `mutation { ${CREATE} cancelTopupOrder(input: {by: {orderId: 1}}) { order { id } } }`,
       /more than one order/],
     ['with 21 directives', `{ viewer { ${'...@include(if: true){name} '.repeat(21)} } }`,
       /more than 20 directives/],

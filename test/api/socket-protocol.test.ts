@@ -16,6 +16,8 @@ const TOKEN = 'Bearer good';
 const UPDATES = `subscription ($id: SafeInt!, $after: String) {
   topupOrderUpdated(by: {orderId: $id}, after: $after) {
     cursor node { type sequence version previousStatus status order { status wallet { id } } } } }`;
+/** What an answer says of its cost to a client without limits. */
+const FREE = { requestedQueryCost: 1, actualQueryCost: 1, throttleStatus: null };
 const CREATE = 'createTopupOrder(input: {productId: 1, amount: 1}) { order { orderId } }';
 const CREATE_FOR = `mutation ($a: Decimal!) {
   createTopupOrder(input: {productId: 1, amount: $a}) { order { orderId } userErrors { code } } }`;
@@ -496,7 +498,10 @@ describe('a socket lives on', () => {
     peer.subscribe('q', query);
     expect(await peer.heard()).toEqual({
       id: 'q', type: 'next',
-      payload: { data: { topupOrder: { orderId: 2, charge: { amount: '4.7405' } } } },
+      payload: {
+        data: { topupOrder: { orderId: 2, charge: { amount: '4.7405' } } },
+        extensions: { cost: FREE },
+      },
     });
     expect(await peer.heard()).toEqual({ id: 'q', type: 'complete' });
     peer.subscribe('m', CREATE_FOR, { a: '4.99' });

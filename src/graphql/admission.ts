@@ -1,0 +1,108 @@
+import { GraphQLError, OperationTypeNode } from 'graphql';
+import { RateLimited, type RateLimits } from '../domain/rate-limits.ts';
+import { actualPoints, reportCost, returnUnused, type CostReport, type Taken }
+  from './cost-report.ts';
+import { requestError } from './errors.ts';
+import type { GraphqlRequest } from './graphql-request.ts';
+import type { Allowed, Guard } from './guard.ts';
+import type { Log } from './log.ts';
+import type { Charge } from './operation-charge.ts';
+
+export type Transport = 'POST' | 'GET' | 'SOCKET';
+
+/** Who asks, and on which way. */
+export interface Asking {
+  readonly clientId: number;
+  readonly transport: Transport;
+}
+
+/** An operation that may be executed now, or why not. */
+export type Admission =
+  | Admitted
+  | {
+    readonly kind: 'REFUSED';
+    readonly errors: readonly GraphQLError[];
+    /** What the limits said, where they were asked. */
+    readonly cost: CostReport | null;
+  };
+
+export interface Admitted extends Allowed {
+  /** To be called with the data of the answer, or of its first part: what it cost. */
+  settle(data: unknown): CostReport;
+}
+
+export type Admit = (request: GraphqlRequest, asking: Asking) => Promise<Admission>;
+
+/** The whole way of a request up to its execution, the same for every transport. */
+export function createAdmission(
+  guard: Guard,
+  deps: { readonly rateLimits: RateLimits; readonly log: Log },
+): Admit {
+  return async (request, asking) => {
+    const verdict = guard(request);
+    if (verdict.kind === 'REFUSED') return { ...verdict, cost: null };
+    const misuse = misuseOf(verdict, asking.transport);
+    if (misuse !== null) return { kind: 'REFUSED', errors: [misuse], cost: null };
+    const taken = await take(verdict.cost.charges, asking, deps.rateLimits);
+    const last = taken.at(-1);
+    if (last === undefined || last.verdict.isAdmitted) {
+      return { ...verdict, settle: (data) => settle(verdict, { data, taken, asking, deps }) };
+    }
+    const originalError = new RateLimited(last.class, last.verdict);
+    const error = new GraphQLError(originalError.message, { originalError });
+    const cost = reportCost(taken, { requested: verdict.cost.points, actual: null });
+    return { kind: 'REFUSED', errors: [error], cost };
+  };
+}
+
+/** What a transport cannot do with an operation that another one executes, or null. */
+function misuseOf(
+  { operation: { operation } }: Allowed,
+  transport: Transport,
+): GraphQLError | null {
+  if (transport === 'SOCKET' || operation === OperationTypeNode.QUERY) return null;
+  if (operation === OperationTypeNode.SUBSCRIPTION) {
+    return requestError('BAD_USER_INPUT', 'Subscriptions are served over the WebSocket');
+  }
+  return transport === 'POST'
+    ? null
+    : requestError('METHOD_NOT_ALLOWED', 'Mutations are executed by POST only');
+}
+
+/** Takes all charges, or puts back what was taken before the one that was refused. */
+async function take(
+  charges: readonly Charge[],
+  { clientId }: Asking,
+  rateLimits: RateLimits,
+): Promise<readonly Taken[]> {
+  const taken: Taken[] = [];
+  for (const charge of charges) {
+    const verdict = await rateLimits.take({ clientId, ...charge });
+    taken.push({ ...charge, verdict });
+    if (verdict.isAdmitted) continue;
+    const before = taken.slice(0, -1);
+    await Promise.all(before.map(({ class: rateClass, count }) =>
+      rateLimits.giveBack({ clientId, class: rateClass, count })));
+    break;
+  }
+  return taken;
+}
+
+/** What the operation cost; read points of a page that turned out shorter go back. */
+function settle(
+  { cost }: Allowed,
+  of: {
+    readonly data: unknown;
+    readonly taken: readonly Taken[];
+    readonly asking: Asking;
+    readonly deps: { readonly rateLimits: RateLimits; readonly log: Log };
+  },
+): CostReport {
+  const requested = cost.points;
+  const actual = actualPoints(cost, of.data);
+  const { clientId } = of.asking;
+  if (actual < requested) {
+    returnUnused(of.taken, { clientId, unused: requested - actual }, of.deps);
+  }
+  return reportCost(of.taken, { requested, actual });
+}

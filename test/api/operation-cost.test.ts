@@ -1,0 +1,225 @@
+import { buildSchema, getIntrospectionQuery } from 'graphql';
+import { beforeAll, describe, expect, test } from 'vitest';
+
+import {
+  NOT_LIMITED, type RateLimits, type RateRequest, type RateVerdict,
+} from '../../src/domain/rate-limits.ts';
+import { createAdmission, type Admit, type Transport } from '../../src/graphql/admission.ts';
+import { readParameters } from '../../src/graphql/graphql-request.ts';
+import { createGuard, type Guard, type OperationCost } from '../../src/graphql/guard.ts';
+import { buildTopupSchema } from '../../src/graphql/schema.ts';
+
+const TRUSTED = { texts: new Map<string, string>(), isOnly: false };
+const ORDER = 'createTopupOrder(input: {productId: 1, amount: 1}) { order { id } }';
+
+/** Lists of every kind, which the public schema has or will have. */
+const LISTS = buildSchema(`
+  interface Node { id: ID! }
+  type Wallet implements Node { id: ID! }
+  type Event implements Node { id: ID! order: Order! }
+  type EventEdge { node: Event }
+  type EventConnection { edges: [EventEdge!]! }
+  type Money { amount: String! }
+  type Order implements Node {
+    id: ID! charge: Money! wallet: Wallet notes: [Money!]! tags: [String!]!
+    events(first: Int!): EventConnection!
+  }
+  type OrderEdge { node: Order }
+  type OrderConnection { edges: [OrderEdge!]! nodes: [Order!]! }
+  type Query {
+    order: Order
+    orders(first: Int = 50, after: String): OrderConnection!
+    nodes(ids: [ID!]!): [Node]!
+    topupQuote: Money lookupMobileNumber: [Money!]!
+  }
+`);
+
+const guardOf = (schema = LISTS): Guard =>
+  createGuard(schema, { isIntrospectionAllowed: true, trustedDocuments: TRUSTED });
+const guard = guardOf();
+
+function costOf(query: string, variables?: object): OperationCost {
+  const verdict = guard(readParameters({ query, variables }));
+  if (verdict.kind === 'REFUSED') throw verdict.errors[0];
+  return verdict.cost;
+}
+
+describe('an operation costs', () => {
+  const page = (selection: string) => `{ orders(first: 100) { nodes { ${selection} } } }`;
+  test.each<readonly [what: string, query: string, points: number]>([
+    ['one point at least', '{ __typename }', 1],
+    ['one point for each read', '{ order { id } }', 1],
+    ['nothing for what is read with it', '{ order { id charge { amount } tags } }', 1],
+    ['one more for each relation', '{ order { id wallet { id } } }', 2],
+    ['no more for an alias than for a field', '{ a: order { id } b: order { id } }', 2],
+    ['one more for each hundred objects', page('id'), 1 + 1],
+    ['each object of a page', page('charge { amount } wallet { id }'), 2 + 3],
+    ['the same by edges', '{ orders(first: 100) { edges { node { id } } } }', 1 + 2],
+    ['the default page where none is said', '{ orders { nodes { charge { amount } } } }', 1 + 1],
+    ['ten for a list without a length', page('notes { amount }'), 1 + 11],
+    ['pages of pages', page('events(first: 10) { edges { node { id } } }'), 2 + 22],
+    ['as many as there are ids',
+      `{ nodes(ids: ${JSON.stringify(Array.from({ length: 100 }, String))}) {
+        ... on Wallet { id } ... on Order { charge { amount } } } }`, 1 + 2],
+    ['ten for introspection', getIntrospectionQuery(), 10],
+  ])('%s', (_what, query, points) => {
+    expect(costOf(query).points).toBe(points);
+  });
+
+  test('what its variables ask for, or their defaults', () => {
+    const query = `query ($n: Int = 10) {
+      orders(first: $n) { nodes { events(first: $n) { edges { node { id } } } } } }`;
+    expect(costOf(query, { n: 30 }).points).toBe(2 + Math.floor(30 * (1 + 1 + 60) / 100));
+    expect(costOf(query).points).toBe(2 + Math.floor(10 * (1 + 1 + 20) / 100));
+    expect(costOf(query, { n: -7 }).points).toBe(2);
+  });
+
+  test('with ids in variables as many as there are', () => {
+    const query = `query ($ids: [ID!]!) {
+      nodes(ids: $ids) { id ... on Order { notes { amount } } } }`;
+    expect(costOf(query, { ids: Array.from({ length: 100 }, String) }).points).toBe(12);
+    expect(costOf(query, { ids: ['1'] }).points).toBe(1);
+  });
+
+  test('is told at once, however fragments multiply it', () => {
+    const events = 'events(first: 100) { edges { node { order { ...A } } } } ';
+    const wide = `{ order { ${events.repeat(10)} ...A } }
+      fragment A on Order { ${'wallet { id } '.repeat(10)} ${'notes { amount } '.repeat(10)} }`;
+    expect(() => costOf(wide)).toThrow(/may cost \d+ points; at most 250/);
+  });
+
+  test('too much in one operation is refused with its figure', () => {
+    const query = '{ orders(first: 100) { nodes { events(first: 100) { edges { node { order { id '
+      + 'charge { amount } } } } } } } }';
+    expect(() => costOf(query)).toThrow('may cost 405 points; at most 250 are allowed');
+  });
+});
+
+describe('an operation is charged', () => {
+  let real: Guard;
+  beforeAll(async () => {
+    real = guardOf(await buildTopupSchema());
+  });
+
+  const chargesOf = (by: Guard, query: string) => {
+    const verdict = by(readParameters({ query }));
+    return verdict.kind === 'REFUSED' ? verdict.errors : verdict.cost.charges;
+  };
+
+  test('one orders.create token for an order, whatever is asked about it', () => {
+    const whole = ORDER.replace('id }', 'id wallet { id } transaction { id } }');
+    for (const order of [ORDER, whole]) {
+      expect(chargesOf(real, `mutation { ${order} }`))
+        .toEqual([{ class: 'orders.create', count: 1 }]);
+    }
+  });
+
+  test('read points for other mutations and for subscriptions', () => {
+    const cancel = 'mutation { cancelTopupOrder(input: {by: {orderId: 1}}) { order { id } } }';
+    expect(chargesOf(real, cancel))
+      .toEqual([{ class: 'read', count: 1 }]);
+    expect(chargesOf(real, 'subscription { topupOrderUpdated(by: {orderId: 1}) { cursor } }'))
+      .toEqual([{ class: 'read', count: 1 }]);
+  });
+
+  test('each class by its own fields, and each alias again', () => {
+    expect(chargesOf(guard, `{ a: topupQuote { amount } b: topupQuote { amount }
+      lookupMobileNumber { amount } order { id wallet { id } } }`)).toEqual([
+      { class: 'charges', count: 2 }, { class: 'lookup', count: 1 }, { class: 'read', count: 2 },
+    ]);
+  });
+});
+
+/** Limits in memory: `left` tokens of each class. */
+class HandLimits implements RateLimits {
+  readonly requests: RateRequest[] = [];
+  readonly returned: RateRequest[] = [];
+  readonly #left: Record<string, number>;
+
+  constructor(left: Record<string, number>) {
+    this.#left = left;
+  }
+
+  async take(request: RateRequest): Promise<RateVerdict> {
+    this.requests.push(request);
+    const left = this.#left[request.class] ?? 0;
+    const isAdmitted = left >= request.count;
+    if (isAdmitted) this.#left[request.class] = left - request.count;
+    const remaining = this.#left[request.class] ?? 0;
+    return {
+      isAdmitted, limit: 120, remaining, resetInMs: 60_000, retryAfterMs: isAdmitted ? 0 : 1_500,
+    };
+  }
+
+  async giveBack(request: RateRequest): Promise<void> {
+    this.returned.push(request);
+    this.#left[request.class] = (this.#left[request.class] ?? 0) + request.count;
+  }
+}
+
+describe('limits', () => {
+  const log = { error: () => {}, info: () => {} };
+  const ask = (admit: Admit, query: string, transport: Transport = 'POST') =>
+    admit(readParameters({ query }), { clientId: 7, transport });
+  const page = '{ orders(first: 100) { nodes { charge { amount } } } }';
+
+  test('are taken before anything is executed, and told', async () => {
+    const rateLimits = new HandLimits({ read: 10 });
+    const admission = await ask(createAdmission(guard, { rateLimits, log }), '{ order { id } }');
+    if (admission.kind === 'REFUSED') throw admission.errors[0];
+    expect(rateLimits.requests).toEqual([{ clientId: 7, class: 'read', count: 1 }]);
+    expect(admission.settle({ order: null })).toEqual({
+      requestedQueryCost: 1,
+      actualQueryCost: 1,
+      throttleStatus: {
+        limitClass: 'read', maximumAvailable: 120, currentlyAvailable: 9, restoreRate: 2,
+      },
+    });
+    expect(rateLimits.returned).toEqual([]);
+  });
+
+  test('get back what a page did not bring', async () => {
+    const rateLimits = new HandLimits({ read: 10 });
+    const admission = await ask(createAdmission(guard, { rateLimits, log }), page);
+    if (admission.kind === 'REFUSED') throw admission.errors[0];
+    const nodes = [{ charge: { amount: '1' } }];
+    expect(admission.settle({ orders: { nodes } })).toMatchObject({
+      requestedQueryCost: 3, actualQueryCost: 1, throttleStatus: { currentlyAvailable: 9 },
+    });
+    expect(rateLimits.returned).toEqual([{ clientId: 7, class: 'read', count: 2 }]);
+  });
+
+  test('refuse with the time to wait, and nothing is taken', async () => {
+    const rateLimits = new HandLimits({ charges: 5, read: 1 });
+    const admit = createAdmission(guard, { rateLimits, log });
+    const mixed = '{ topupQuote { amount } order { wallet { id } } }';
+    expect(await ask(admit, mixed)).toMatchObject({
+      kind: 'REFUSED',
+      errors: [{ message: 'Rate limit exceeded. Retry after 2 seconds.' }],
+      cost: { requestedQueryCost: 3, actualQueryCost: null, throttleStatus: {
+        limitClass: 'read', currentlyAvailable: 1,
+      } },
+    });
+    expect(rateLimits.returned).toEqual([{ clientId: 7, class: 'charges', count: 1 }]);
+  });
+
+  test('are not asked for what is refused anyway', async () => {
+    const rateLimits = new HandLimits({});
+    const admit = createAdmission(guardOf(await buildTopupSchema()), { rateLimits, log });
+    await ask(admit, '{');
+    await ask(admit, '{ nothing }');
+    await ask(admit, `mutation { a: ${ORDER} b: ${ORDER} }`);
+    await ask(admit, `mutation { ${ORDER} }`, 'GET');
+    await ask(admit, 'subscription { topupOrderUpdated(by: {orderId: 1}) { cursor } }');
+    expect(rateLimits.requests).toEqual([]);
+  });
+
+  test('of a client without any are not told, its cost is', async () => {
+    const giveBack = (): Promise<void> => Promise.reject(new Error('Nothing was taken'));
+    const rateLimits = { take: async () => NOT_LIMITED, giveBack };
+    const admission = await ask(createAdmission(guard, { rateLimits, log }), page);
+    if (admission.kind === 'REFUSED') throw admission.errors[0];
+    expect(admission.settle({ orders: { nodes: [] } }))
+      .toEqual({ requestedQueryCost: 3, actualQueryCost: 1, throttleStatus: null });
+  });
+});

@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+
+import { buildSchema } from 'graphql';
+import { describe, expect, test } from 'vitest';
+
+import { readParameters } from '../../src/graphql/graphql-request.ts';
+import { createGuard } from '../../src/graphql/guard.ts';
+
+const schema = buildSchema('type Query { a: Int }');
+const QUERY = '{ a }';
+const OTHER = 'query Other { a }';
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+const apq = (hash: unknown, version: unknown = 1) =>
+  ({ extensions: { persistedQuery: { version, sha256Hash: hash } } });
+
+/** The text that would be executed, or the code of the refusal. */
+function asking(trusted: readonly string[] = [], isOnly = false): (body: object) => string {
+  const texts = new Map(trusted.map((text) => [hashOf(text), text]));
+  const guard = createGuard(schema, {
+    isIntrospectionAllowed: true, trustedDocuments: { texts, isOnly },
+  });
+  return (body) => {
+    const verdict = guard(readParameters({ ...body }));
+    return verdict.kind === 'ALLOWED'
+      ? verdict.source
+      : String(verdict.errors[0]?.extensions['code']);
+  };
+}
+
+describe('a trusted document', () => {
+  const ask = asking([QUERY]);
+
+  test.each([
+    ['by documentId', { documentId: `sha256:${hashOf(QUERY)}` }],
+    ['by the older hash', apq(hashOf(QUERY))],
+    ['by an empty query beside its id', { query: '', documentId: `sha256:${hashOf(QUERY)}` }],
+  ])('is found %s', (_way, body) => {
+    expect(ask(body)).toBe(QUERY);
+  });
+
+  test.each([
+    ['an unknown id', { documentId: `sha256:${hashOf(OTHER)}` }, 'PERSISTED_QUERY_NOT_FOUND'],
+    ['an id of another kind', { documentId: 'x-own:1' }, 'PERSISTED_QUERY_NOT_FOUND'],
+    ['an unknown hash', apq(hashOf(OTHER)), 'PERSISTED_QUERY_NOT_FOUND'],
+    ['another version', apq(hashOf(QUERY), 2), 'BAD_USER_INPUT'],
+    ['a hash that is none', apq('__proto__'), 'BAD_USER_INPUT'],
+    ['a hash that is no text', apq(7), 'BAD_USER_INPUT'],
+    ['a hash of another text', { query: QUERY, ...apq(hashOf(OTHER)) }, 'BAD_USER_INPUT'],
+    ['an id of another text', { query: QUERY, documentId: `sha256:${hashOf(OTHER)}` },
+      'BAD_USER_INPUT'],
+    ['nothing at all', {}, 'BAD_REQUEST'],
+  ])('is not found by %s', (_way, body, code) => {
+    expect(ask(body)).toBe(code);
+  });
+});
+
+describe('a text that came with its hash', () => {
+  test('is found by hash and id from then on', () => {
+    const ask = asking();
+    expect(ask(apq(hashOf(OTHER)))).toBe('PERSISTED_QUERY_NOT_FOUND');
+    expect(ask({ query: OTHER, ...apq(hashOf(OTHER)) })).toBe(OTHER);
+    expect(ask(apq(hashOf(OTHER)))).toBe(OTHER);
+    expect(ask({ documentId: `sha256:${hashOf(OTHER)}` })).toBe(OTHER);
+  });
+
+  test('is not remembered where it is refused', () => {
+    const ask = asking();
+    const invalid = '{ nothing }';
+    expect(ask({ query: invalid, ...apq(hashOf(invalid)) })).toBe('GRAPHQL_VALIDATION_FAILED');
+    expect(ask(apq(hashOf(invalid)))).toBe('PERSISTED_QUERY_NOT_FOUND');
+  });
+
+  test('is forgotten when many others came after it', () => {
+    const ask = asking([QUERY]);
+    ask({ query: OTHER, ...apq(hashOf(OTHER)) });
+    for (let index = 0; index < 40; index += 1) {
+      const long = `{ a } #${String(index).padStart(10_000, '-')}`;
+      expect(ask({ query: long, ...apq(hashOf(long)) })).toBe(long);
+    }
+    expect(ask(apq(hashOf(OTHER)))).toBe('PERSISTED_QUERY_NOT_FOUND');
+    expect(ask(apq(hashOf(QUERY)))).toBe(QUERY);
+  });
+});
+
+describe('where only trusted documents are executed', () => {
+  const ask = asking([QUERY], true);
+
+  test('they are, by id or by text', () => {
+    expect(ask({ documentId: `sha256:${hashOf(QUERY)}` })).toBe(QUERY);
+    expect(ask({ query: QUERY })).toBe(QUERY);
+  });
+
+  test('nothing else is, and nothing is registered', () => {
+    expect(ask({ query: OTHER })).toBe('FORBIDDEN');
+    expect(ask({ query: `${QUERY} ` })).toBe('FORBIDDEN');
+    expect(ask({ query: '{ __schema { description } }' })).toBe('FORBIDDEN');
+    expect(ask({ query: OTHER, ...apq(hashOf(OTHER)) })).toBe('FORBIDDEN');
+    expect(ask(apq(hashOf(OTHER)))).toBe('PERSISTED_QUERY_NOT_FOUND');
+  });
+});

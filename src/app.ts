@@ -4,12 +4,14 @@ import { cancelTopupOrder } from './domain/cancel-topup-order.ts';
 import { createTopupOrder } from './domain/create-topup-order.ts';
 import { receiveCallback, type Fulfilment } from './domain/fulfil-topup-order.ts';
 import type { Mailer, MailQueue, NotificationStore } from './domain/mail.ts';
+import type { OrderEvents } from './domain/order-events.ts';
 import type { OrderLists } from './domain/order-list.ts';
 import type { RawOrderRequest } from './domain/order-request.ts';
 import type { Authenticate, OrderFeed, Store } from './domain/ports.ts';
 import type { RateLimits } from './domain/rate-limits.ts';
 import { createRefreshTopupOrder, type OrderInquiry } from './domain/refresh-topup-order.ts';
 import { setNotificationEmail } from './domain/set-notification-email.ts';
+import type { WalletLists } from './domain/wallet-list.ts';
 import { graphqlDoor, type GraphqlDeps } from './graphql/graphql-door.ts';
 import type { HealthProbe } from './rest/health.routes.ts';
 import { openPages, type PageSource } from './rest/pages.routes.ts';
@@ -28,7 +30,8 @@ const WORKER_GRACE_MS = 4_000;
 const MAIL_STARTS_IN_MS = 500;
 
 export interface AppParts {
-  readonly store: Store & NotificationStore & OrderLists & OrderInquiry;
+  readonly store:
+    Store & NotificationStore & OrderEvents & OrderInquiry & OrderLists & WalletLists;
   readonly feed: OrderFeed;
   readonly fulfilment: Fulfilment;
   readonly mailQueue: MailQueue;

@@ -21,27 +21,6 @@ export const WalletEntity = defineEntity({
 });
 export type WalletRow = InferEntity<typeof WalletEntity>;
 
-export const TransferEntity = defineEntity({
-  name: 'Transfer',
-  tableName: 'transfer',
-  properties: {
-    clientId: p.bigint('number').primary(),
-    id: p.bigint('number').primary(),
-    reason: p.text(),
-    debitAccount: p.text(),
-    creditAccount: p.text(),
-    walletId: p.bigint('number').nullable(),
-    voucherId: p.bigint('number').nullable(),
-    topupOrderId: p.bigint('number').nullable(),
-    amount: money(),
-    currency: p.text(),
-    balanceAfter: money().nullable(),
-    remarks: p.text().nullable(),
-    createdAt: p.datetime(),
-  },
-});
-export type TransferRow = InferEntity<typeof TransferEntity>;
-
 export const SupplierEntity = defineEntity({
   name: 'Supplier',
   tableName: 'supplier',
@@ -62,4 +41,4 @@ export const SupplierEntity = defineEntity({
   },
 });
 
-export const entities = [WalletEntity, TransferEntity, SupplierEntity];
+export const entities = [WalletEntity, SupplierEntity];

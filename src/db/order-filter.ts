@@ -33,7 +33,7 @@ export function narrowOrders(clientId: number, filter: OrderListFilter): Narrowe
   };
   if (statuses !== null && statuses !== undefined) {
     const known = [...new Set(statuses)].sort();
-    names.push(known.map((each) => each.slice(0, 1)).join(''));
+    names.push(`status${known.map((each) => each.slice(0, 1)).join('')}`);
     // Written out, so that the planner knows which partial index has them.
     where.push(known.length === 0 ? 'false' : `o.status in ('${known.join("', '")}')`);
   }

@@ -1,20 +1,22 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import type pg from 'pg';
 import type { NotificationStore } from '../domain/mail.ts';
-import { canonical } from '../domain/money.ts';
+import type { OrderEvents } from '../domain/order-events.ts';
 import type { OrderLists } from '../domain/order-list.ts';
-import type { PricedOrder, Store, Transfer, Wallet } from '../domain/ports.ts';
+import type { PricedOrder, Store } from '../domain/ports.ts';
 import type { PricingSnapshot } from '../domain/pricing-snapshot.ts';
 import type { OrderInquiry } from '../domain/refresh-topup-order.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
-import { TransferEntity, WalletEntity, type TransferRow, type WalletRow } from './entities.ts';
+import type { WalletLists } from '../domain/wallet-list.ts';
 import { Milestones } from './milestones.ts';
+import { createOrderEvents } from './order-events.ts';
 import { createOrderInquiry } from './order-inquiry.ts';
 import { createOrderLists } from './order-lists.ts';
 import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
 import { createPlaceOrder } from './place-orders.ts';
 import { readPricingSnapshot, readPricingVersion } from './pricing-snapshot.ts';
 import { readUntilBack } from './pool.ts';
+import { createWalletReads } from './wallet-reads.ts';
 import type { WakeUps } from './wake-ups.ts';
 
 /** A lost wake-up leaves prices old for at most this; the placing call refuses them meanwhile. */
@@ -30,7 +32,8 @@ export interface StoreOptions {
 }
 
 /** Everything that is kept, for all who read or place it. */
-export type WholeStore = Store & NotificationStore & OrderLists & OrderInquiry;
+export type WholeStore =
+  Store & NotificationStore & OrderLists & OrderEvents & OrderInquiry & WalletLists;
 
 /** Store over PostgreSQL; it holds the pricing snapshot in memory and keeps it fresh. */
 export async function openStore(
@@ -45,6 +48,8 @@ export async function openStore(
   return {
     ...createOrderLists({ pool, milestones }),
     ...createOrderInquiry(pool),
+    ...createOrderEvents(pool),
+    ...createWalletReads({ pool, orm, milestones }),
     pricing: prices.current,
     refreshPricing: prices.refresh,
     placeOrder: (order: PricedOrder) => placeOrder(order),
@@ -79,17 +84,6 @@ export async function openStore(
         values: [clientId, orderId, address],
       });
       return rows[0]?.is_found ?? false;
-    },
-    async findWalletsByIds(clientId, ids) {
-      const rows = await readUntilBack(() =>
-        orm.em.fork().find(WalletEntity, { clientId, id: { $in: [...ids] } }));
-      return rows.map(toWallet);
-    },
-    async findTransfersByIds(clientId, ids) {
-      const rows = await readUntilBack(() => orm.em.fork().find(TransferEntity, {
-        clientId, id: { $in: [...ids] }, walletId: { $ne: null },
-      }));
-      return rows.map(toTransfer);
     },
     close: prices.stop,
   };
@@ -152,31 +146,5 @@ async function followPrices(options: StoreOptions): Promise<Prices> {
       stopListening();
       clearInterval(timer);
     },
-  };
-}
-
-function toWallet(row: WalletRow): Wallet {
-  return {
-    id: row.id,
-    currency: row.currency,
-    type: row.type,
-    balance: canonical(row.balance),
-    creditLimit: canonical(row.creditLimit),
-    isDefault: row.isDefault,
-    isFrozen: row.isFrozen,
-  };
-}
-
-function toTransfer(row: TransferRow): Transfer {
-  return {
-    id: row.id,
-    walletId: row.walletId ?? 0,
-    topupOrderId: row.topupOrderId ?? null,
-    reason: row.reason as Transfer['reason'],
-    direction: row.debitAccount === 'WALLET' ? 'DEBIT' : 'CREDIT',
-    amount: canonical(row.amount),
-    currency: row.currency,
-    balanceAfter: canonical(row.balanceAfter ?? '0'),
-    createdAt: row.createdAt,
   };
 }

@@ -31,6 +31,11 @@ export function canonical(text: string): Amount {
   return new Exact(text).toFixed();
 }
 
+/** The amount with at least so many digits after the point: "50" -> "50.00", "4.7405" as it is. */
+export function withDecimals(amount: Amount, decimalsMin: number): string {
+  return new Exact(amount).toFixed(Math.max(decimalsMin, decimalPlaces(amount)));
+}
+
 export function compare(a: Amount, b: Amount): number {
   return new Exact(a).comparedTo(b);
 }

@@ -85,7 +85,13 @@ export interface Transfer {
   readonly direction: 'DEBIT' | 'CREDIT';
   readonly amount: Amount;
   readonly currency: string;
+  /** Of the product that was paid for; the wallet's own where nothing was converted. */
+  readonly sourceCurrency: string;
+  /** From `sourceCurrency` to `currency`; null where nothing was converted. */
+  readonly forexRate: string | null;
   readonly balanceAfter: Amount;
+  /** An operator's own words; null where the reason says all. */
+  readonly remarks: string | null;
   readonly createdAt: Date;
 }
 

@@ -1,7 +1,8 @@
 import { Ctx, FieldResolver, Query, Resolver, Root } from 'type-graphql';
 import type { Wallet } from '../domain/ports.ts';
 import type { PricingClient } from '../domain/pricing-snapshot.ts';
-import { ClientType } from './client.types.ts';
+import { ClientType, type ClientLimits } from './client.types.ts';
+import { FIRST_MAX } from './connection.types.ts';
 import type { OperationContext } from './context.ts';
 import { globalId } from './global-id.ts';
 
@@ -33,5 +34,14 @@ export class ClientResolver {
     const ids = client.wallets.map((wallet) => wallet.id);
     const wallets = await Promise.all(ids.map((id) => loaders.wallets.load(id)));
     return wallets.filter((wallet) => wallet !== null);
+  }
+
+  @FieldResolver()
+  limits(@Ctx() { deps }: OperationContext): ClientLimits {
+    return {
+      socketCountMax: deps.socketsPerClient,
+      subscriptionCountMax: deps.subscriptionsPerSocket,
+      pageSizeMax: FIRST_MAX,
+    };
   }
 }

@@ -1,8 +1,49 @@
-import { Field, ID, ObjectType } from 'type-graphql';
+import { Field, ID, Int, ObjectType } from 'type-graphql';
 import type { Wallet } from '../domain/ports.ts';
+import type { Discount } from '../domain/pricing-snapshot.ts';
 import { NodeType } from './node.types.ts';
-import { CurrencyCode } from './scalars.ts';
+import { CurrencyCode, Decimal, SafeInt } from './scalars.ts';
+import { TopupTypeEnum, VariantCategoryEnum } from './topup-order.enums.ts';
 import { WalletType } from './wallet.types.ts';
+
+@ObjectType('Discount', {
+  simpleResolvers: true,
+  description: 'A discount of the caller on face values. Of several that apply the most specific '
+    + 'holds: they do not add up.',
+})
+export class DiscountType implements Discount {
+  @Field(() => Decimal, { description: 'Percent of the face value.' })
+  percent!: string;
+
+  @Field(() => SafeInt, { nullable: true, description: 'Only this variant.' })
+  variantId!: number | null;
+
+  @Field(() => SafeInt, { nullable: true, description: 'Only this product.' })
+  productId!: number | null;
+
+  @Field(() => VariantCategoryEnum, {
+    nullable: true, description: 'Only variants of this category.',
+  })
+  category!: string | null;
+
+  @Field(() => TopupTypeEnum, { nullable: true, description: 'Only products of this type.' })
+  topupType!: string | null;
+}
+
+@ObjectType('ClientLimits', {
+  simpleResolvers: true,
+  description: 'How much the caller may do at one time.',
+})
+export class ClientLimits {
+  @Field(() => Int, { description: 'WebSockets that are open at one time.' })
+  socketCountMax!: number;
+
+  @Field(() => Int, { description: 'Subscriptions on one WebSocket.' })
+  subscriptionCountMax!: number;
+
+  @Field(() => Int, { description: 'Edges of one page.' })
+  pageSizeMax!: number;
+}
 
 @ObjectType('Client', {
   implements: NodeType,
@@ -24,4 +65,10 @@ export class ClientType {
 
   @Field(() => [WalletType], { description: 'All wallets of the caller.' })
   wallets!: Wallet[];
+
+  @Field(() => [DiscountType], { description: 'The discounts that are in force.' })
+  discounts!: readonly Discount[];
+
+  @Field(() => ClientLimits, { description: 'How much the caller may do at one time.' })
+  limits!: ClientLimits;
 }

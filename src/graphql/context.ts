@@ -1,8 +1,11 @@
 import type { FastifyReply } from 'fastify';
+import type { OrderEvents } from '../domain/order-events.ts';
+import type { OrderLists } from '../domain/order-list.ts';
 import type { RawOrderRequest } from '../domain/order-request.ts';
 import type { Authenticate, Clock, OrderFeed, Store } from '../domain/ports.ts';
 import type { RateLimits } from '../domain/rate-limits.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
+import type { WalletLists } from '../domain/wallet-list.ts';
 import type { HttpTextName } from './http-text.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
 import type { Log } from './log.ts';
@@ -16,7 +19,7 @@ export interface GraphqlDeps {
   /** @throws Rejection VALIDATION_FAILURE or ORDER_NOT_FOUND */
   readonly setNotificationEmail:
     (clientId: number, orderId: number, email: unknown) => Promise<TopupOrder>;
-  readonly store: Store;
+  readonly store: Store & OrderEvents & OrderLists & WalletLists;
   readonly feed: OrderFeed;
   readonly authenticate: Authenticate;
   readonly rateLimits: RateLimits;

@@ -7,14 +7,30 @@ export function globalId(type: GlobalIdType, key: number | string): string {
   return Buffer.from(`${type}:${key}`).toString('base64url');
 }
 
+/** What a global id names, or null where it is none of ours; a second spelling is none. */
+export function readGlobalId(id: string): { type: string; key: string } | null {
+  const [, type, key] = /^([A-Za-z]+):([0-9:]+)$/.exec(decode(id)) ?? [];
+  if (type === undefined || key === undefined) return null;
+  return globalId(type as GlobalIdType, key) === id ? { type, key } : null;
+}
+
 /** The integer id inside a global id of this type, or null for anything else. */
 export function parseGlobalId(type: GlobalIdType, id: string): number | null {
-  const [, name, key = ''] = /^([A-Za-z]+):([1-9][0-9]{0,15})$/.exec(decode(id)) ?? [];
-  const number = Number(key);
-  const isCanonical = name === type && globalId(type, key) === id;
-  return isCanonical && Number.isSafeInteger(number) ? number : null;
+  const named = readGlobalId(id);
+  return named?.type === type ? parseKey(named.key)?.[0] ?? null : null;
+}
+
+/** The positive integers of a key, or null. */
+export function parseKey(key: string, partCount = 1): readonly number[] | null {
+  const parts = key.split(':');
+  if (parts.length !== partCount || !parts.every((part) => /^[1-9][0-9]{0,15}$/.test(part))) {
+    return null;
+  }
+  const numbers = parts.map(Number);
+  return numbers.every(Number.isSafeInteger) ? numbers : null;
 }
 
 function decode(id: string): string {
-  return Buffer.from(id, 'base64url').toString('latin1');
+  // Longer than any id of ours: not even decoded.
+  return id.length > 128 ? '' : Buffer.from(id, 'base64url').toString('latin1');
 }

@@ -1,21 +1,37 @@
 import DataLoader from 'dataloader';
+import type { EventPage, OrderEvents } from '../domain/order-events.ts';
 import type { Store, Transfer, Wallet } from '../domain/ports.ts';
-import type { TopupOrder } from '../domain/topup-order.ts';
+import type { TopupOrder, TopupOrderEvent } from '../domain/topup-order.ts';
+import type { TransferPage, WalletLists } from '../domain/wallet-list.ts';
 
 /** Batched reads of one client's things, by id; null where there is none. */
 export interface Loaders {
   readonly wallets: DataLoader<number, Wallet | null>;
   readonly transfers: DataLoader<number, Transfer | null>;
   readonly orders: DataLoader<number, TopupOrder | null>;
+  readonly eventPages: DataLoader<EventPage, readonly TopupOrderEvent[], string>;
+  readonly transferPages: DataLoader<TransferPage, readonly Transfer[], string>;
 }
 
 /** Loaders for one operation or one event: they remember what they read. */
-export function createLoaders(store: Store, clientId: number): Loaders {
+export function createLoaders(
+  store: Store & OrderEvents & WalletLists,
+  clientId: number,
+): Loaders {
   return {
     wallets: loaderById((ids) => store.findWalletsByIds(clientId, ids)),
     transfers: loaderById((ids) => store.findTransfersByIds(clientId, ids)),
     orders: loaderById((ids) => store.findOrdersByIds(clientId, ids)),
+    eventPages: loaderByValue((pages) => store.findEventPages(clientId, pages)),
+    transferPages: loaderByValue((pages) => store.findTransferPages(clientId, pages)),
   };
+}
+
+/** Of a page that is asked for twice, the two requests are two objects. */
+function loaderByValue<Page extends object, Row>(
+  findPages: (pages: readonly Page[]) => Promise<readonly Row[]>,
+): DataLoader<Page, Row, string> {
+  return new DataLoader(findPages, { cacheKeyFn: (page) => JSON.stringify(page) });
 }
 
 function loaderById<Row extends { readonly id: number }>(

@@ -4,10 +4,12 @@ import { buildSchema, type PubSub } from 'type-graphql';
 import { CancelTopupOrderResolver } from './cancel-topup-order.resolver.ts';
 import { ClientResolver } from './client.resolver.ts';
 import { CreateTopupOrderResolver } from './create-topup-order.resolver.ts';
+import { NodeResolver } from './node.resolver.ts';
 import { SetNotificationEmailResolver } from './set-notification-email.resolver.ts';
 import { TopupOrderEventResolver } from './topup-order-event.resolver.ts';
 import { TopupOrderResolver } from './topup-order.resolver.ts';
 import { TopupOrderSubscription } from './topup-order.subscription.ts';
+import { TopupOrdersResolver } from './topup-orders.resolver.ts';
 import { WalletResolver, WalletTransactionResolver } from './wallet.resolver.ts';
 
 /** Inputs of which exactly one field is given. */
@@ -38,7 +40,9 @@ export async function buildTopupSchema(): Promise<GraphQLSchema> {
       WalletResolver,
       WalletTransactionResolver,
       TopupOrderResolver,
+      TopupOrdersResolver,
       TopupOrderEventResolver,
+      NodeResolver,
       CreateTopupOrderResolver,
       CancelTopupOrderResolver,
       SetNotificationEmailResolver,

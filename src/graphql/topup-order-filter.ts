@@ -1,8 +1,8 @@
 import { Field, InputType } from 'type-graphql';
 import type { TopupOrderFilter } from '../domain/topup-order-filter.ts';
-import type { TopupOrderStatus } from '../domain/topup-order.ts';
-import { CountryCode, SafeInt } from './scalars.ts';
-import { TopupOrderStatusEnum } from './topup-order.enums.ts';
+import type { FailureCode, TopupOrderStatus } from '../domain/topup-order.ts';
+import { CountryCode, DateTime, SafeInt } from './scalars.ts';
+import { TopupFailureCodeEnum, TopupOrderStatusEnum } from './topup-order.enums.ts';
 
 @InputType('TopupOrderFilter', {
   description: 'Which orders of the caller. A field that is left out lets all pass; an order '
@@ -23,6 +23,15 @@ export class TopupOrderFilterInput {
 
   @Field(() => [SafeInt], { nullable: true, description: 'Which wallet paid.' })
   walletIds?: number[] | null;
+
+  @Field(() => [TopupFailureCodeEnum], { nullable: true, description: 'Why the order failed.' })
+  failureCodes?: FailureCode[] | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'Placed then or later.' })
+  createdFrom?: Date | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'Placed in that second or earlier.' })
+  createdTo?: Date | null;
 }
 
 /** The filter in the words of the domain; null where there is none. */
@@ -35,5 +44,8 @@ export function toFilter(
     productIds: input.productIds ?? null,
     countryCodes: input.countryCodes ?? null,
     walletIds: input.walletIds ?? null,
+    failureCodes: input.failureCodes ?? null,
+    createdFrom: input.createdFrom ?? null,
+    createdTo: input.createdTo ?? null,
   };
 }

@@ -1,5 +1,5 @@
 import { registerEnumType } from 'type-graphql';
-import { VARIANT_CATEGORIES } from '../domain/catalogue.ts';
+import { TOPUP_TYPES, VARIANT_CATEGORIES } from '../domain/catalogue.ts';
 import { REJECTION_CODES, type RejectionCode } from '../domain/rejection.ts';
 import {
   FAILURE_CODES, PENDING_REASONS, RECOMMENDED_ACTIONS, TOPUP_ORDER_EVENT_TYPES,
@@ -96,6 +96,16 @@ export const FundingSourceEnum = enumOf(['WALLET', 'VOUCHER'], {
   values: {
     WALLET: 'A wallet, by the charge.',
     VOUCHER: 'A voucher, redeemed at face value.',
+  },
+});
+
+export const TopupTypeEnum = enumOf(TOPUP_TYPES, {
+  name: 'TopupType',
+  description: 'The kind of a product.',
+  values: {
+    GAMING: 'Value in a game or on a platform.',
+    MOBILE: 'Value on a mobile number.',
+    UTILITY: 'Value on an account with a utility.',
   },
 });
 

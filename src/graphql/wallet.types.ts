@@ -1,8 +1,10 @@
 import { Field, ID, ObjectType } from 'type-graphql';
 import type { Money } from '../domain/money.ts';
+import type { Wallet } from '../domain/ports.ts';
+import { connectionType, edgeType } from './connection.types.ts';
 import { MoneyType } from './money.types.ts';
 import { NodeType } from './node.types.ts';
-import { CurrencyCode, DateTime, SafeInt } from './scalars.ts';
+import { CurrencyCode, DateTime, Decimal, SafeInt } from './scalars.ts';
 import { enumOf } from './topup-order.enums.ts';
 
 export const WalletTypeEnum = enumOf(['PREPAID', 'POSTPAID'], {
@@ -59,6 +61,9 @@ export class WalletType {
   @Field(() => MoneyType, { description: 'How far the balance may fall below zero.' })
   creditLimit!: Money;
 
+  @Field(() => MoneyType, { description: 'What orders may take out of it now.' })
+  available!: Money;
+
   @Field(() => Boolean, { description: 'Pays orders for which no other wallet was chosen.' })
   isDefault!: boolean;
 
@@ -90,6 +95,31 @@ export class WalletTransactionType {
   @Field(() => MoneyType, { description: 'What the wallet held right after.' })
   balanceAfter!: Money;
 
+  @Field(() => CurrencyCode, {
+    description: "The currency of the product that was paid for; the wallet's own where nothing "
+      + 'was converted.',
+  })
+  sourceCurrency!: string;
+
+  @Field(() => Decimal, {
+    nullable: true,
+    description: 'From that currency to the currency of the wallet; null where they are the same.',
+  })
+  forexRate!: string | null;
+
+  @Field(() => String, { description: 'What it was about, for people; its wording may change.' })
+  remarks!: string;
+
+  @Field(() => WalletType, { nullable: true, description: 'The wallet; null when it is gone.' })
+  wallet!: Wallet | null;
+
   @Field(() => DateTime, { description: 'When money moved.' })
   createdAt!: Date;
 }
+
+export const WalletTransactionConnection = connectionType('WalletTransaction', {
+  edge: edgeType('WalletTransaction', {
+    type: () => WalletTransactionType, description: 'One movement of money',
+  }),
+  description: 'What moved in a wallet, the newest first.',
+});

@@ -5,7 +5,7 @@ import { serverAudits } from 'graphql-http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { systemClock } from '../../src/clock.ts';
-import type { OrderFeed, Store } from '../../src/domain/ports.ts';
+import type { OrderFeed } from '../../src/domain/ports.ts';
 import { NOT_LIMITED } from '../../src/domain/rate-limits.ts';
 import { graphqlDoor, type GraphqlDeps } from '../../src/graphql/graphql-door.ts';
 
@@ -22,7 +22,7 @@ function deps(httpText: GraphqlDeps['httpText']): GraphqlDeps {
   return {
     store: {
       findOrder: async (_clientId: number, id: number) => id === BROKEN_ORDER ? breakDown() : null,
-    } as unknown as Store,
+    } as unknown as GraphqlDeps['store'],
     feed: {} as OrderFeed,
     rateLimits: { take: async () => NOT_LIMITED, giveBack: async () => undefined },
     clock: systemClock,

@@ -6,7 +6,7 @@ import { createClient } from 'graphql-ws';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 
-import type { Clock, OrderFeed, Store, Wallet } from '../../src/domain/ports.ts';
+import type { Clock, OrderFeed, Wallet } from '../../src/domain/ports.ts';
 import type { FeedEvent, TopupOrder } from '../../src/domain/topup-order.ts';
 import { graphqlDoor, type GraphqlDeps, type GraphqlDoor } from '../../src/graphql/graphql-door.ts';
 import { noRateLimits } from '../support/no-rate-limits.ts';
@@ -187,7 +187,7 @@ async function start(): Promise<Harness> {
       return [wallet];
     },
     findTransfersByIds: async () => [],
-  } as unknown as Store;
+  } as unknown as GraphqlDeps['store'];
   const deps: GraphqlDeps = {
     store, feed, clock,
     rateLimits: noRateLimits,

@@ -1,0 +1,150 @@
+import type { FilterQuery, MikroORM } from '@mikro-orm/postgresql';
+import type pg from 'pg';
+import { canonical } from '../domain/money.ts';
+import type { Store, Transfer, Wallet } from '../domain/ports.ts';
+import type { WalletLists } from '../domain/wallet-list.ts';
+import { WalletEntity, type WalletRow } from './entities.ts';
+import { TRANSFERS_OF_WALLET, type Milestones } from './milestones.ts';
+import { readUntilBack } from './pool.ts';
+
+/** What `toTransfer` reads of `transfer t`, and of the order that it paid for. */
+const TRANSFER_COLUMNS = `t.id, t.wallet_id, t.topup_order_id, t.reason, t.debit_account, t.amount,
+  t.currency, t.balance_after, t.remarks, t.created_at, o.face_currency, o.forex_rate`;
+const WITH_ORDER = `left join topup_order o on o.client_id = t.client_id
+  and o.id = t.topup_order_id`;
+
+/** A client's wallets and what moved in them; a page deep in a wallet costs what the first does. */
+export function createWalletReads(options: {
+  readonly pool: pg.Pool;
+  readonly orm: MikroORM;
+  readonly milestones: Milestones;
+}): WalletLists & Pick<Store, 'findWalletsByIds' | 'findTransfersByIds'> {
+  const { pool, orm, milestones } = options;
+  const read = async <Row>(query: Named, toRow: (raw: object) => Row): Promise<Row[]> => {
+    const { rows } = await readUntilBack(() => pool.query<object>(query));
+    return rows.map(toRow);
+  };
+  const findWallets = async (where: FilterQuery<WalletRow>): Promise<Wallet[]> => {
+    const rows = await readUntilBack(() =>
+      orm.em.fork().find(WalletEntity, where, { orderBy: { id: 'asc' } }));
+    return rows.map(toWallet);
+  };
+  return {
+    listWallets: (clientId) => findWallets({ clientId }),
+    findWalletsByIds: (clientId, ids) => findWallets({ clientId, id: { $in: [...ids] } }),
+    findTransfersByIds: (clientId, ids) => read({
+      name: 'transfers_by_ids',
+      text: `select ${TRANSFER_COLUMNS} from unnest($2::bigint[]) k(id)
+        join transfer t on t.client_id = $1 and t.id = k.id and t.wallet_id is not null
+        ${WITH_ORDER}`,
+      values: [clientId, [...new Set(ids)]],
+    }, toTransfer),
+    async listTransfers(clientId, walletId, { offset, limit }) {
+      const { totalCount, fromId, skip } = await milestones.find(
+        TRANSFERS_OF_WALLET, [clientId, walletId], offset,
+      );
+      if (offset >= totalCount) return { items: [], totalCount, hasMore: false };
+      const items = await read(transfersOf({
+        clientId, walletId, fromId: fromId ?? Number.MAX_SAFE_INTEGER, skip, limit,
+      }), toTransfer);
+      return { items, totalCount, hasMore: offset + items.length < totalCount };
+    },
+    async findTransferPages(clientId, pages) {
+      const rows = await read(pagesOf(clientId, pages), (raw) => raw);
+      const found: Transfer[][] = pages.map(() => []);
+      for (const row of rows) found[(row as { page: number }).page - 1]?.push(toTransfer(row));
+      return found;
+    },
+  };
+}
+
+interface Named {
+  readonly name: string;
+  readonly text: string;
+  readonly values: unknown[];
+}
+
+/** The ids alone are counted off, out of an index; only the page itself is read. */
+function transfersOf(of: {
+  readonly clientId: number;
+  readonly walletId: number;
+  readonly fromId: number;
+  readonly skip: number;
+  readonly limit: number;
+}): Named {
+  return {
+    name: 'transfers_of_wallet',
+    text: `select ${TRANSFER_COLUMNS} from (select n.id from transfer n
+        where n.client_id = $1 and n.wallet_id = $2 and n.id <= $3
+        order by n.id desc offset $4 limit $5) page
+      join transfer t on t.client_id = $1 and t.id = page.id ${WITH_ORDER} order by t.id desc`,
+    values: [of.clientId, of.walletId, of.fromId, of.skip, of.limit],
+  };
+}
+
+function pagesOf(
+  clientId: number,
+  pages: Parameters<WalletLists['findTransferPages']>[1],
+): Named {
+  return {
+    name: 'transfer_pages',
+    text: `select p.page, ${TRANSFER_COLUMNS}
+      from unnest($2::bigint[], $3::bigint[], $4::int[])
+        with ordinality p(wallet_id, before_id, size, page)
+      cross join lateral (select n.* from transfer n
+        where n.client_id = $1 and n.wallet_id = p.wallet_id and n.id < p.before_id
+        order by n.id desc limit p.size) t
+      ${WITH_ORDER} order by p.page, t.id desc`,
+    values: [
+      clientId,
+      pages.map(({ walletId }) => walletId),
+      pages.map(({ beforeId }) => beforeId ?? Number.MAX_SAFE_INTEGER),
+      pages.map(({ limit }) => limit),
+    ],
+  };
+}
+
+function toWallet(row: WalletRow): Wallet {
+  return {
+    id: row.id,
+    currency: row.currency,
+    type: row.type,
+    balance: canonical(row.balance),
+    creditLimit: canonical(row.creditLimit),
+    isDefault: row.isDefault,
+    isFrozen: row.isFrozen,
+  };
+}
+
+interface TransferRow {
+  readonly id: number;
+  readonly wallet_id: number;
+  readonly topup_order_id: number | null;
+  readonly reason: Transfer['reason'];
+  readonly debit_account: string;
+  readonly amount: string;
+  readonly currency: string;
+  readonly balance_after: string;
+  readonly remarks: string | null;
+  readonly created_at: Date;
+  readonly face_currency: string | null;
+  readonly forex_rate: string | null;
+}
+
+function toTransfer(raw: object): Transfer {
+  const row = raw as TransferRow;
+  return {
+    id: row.id,
+    walletId: row.wallet_id,
+    topupOrderId: row.topup_order_id,
+    reason: row.reason,
+    direction: row.debit_account === 'WALLET' ? 'DEBIT' : 'CREDIT',
+    amount: canonical(row.amount),
+    currency: row.currency,
+    sourceCurrency: row.face_currency ?? row.currency,
+    forexRate: row.forex_rate === null ? null : canonical(row.forex_rate),
+    balanceAfter: canonical(row.balance_after),
+    remarks: row.remarks,
+    createdAt: row.created_at,
+  };
+}

@@ -1,0 +1,56 @@
+import { Rejection } from '../domain/rejection.ts';
+import type { OperationContext } from './context.ts';
+import { parseKey, readGlobalId, type GlobalIdType } from './global-id.ts';
+
+/** More than this at once would be a list. */
+const IDS_MAX = 100;
+
+type Found = Promise<object | null> | object | null;
+/** Reads a thing of the caller by its key; another client's is as absent as none at all. */
+type FindNode = (key: string, context: OperationContext) => Found;
+
+/** One row a type with a global id: a new type does not compile before it can be found again. */
+const FINDERS: Readonly<Record<GlobalIdType, FindNode>> = {
+  Client: byId((id, { clientId, deps }) =>
+    id === clientId ? deps.store.pricing().client(id) ?? null : null),
+  TopupOrder: byId((id, { loaders }) => loaders.orders.load(id)),
+  TopupOrderEvent: async (key, { loaders }) => {
+    const [orderId, version] = parseKey(key, 2) ?? [];
+    if (orderId === undefined || version === undefined) return null;
+    const order = await loaders.orders.load(orderId);
+    if (order === null || version > order.version) return null;
+    const [event] = await loaders.eventPages.load(
+      { orderId, afterVersion: version - 1, throughVersion: version, limit: 1 },
+    );
+    return event === undefined ? null : { ...event, order };
+  },
+  Wallet: byId((id, { loaders }) => loaders.wallets.load(id)),
+  WalletTransaction: byId((id, { loaders }) => loaders.transfers.load(id)),
+};
+
+/** The thing that a global id names, marked with its type for whoever asks for a Node. */
+export async function findNode(id: string, context: OperationContext): Promise<object | null> {
+  const named = readGlobalId(id);
+  if (named === null || !Object.hasOwn(FINDERS, named.type)) return null;
+  const found = await FINDERS[named.type as GlobalIdType](named.key, context);
+  return found === null ? null : { ...found, __typename: named.type };
+}
+
+/** The things by id, in the order of the ids. @throws Rejection VALIDATION_FAILURE for too many */
+export function findNodes(
+  ids: readonly string[],
+  context: OperationContext,
+): Promise<(object | null)[]> {
+  if (ids.length > IDS_MAX) {
+    throw new Rejection('VALIDATION_FAILURE', `\`ids\` must be at most ${IDS_MAX}`,
+      { field: ['ids'] });
+  }
+  return Promise.all(ids.map((id) => findNode(id, context)));
+}
+
+function byId(find: (id: number, context: OperationContext) => Found): FindNode {
+  return (key, context) => {
+    const [id] = parseKey(key) ?? [];
+    return id === undefined ? null : find(id, context);
+  };
+}

@@ -1,0 +1,67 @@
+import { Arg, Ctx, FieldResolver, Int, Query, Resolver, Root } from 'type-graphql';
+import { orderAddress, orderEdge, parseOrderCursor } from '../domain/follow-topup-order.ts';
+import type { FeedEvent, TopupOrder } from '../domain/topup-order.ts';
+import { parseIdCursor, writeConnectionCursor } from './connection-cursor.ts';
+import {
+  AFTER_DESCRIPTION, FIRST_DESCRIPTION, pageOf, parseFirst, type Connection,
+} from './connection.types.ts';
+import type { OperationContext } from './context.ts';
+import { TopupOrderConnection, TopupOrderEventConnection } from './topup-order-connection.types.ts';
+import { toFilter, TopupOrderFilterInput } from './topup-order-filter.ts';
+import { TopupOrderType } from './topup-order.types.ts';
+
+/** The list of orders, and the list of one order's events. */
+@Resolver(() => TopupOrderType)
+export class TopupOrdersResolver {
+  @Query(() => TopupOrderConnection, {
+    description: 'Orders of the caller, the newest first. New ones do not move a page that was '
+      + 'begun.',
+  })
+  async topupOrders(
+    @Arg('filter', () => TopupOrderFilterInput, {
+      nullable: true, description: 'Which orders; all without it.',
+    }) filter: TopupOrderFilterInput | null,
+    @Arg('first', () => Int, { description: FIRST_DESCRIPTION }) first: number,
+    @Arg('after', () => String, { nullable: true, description: AFTER_DESCRIPTION })
+    after: string | null,
+    @Ctx() { clientId, deps, loaders }: OperationContext,
+  ): Promise<Connection<TopupOrder>> {
+    const limit = parseFirst(first) + 1;
+    const address = { clientId, connection: 'topupOrders', key: deps.cursorKey };
+    const beforeId = parseIdCursor(after, address);
+    const wanted = toFilter(filter) ?? {};
+    const orders = await deps.store.listOrdersBefore(clientId, wanted, { beforeId, limit });
+    for (const order of orders) loaders.orders.prime(order.id, order);
+    return pageOf(orders, {
+      first,
+      isAfter: beforeId !== null,
+      cursorOf: ({ id }) => writeConnectionCursor([id], address),
+      totalCount: () => deps.store.countOrders(clientId, wanted),
+    });
+  }
+
+  @FieldResolver(() => TopupOrderEventConnection, {
+    description: 'What happened to it, the oldest first.',
+  })
+  async events(
+    @Root() order: TopupOrder,
+    @Arg('first', () => Int, { description: FIRST_DESCRIPTION }) first: number,
+    @Arg('after', () => String, { nullable: true, description: AFTER_DESCRIPTION })
+    after: string | null,
+    @Ctx() { deps, loaders }: OperationContext,
+  ): Promise<Connection<FeedEvent>> {
+    const { cursorKey } = deps;
+    const limit = parseFirst(first) + 1;
+    const isAfter = typeof after === 'string';
+    const { version: afterVersion } = isAfter
+      ? parseOrderCursor(after, order, cursorKey)
+      : { version: 0 };
+    const events = await loaders.eventPages.load(
+      { orderId: order.id, afterVersion, throughVersion: order.version, limit },
+    );
+    const address = orderAddress(order, cursorKey);
+    const withOrder = events.map((event) => ({ ...event, order }));
+    const cursorOf = (event: FeedEvent): string => orderEdge(event, address).cursor;
+    return pageOf(withOrder, { first, isAfter, cursorOf });
+  }
+}

@@ -76,6 +76,24 @@ export function requestError(
   return new GraphQLError(message, { extensions: { code, ...more } });
 }
 
+/** Something that nobody outside may see anything of, whatever it says of itself. */
+class Unexpected extends Error {
+  constructor(cause: unknown) {
+    super('Something unexpected happened', { cause });
+  }
+}
+
+/**
+ * Brings an error to the mask from where no resolver threw it. A GraphQLError there is no word of
+ * ours to the caller, though the mask would take it for one.
+ */
+export function carried(error: unknown): GraphQLError {
+  const isOurs = error instanceof Rejection || error instanceof TemporarilyUnavailable
+    || error instanceof RateLimited;
+  const originalError = isOurs ? error : new Unexpected(error);
+  return new GraphQLError('Internal server error', { originalError });
+}
+
 /**
  * What the caller may see of an error, on either transport. Errors about the request itself keep
  * their message, rejections are translated by the table, and of everything else nothing but the
@@ -99,7 +117,9 @@ export function maskErrors(
 ): GraphQLFormattedError[] {
   for (const error of errors) {
     if (isUnexpected(error)) {
-      log.error({ requestId, err: causeOf(error) }, 'A GraphQL operation failed unexpectedly');
+      const cause = causeOf(error);
+      const err = cause instanceof Unexpected ? cause.cause : cause;
+      log.error({ requestId, err }, 'A GraphQL operation failed unexpectedly');
     }
   }
   return errors.map((error) => maskError(error, requestId));

@@ -1,6 +1,7 @@
 import {
   createSourceEventStream, execute, type ExecutionArgs, type ExecutionResult,
 } from 'graphql';
+import { carried } from './errors.ts';
 
 /** Results of one subscription; `return()` frees the source at once. */
 export type ResultIterator = AsyncIterableIterator<ExecutionResult, undefined>;
@@ -20,7 +21,7 @@ export async function subscribeFreshly(
   const results: ResultIterator = {
     [Symbol.asyncIterator]: () => results,
     async next() {
-      const event = await events.next();
+      const event = await nextOf(events);
       if (event.done === true) return { done: true, value: undefined };
       const contextValue = freshContext();
       const value = await execute({ ...args, rootValue: event.value, contextValue });
@@ -32,4 +33,12 @@ export async function subscribeFreshly(
     },
   };
   return results;
+}
+
+async function nextOf(events: AsyncIterator<unknown>): Promise<IteratorResult<unknown>> {
+  try {
+    return await events.next();
+  } catch (error) {
+    throw carried(error);
+  }
 }

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import type { GraphQLSchema } from 'graphql';
 import { createAdmission } from './admission.ts';
 import { startApollo } from './apollo.ts';
 import type { GraphqlDeps } from './context.ts';
@@ -21,7 +22,15 @@ export interface GraphqlDoor {
  * before the app listens.
  */
 export async function graphqlDoor(app: FastifyInstance, deps: GraphqlDeps): Promise<GraphqlDoor> {
-  const schema = await buildTopupSchema();
+  return openSchema(app, await buildTopupSchema(), deps);
+}
+
+/** The same, over a schema that stands already. */
+export async function openSchema(
+  app: FastifyInstance,
+  schema: GraphQLSchema,
+  deps: GraphqlDeps,
+): Promise<GraphqlDoor> {
   const admitOperation = createAdmission(createGuard(schema, deps), deps);
   const executor = await startApollo(schema, deps);
   await addHttpRoutes(app, { executor, admitOperation, deps });

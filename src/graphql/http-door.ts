@@ -5,7 +5,7 @@ import type { Admit } from './admission.ts';
 import type { Executor, OperationResult } from './apollo.ts';
 import { operationContext, type GraphqlDeps } from './context.ts';
 import type { CostReport } from './cost-report.ts';
-import { maskErrors, requestError, type ErrorCode } from './errors.ts';
+import { carried, maskErrors, requestError, type ErrorCode } from './errors.ts';
 import {
   MalformedRequest, readParameters, readSearch, type GraphqlRequest,
 } from './graphql-request.ts';
@@ -208,9 +208,8 @@ function shownError(error: unknown): { readonly status: number; readonly shown: 
   if (error instanceof RefusedRequest) {
     return { status: error.status, shown: requestError(error.code, error.message) };
   }
-  if (error instanceof TemporarilyUnavailable) return { status: 503, shown: error };
+  const shown = carried(error);
+  if (error instanceof TemporarilyUnavailable) return { status: 503, shown };
   const status = (error as { statusCode?: unknown } | null)?.statusCode;
-  return isRefusedStatus(status) ? shownError(refusedByFastify(status)) : {
-    status: 500, shown: error,
-  };
+  return isRefusedStatus(status) ? shownError(refusedByFastify(status)) : { status: 500, shown };
 }

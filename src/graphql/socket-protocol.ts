@@ -1,12 +1,12 @@
 import {
-  execute, GraphQLError, type ExecutionArgs, type ExecutionResult, type FormattedExecutionResult,
-  type GraphQLSchema,
+  execute, type ExecutionArgs, type ExecutionResult, type FormattedExecutionResult,
+  type GraphQLError, type GraphQLSchema,
 } from 'graphql';
 import { makeServer, type Context, type Server, type SubscribePayload } from 'graphql-ws';
 import type { Caller } from '../domain/ports.ts';
 import type { Admit, Admitted } from './admission.ts';
 import { operationContext, type GraphqlDeps, type OperationContext } from './context.ts';
-import { maskErrors, requestError } from './errors.ts';
+import { carried, maskErrors, requestError } from './errors.ts';
 import { subscribeFreshly, type ResultIterator } from './fresh-subscribe.ts';
 import { MalformedRequest, readParameters } from './graphql-request.ts';
 import { reviveMessage } from './socket-message.ts';
@@ -124,7 +124,7 @@ async function begin(
     };
   } catch (error) {
     if (error instanceof MalformedRequest) return [requestError('BAD_REQUEST', error.message)];
-    return [unexpected(error)];
+    return [carried(error)];
   }
 }
 
@@ -153,7 +153,7 @@ async function executeOnce(args: ExecutionArgs): Promise<ExecutionResult> {
   try {
     return await execute(args);
   } catch (error) {
-    return { errors: [unexpected(error)] };
+    return { errors: [carried(error)] };
   }
 }
 
@@ -165,16 +165,10 @@ async function subscribe(
   try {
     return await subscribeFreshly(args, () => operationContext(deps, context));
   } catch (error) {
-    return { errors: [unexpected(error)] };
+    return { errors: [carried(error)] };
   }
 }
 
 function isResultIterator(result: unknown): result is ResultIterator {
   return typeof result === 'object' && result !== null && Symbol.asyncIterator in result;
-}
-
-/** Carries an error to the mask, which shows nothing of it. */
-function unexpected(error: unknown): GraphQLError {
-  const originalError = error instanceof Error ? error : new Error(String(error));
-  return new GraphQLError('Internal server error', { originalError });
 }

@@ -56,10 +56,17 @@ export function narrowOrders(clientId: number, filter: OrderListFilter): Narrowe
   return { name: names.join('+'), where, values, isHalved: isOfEither && isIndexed };
 }
 
-/** The ids that pass, unordered; `bound` is one more condition. */
-export function idsSql({ where, isHalved }: NarrowedOrders, bound = 'true'): string {
-  const ids = `select o.id from topup_order o where ${[...where, bound].join(' and ')}`;
-  if (!isHalved) return ids;
-  return `select o.id from (${ids} and o.status <> 'PENDING'
-    union all ${ids} and o.status = 'PENDING') o`;
+/**
+ * The ids that pass, the newest first, `limit` of them. Both halves are cut off by themselves: with
+ * an order and an end each is read along an index, whatever the planner thinks of the whole.
+ */
+export function newestIdsSql(
+  { where, isHalved }: NarrowedOrders,
+  { limit, bound = 'true' }: { readonly limit: string; readonly bound?: string },
+): string {
+  const half = (condition: string): string => `(select o.id from topup_order o
+    where ${[...where, bound, condition].join(' and ')} order by o.id desc limit ${limit})`;
+  if (!isHalved) return half('true');
+  return `(select o.id from (${half("o.status <> 'PENDING'")} union all
+    ${half("o.status = 'PENDING'")}) o order by o.id desc limit ${limit})`;
 }

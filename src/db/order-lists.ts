@@ -3,7 +3,7 @@ import { COUNTED_MAX, type ListPage, type OffsetPage } from '../domain/list-page
 import type { OrderLists } from '../domain/order-list.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import { ORDERS_OF_CLIENT, type Milestones } from './milestones.ts';
-import { idsSql, narrowOrders, type NarrowedOrders } from './order-filter.ts';
+import { narrowOrders, newestIdsSql, type NarrowedOrders } from './order-filter.ts';
 import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
 import { readUntilBack } from './pool.ts';
 
@@ -60,12 +60,14 @@ async function readOrders(
 ): Promise<readonly TopupOrder[]> {
   const { name, values } = narrowed;
   const [before, skip, limit] = [1, 2, 3].map((nth) => `$${values.length + nth}`);
+  const through = `${skip}::bigint + ${limit}::bigint`;
+  const ids = newestIdsSql(narrowed, { limit: through, bound: `o.id < ${before}` });
   // The ids alone are counted off, out of an index; only the page itself is read.
   const { rows } = await readUntilBack(() => pool.query<object>({
     name: `orders:${name}`,
-    text: `select ${ORDER_COLUMNS} from (
-        ${idsSql(narrowed, `o.id < ${before}`)} order by o.id desc offset ${skip} limit ${limit}
-      ) page join topup_order o on o.client_id = $1 and o.id = page.id order by o.id desc`,
+    text: `select ${ORDER_COLUMNS} from (select o.id from ${ids} o
+        order by o.id desc offset ${skip}) page
+      join topup_order o on o.client_id = $1 and o.id = page.id order by o.id desc`,
     values: [...values, page.beforeId ?? Number.MAX_SAFE_INTEGER, page.skip, page.limit],
   }));
   return rows.map(toOrder);
@@ -74,7 +76,8 @@ async function readOrders(
 async function countNarrowed(pool: pg.Pool, narrowed: NarrowedOrders): Promise<number> {
   const { rows } = await readUntilBack(() => pool.query<{ count: number }>({
     name: `count:${narrowed.name}`,
-    text: `select count(*) as count from (${idsSql(narrowed)} limit ${COUNTED_MAX}) o`,
+    text: `select count(*) as count
+      from ${newestIdsSql(narrowed, { limit: String(COUNTED_MAX) })} o`,
     values: [...narrowed.values],
   }));
   return rows[0]?.count ?? 0;

@@ -7,8 +7,11 @@ import { buildSchema, parse, validate } from 'graphql';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { explorerTabs } from '../../src/pages/explorer/tabs.ts';
+import { DELAYS, orderInput, OUTCOMES, PRODUCTS } from '../../src/pages/watch/choices.ts';
+import { CREATE, FEED, VIEWER, type CreateResult } from '../../src/pages/watch/documents.ts';
 import { openPages } from '../../src/rest/pages.routes.ts';
 import { envelopeOptions, setRestEnvelope } from '../../src/rest/rest-door.ts';
+import { authorization, JSON_TYPE } from '../support/doors.ts';
 import { readSources } from '../support/sources.ts';
 import { useWorld } from '../support/world.ts';
 
@@ -154,10 +157,25 @@ describe('what the pages ask for', () => {
   const [sdl] = readSources('schema/schema.graphql');
   const schema = buildSchema(sdl?.text ?? '');
 
-  test.each(explorerTabs('R').map(({ query }) => [/\w+ (\w+)/.exec(query)?.[1], query]))(
-    'fits the schema: %s of the explorer',
-    (_name, query) => {
-      expect(validate(schema, parse(query ?? ''))).toEqual([]);
-    },
-  );
+  test.each([
+    ...explorerTabs('R').map(({ query }) => query), ...[CREATE, FEED, VIEWER],
+  ])('fits the schema: %s', (query) => {
+    expect(validate(schema, parse(query))).toEqual([]);
+  });
+
+  test.each(PRODUCTS)('$label can be ordered with any outcome', async (product) => {
+    for (const [index, outcome] of OUTCOMES.entries()) {
+      const reference = `${product.productId}-${index}`;
+      const delay = DELAYS[index % DELAYS.length] ?? outcome;
+      const answer = await get('/graphql', {
+        method: 'POST',
+        headers: { ...JSON_TYPE, ...authorization(world(), 1) },
+        body: JSON.stringify({
+          query: CREATE, variables: { input: orderInput(product, { outcome, delay, reference }) },
+        }),
+      });
+      const { data } = await answer.json() as { data: CreateResult };
+      expect([outcome.label, data.createTopupOrder.userErrors]).toEqual([outcome.label, []]);
+    }
+  });
 });

@@ -1,0 +1,79 @@
+export interface Money {
+  readonly amount: string;
+  readonly currency: string;
+}
+
+export interface Order {
+  readonly orderId: number;
+  readonly productName: string;
+  readonly variantName: string;
+  readonly charge: Money;
+  readonly inputData: readonly { readonly name: string; readonly value: string }[];
+  readonly failure: { readonly reason: string } | null;
+  readonly refund: { readonly amount: Money } | null;
+  readonly reversal: { readonly amount: Money } | null;
+  readonly receipt: readonly { readonly name: string; readonly value: string }[] | null;
+}
+
+export interface OrderEvent {
+  readonly sequence: number;
+  readonly version: number;
+  readonly type: string;
+  readonly status: 'PENDING' | 'DELIVERED' | 'FAILED' | 'CANCELLED';
+  readonly statusText: string;
+  readonly occurredAt: string;
+  readonly order: Order;
+}
+
+const ORDER = `fragment WatchedOrder on TopupOrder {
+  orderId
+  productName
+  variantName
+  charge { amount currency }
+  inputData { name value }
+  failure { reason }
+  refund { amount { amount currency } }
+  reversal { amount { amount currency } }
+  receipt { name value }
+}`;
+
+export interface FeedResult {
+  readonly topupOrderEvents: { readonly cursor: string; readonly node: OrderEvent | null };
+}
+
+export const FEED = `subscription Feed($after: String) {
+  topupOrderEvents(after: $after) {
+    cursor
+    node { sequence version type status statusText occurredAt order { ...WatchedOrder } }
+  }
+}
+${ORDER}`;
+
+export interface Wallet {
+  readonly walletId: number;
+  readonly balance: Money;
+}
+
+export interface ViewerResult {
+  readonly viewer: { readonly name: string; readonly wallets: readonly Wallet[] };
+}
+
+export const VIEWER = `query Viewer {
+  viewer { name wallets { walletId balance { amount currency } } }
+}`;
+
+export interface CreateResult {
+  readonly createTopupOrder: {
+    readonly order: { readonly orderId: number } | null;
+    readonly userErrors: readonly { readonly code: string; readonly message: string }[];
+    readonly duplicateOf: { readonly orderId: number } | null;
+  };
+}
+
+export const CREATE = `mutation Create($input: CreateTopupOrderInput!) {
+  createTopupOrder(input: $input) {
+    order { orderId }
+    userErrors { code message }
+    duplicateOf { orderId }
+  }
+}`;

@@ -1,0 +1,108 @@
+import { createClient, type Client } from 'graphql-ws';
+import { socketUrl } from '../session.ts';
+import { FEED, type FeedResult, type OrderEvent } from './documents.ts';
+
+const RETRY_MS_MIN = 200;
+/** A gateway that is being restarted is back within seconds; nobody should wait longer than it. */
+const RETRY_MS_MAX = 2_000;
+/** The token is no longer good: asking again would not help. */
+const REFUSED = 4403;
+
+export type ConnectionState = 'live' | 'away' | 'refused';
+
+/** The one socket of the page: everything is asked over it, and the feed comes from it. */
+export class Gateway {
+  readonly #client: Client;
+  #isRefused = false;
+
+  constructor(token: string, onState: (state: ConnectionState) => void) {
+    this.#client = createClient({
+      url: socketUrl(),
+      connectionParams: { authorization: `Bearer ${token}` },
+      // The feed goes on behind its last cursor, which a retry of the library's would not know.
+      retryAttempts: 0,
+    });
+    this.#client.on('connected', () => onState('live'));
+    this.#client.on('closed', (event) => {
+      this.#isRefused = event instanceof CloseEvent && event.code === REFUSED;
+      onState(this.#isRefused ? 'refused' : 'away');
+    });
+  }
+
+  /** One answer. @throws where the gateway is away, or refuses the operation */
+  async ask<Result>(query: string, variables: Record<string, unknown> = {}): Promise<Result> {
+    const answers = this.#client.iterate<Result & Record<string, unknown>>({ query, variables });
+    for await (const { data, errors } of answers) {
+      if (errors !== undefined || !data) throw new Error(errors?.[0]?.message ?? 'No answer');
+      return data;
+    }
+    throw new Error('No answer');
+  }
+
+  /**
+   * One answer, however often the gateway goes away meanwhile. Only for what may be asked twice: an
+   * order with a reference of its own may.
+   */
+  async askUntilAnswered<Result>(
+    query: string,
+    variables: Record<string, unknown>,
+  ): Promise<Result> {
+    for (let waitMs = RETRY_MS_MIN; ; waitMs = longer(waitMs)) {
+      try {
+        return await this.ask<Result>(query, variables);
+      } catch (error) {
+        if (!isCut(error) || this.#isRefused) throw error;
+      }
+      await wait(waitMs);
+    }
+  }
+
+  /**
+   * Every event of the client from now on, once and in order, across cuts and restarts. `onStart`
+   * is called where the feed begins, before any event: what was before it has to be read.
+   */
+  async follow(
+    onStart: () => Promise<void>,
+    onEvent: (event: OrderEvent) => void,
+  ): Promise<void> {
+    let after: string | null = null;
+    let waitMs = RETRY_MS_MIN;
+    while (!this.#isRefused) {
+      try {
+        for await (const { cursor, node } of this.#edgesBehind(after)) {
+          if (after === null) await onStart();
+          else if (node !== null) onEvent(node);
+          after = cursor;
+          waitMs = RETRY_MS_MIN;
+        }
+      } catch (error) {
+        // A cursor that the gateway no longer takes: begin anew.
+        if (!isCut(error)) after = null;
+      }
+      await wait(waitMs);
+      waitMs = longer(waitMs);
+    }
+  }
+
+  async *#edgesBehind(after: string | null): AsyncGenerator<FeedResult['topupOrderEvents']> {
+    const results = this.#client.iterate<FeedResult & Record<string, unknown>>({
+      query: FEED, variables: { after },
+    });
+    for await (const { data } of results) if (data) yield data.topupOrderEvents;
+  }
+}
+
+/** The socket went away; anything else is an answer. */
+function isCut(error: unknown): boolean {
+  return error instanceof CloseEvent || error instanceof Event;
+}
+
+function longer(waitMs: number): number {
+  return Math.min(waitMs * 2, RETRY_MS_MAX);
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}

@@ -1,0 +1,95 @@
+import type { Locator, Page } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { useStage, type PageOptions } from '../support/browser.ts';
+
+const stage = useStage();
+
+async function openWatch(options?: PageOptions): Promise<Page> {
+  const page = await stage().openPage(options);
+  await page.goto(stage().facts.watchUrl);
+  await page.getByText('Following the feed').or(page.getByText(/Event \d+ of the feed/)).waitFor();
+  return page;
+}
+
+/** The youngest order of the list, by the id it has now: others may come above it. */
+async function youngest(page: Page): Promise<Locator> {
+  const first = page.locator('#orders > li').first();
+  await first.waitFor();
+  const id = await first.getAttribute('data-order');
+  return page.locator(`#orders > li[data-order="${id}"]`);
+}
+
+async function place(page: Page, outcome: string, delay = 'At once'): Promise<Locator> {
+  const count = await page.locator('#orders > li').count();
+  await page.getByLabel('What the supplier does').selectOption({ label: outcome });
+  await page.getByLabel('When it does').selectOption({ label: delay });
+  await page.getByRole('button', { name: 'Place order' }).click();
+  await page.locator('#orders > li').nth(count).waitFor();
+  return youngest(page);
+}
+
+const wallet = (page: Page): Promise<string> =>
+  page.getByRole('list', { name: 'Wallets' }).getByText('USD').innerText();
+
+test('one click shows an order from PENDING to DELIVERED, each version with its time', async () => {
+  const page = await openWatch();
+  const before = await wallet(page);
+  const order = await place(page, 'Delivers', 'After 3 seconds');
+  await order.getByText('PENDING').waitFor();
+  await stage().picture(page, 'watch-pending');
+  await order.getByText('DELIVERED', { exact: true }).waitFor();
+  const steps = (await order.getByRole('list').innerText()).replaceAll(/\s+/g, ' ');
+  expect(steps).toMatch(
+    /^1 Placed and paid \d\d:\d\d:\d\d 2 Handed to the supplier [\d:]{8} 3 Delivered [\d:]{8}$/,
+  );
+  expect(before).toBe('10,000 USD');
+  await page.getByText('9,995.2595 USD').waitFor();
+  expect(await page.locator('#news').innerText()).toMatch(/^Order \d+: Top-up delivered$/);
+  expect(await page.locator('#feed').innerText()).toBe('Event 3 of the feed, 0 missed.');
+});
+
+test('a refusal by the supplier brings the money back', async () => {
+  const page = await openWatch();
+  const before = await wallet(page);
+  const order = await place(page, 'Refuses: no such recipient');
+  await order.getByText('FAILED', { exact: true }).waitFor();
+  await order.getByText('4.7405 USD are back in the wallet.').waitFor();
+  await expect.poll(() => wallet(page)).toBe(before);
+});
+
+test('events go on where they stopped when the gateway is started anew', async () => {
+  const page = await openWatch();
+  const order = await place(page, 'Delivers', 'After 20 seconds');
+  await order.getByText('Handed to the supplier').waitFor();
+  await stage().restart();
+  await page.getByText('Live', { exact: true }).waitFor({ timeout: 30_000 });
+  await order.getByText('DELIVERED', { exact: true }).waitFor({ timeout: 60_000 });
+  expect(await page.locator('#feed').innerText()).toContain(', 0 missed.');
+  await stage().picture(page, 'watch-after-restart');
+});
+
+test('it is used by keyboard alone, and every control has a name', async () => {
+  const page = await openWatch();
+  await page.getByLabel('Product').focus();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  const count = await page.locator('#orders > li').count();
+  await page.keyboard.press('Enter');
+  await page.locator('#orders > li').nth(count).waitFor();
+});
+
+test.each([
+  ['light', { width: 1280, height: 800 }],
+  ['dark', { width: 1280, height: 800 }],
+  ['light', { width: 390, height: 844 }],
+] as const)('ten orders at once, %s, %o', async (colorScheme, viewport) => {
+  const page = await openWatch({ colorScheme, viewport });
+  await page.getByRole('button', { name: 'Ten, mixed' }).click();
+  await page.locator('#orders > li').nth(9).waitFor();
+  await expect.poll(() => page.locator('#orders > li[data-status="FAILED"]').count())
+    .toBeGreaterThan(0);
+  await stage().picture(page, `watch-${colorScheme}-${viewport.width}`);
+  const isTooWide = await page.evaluate('document.body.scrollWidth > window.innerWidth');
+  expect(isTooWide).toBe(false);
+});

@@ -12,8 +12,8 @@ import type { RateLimits } from './domain/rate-limits.ts';
 import { createRefreshTopupOrder, type OrderInquiry } from './domain/refresh-topup-order.ts';
 import { setNotificationEmail } from './domain/set-notification-email.ts';
 import type { WalletLists } from './domain/wallet-list.ts';
-import { graphqlDoor, type GraphqlDeps } from './graphql/graphql-door.ts';
-import type { HealthProbe } from './rest/health.routes.ts';
+import { graphqlDoor, type GraphqlDeps, type GraphqlDoor } from './graphql/graphql-door.ts';
+import { startMetrics, type MetricsSource, type ProcessGauge } from './rest/metrics.ts';
 import { openPages, type PageSource } from './rest/pages.routes.ts';
 import { envelopeOptions, restDoor, setRestEnvelope } from './rest/rest-door.ts';
 import { startFulfilmentWorker } from './worker/fulfilment-worker.ts';
@@ -40,7 +40,12 @@ export interface AppParts {
   readonly authenticate: Authenticate;
   readonly rateLimits: RateLimits;
   readonly isDatabaseReady: () => Promise<boolean>;
-  readonly countOpenWork: HealthProbe['countOpenWork'];
+  readonly isMigrated: () => Promise<boolean>;
+  readonly workerPulse: { beat(): void; silentMs(): number };
+  readonly countOpenWork: MetricsSource['countOpenWork'];
+  readonly readGauges: () => Readonly<Record<
+    Exclude<ProcessGauge, 'sockets' | 'workerSilentSeconds'>, number
+  >>;
   /** Tells of new work, from this process and others; answers how to stop listening. */
   readonly onWork: (listener: () => void) => () => void;
   readonly log: FastifyBaseLogger;
@@ -79,12 +84,16 @@ export async function startGateway(
     ...envelopeOptions,
     loggerInstance: parts.log,
     // A line for each request costs more than the request; faults are logged where they occur.
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({
+      disableRequestLogging: true,
+      requestIdLogLabel: 'requestId',
+    }),
     genReqId: () => randomUUID(),
     bodyLimit: BODY_BYTES_MAX,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     http: {
+      requireHostHeader: false,
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     },
@@ -108,7 +117,16 @@ async function openDoors(
   parts: AppParts,
   settings: AppSettings,
 ): Promise<{ readonly hasPages: boolean; close(): Promise<void> }> {
-  const { store, feed, fulfilment, authenticate, rateLimits } = parts;
+  const { store, feed, fulfilment, authenticate, rateLimits, workerPulse } = parts;
+  let graphql: GraphqlDoor | null = null;
+  const metrics = startMetrics(app, {
+    countOpenWork: parts.countOpenWork,
+    readGauges: () => ({
+      ...parts.readGauges(),
+      sockets: graphql?.socketCount() ?? 0,
+      workerSilentSeconds: workerPulse.silentMs() / 1000,
+    }),
+  });
   const stories = {
     createTopupOrder: (clientId: number, raw: RawOrderRequest) => createTopupOrder(clientId, raw, {
       store,
@@ -134,20 +152,13 @@ async function openDoors(
     }),
     store,
     authenticate,
-    receiveCallback: async (raw) => {
-      const result = await receiveCallback(raw, fulfilment);
-      if (result === 'KEPT') {
-        parts.log.warn({ supplier: raw.supplierCode }, 'A callback of an unknown order was kept');
-      }
-      return result;
-    },
-    readiness: async () => {
-      const isReady = await parts.isDatabaseReady();
-      return { ok: isReady, checks: { database: isReady } };
-    },
-    countOpenWork: parts.countOpenWork,
+    receiveCallback: (raw) => receiveCallback(raw, fulfilment),
+    isDatabaseReady: parts.isDatabaseReady,
+    isMigrated: parts.isMigrated,
+    workerSilentMs: () => workerPulse.silentMs(),
+    metrics,
   }));
-  const graphql = await graphqlDoor(app, {
+  graphql = await graphqlDoor(app, {
     ...stories,
     store,
     feed,
@@ -163,7 +174,8 @@ async function openDoors(
     answerExplorer: pages?.answerExplorer,
     log: parts.log,
   });
-  return { hasPages: pages !== null, close: () => graphql.close() };
+  const opened = graphql;
+  return { hasPages: pages !== null, close: () => opened.close() };
 }
 
 /** The engine room: takes queued orders to their end, and sends the mail they owe then. */
@@ -173,6 +185,7 @@ export function startWorker(parts: AppParts): Running {
     onError: (error, order) => parts.log.error({
       err: error, order_id: order?.orderId, client_id: order?.clientId,
     }, 'A step of fulfilment failed; the order is taken up again after its lease'),
+    onRound: () => parts.workerPulse.beat(),
   });
   const mailWorker = startMail(parts);
   const stopListening = parts.onWork(() => worker.wake());

@@ -4,12 +4,14 @@ import { ConfigError } from './config.ts';
 import { createFulfilmentStore } from './db/fulfilment-store.ts';
 import { countOpenWork, type OpenWorkCounts } from './db/open-work.ts';
 import { openMailQueue } from './db/mail-queue.ts';
+import { findMissingMigrations } from './db/migrate.ts';
 import { PostgresOrderFeed } from './db/order-feed.ts';
 import { openOrm } from './db/orm.ts';
 import { createPool } from './db/pool.ts';
 import { openStore, type WholeStore } from './db/store.ts';
 import { listSuppliers } from './db/suppliers.ts';
 import { openWakeUps, type WakeUps } from './db/wake-ups.ts';
+import { openWorkerPulse, type WorkerPulse } from './db/worker-pulse.ts';
 import type { Fulfilment } from './domain/fulfil-topup-order.ts';
 import type { Mailer, MailQueue } from './domain/mail.ts';
 import type { SupplierRegistry } from './domain/fulfilment-ports.ts';
@@ -39,6 +41,14 @@ export interface PartsOptions {
   readonly onError: (error: unknown, doing: string) => void;
 }
 
+/** How busy these parts are; out of memory. */
+export interface PartsGauges {
+  readonly connections: number;
+  readonly connectionsIdle: number;
+  readonly connectionsAwaited: number;
+  readonly ordersWaiting: number;
+}
+
 /** Everything behind the doors, opened and connected. */
 export interface Parts {
   readonly store: WholeStore;
@@ -51,7 +61,10 @@ export interface Parts {
   readonly rateLimits: RateLimits;
   readonly signToken: (clientId: number, ttlSeconds: number) => Promise<string>;
   readonly isDatabaseReady: () => Promise<boolean>;
+  readonly isMigrated: () => Promise<boolean>;
+  readonly workerPulse: WorkerPulse;
   readonly countOpenWork: () => Promise<OpenWorkCounts>;
+  readonly readGauges: () => PartsGauges;
   readonly close: () => Promise<void>;
 }
 
@@ -106,7 +119,10 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     rateLimits: { take: async () => NOT_LIMITED, giveBack: async () => undefined },
     signToken: tokens.sign,
     isDatabaseReady: () => pool.query('select 1').then(() => true, () => false),
+    isMigrated: () => isMigrated(pool),
+    workerPulse: openWorkerPulse({ wakeUps, clock }),
     countOpenWork: () => countOpenWork(pool),
+    readGauges: () => ({ ...connectionGauges(pool), ordersWaiting: store.waitingOrderCount() }),
     async close() {
       store.close();
       mailer?.close();
@@ -118,6 +134,22 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       await orm.close();
     },
   };
+}
+
+function connectionGauges(pool: Pool): Omit<PartsGauges, 'ordersWaiting'> {
+  const { totalCount, idleCount, waitingCount } = pool;
+  return {
+    connections: totalCount, connectionsIdle: idleCount, connectionsAwaited: waitingCount,
+  };
+}
+
+async function isMigrated(pool: Pool): Promise<boolean> {
+  const client = await pool.connect();
+  try {
+    return (await findMissingMigrations(client)).length === 0;
+  } finally {
+    client.release();
+  }
 }
 
 async function openSuppliers(orm: MikroORM, options: PartsOptions): Promise<SupplierRegistry> {

@@ -43,6 +43,11 @@ export class Batcher<Item, Result> {
     this.#options = options;
   }
 
+  /** Items whose call has not begun. */
+  get waitingCount(): number {
+    return this.#waitingCount;
+  }
+
   /** @throws TemporarilyUnavailable where its turn would come too late; nothing was done */
   add(item: Item): Promise<Result> {
     const lane = this.#options.laneOf?.(item) ?? 0;

@@ -70,12 +70,12 @@ async function applyMissing(databaseUrl: string): Promise<void> {
 }
 
 /** Migrations that this database has not had; all of them on an empty one. */
-export async function findMissingMigrations(client: pg.Client): Promise<readonly string[]> {
+export async function findMissingMigrations(client: pg.ClientBase): Promise<readonly string[]> {
   const missing = await findMissingFiles(client);
   return await isJobSchemaInstalled(client) ? missing : [...missing, JOB_SCHEMA];
 }
 
-async function findMissingFiles(client: pg.Client): Promise<readonly string[]> {
+async function findMissingFiles(client: pg.ClientBase): Promise<readonly string[]> {
   const { rows: [found] } = await client.query<{ exists: boolean }>(
     'select to_regclass($1) is not null as exists', [TABLE],
   );

@@ -5,6 +5,8 @@ export interface OpenWorkCounts {
   readonly ordersInReview: number;
   readonly ordersOverdue: number;
   readonly casesOpen: number;
+  /** Committed events that have no place in a feed yet. */
+  readonly eventsUnnumbered: number;
 }
 
 /** Counts what has not ended; over the index of pending orders, however many have ended. */
@@ -15,7 +17,8 @@ export async function countOpenWork(pool: pg.Pool): Promise<OpenWorkCounts> {
         count(*) filter (where fulfilment_state = 'REVIEW') as "ordersInReview",
         count(*) filter (where next_action_at < clock_timestamp() - interval '2 minutes')
           as "ordersOverdue",
-        (select count(*) from reconciliation_case where resolved_at is null) as "casesOpen"
+        (select count(*) from reconciliation_case where resolved_at is null) as "casesOpen",
+        (select count(*) from feed_inbox) as "eventsUnnumbered"
       from topup_order where status = 'PENDING'`,
   });
   const [counts] = rows;

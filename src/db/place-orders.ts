@@ -34,7 +34,7 @@ export interface PlaceOrdersOptions {
 /** Places orders, those that arrive together in one call of `place_orders`. */
 export function createPlaceOrder(
   options: PlaceOrdersOptions,
-): (order: PricedOrder) => Promise<Placement> {
+): ((order: PricedOrder) => Promise<Placement>) & { waitingCount(): number } {
   const batcher = new Batcher<Placing, VerdictRow>({
     sizeMax: BATCH_SIZE_MAX,
     laneOf: ({ order }) => order.clientId,
@@ -44,7 +44,7 @@ export function createPlaceOrder(
       return rows;
     },
   });
-  return async (order) => {
+  const place = async (order: PricedOrder): Promise<Placement> => {
     const row = await tellUnknown(batcher.add({ requestId: randomUUID(), order }));
     if (row.verdict !== 'PLACED' && row.verdict !== 'REPEATED') return { verdict: row.verdict };
     const orderId = row.order_id;
@@ -56,6 +56,7 @@ export function createPlaceOrder(
     if (found === null) throw new Error('A repeated order is not there');
     return { verdict: 'PLACED', order: found };
   };
+  return Object.assign(place, { waitingCount: () => batcher.waitingCount });
 }
 
 /**

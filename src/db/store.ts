@@ -38,7 +38,7 @@ export type WholeStore =
 /** Store over PostgreSQL; it holds the pricing snapshot in memory and keeps it fresh. */
 export async function openStore(
   options: StoreOptions,
-): Promise<WholeStore & { close(): void }> {
+): Promise<WholeStore & { waitingOrderCount(): number; close(): void }> {
   const { pool, orm } = options;
   const prices = await followPrices(options);
   const findOrder = (clientId: number, orderId: number): Promise<TopupOrder | null> =>
@@ -53,6 +53,7 @@ export async function openStore(
     pricing: prices.current,
     refreshPricing: prices.refresh,
     placeOrder: (order: PricedOrder) => placeOrder(order),
+    waitingOrderCount: () => placeOrder.waitingCount(),
     findOrder,
     findOrderByReference: (clientId, clientReference) => findOne(pool, {
       name: 'order_by_reference',

@@ -2,8 +2,10 @@ import { EventEmitter } from 'node:events';
 import pg from 'pg';
 
 /** Channels of the database; a lost message costs latency only, because everyone also polls. */
-export type WakeUp = 'catalogue' | 'feed' | 'work';
-const CHANNELS: readonly WakeUp[] = ['catalogue', 'feed', 'work'];
+export type WakeUp = 'catalogue' | 'feed' | 'work' | 'worker_alive';
+const CHANNELS: readonly WakeUp[] = ['catalogue', 'feed', 'work', 'worker_alive'];
+/** Whatever was said on these while nobody listened is looked up; a sign of life is not. */
+const LOOKED_UP: readonly WakeUp[] = ['catalogue', 'feed', 'work'];
 
 const RECONNECT_PAUSE_MS = 250;
 /** One message tells of all work that arrived within this time. */
@@ -42,8 +44,7 @@ export function openWakeUps(options: {
         await next.connect();
         client = next;
         await next.query(CHANNELS.map((channel) => `listen ${channel}`).join('; '));
-        // Whatever was said while nobody listened is looked up.
-        for (const channel of CHANNELS) emitter.emit(channel);
+        for (const channel of LOOKED_UP) emitter.emit(channel);
         await ended;
       } catch (error) {
         if (!isClosed) options.onError(error as Error);

@@ -1,49 +1,44 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { livezSchema, metricsSchema, readyzSchema } from './health.schemas.ts';
+import type { Metrics } from './metrics.ts';
 
-export interface Readiness {
-  readonly ok: boolean;
-  readonly checks: Readonly<Record<string, boolean>>;
-}
+/** A worker that is alive says so more often. */
+const WORKER_SILENT_MS_MAX = 15_000;
 
 export interface HealthProbe {
-  /** Whether requests can be served; a rejection counts as "no". */
-  readonly readiness: () => Promise<Readiness>;
-  /** Orders and cases that are open, by what they wait for. */
-  readonly countOpenWork: () => Promise<Readonly<Record<OpenWork, number>>>;
+  readonly isDatabaseReady: () => Promise<boolean>;
+  /** Whether the database has all migrations of this program. */
+  readonly isMigrated: () => Promise<boolean>;
+  /** Since any worker of this database was heard last; Infinity where none was. */
+  readonly workerSilentMs: () => number;
+  readonly metrics: Metrics;
 }
-
-const GAUGES = {
-  ordersPending: ['topup_orders_pending', 'Orders that have not ended yet.'],
-  ordersInReview: ['topup_orders_in_review', 'Pending orders that wait for a person.'],
-  ordersOverdue: ['topup_orders_overdue', 'Pending orders whose next action is 2 minutes late.'],
-  casesOpen: ['topup_reconciliation_cases_open', 'News that contradict an order, unsettled.'],
-} as const;
-export type OpenWork = keyof typeof GAUGES;
 
 /**
  * `/livez`: the process serves. `/readyz`: what it depends on is there too. `/metrics`: what is
- * open, in Prometheus' text form.
+ * open and how requests go, in Prometheus' text form.
  */
 export function healthRoutes(app: FastifyInstance, probe: HealthProbe): void {
-  const { readiness, countOpenWork } = probe;
-  app.get('/livez', { schema: livezSchema }, async (_request, reply) => {
-    reply.header('cache-control', 'no-store');
-    return { ok: true };
-  });
+  const { metrics } = probe;
+  app.get('/livez', { schema: livezSchema }, async () => ({ ok: true }));
   app.get('/readyz', { schema: readyzSchema }, async (request, reply) => {
-    const { ok, checks } = await readiness().catch((error: unknown) => {
-      request.log.warn({ err: error }, 'readiness could not be told');
-      return { ok: false, checks: {} };
-    });
-    reply.code(ok ? 200 : 503).header('cache-control', 'no-store');
-    return { ok, checks };
+    const database = await isTrue(probe.isDatabaseReady(), request.log);
+    const migrations = database && await isTrue(probe.isMigrated(), request.log);
+    const worker = probe.workerSilentMs() <= WORKER_SILENT_MS_MAX;
+    // Without a worker, orders are still taken and wait for it: to refuse them would help nobody.
+    const ok = database && migrations;
+    reply.code(ok ? 200 : 503);
+    return { ok, checks: { database, migrations, worker } };
   });
   app.get('/metrics', { schema: metricsSchema }, async (_request, reply) => {
-    const counts = await countOpenWork();
-    reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8');
-    return Object.entries(GAUGES).map(([key, [name, help]]) => (
-      `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name} ${counts[key as OpenWork]}\n`
-    )).join('');
+    reply.header('content-type', metrics.contentType);
+    return metrics.write();
+  });
+}
+
+async function isTrue(check: Promise<boolean>, log: FastifyBaseLogger): Promise<boolean> {
+  return check.catch((error: unknown) => {
+    log.warn({ err: error }, 'readiness could not be told');
+    return false;
   });
 }

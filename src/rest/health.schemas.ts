@@ -6,9 +6,17 @@ const TAGS = ['Health'];
 const NO_TOKEN: readonly Record<string, readonly string[]>[] = [];
 
 const readiness = z.object({
-  ok: z.boolean().meta({ description: 'Whether all checks are well.', examples: [true] }),
-  checks: z.record(z.string(), z.boolean()).meta({
-    description: 'Each thing that requests depend on.', examples: [{ database: true }],
+  ok: z.boolean().meta({ description: 'Whether requests are served.', examples: [true] }),
+  checks: z.object({
+    database: z.boolean().meta({ description: 'It answers.', examples: [true] }),
+    migrations: z.boolean().meta({
+      description: 'It has all migrations of this program.', examples: [true],
+    }),
+    worker: z.boolean().meta({
+      description: 'A worker was heard within 15 seconds. Without one, orders are taken and wait, '
+        + 'so `ok` does not depend on it.',
+      examples: [true],
+    }),
   }),
 }).meta({ id: 'Readiness' });
 
@@ -17,9 +25,17 @@ const alive: RouteExamples = {
 };
 const ready: RouteExamples = {
   answers: {
-    200: { ready: { summary: 'Ready', value: { ok: true, checks: { database: true } } } },
+    200: {
+      ready: {
+        summary: 'Ready',
+        value: { ok: true, checks: { database: true, migrations: true, worker: true } },
+      },
+    },
     503: {
-      unready: { summary: 'Not ready', value: { ok: false, checks: { database: false } } },
+      unready: {
+        summary: 'Not ready',
+        value: { ok: false, checks: { database: false, migrations: false, worker: true } },
+      },
     },
   },
 };

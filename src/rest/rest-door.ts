@@ -17,6 +17,12 @@ import { topupOrderRoutes, type TopupOrderStories } from './topup-orders.routes.
 /** Another process takes over at once, or this one is back after its restart. */
 const CLOSING_RETRY_AFTER_MS = 1000;
 
+/** On every answer that says nothing else: it is for one caller, and is what its type says. */
+const ANSWER_HEADERS = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+} as const;
+
 export interface RestDeps extends TopupOrderStories, CallbackGate, HealthProbe {
   readonly authenticate: Authenticate;
 }
@@ -52,9 +58,11 @@ export function setRestEnvelope(app: FastifyInstance): void {
     done();
   });
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id);
+    reply.headers(ANSWER_HEADERS).header('x-request-id', request.id);
     if (isClosing) {
       done(new TemporarilyUnavailable('Server is restarting', CLOSING_RETRY_AFTER_MS));
+    } else if (!hasItsHost(request)) {
+      done(new HttpRefusal(400, { message: 'A request has exactly one Host header' }));
     } else if (request.is404) {
       // Told here, not in the handler, so that nobody reads the body of an unknown route.
       done(noSuchRoute(request, allowed));
@@ -66,6 +74,20 @@ export function setRestEnvelope(app: FastifyInstance): void {
     throw noSuchRoute(request, allowed);
   });
   app.setErrorHandler(answerError);
+  if (app.log.level === 'debug') logRequests(app);
+}
+
+/** Without paths and queries: references, numbers and addresses stand in them. */
+function logRequests(app: FastifyInstance): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    request.log.debug({
+      method: request.method,
+      route: request.routeOptions.url,
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime),
+    }, 'answered');
+    done();
+  });
 }
 
 /** Fastify options for requests that reach no route: broken HTTP, unreadable paths, shutdown. */
@@ -86,8 +108,19 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
 
 function answerUnroutable(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const isTooLong = error.code === 'FST_ERR_MAX_PARAM_LENGTH';
-  reply.header('x-request-id', request.id);
+  reply.headers(ANSWER_HEADERS).header('x-request-id', request.id);
   answerError(isTooLong ? new HttpRefusal(404) : error, request, reply);
+}
+
+/** RFC 9112, 3.2. Node would refuse by itself, but with an empty answer. */
+function hasItsHost({ raw }: FastifyRequest): boolean {
+  const { rawHeaders, httpVersion } = raw;
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? '';
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  return hosts === 1 || (hosts === 0 && httpVersion !== '1.1');
 }
 
 const BROKEN: Readonly<Record<string, RefusalStatus>> = {
@@ -110,6 +143,7 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
     'Content-Type: application/json; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(text)}`,
+    ...Object.entries(ANSWER_HEADERS).map(([name, value]) => `${name}: ${value}`),
     `X-Request-Id: ${requestId}`,
     'Connection: close',
   ];

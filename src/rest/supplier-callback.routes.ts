@@ -29,10 +29,13 @@ export function supplierCallbackRoutes(app: FastifyInstance, deps: CallbackGate)
   app.post<{ Params: { supplier: string }; Body: Buffer | undefined }>(
     '/callbacks/fulfilment/:supplier',
     { schema: supplierCallbackSchema },
-    async ({ params, headers, body }, reply) => {
+    async ({ params, headers, body, log }, reply) => {
       const result = await deps.receiveCallback({
         supplierCode: params.supplier, headers, body: body ?? new Uint8Array(),
       });
+      if (result === 'KEPT') {
+        log.warn({ supplier: params.supplier }, 'A callback of an unknown order was kept');
+      }
       reply.code(statusOf(result));
       return { result };
     },

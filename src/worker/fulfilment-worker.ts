@@ -22,7 +22,10 @@ export interface FulfilmentWorker {
  * runs out and another worker asks the supplier what became of it.
  */
 export function startFulfilmentWorker(
-  deps: Fulfilment & { readonly onError: (error: unknown, order?: ClaimedOrder) => void },
+  deps: Fulfilment & {
+    readonly onError: (error: unknown, order?: ClaimedOrder) => void;
+    readonly onRound?: () => void;
+  },
 ): FulfilmentWorker {
   const inHand = new Set<Promise<void>>();
 
@@ -54,7 +57,9 @@ export function startFulfilmentWorker(
     return dueInMs <= 0 ? POLL_MS / 10 : Math.min(Math.max(dueInMs, PAUSE_MS_MIN), POLL_MS);
   };
 
-  const loop = startLoop({ runOnce, clock: deps.clock, onError: deps.onError });
+  const loop = startLoop({
+    runOnce, clock: deps.clock, onError: deps.onError, onRound: () => deps.onRound?.(),
+  });
   return {
     wake: () => loop.wake(),
     async stop(graceMs) {

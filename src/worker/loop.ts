@@ -18,6 +18,8 @@ export function startLoop(options: {
   readonly runOnce: () => Promise<number>;
   readonly clock: Clock;
   readonly onError: (error: unknown) => void;
+  /** A round ended without a fault. */
+  readonly onRound?: () => void;
 }): Loop {
   let isStopped = false;
   let isWoken = false;
@@ -29,6 +31,7 @@ export function startLoop(options: {
       let pauseMs = FAULT_PAUSE_MS;
       try {
         pauseMs = await options.runOnce();
+        options.onRound?.();
       } catch (error) {
         options.onError(error);
       }

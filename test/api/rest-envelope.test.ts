@@ -32,7 +32,7 @@ async function startApp(): Promise<FastifyInstance> {
     ...envelopeOptions,
     genReqId: () => randomUUID(),
     requestTimeout: 400,
-    http: { connectionsCheckingInterval: 100, headersTimeout: 300 },
+    http: { connectionsCheckingInterval: 100, headersTimeout: 300, requireHostHeader: false },
   });
   setRestEnvelope(started);
   await started.register(restDoor({
@@ -50,10 +50,10 @@ async function startApp(): Promise<FastifyInstance> {
     authenticate: async (header) =>
       (header === 'Bearer good' ? { clientId: 7, expiresAtMs: Infinity } : null),
     receiveCallback: async (raw) => (calls.push({ name: 'callback', args: [raw] }), told.callback),
-    readiness: async () => ({ ok: told.isReady, checks: { database: told.isReady } }),
-    countOpenWork: async () => (
-      { ordersPending: 4, ordersInReview: 3, ordersOverdue: 2, casesOpen: 1 }
-    ),
+    isDatabaseReady: async () => told.isReady,
+    isMigrated: async () => true,
+    workerSilentMs: () => 0,
+    metrics: { contentType: 'text/plain', write: async () => 'a 1' },
   }));
   await started.listen({ port: 0, host: '127.0.0.1' });
   return started;
@@ -375,15 +375,18 @@ describe('broken HTTP', () => {
     ['no HTTP at all', 'hello\r\n\r\n', 400],
     ['length and chunked', 'POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n'
       + 'Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400],
+    ['no Host', 'GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
+    ['two Hosts', 'GET /livez HTTP/1.1\r\nHost: a\r\nhost: b\r\nConnection: close\r\n\r\n', 400],
     ['two lengths', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n'
       + 'Content-Length: 2\r\n\r\n', 400],
   ])('answers %s in the envelope', async (_name, text, status) => {
     const answer = await raw(text);
     const [head = '', body = ''] = answer.split('\r\n\r\n');
     expect(head).toContain(`HTTP/1.1 ${status} `);
-    expect(head).toContain('Content-Type: application/json; charset=utf-8');
+    expect(head).toMatch(/^content-type: application\/json; charset=utf-8$/im);
+    expect(head).toMatch(/^x-content-type-options: nosniff$/im);
     const { error } = JSON.parse(body) as { error: { request_id: string } };
-    expect(head).toContain(`X-Request-Id: ${error.request_id}`);
+    expect(head).toMatch(new RegExp(`^x-request-id: ${error.request_id}$`, 'im'));
   });
 
   test('ends a body that drips with 408', async () => {
@@ -392,6 +395,23 @@ describe('broken HTTP', () => {
     expect(answer).toContain('HTTP/1.1 408 ');
     expect((await call('/livez')).status).toBe(200);
   });
+});
+
+test('every answer names its request and is nothing but data', async () => {
+  for (const [path, sent] of [
+    ['/livez', {}], ['/readyz', {}], ['/metrics', {}], ['/openapi.json', {}], ['/nowhere', {}],
+    [`${ORDERS}/5`, {}], [`${ORDERS}?client_reference=A`, {}], [ORDERS, { method: 'PUT' }],
+    ['/callbacks/fulfilment/a', { method: 'POST', body: '{}' }], ['/api/%E0%A4%A', {}],
+  ] as const) {
+    const { headers } = await call(path, sent);
+    expect(headers.get('x-request-id'), path).toMatch(UUID);
+    expect(headers.get('x-content-type-options'), path).toBe('nosniff');
+    expect(headers.get('cache-control'), path).toBe('no-store');
+  }
+});
+
+test('HTTP/1.0 needs no Host', async () => {
+  expect(await raw('GET /livez HTTP/1.0\r\n\r\n')).toContain(' 200 OK');
 });
 
 describe('shutdown', () => {
@@ -423,13 +443,9 @@ describe('health', () => {
       told.isReady = isReady;
       const answer = await call('/readyz');
       expect(answer.status).toBe(isReady ? 200 : 503);
-      expect(JSON.parse(answer.text)).toEqual({ ok: isReady, checks: { database: isReady } });
+      expect(JSON.parse(answer.text)).toEqual({
+        ok: isReady, checks: { database: isReady, migrations: isReady, worker: true },
+      });
     }
-  });
-
-  test('counts what waits for a person', async () => {
-    const { text } = await call('/metrics');
-    expect(text).toContain('# TYPE topup_orders_in_review gauge\ntopup_orders_in_review 3\n');
-    expect(text).toContain('\ntopup_reconciliation_cases_open 1\n');
   });
 });

@@ -25,7 +25,7 @@ beforeAll(async () => {
       onError: () => undefined,
     }),
   );
-  const placers = pools.map((pool) =>
+  const placers = pools.map((pool): typeof place =>
     createPlaceOrder({
       pool,
       findOrder: () => Promise.resolve(null),

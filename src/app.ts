@@ -16,6 +16,7 @@ import { graphqlDoor, type GraphqlDeps, type GraphqlDoor } from './graphql/graph
 import { startMetrics, type MetricsSource, type ProcessGauge } from './rest/metrics.ts';
 import { openPages, type PageSource } from './rest/pages.routes.ts';
 import { envelopeOptions, restDoor, setRestEnvelope } from './rest/rest-door.ts';
+import { startFeedRetention } from './worker/feed-retention.ts';
 import { startFulfilmentWorker } from './worker/fulfilment-worker.ts';
 import { startMailWorker, type MailWorker } from './worker/mail-worker.ts';
 
@@ -37,6 +38,8 @@ export interface AppParts {
   readonly mailQueue: MailQueue;
   /** Null where no mail server is known: mail stays queued. */
   readonly mailer: Mailer | null;
+  /** Removes up to `limit` positions of the feed that are too old; answers how many. */
+  readonly removeFeedPositions: (limit: number) => Promise<number>;
   readonly authenticate: Authenticate;
   readonly rateLimits: RateLimits;
   readonly isDatabaseReady: () => Promise<boolean>;
@@ -59,6 +62,7 @@ export interface AppSettings {
   readonly trustedDocuments: GraphqlDeps['trustedDocuments'];
   readonly socketsPerClient: number;
   readonly subscriptionsPerSocket: number;
+  readonly feedRetentionDays: number;
   /** Absent where no pages are served. */
   readonly pages?: PageSource | undefined;
 }
@@ -171,6 +175,7 @@ async function openDoors(
     trustedDocuments: settings.trustedDocuments,
     socketsPerClient: settings.socketsPerClient,
     subscriptionsPerSocket: settings.subscriptionsPerSocket,
+    feedRetentionDays: settings.feedRetentionDays,
     answerExplorer: pages?.answerExplorer,
     log: parts.log,
   });
@@ -178,7 +183,10 @@ async function openDoors(
   return { hasPages: pages !== null, close: () => opened.close() };
 }
 
-/** The engine room: takes queued orders to their end, and sends the mail they owe then. */
+/**
+ * The engine room: takes queued orders to their end, sends the mail they owe then, and removes what
+ * is too old of the feed.
+ */
 export function startWorker(parts: AppParts): Running {
   const worker = startFulfilmentWorker({
     ...parts.fulfilment,
@@ -188,13 +196,18 @@ export function startWorker(parts: AppParts): Running {
     onRound: () => parts.workerPulse.beat(),
   });
   const mailWorker = startMail(parts);
+  const retention = startFeedRetention({
+    removeFeedPositions: parts.removeFeedPositions,
+    clock: parts.fulfilment.clock,
+    onError: (error) => parts.log.error({ err: error }, 'Old positions were not removed'),
+  });
   const stopListening = parts.onWork(() => worker.wake());
   let stopping: Promise<void> | null = null;
   return {
     stop() {
       stopListening();
       stopping ??= Promise.all([
-        worker.stop(WORKER_GRACE_MS), mailWorker?.stop(WORKER_GRACE_MS),
+        worker.stop(WORKER_GRACE_MS), mailWorker?.stop(WORKER_GRACE_MS), retention.stop(),
       ]).then(() => undefined);
       return stopping;
     },

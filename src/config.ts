@@ -16,6 +16,8 @@ export interface Config {
   readonly isSupplierPortFixed: boolean;
   readonly socketsPerClient: number;
   readonly subscriptionsPerSocket: number;
+  /** How long the feed of events can be resumed; days. */
+  readonly feedRetentionDays: number;
   readonly isIntrospectionAllowed: boolean;
   /** The explorer and, in the demo, what goes with it. */
   readonly arePagesServed: boolean;
@@ -123,6 +125,7 @@ const environment = z.object({
   SOCKETS_PER_CLIENT: integer('SOCKETS_PER_CLIENT', { fallback: 20, min: 1, max: 100_000 }),
   SUBSCRIPTIONS_PER_SOCKET:
     integer('SUBSCRIPTIONS_PER_SOCKET', { fallback: 50, min: 1, max: 10_000 }),
+  FEED_RETENTION_DAYS: integer('FEED_RETENTION_DAYS', { fallback: 30, min: 1, max: 3650 }),
   INTROSPECTION: oneOf('INTROSPECTION', ['', '0', '1']),
   PAGES: oneOf('PAGES', ['', '0', '1']),
   GRAPHQL_HTTP: oneOf('GRAPHQL_HTTP', ['draft', 'legacy']),
@@ -190,6 +193,7 @@ export function readConfig(env: NodeJS.ProcessEnv, isServing: boolean): Config {
     isSupplierPortFixed: read.SUPPLIER_PORT !== 0,
     socketsPerClient: read.SOCKETS_PER_CLIENT,
     subscriptionsPerSocket: read.SUBSCRIPTIONS_PER_SOCKET,
+    feedRetentionDays: read.FEED_RETENTION_DAYS,
     isIntrospectionAllowed: read.INTROSPECTION === '1' || (isDemo && read.INTROSPECTION !== '0'),
     arePagesServed: read.PAGES === '1' || (isDemo && read.PAGES !== '0'),
     httpText: read.GRAPHQL_HTTP,

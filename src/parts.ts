@@ -1,7 +1,7 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
-import type { Pool } from 'pg';
 import { ConfigError } from './config.ts';
 import { createFulfilmentStore } from './db/fulfilment-store.ts';
+import { numberEvents, removeFeedPositions } from './db/feed-numbers.ts';
 import { countOpenWork, type OpenWorkCounts } from './db/open-work.ts';
 import { openMailQueue } from './db/mail-queue.ts';
 import { findMissingMigrations } from './db/migrate.ts';
@@ -37,6 +37,7 @@ export interface PartsOptions {
   readonly sandboxUrl: string | null;
   /** Null to leave mail queued. */
   readonly mailServer: MailServer | null;
+  readonly feedRetentionDays: number;
   readonly clock: Clock;
   readonly onError: (error: unknown, doing: string) => void;
 }
@@ -54,6 +55,7 @@ export interface Parts {
   readonly store: WholeStore;
   readonly feed: PostgresOrderFeed;
   readonly fulfilment: Fulfilment;
+  readonly removeFeedPositions: (limit: number) => Promise<number>;
   readonly mailQueue: MailQueue;
   readonly mailer: Mailer | null;
   readonly wakeUps: WakeUps;
@@ -106,6 +108,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   return {
     store,
     feed,
+    removeFeedPositions: (limit) =>
+      removeFeedPositions(pool, options.feedRetentionDays, limit),
     mailQueue,
     mailer,
     wakeUps,
@@ -166,12 +170,4 @@ async function openSuppliers(orm: MikroORM, options: PartsOptions): Promise<Supp
   }));
   const caps = known.map(({ code, concurrencyMax }) => [code, concurrencyMax] as const);
   return createSupplierRegistry(suppliers, { clock, concurrencyMax: Object.fromEntries(caps) });
-}
-
-async function numberEvents(pool: Pool, limit: number): Promise<number> {
-  const text = 'select number_events($1) as moved';
-  const { rows } = await pool.query<{ moved: number }>(
-    { name: 'number_events', text, values: [limit] },
-  );
-  return rows[0]?.moved ?? 0;
 }

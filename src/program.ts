@@ -54,6 +54,7 @@ async function start(config: Config, log: Logger, undo: Undo): Promise<void> {
     supplierKeys: config.supplierKeys,
     sandboxUrl: demo?.sandboxUrl ?? null,
     mailServer: smtpUrl === null ? null : { url: smtpUrl, from: config.mailFrom },
+    feedRetentionDays: config.feedRetentionDays,
     clock: systemClock,
     onError: (error, doing) => log.error({ err: error }, `A fault in ${doing}`),
   });

@@ -31,6 +31,8 @@ export interface GraphqlDeps {
   readonly trustedDocuments: TrustedDocuments;
   readonly socketsPerClient: number;
   readonly subscriptionsPerSocket: number;
+  /** For how long a cursor of the feed can be gone on from; told to every socket. */
+  readonly feedRetentionDays: number;
   /** Shows the explorer to a browser; absent where there are no pages. */
   readonly answerExplorer?: ((reply: FastifyReply) => Promise<FastifyReply>) | undefined;
   readonly log: Log;

@@ -12,9 +12,9 @@ import { MalformedRequest, readParameters } from './graphql-request.ts';
 import { reviveMessage } from './socket-message.ts';
 import { CLOSE, type SocketConnection } from './socket-connection.ts';
 
-/** Told to the client in connection_ack: how often we ping it, and for how long cursors resume. */
+/** Told to the client in connection_ack: how often we ping it. */
 export const HEARTBEAT_INTERVAL_MS = 12_000;
-const RESUME_WINDOW_SECONDS = 30 * 24 * 60 * 60;
+const SECONDS_A_DAY = 86_400;
 
 export interface SocketProtocolOptions {
   readonly schema: GraphQLSchema;
@@ -79,7 +79,7 @@ async function connect(
   connection.acknowledge(caller);
   return {
     heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
-    resumeWindowSeconds: RESUME_WINDOW_SECONDS,
+    resumeWindowSeconds: deps.feedRetentionDays * SECONDS_A_DAY,
   };
 }
 

@@ -197,6 +197,7 @@ async function start(): Promise<Harness> {
     trustedDocuments: { texts: new Map(), isOnly: false },
     socketsPerClient: 3,
     subscriptionsPerSocket: 4,
+    feedRetentionDays: 7,
     log: { error: (fields) => logged.push(fields), info: () => {} },
     async authenticate(authorization) {
       failAt('authenticate');
@@ -444,7 +445,7 @@ describe('a socket lives on', () => {
     peer.say({ type: 'connection_init', payload: { AUTHORIZATION: 'good' } });
     expect(await peer.heard()).toEqual({
       type: 'connection_ack',
-      payload: { heartbeatIntervalMs: 12_000, resumeWindowSeconds: 2_592_000 },
+      payload: { heartbeatIntervalMs: 12_000, resumeWindowSeconds: 604_800 },
     });
     peer.say('{"type":"ping","payload":{"at":1.5}}');
     expect(await peer.heard()).toEqual({ type: 'pong', payload: { at: 1.5 } });

@@ -134,6 +134,7 @@ async function run(): Promise<void> {
   const parts = await partsModule.openParts({
     ...options,
     mailServer: null,
+    feedRetentionDays: 30,
     clock: clockModule.systemClock,
     onError: () => undefined,
   });
@@ -157,6 +158,7 @@ async function run(): Promise<void> {
       trustedDocuments: { texts: new Map(), isOnly: false },
       socketsPerClient: 100,
       subscriptionsPerSocket: 50,
+      feedRetentionDays: 30,
     },
     { host: '127.0.0.1', port: 0 },
   );

@@ -124,6 +124,7 @@ async function startOne(options: {
     supplierKeys: SUPPLIER_KEYS,
     sandboxUrl: options.sandboxUrl,
     mailServer: { url: options.mail.smtpUrl, from: 'Top-ups <no-reply@topup.example>' },
+    feedRetentionDays: 30,
     clock: systemClock,
     onError: () => undefined,
   });
@@ -148,6 +149,7 @@ async function startOne(options: {
             trustedDocuments: { texts: new Map(), isOnly: false },
             socketsPerClient: 20,
             subscriptionsPerSocket: 50,
+            feedRetentionDays: 30,
             pages: options.pages,
           },
           { host: '127.0.0.1', port: 0 },

@@ -129,6 +129,7 @@ beforeAll(async () => {
     supplierKeys: SUPPLIER_KEYS,
     sandboxUrl: `http://127.0.0.1:${port}`,
     mailServer: null,
+    feedRetentionDays: 30,
     clock: systemClock,
     onError: () => undefined,
   });
@@ -146,6 +147,7 @@ beforeAll(async () => {
     trustedDocuments: { texts: new Map(), isOnly: false },
     socketsPerClient: 20,
     subscriptionsPerSocket: 50,
+    feedRetentionDays: 30,
   }, { host: '127.0.0.1', port: 0 });
   worker = startWorker(appParts);
 });

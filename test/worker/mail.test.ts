@@ -31,6 +31,7 @@ beforeAll(async () => {
     supplierKeys: SUPPLIER_KEYS,
     sandboxUrl: null,
     mailServer: null,
+    feedRetentionDays: 30,
     clock: systemClock,
     onError: (error) => { throw error; },
   });

@@ -786,7 +786,7 @@ declare
   through bigint;
 begin
   select x.* into p from feed_position x where x.kept_since < cutoff
-    order by x.kept_since limit 1 for no key update skip locked;
+    order by x.kept_since limit 1 for no key update;
   if not found then return 0; end if;
   -- Only what stands before everything young enough: a clock that was set back makes no hole.
   select coalesce(max(f.sequence), p.removed_through) into through from (

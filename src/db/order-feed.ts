@@ -76,12 +76,6 @@ export class PostgresOrderFeed implements OrderFeed {
     });
   }
 
-  async readOrder(clientId: number, orderId: number, from: {
-    readonly afterVersion: number; readonly limit: number;
-  }): Promise<readonly FeedEvent[]> {
-    return readUntilBack(() => readOrderEvents(this.#pool, { clientId, orderId, ...from }));
-  }
-
   async extent(clientId: number): Promise<FeedExtent> {
     return readUntilBack(() => readExtent(this.#pool, clientId));
   }

@@ -120,10 +120,6 @@ export interface OrderFeed {
    */
   watchOrder(clientId: number, orderId: number, from: FeedPosition):
     AsyncIterableIterator<FeedEvent>;
-  /** Up to `limit` events of one order behind a version; they are kept for ever. */
-  readOrder(clientId: number, orderId: number, from: {
-    readonly afterVersion: number; readonly limit: number;
-  }): Promise<readonly FeedEvent[]>;
   extent(clientId: number): Promise<FeedExtent>;
   /**
    * Events of all orders of a client behind a sequence, without end.

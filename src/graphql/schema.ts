@@ -6,6 +6,7 @@ import { ClientResolver } from './client.resolver.ts';
 import { CreateTopupOrderResolver } from './create-topup-order.resolver.ts';
 import { NodeResolver } from './node.resolver.ts';
 import { SetNotificationEmailResolver } from './set-notification-email.resolver.ts';
+import { TopupOrderEventLogResolver } from './topup-order-event-log.resolver.ts';
 import { TopupOrderEventResolver } from './topup-order-event.resolver.ts';
 import { TopupOrderResolver } from './topup-order.resolver.ts';
 import { TopupOrderSubscription } from './topup-order.subscription.ts';
@@ -42,6 +43,7 @@ export async function buildTopupSchema(): Promise<GraphQLSchema> {
       TopupOrderResolver,
       TopupOrdersResolver,
       TopupOrderEventResolver,
+      TopupOrderEventLogResolver,
       NodeResolver,
       CreateTopupOrderResolver,
       CancelTopupOrderResolver,

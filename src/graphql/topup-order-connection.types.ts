@@ -14,8 +14,8 @@ export const TopupOrderConnection = connectionType('TopupOrder', {
     + 'where they could not be counted.',
 });
 
-/** The same edges that a subscription to the order brings: a cursor of one serves the other. */
+/** The same edges that the subscriptions bring: a cursor of the one serves the other. */
 export const TopupOrderEventConnection = connectionType('TopupOrderEvent', {
   edge: TopupOrderEventEdge,
-  description: 'What happened to one order, the oldest first. It is kept for ever.',
+  description: 'Events, the oldest first. An order keeps its own for ever.',
 });

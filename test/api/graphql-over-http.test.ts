@@ -32,6 +32,7 @@ function deps(httpText: GraphqlDeps['httpText']): GraphqlDeps {
     trustedDocuments: { texts: new Map(), isOnly: false },
     socketsPerClient: 1,
     subscriptionsPerSocket: 1,
+    feedRetentionDays: 30,
     log: { error: () => {}, info: () => {} },
     authenticate: async (authorization) =>
       authorization === TOKEN ? { clientId: 1, expiresAtMs: Infinity } : null,

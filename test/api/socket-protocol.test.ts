@@ -72,7 +72,6 @@ class HandFeed implements OrderFeed {
 
   readonly watchClient = () => this.watchOrder();
   readonly extent = () => Promise.resolve({ removedThrough: 0, lastSequence: 0 });
-  readonly readOrder = () => Promise.resolve([]);
   readonly readClient = () => Promise.resolve([]);
 
   watchOrder(): AsyncIterableIterator<FeedEvent> {

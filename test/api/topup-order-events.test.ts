@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rest, type CreateRequest } from '../support/doors.ts';
+import { graphqlRequest, rest, type CreateRequest } from '../support/doors.ts';
 import { useSubscriptions, type Following } from '../support/subscriptions.ts';
 import { useWorld } from '../support/world.ts';
 
@@ -224,5 +224,166 @@ describe('topupOrderEvents', () => {
     await expect.poll(() => world().parts.feed.watchCount()).toBe(5);
     await closeAll();
     await expect.poll(() => world().parts.feed.watchCount()).toBe(0);
+  });
+});
+
+interface Page {
+  readonly edges: readonly Edge[];
+  readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
+}
+
+const PAGE = `edges { cursor node { sequence version type status order { orderId status } } }
+  pageInfo { hasNextPage hasPreviousPage startCursor endCursor }`;
+
+async function readLog(variables: object, clientId = 1): Promise<Page> {
+  const { data, errors } = await graphqlRequest(world(), clientId, {
+    query: `query ($first: Int!, $after: String, $filter: TopupOrderFilter,
+        $types: [TopupOrderEventType!]) {
+      topupOrderEventLog(first: $first, after: $after, filter: $filter, types: $types) { ${PAGE} }
+    }`,
+    variables: { ...variables },
+  });
+  if (errors !== undefined) throw new Error(JSON.stringify(errors[0]?.extensions));
+  return data?.['topupOrderEventLog'] as Page;
+}
+
+async function readEvents(orderId: number, variables: object, clientId = 1): Promise<Page | null> {
+  const { data, errors } = await graphqlRequest(world(), clientId, {
+    query: `query ($id: SafeInt!, $first: Int!, $after: String) {
+      topupOrder(by: { orderId: $id }) { events(first: $first, after: $after) { ${PAGE} } } }`,
+    variables: { id: orderId, ...variables },
+  });
+  if (errors !== undefined) throw new Error(JSON.stringify(errors[0]?.extensions));
+  return (data?.['topupOrder'] as { events: Page } | null)?.events ?? null;
+}
+
+/** All edges of a list, page by page. */
+async function readAll(read: (after: string | null) => Promise<Page | null>): Promise<Edge[]> {
+  const edges: Edge[] = [];
+  for (let after: string | null = null; ;) {
+    const page: Page | null = await read(after);
+    edges.push(...page?.edges ?? []);
+    if (page?.pageInfo.hasNextPage !== true) return edges;
+    after = page.pageInfo.endCursor;
+  }
+}
+
+const entriesOf = (edges: readonly Edge[]): readonly Entry[] =>
+  told({ edges } as Following<Edge>);
+
+describe('topupOrderEventLog', () => {
+  it('is the feed, page by page, and its cursors are those of the subscription', async () => {
+    await cancel(await create());
+    await untilQuiet();
+    const all = await logged();
+    const edges = await readAll((after) => readLog({ first: 100, after }));
+    expect(entriesOf(edges)).toEqual(all);
+    const seventh = edges.at(-7)?.cursor;
+    const live = watch({ after: seventh });
+    await live.until(6);
+    expect(told(live)).toEqual(all.slice(-6));
+    expect(entriesOf((await readLog({ first: 4, after: live.edges[0]?.cursor })).edges))
+      .toEqual(all.slice(-5, -1));
+  });
+
+  it('goes on behind what was looked at, however little passes a filter', async () => {
+    const id = await create({
+      product_id: 5101, amount: '10.00', input_data: { phone_number: '+33612345678' },
+    });
+    await cancel(id);
+    await untilQuiet();
+    const all = await logged();
+    const edges = await readAll((after) => readLog({
+      first: 1, after, filter: { productIds: [5101] }, types: ['CANCELLED'],
+    }));
+    const french = await world().database.query<{ id: string }>(
+      'select id from topup_order where client_id = 1 and product_id = 5101',
+    );
+    const expected = all.filter(({ orderId, type }) =>
+      type === 'CANCELLED' && french.some((order) => order.id === orderId));
+    expect(expected.length).toBeGreaterThan(0);
+    expect(entriesOf(edges)).toEqual(expected);
+    // Nothing passes, and still the page says how far it looked: nothing is looked at twice.
+    const none = await readLog({ first: 5, filter: { productIds: [1] } });
+    expect(none).toMatchObject({ edges: [], pageInfo: { hasNextPage: false } });
+    await cancel(await create());
+    await untilQuiet();
+    const next = await readLog({ first: 5, after: none.pageInfo.endCursor });
+    expect(entriesOf(next.edges)).toEqual(await logged(1, all.length));
+  });
+
+  it.each([[{ first: 0 }], [{ first: 101 }], [{ first: -1 }], [{ first: 5, after: 'x' }]])(
+    'refuses %o', async (variables) => {
+      await expect(readLog(variables)).rejects.toThrow(/BAD_USER_INPUT/);
+    },
+  );
+
+  it("refuses another client's cursor", async () => {
+    const { pageInfo } = await readLog({ first: 1 });
+    await expect(readLog({ first: 1, after: pageInfo.endCursor }, 2)).rejects
+      .toThrow(/CURSOR_FOREIGN/);
+  });
+});
+
+describe('TopupOrder.events', () => {
+  it("is the order's own feed, and its cursors are those of topupOrderUpdated", async () => {
+    const id = await create();
+    await cancel(id);
+    await untilQuiet();
+    const page = await readEvents(id, { first: 1 });
+    expect(page).toMatchObject({
+      edges: [{ node: { type: 'CREATED', version: 1, order: { orderId: id } } }],
+      pageInfo: { hasNextPage: true },
+    });
+    const edges = await readAll((after) => readEvents(id, { first: 1, after }));
+    expect(entriesOf(edges).map(({ type }) => type)).toEqual(['CREATED', 'CANCELLED']);
+    const live = follow<Edge>({
+      url: world().gateway.url,
+      token: world().token(1),
+      query: `subscription ($id: SafeInt!, $after: String) {
+        topupOrderUpdated(by: { orderId: $id }, after: $after) {
+          cursor node { sequence version type order { orderId } } } }`,
+      variables: { id, after: page?.pageInfo.endCursor },
+    });
+    expect(await live.ended).toBe('complete');
+    expect(live.edges.map(({ cursor }) => cursor)).toEqual([edges[1]?.cursor]);
+  });
+
+  it('tells what came after the end, which the subscription does not', async () => {
+    const id = await create();
+    await cancel(id);
+    const of = { clientId: 1, orderId: id };
+    await world().database.query(
+      `with moved as (update topup_order set version = 3 where client_id = 1 and id = $1
+        returning *), told as (insert into topup_order_event (client_id, topup_order_id, version,
+        type, previous_status, status) select 1, id, 3, 'LATE_NEWS', status, status from moved)
+        insert into feed_inbox (client_id, topup_order_id, version) select 1, id, 3 from moved`,
+      [of.orderId],
+    );
+    await untilQuiet();
+    const types = async (after: string | null): Promise<readonly (string | undefined)[]> =>
+      (await readEvents(id, { first: 9, after }))?.edges.map(({ node }) => node?.type) ?? [];
+    expect(await types(null)).toEqual(['CREATED', 'CANCELLED', 'LATE_NEWS']);
+    const cursors = (await readEvents(id, { first: 9 }))?.edges.map(({ cursor }) => cursor) ?? [];
+    const behind = (after: string | undefined): Following<Edge> => follow<Edge>({
+      url: world().gateway.url,
+      token: world().token(1),
+      query: `subscription ($id: SafeInt!, $after: String) {
+        topupOrderUpdated(by: { orderId: $id }, after: $after) { cursor node { type } } }`,
+      variables: { id, after },
+    });
+    for (const [index, cursor] of cursors.entries()) {
+      const live = behind(cursor);
+      expect(await live.ended).toBe('complete');
+      expect(live.edges.map(({ node }) => node?.type)).toEqual(index === 0 ? ['CANCELLED'] : []);
+    }
+  });
+
+  it("refuses another order's cursor, and is null with an order of another client", async () => {
+    const [one, other] = [await create(), await create()];
+    await untilQuiet();
+    const after = (await readEvents(one, { first: 1 }))?.pageInfo.endCursor;
+    await expect(readEvents(other, { first: 1, after })).rejects.toThrow(/CURSOR_FOREIGN/);
+    expect(await readEvents(one, { first: 1 }, 2)).toBeNull();
   });
 });

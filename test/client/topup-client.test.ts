@@ -1,0 +1,195 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createTopupClient, TopupRefused, type OrderEdge } from '../../src/client/index.ts';
+import { startCuttingProxy, type CuttingProxy } from '../support/cutting-proxy.ts';
+import { useWorld } from '../support/world.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const NEW_ORDER = {
+  productId: 4218,
+  amount: '4.99',
+  inputData: [{ name: 'player_id', value: '5123456789' }, { name: 'server', value: 'asia' }],
+};
+
+const world = useWorld();
+let proxy: CuttingProxy;
+
+beforeAll(async () => {
+  proxy = await startCuttingProxy(world().gateway.url);
+});
+afterAll(() => proxy.close());
+
+const connect = (token = (): string | Promise<string> => world().token(1)) =>
+  createTopupClient({ url: `${proxy.url}/graphql`, token });
+
+const ordersUnder = (reference: string) => world().database.query(
+  'select id from topup_order where client_id = 1 and client_reference = $1', [reference]);
+
+describe('createOrder', () => {
+  it('places one order where the first answer was lost', async () => {
+    const client = connect();
+    proxy.loseNextAnswer();
+    const order = await client.createOrder({ ...NEW_ORDER, clientReference: 'LOST-ANSWER' });
+    expect(order).toMatchObject({ clientReference: 'LOST-ANSWER', charge: { amount: '4.7405' } });
+    expect(await ordersUnder('LOST-ANSWER')).toEqual([{ id: String(order.orderId) }]);
+    await client.close();
+  });
+
+  it('makes a reference of its own, another for each order', async () => {
+    const client = connect();
+    const [one, two] = await Promise.all([NEW_ORDER, NEW_ORDER].map((order) =>
+      client.createOrder(order)));
+    expect(one?.clientReference).toMatch(/^[0-9a-f-]{36}$/);
+    expect(two?.clientReference).not.toBe(one?.clientReference);
+    await client.close();
+  });
+
+  it('tells a refusal with its code, and a reference of another order', async () => {
+    const client = connect();
+    const refusal = (order: typeof NEW_ORDER & { clientReference?: string }) =>
+      client.createOrder(order).then(
+        () => 'placed',
+        (error: unknown) => error instanceof TopupRefused
+          && error.userErrors.map((each) => [each.code, each.details]),
+      );
+    expect(await refusal({ ...NEW_ORDER, amount: '5' }))
+      .toEqual([['AMOUNT_NOT_AVAILABLE', null]]);
+    await client.createOrder({ ...NEW_ORDER, clientReference: 'TAKEN' });
+    expect(await refusal({ ...NEW_ORDER, amount: '9.99', clientReference: 'TAKEN' }))
+      .toEqual([['DUPLICATE_CLIENT_REFERENCE', 'INPUT_MISMATCH']]);
+    await client.close();
+  });
+
+  it('asks for a fresh token where one was refused', async () => {
+    const tokens = ['stale', world().token(1)];
+    const client = connect(() => tokens.shift() ?? world().token(1));
+    const order = await client.createOrder(NEW_ORDER);
+    expect(order.status).toBe('PENDING');
+    expect(tokens).toEqual([]);
+    await client.close();
+  });
+
+  it('gives up where its caller does', async () => {
+    const nobody = createTopupClient({
+      url: 'http://127.0.0.1:9/graphql', token: () => 'none',
+    });
+    await expect(nobody.createOrder(NEW_ORDER, { signal: AbortSignal.timeout(300) }))
+      .rejects.toMatchObject({ name: 'TimeoutError' });
+    await nobody.close();
+  });
+});
+
+describe('watchOrder', () => {
+  it('tells an order from its snapshot to its end, and ends with it', async () => {
+    const client = connect();
+    const { orderId } = await client.createOrder(NEW_ORDER);
+    const edges = await collect(client.watchOrder({ orderId }));
+    expect(edges[0]?.event.type).toBe('SNAPSHOT');
+    expect(edges.at(-1)?.event).toMatchObject({ type: 'DELIVERED', status: 'DELIVERED' });
+    const [first] = edges;
+    const resumed = await collect(client.watchOrder({ orderId }, { after: first?.cursor ?? '' }));
+    expect(resumed.map((edge) => edge.event.id)).toEqual(
+      edges.slice(1).map((edge) => edge.event.id),
+    );
+    await client.close();
+  });
+
+  it('says so where there is no such order', async () => {
+    const client = connect();
+    await expect(collect(client.watchOrder({ orderId: 999_999_999 })))
+      .rejects.toMatchObject({ name: 'TopupRequestFailed', code: 'NOT_FOUND' });
+    await client.close();
+  });
+});
+
+describe('watchOrders', () => {
+  it('goes on with a fresh token where the first one ends', async () => {
+    const { parts } = world();
+    let askedCount = 0;
+    const client = connect(() => {
+      askedCount += 1;
+      return parts.signToken(1, askedCount === 1 ? 1 : 3600);
+    });
+    const seen: number[] = [];
+    const watching = (async () => {
+      for await (const { event } of client.watchOrders()) seen.push(event.order.orderId);
+    })();
+    await expect.poll(() => askedCount, { timeout: 15_000 }).toBe(2);
+    const order = await client.createOrder(NEW_ORDER);
+    await expect.poll(() => seen, { timeout: 15_000 }).toContain(order.orderId);
+    await client.close();
+    await watching;
+  });
+
+  it('misses and repeats nothing over cuts and a restart', async () => {
+    const client = connect();
+    const stopped = new AbortController();
+    const seen: number[] = [];
+    const isOpen = Promise.withResolvers<void>();
+    const watching = (async () => {
+      for await (const { event } of client.watchOrders(null, { signal: stopped.signal })) {
+        seen.push(event.sequence);
+        isOpen.resolve();
+      }
+    })();
+    const placer = createTopupClient({
+      url: `${world().gateway.url}/graphql`, token: () => world().token(1),
+    });
+    // The feed begins now, with the opening edge: this one is the first that can be seen.
+    while (seen.length === 0) {
+      await placer.createOrder(NEW_ORDER);
+      await Promise.race([isOpen.promise, new Promise((resolve) => setTimeout(resolve, 100))]);
+    }
+    for (let round = 0; round < 8; round += 1) {
+      const placed = await Promise.all([NEW_ORDER, NEW_ORDER, NEW_ORDER].map((order) =>
+        placer.createOrder(order)));
+      proxy.cutAll();
+      if (round === 3) {
+        const other = await world().startProcess('gateway');
+        proxy.leadTo(other?.url ?? '');
+        proxy.cutAll();
+      }
+      await collect(placer.watchOrder({ orderId: placed[0]?.orderId ?? 0 }));
+    }
+    const [last] = await world().database.query<{ last_sequence: string }>(
+      'select last_sequence from feed_position where client_id = 1');
+    await expect.poll(() => seen.at(-1), { timeout: 15_000 }).toBeGreaterThanOrEqual(
+      Number(last?.last_sequence));
+    const from = seen[0] ?? 0;
+    expect(seen).toEqual(seen.map((_, index) => from + index));
+    stopped.abort();
+    await watching;
+    await Promise.all([client.close(), placer.close()]);
+  }, 60_000);
+});
+
+describe('the sample of the README', () => {
+  it('places an order and watches it to its end', async () => {
+    const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+    const sample = /```js\n([^`]*createTopupClient[^`]*)```/.exec(readme)?.[1];
+    expect(sample).toBeDefined();
+    const folder = mkdtempSync(join(tmpdir(), 'topup-sample-'));
+    mkdirSync(join(folder, '.data'));
+    const facts = {
+      graphqlUrl: `${world().gateway.url}/graphql`, clients: [{ token: world().token(1) }],
+    };
+    writeFileSync(join(folder, '.data/demo.json'), JSON.stringify(facts));
+    // Inside the package, so that its own name leads to what it exports.
+    const file = join(ROOT, 'dist/readme-sample.mjs');
+    writeFileSync(file, sample ?? '');
+    const { stdout } = await promisify(execFile)(process.execPath, [file], { cwd: folder });
+    expect(stdout.trim().split('\n').at(-1)).toBe('DELIVERED DELIVERED');
+    rmSync(folder, { recursive: true });
+    rmSync(file);
+  });
+});
+
+async function collect(edges: AsyncIterable<OrderEdge>): Promise<OrderEdge[]> {
+  const all: OrderEdge[] = [];
+  for await (const edge of edges) all.push(edge);
+  return all;
+}

@@ -1,0 +1,245 @@
+/* eslint-disable */
+/** Internal type. DO NOT USE DIRECTLY. */
+type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
+/** Internal type. DO NOT USE DIRECTLY. */
+export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
+import type { TypedDocumentNode as DocumentNode } from '@graphql-typed-document-node/core';
+/** Which order to cancel. */
+export type CancelTopupOrderInput = {
+  /** The order. */
+  by: TopupOrderBy;
+};
+
+/** What to order, for whom, and who pays. */
+export type CreateTopupOrderInput = {
+  /** Whether the default wallet may pay in another currency. */
+  allowForexFallback?: boolean | null | undefined;
+  /** The face value in the product currency, at most 4 decimals. It is never rounded to a nearby amount. */
+  amount: string;
+  /** Only variants of this category. */
+  category?: VariantCategory | null | undefined;
+  /** Your own key for this order, 1 to 255 printable ASCII characters. The same key never places a second order, so a request can be repeated safely. */
+  clientReference?: string | null | undefined;
+  /** Values for the input fields of the product; of equal names the last counts. */
+  inputData?: Array<InputFieldValueInput>;
+  /** The product. */
+  productId: number;
+  /** Pay with this voucher, at face value, instead of a wallet. */
+  redeemVoucherCode?: string | null | undefined;
+  /** The wallet that pays. Without it: the one in the product currency, else the default one. */
+  walletId?: number | null | undefined;
+};
+
+/** The value of one of the product's fields. */
+export type InputFieldValueInput = {
+  /** The name of the field. */
+  name: string;
+  /** The value; surrounding blanks are dropped. */
+  value: string;
+};
+
+/** Why an order has not ended yet. */
+export type PendingReason =
+  /** Accepted, and not confirmed yet. */
+  | 'AWAITING_CONFIRMATION'
+  /** The outcome is not known; it is being asked for. */
+  | 'CONFIRMING_OUTCOME'
+  /** The operator could not take it; it is tried again. */
+  | 'OPERATOR_BUSY'
+  /** Waiting for its turn. */
+  | 'QUEUED'
+  /** Being handed to the supplier. */
+  | 'SUBMITTING'
+  /** A person looks at it. */
+  | 'UNDER_REVIEW';
+
+/** What to do about a failed order. */
+export type RecommendedAction =
+  /** Ask support; another try would end the same way. */
+  | 'CONTACT_SUPPORT'
+  /** Correct the input and place a new order. */
+  | 'FIX_INPUT'
+  /** Place a new order for another plan. */
+  | 'PICK_ANOTHER_PLAN'
+  /** Place a new order, with a clientReference of its own. */
+  | 'PLACE_NEW_ORDER'
+  /** Place the order again later. */
+  | 'TRY_LATER';
+
+/** Why an order failed. Codes may be added: treat one you do not know as UNKNOWN. */
+export type TopupFailureCode =
+  /** The amount is not possible for this recipient. */
+  | 'AMOUNT_OUT_OF_RANGE'
+  /** The account has reached a limit. */
+  | 'CLIENT_LIMIT_EXCEEDED'
+  /** The recipient does not exist. */
+  | 'INVALID_RECIPIENT'
+  /** The operator has reached a limit for this period. */
+  | 'OPERATOR_LIMIT_EXCEEDED'
+  /** The operator could not be reached while the order could wait. */
+  | 'OPERATOR_UNAVAILABLE'
+  /** The plan is out of stock. */
+  | 'PRODUCT_OUT_OF_STOCK'
+  /** The plan is not for sale at present. */
+  | 'PRODUCT_UNAVAILABLE'
+  /** The operator does not allow top-ups for this recipient. */
+  | 'RECIPIENT_BARRED'
+  /** The recipient cannot receive the selected plan. */
+  | 'RECIPIENT_INELIGIBLE'
+  /** The recipient has reached a limit for this period. */
+  | 'RECIPIENT_LIMIT_EXCEEDED'
+  /** Any other reason; treat a code you do not know like this one. */
+  | 'UNKNOWN';
+
+/** Names one order of the caller by exactly one key. */
+export type TopupOrderBy =
+  {   /** The key that the caller gave the order. */
+  clientReference: string; id?: never; orderId?: never; }
+  |  { clientReference?: never;   /** The global id. */
+  id: string | number; orderId?: never; }
+  |  { clientReference?: never; id?: never;   /** The integer id of the REST API. */
+  orderId: number; };
+
+/** Why a request was refused. Nothing was debited, no order exists. */
+export type TopupOrderErrorCode =
+  /** The product is not sold at this amount. */
+  | 'AMOUNT_NOT_AVAILABLE'
+  /** The product has no variant of this category. */
+  | 'CATEGORY_NOT_AVAILABLE'
+  /** The clientReference was used before; `duplicateOf` is the order that has it. Details INPUT_MISMATCH: that order was placed with different input. */
+  | 'DUPLICATE_CLIENT_REFERENCE'
+  /** There is no rate from the product currency to the wallet currency. */
+  | 'EXCHANGE_RATE_NOT_AVAILABLE'
+  /** The wallet cannot pay the charge. */
+  | 'INSUFFICIENT_FUNDS'
+  /** A value in inputData is missing, unknown or wrong. */
+  | 'INVALID_INPUT_FIELD'
+  /** The order was handed to a supplier already, or has ended. */
+  | 'NOT_CANCELLABLE'
+  /** No such order of the caller. */
+  | 'ORDER_NOT_FOUND'
+  /** The amount is temporarily out of stock. */
+  | 'OUT_OF_STOCK'
+  /** No such product, or it is not sold to the caller. */
+  | 'PRODUCT_NOT_FOUND'
+  /** The form of the request is wrong. */
+  | 'VALIDATION_FAILURE'
+  /** The voucher is unknown, expired or redeemed. */
+  | 'VOUCHER_INVALID'
+  /** The voucher is not worth exactly the face value. */
+  | 'VOUCHER_VALUE_MISMATCH'
+  /** The paying wallet is frozen. */
+  | 'WALLET_FROZEN'
+  /** No such wallet of the caller, or none that can pay. */
+  | 'WALLET_NOT_FOUND';
+
+/** What happened to an order. A refund is part of FAILED and CANCELLED. */
+export type TopupOrderEventType =
+  /** Cancelled, and refunded. */
+  | 'CANCELLED'
+  /** Placed and paid. */
+  | 'CREATED'
+  /** The recipient has the value. */
+  | 'DELIVERED'
+  /** Definitely not delivered, and refunded. */
+  | 'FAILED'
+  /** Contrary news after the end: the status stays, people look at it. */
+  | 'LATE_NEWS'
+  /** A try brought nothing; there will be another one. */
+  | 'RETRY_SCHEDULED'
+  /** The operator took a delivered value back; the charge was credited. */
+  | 'REVERSED'
+  /** The order as it stands; the first edge of a subscription without `after`. */
+  | 'SNAPSHOT'
+  /** Handed to a supplier. */
+  | 'SUBMITTED';
+
+/** Which orders of the caller. A field that is left out lets all pass; an order passes where it has one of the values of every field that is given. */
+export type TopupOrderFilter = {
+  /** Where the product is used. */
+  countryCodes?: Array<string> | null | undefined;
+  /** Placed then or later. */
+  createdFrom?: string | null | undefined;
+  /** Placed in that second or earlier. */
+  createdTo?: string | null | undefined;
+  /** Why the order failed. */
+  failureCodes?: Array<TopupFailureCode> | null | undefined;
+  /** What was ordered. */
+  productIds?: Array<number> | null | undefined;
+  /** Where the order stands; on a feed, where the event left it. */
+  statuses?: Array<TopupOrderStatus> | null | undefined;
+  /** Which wallet paid. */
+  walletIds?: Array<number> | null | undefined;
+};
+
+/** Where an order stands. All but PENDING are final. */
+export type TopupOrderStatus =
+  /** Cancelled before it was handed to a supplier; the charge was refunded. */
+  | 'CANCELLED'
+  /** The recipient has the value. */
+  | 'DELIVERED'
+  /** Definitely not delivered; the charge was refunded. */
+  | 'FAILED'
+  /** Paid, and not delivered yet. */
+  | 'PENDING';
+
+/** The kind of a mobile variant. */
+export type VariantCategory =
+  /** Credit to call with. */
+  | 'AIRTIME'
+  /** A plan of several parts. */
+  | 'BUNDLE'
+  /** Data volume. */
+  | 'DATA';
+
+export type CancelTopupOrderMutationVariables = Exact<{
+  input: CancelTopupOrderInput;
+}>;
+
+
+export type CancelTopupOrderMutation = { cancelTopupOrder: { order: { ' $fragmentRefs'?: { 'OrderPartsFragment': OrderPartsFragment } } | null, userErrors: Array<{ ' $fragmentRefs'?: { 'UserErrorPartsFragment': UserErrorPartsFragment } }> } };
+
+export type CreateTopupOrderMutationVariables = Exact<{
+  input: CreateTopupOrderInput;
+}>;
+
+
+export type CreateTopupOrderMutation = { createTopupOrder: { order: { ' $fragmentRefs'?: { 'OrderPartsFragment': OrderPartsFragment } } | null, userErrors: Array<{ ' $fragmentRefs'?: { 'UserErrorPartsFragment': UserErrorPartsFragment } }>, duplicateOf: { ' $fragmentRefs'?: { 'OrderPartsFragment': OrderPartsFragment } } | null } };
+
+export type OrderPartsFragment = { id: string, orderId: number, clientReference: string | null, productName: string, variantName: string, status: TopupOrderStatus, statusText: string, createdAt: string, completedAt: string | null, faceValue: { amount: string, currency: string }, charge: { amount: string, currency: string }, failure: { code: TopupFailureCode, reason: string, isUserFixable: boolean, recommendedAction: RecommendedAction } | null, pending: { reason: PendingReason, attemptCount: number, nextAttemptAt: string | null, expectedBy: string | null } | null } & { ' $fragmentName'?: 'OrderPartsFragment' };
+
+export type EventPartsFragment = { id: string, sequence: number, version: number, type: TopupOrderEventType, previousStatus: TopupOrderStatus | null, status: TopupOrderStatus, statusText: string, occurredAt: string, order: { ' $fragmentRefs'?: { 'OrderPartsFragment': OrderPartsFragment } } } & { ' $fragmentName'?: 'EventPartsFragment' };
+
+export type UserErrorPartsFragment = { code: TopupOrderErrorCode, message: string, field: Array<string> | null, details: string | null } & { ' $fragmentName'?: 'UserErrorPartsFragment' };
+
+export type TopupOrderEventsSubscriptionVariables = Exact<{
+  filter?: TopupOrderFilter | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type TopupOrderEventsSubscription = { topupOrderEvents: { cursor: string, node: { ' $fragmentRefs'?: { 'EventPartsFragment': EventPartsFragment } } | null } };
+
+export type TopupOrderUpdatedSubscriptionVariables = Exact<{
+  by: TopupOrderBy;
+  after?: string | null | undefined;
+}>;
+
+
+export type TopupOrderUpdatedSubscription = { topupOrderUpdated: { cursor: string, node: { ' $fragmentRefs'?: { 'EventPartsFragment': EventPartsFragment } } | null } };
+
+export type TopupOrderQueryVariables = Exact<{
+  by: TopupOrderBy;
+}>;
+
+
+export type TopupOrderQuery = { topupOrder: { ' $fragmentRefs'?: { 'OrderPartsFragment': OrderPartsFragment } } | null };
+
+export const OrderPartsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"OrderParts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"TopupOrder"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"orderId"}},{"kind":"Field","name":{"kind":"Name","value":"clientReference"}},{"kind":"Field","name":{"kind":"Name","value":"productName"}},{"kind":"Field","name":{"kind":"Name","value":"variantName"}},{"kind":"Field","name":{"kind":"Name","value":"faceValue"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"amount"}},{"kind":"Field","name":{"kind":"Name","value":"currency"}}]}},{"kind":"Field","name":{"kind":"Name","value":"charge"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"amount"}},{"kind":"Field","name":{"kind":"Name","value":"currency"}}]}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"statusText"}},{"kind":"Field","name":{"kind":"Name","value":"failure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"reason"}},{"kind":"Field","name":{"kind":"Name","value":"isUserFixable"}},{"kind":"Field","name":{"kind":"Name","value":"recommendedAction"}}]}},{"kind":"Field","name":{"kind":"Name","value":"pending"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}},{"kind":"Field","name":{"kind":"Name","value":"attemptCount"}},{"kind":"Field","name":{"kind":"Name","value":"nextAttemptAt"}},{"kind":"Field","name":{"kind":"Name","value":"expectedBy"}}]}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"completedAt"}}]}}]} as unknown as DocumentNode<OrderPartsFragment, unknown>;
+export const EventPartsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"EventParts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"TopupOrderEvent"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"sequence"}},{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"previousStatus"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"statusText"}},{"kind":"Field","name":{"kind":"Name","value":"occurredAt"}},{"kind":"Field","name":{"kind":"Name","value":"order"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"OrderParts"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"OrderParts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"TopupOrder"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"orderId"}},{"kind":"Field","name":{"kind":"Name","value":"clientReference"}},{"kind":"Field","name":{"kind":"Name","value":"productName"}},{"kind":"Field","name":{"kind":"Name","value":"variantName"}},{"kind":"Field","name":{"kind":"Name","value":"faceValue"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"amount"}},{"kind":"Field","name":{"kind":"Name","value":"currency"}}]}},{"kind":"Field","name":{"kind":"Name","value":"charge"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"amount"}},{"kind":"Field","name":{"kind":"Name","value":"currency"}}]}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"statusText"}},{"kind":"Field","name":{"kind":"Name","value":"failure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"reason"}},{"kind":"Field","name":{"kind":"Name","value":"isUserFixable"}},{"kind":"Field","name":{"kind":"Name","value":"recommendedAction"}}]}},{"kind":"Field","name":{"kind":"Name","value":"pending"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}},{"kind":"Field","name":{"kind":"Name","value":"attemptCount"}},{"kind":"Field","name":{"kind":"Name","value":"nextAttemptAt"}},{"kind":"Field","name":{"kind":"Name","value":"expectedBy"}}]}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"completedAt"}}]}}]} as unknown as DocumentNode<EventPartsFragment, unknown>;
+export const UserErrorPartsFragmentDoc = {"kind":"Document","definitions":[{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorParts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"TopupOrderUserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"field"}},{"kind":"Field","name":{"kind":"Name","value":"details"}}]}}]} as unknown as DocumentNode<UserErrorPartsFragment, unknown>;
+export const CancelTopupOrderDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CancelTopupOrder"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CancelTopupOrderInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cancelTopupOrder"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"order"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"OrderParts"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorParts"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"OrderParts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"TopupOrder"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"orderId"}},{"kind":"Field","name":{"kind":"Name","value":"clientReference"}},{"kind":"Field","name":{"kind":"Name","value":"productName"}},{"kind":"Field","name":{"kind":"Name","value":"variantName"}},{"kind":"Field","name":{"kind":"Name","value":"faceValue"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"amount"}},{"kind":"Field","name":{"kind":"Name","value":"currency"}}]}},{"kind":"Field","name":{"kind":"Name","value":"charge"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"amount"}},{"kind":"Field","name":{"kind":"Name","value":"currency"}}]}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"statusText"}},{"kind":"Field","name":{"kind":"Name","value":"failure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"reason"}},{"kind":"Field","name":{"kind":"Name","value":"isUserFixable"}},{"kind":"Field","name":{"kind":"Name","value":"recommendedAction"}}]}},{"kind":"Field","name":{"kind":"Name","value":"pending"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}},{"kind":"Field","name":{"kind":"Name","value":"attemptCount"}},{"kind":"Field","name":{"kind":"Name","value":"nextAttemptAt"}},{"kind":"Field","name":{"kind":"Name","value":"expectedBy"}}]}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"completedAt"}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorParts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"TopupOrderUserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"field"}},{"kind":"Field","name":{"kind":"Name","value":"details"}}]}}]} as unknown as DocumentNode<CancelTopupOrderMutation, CancelTopupOrderMutationVariables>;
+export const CreateTopupOrderDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"mutation","name":{"kind":"Name","value":"CreateTopupOrder"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"input"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"CreateTopupOrderInput"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"createTopupOrder"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"input"},"value":{"kind":"Variable","name":{"kind":"Name","value":"input"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"order"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"OrderParts"}}]}},{"kind":"Field","name":{"kind":"Name","value":"userErrors"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"UserErrorParts"}}]}},{"kind":"Field","name":{"kind":"Name","value":"duplicateOf"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"OrderParts"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"OrderParts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"TopupOrder"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"orderId"}},{"kind":"Field","name":{"kind":"Name","value":"clientReference"}},{"kind":"Field","name":{"kind":"Name","value":"productName"}},{"kind":"Field","name":{"kind":"Name","value":"variantName"}},{"kind":"Field","name":{"kind":"Name","value":"faceValue"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"amount"}},{"kind":"Field","name":{"kind":"Name","value":"currency"}}]}},{"kind":"Field","name":{"kind":"Name","value":"charge"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"amount"}},{"kind":"Field","name":{"kind":"Name","value":"currency"}}]}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"statusText"}},{"kind":"Field","name":{"kind":"Name","value":"failure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"reason"}},{"kind":"Field","name":{"kind":"Name","value":"isUserFixable"}},{"kind":"Field","name":{"kind":"Name","value":"recommendedAction"}}]}},{"kind":"Field","name":{"kind":"Name","value":"pending"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}},{"kind":"Field","name":{"kind":"Name","value":"attemptCount"}},{"kind":"Field","name":{"kind":"Name","value":"nextAttemptAt"}},{"kind":"Field","name":{"kind":"Name","value":"expectedBy"}}]}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"completedAt"}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"UserErrorParts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"TopupOrderUserError"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"message"}},{"kind":"Field","name":{"kind":"Name","value":"field"}},{"kind":"Field","name":{"kind":"Name","value":"details"}}]}}]} as unknown as DocumentNode<CreateTopupOrderMutation, CreateTopupOrderMutationVariables>;
+export const TopupOrderEventsDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"subscription","name":{"kind":"Name","value":"TopupOrderEvents"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"filter"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"TopupOrderFilter"}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"topupOrderEvents"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"filter"},"value":{"kind":"Variable","name":{"kind":"Name","value":"filter"}}},{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cursor"}},{"kind":"Field","name":{"kind":"Name","value":"node"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"EventParts"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"OrderParts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"TopupOrder"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"orderId"}},{"kind":"Field","name":{"kind":"Name","value":"clientReference"}},{"kind":"Field","name":{"kind":"Name","value":"productName"}},{"kind":"Field","name":{"kind":"Name","value":"variantName"}},{"kind":"Field","name":{"kind":"Name","value":"faceValue"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"amount"}},{"kind":"Field","name":{"kind":"Name","value":"currency"}}]}},{"kind":"Field","name":{"kind":"Name","value":"charge"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"amount"}},{"kind":"Field","name":{"kind":"Name","value":"currency"}}]}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"statusText"}},{"kind":"Field","name":{"kind":"Name","value":"failure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"reason"}},{"kind":"Field","name":{"kind":"Name","value":"isUserFixable"}},{"kind":"Field","name":{"kind":"Name","value":"recommendedAction"}}]}},{"kind":"Field","name":{"kind":"Name","value":"pending"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}},{"kind":"Field","name":{"kind":"Name","value":"attemptCount"}},{"kind":"Field","name":{"kind":"Name","value":"nextAttemptAt"}},{"kind":"Field","name":{"kind":"Name","value":"expectedBy"}}]}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"completedAt"}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"EventParts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"TopupOrderEvent"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"sequence"}},{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"previousStatus"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"statusText"}},{"kind":"Field","name":{"kind":"Name","value":"occurredAt"}},{"kind":"Field","name":{"kind":"Name","value":"order"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"OrderParts"}}]}}]}}]} as unknown as DocumentNode<TopupOrderEventsSubscription, TopupOrderEventsSubscriptionVariables>;
+export const TopupOrderUpdatedDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"subscription","name":{"kind":"Name","value":"TopupOrderUpdated"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"by"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"TopupOrderBy"}}}},{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"after"}},"type":{"kind":"NamedType","name":{"kind":"Name","value":"String"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"topupOrderUpdated"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"by"},"value":{"kind":"Variable","name":{"kind":"Name","value":"by"}}},{"kind":"Argument","name":{"kind":"Name","value":"after"},"value":{"kind":"Variable","name":{"kind":"Name","value":"after"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"cursor"}},{"kind":"Field","name":{"kind":"Name","value":"node"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"EventParts"}}]}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"OrderParts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"TopupOrder"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"orderId"}},{"kind":"Field","name":{"kind":"Name","value":"clientReference"}},{"kind":"Field","name":{"kind":"Name","value":"productName"}},{"kind":"Field","name":{"kind":"Name","value":"variantName"}},{"kind":"Field","name":{"kind":"Name","value":"faceValue"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"amount"}},{"kind":"Field","name":{"kind":"Name","value":"currency"}}]}},{"kind":"Field","name":{"kind":"Name","value":"charge"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"amount"}},{"kind":"Field","name":{"kind":"Name","value":"currency"}}]}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"statusText"}},{"kind":"Field","name":{"kind":"Name","value":"failure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"reason"}},{"kind":"Field","name":{"kind":"Name","value":"isUserFixable"}},{"kind":"Field","name":{"kind":"Name","value":"recommendedAction"}}]}},{"kind":"Field","name":{"kind":"Name","value":"pending"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}},{"kind":"Field","name":{"kind":"Name","value":"attemptCount"}},{"kind":"Field","name":{"kind":"Name","value":"nextAttemptAt"}},{"kind":"Field","name":{"kind":"Name","value":"expectedBy"}}]}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"completedAt"}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"EventParts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"TopupOrderEvent"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"sequence"}},{"kind":"Field","name":{"kind":"Name","value":"version"}},{"kind":"Field","name":{"kind":"Name","value":"type"}},{"kind":"Field","name":{"kind":"Name","value":"previousStatus"}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"statusText"}},{"kind":"Field","name":{"kind":"Name","value":"occurredAt"}},{"kind":"Field","name":{"kind":"Name","value":"order"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"OrderParts"}}]}}]}}]} as unknown as DocumentNode<TopupOrderUpdatedSubscription, TopupOrderUpdatedSubscriptionVariables>;
+export const TopupOrderDocument = {"kind":"Document","definitions":[{"kind":"OperationDefinition","operation":"query","name":{"kind":"Name","value":"TopupOrder"},"variableDefinitions":[{"kind":"VariableDefinition","variable":{"kind":"Variable","name":{"kind":"Name","value":"by"}},"type":{"kind":"NonNullType","type":{"kind":"NamedType","name":{"kind":"Name","value":"TopupOrderBy"}}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"topupOrder"},"arguments":[{"kind":"Argument","name":{"kind":"Name","value":"by"},"value":{"kind":"Variable","name":{"kind":"Name","value":"by"}}}],"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"FragmentSpread","name":{"kind":"Name","value":"OrderParts"}}]}}]}},{"kind":"FragmentDefinition","name":{"kind":"Name","value":"OrderParts"},"typeCondition":{"kind":"NamedType","name":{"kind":"Name","value":"TopupOrder"}},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"id"}},{"kind":"Field","name":{"kind":"Name","value":"orderId"}},{"kind":"Field","name":{"kind":"Name","value":"clientReference"}},{"kind":"Field","name":{"kind":"Name","value":"productName"}},{"kind":"Field","name":{"kind":"Name","value":"variantName"}},{"kind":"Field","name":{"kind":"Name","value":"faceValue"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"amount"}},{"kind":"Field","name":{"kind":"Name","value":"currency"}}]}},{"kind":"Field","name":{"kind":"Name","value":"charge"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"amount"}},{"kind":"Field","name":{"kind":"Name","value":"currency"}}]}},{"kind":"Field","name":{"kind":"Name","value":"status"}},{"kind":"Field","name":{"kind":"Name","value":"statusText"}},{"kind":"Field","name":{"kind":"Name","value":"failure"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"code"}},{"kind":"Field","name":{"kind":"Name","value":"reason"}},{"kind":"Field","name":{"kind":"Name","value":"isUserFixable"}},{"kind":"Field","name":{"kind":"Name","value":"recommendedAction"}}]}},{"kind":"Field","name":{"kind":"Name","value":"pending"},"selectionSet":{"kind":"SelectionSet","selections":[{"kind":"Field","name":{"kind":"Name","value":"reason"}},{"kind":"Field","name":{"kind":"Name","value":"attemptCount"}},{"kind":"Field","name":{"kind":"Name","value":"nextAttemptAt"}},{"kind":"Field","name":{"kind":"Name","value":"expectedBy"}}]}},{"kind":"Field","name":{"kind":"Name","value":"createdAt"}},{"kind":"Field","name":{"kind":"Name","value":"completedAt"}}]}}]} as unknown as DocumentNode<TopupOrderQuery, TopupOrderQueryVariables>;

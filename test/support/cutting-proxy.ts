@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+
+/** A line between a client and the gateway that a test cuts. */
+export interface CuttingProxy {
+  readonly url: string;
+  /** Ends every connection at once, without a word. */
+  cutAll(): void;
+  /** From now on connections lead there. */
+  leadTo(url: string): void;
+  /** The next answer is lost: its connection is cut when the first byte of it arrives. */
+  loseNextAnswer(): void;
+  close(): Promise<void>;
+}
+
+export async function startCuttingProxy(targetUrl: string): Promise<CuttingProxy> {
+  const open = new Set<Socket>();
+  let target = new URL(targetUrl);
+  let isAnswerLost = false;
+  const server = createServer((near) => {
+    const far = connect({ host: target.hostname, port: Number(target.port) });
+    for (const socket of [near, far]) {
+      open.add(socket);
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        open.delete(socket);
+        near.destroy();
+        far.destroy();
+      });
+    }
+    near.pipe(far);
+    far.on('data', (chunk: Buffer) => {
+      if (isAnswerLost) {
+        isAnswerLost = false;
+        near.destroy();
+      } else {
+        near.write(chunk);
+      }
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const cutAll = (): void => {
+    for (const socket of open) socket.destroy();
+  };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    cutAll,
+    leadTo: (url) => {
+      target = new URL(url);
+    },
+    loseNextAnswer: () => {
+      isAnswerLost = true;
+    },
+    async close() {
+      cutAll();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

@@ -27,8 +27,8 @@ export type Admission =
   };
 
 export interface Admitted extends Allowed {
-  /** To be called with the data of the answer, or of its first part: what it cost. */
-  settle(data: unknown): CostReport;
+  /** To be called with the JSON of the answer's data, or of its first part: what it cost. */
+  settle(dataJson: () => string | undefined): CostReport;
 }
 
 export type Admit = (request: GraphqlRequest, asking: Asking) => Promise<Admission>;
@@ -46,7 +46,8 @@ export function createAdmission(
     const taken = await take(verdict.cost.charges, asking, deps.rateLimits);
     const last = taken.at(-1);
     if (last === undefined || last.verdict.isAdmitted) {
-      return { ...verdict, settle: (data) => settle(verdict, { data, taken, asking, deps }) };
+      const of = { taken, asking, deps };
+      return { ...verdict, settle: (dataJson) => settle(verdict, { dataJson, ...of }) };
     }
     const originalError = new RateLimited(last.class, last.verdict);
     const error = new GraphQLError(originalError.message, { originalError });
@@ -92,14 +93,14 @@ async function take(
 function settle(
   { cost }: Allowed,
   of: {
-    readonly data: unknown;
+    readonly dataJson: () => string | undefined;
     readonly taken: readonly Taken[];
     readonly asking: Asking;
     readonly deps: { readonly rateLimits: RateLimits; readonly log: Log };
   },
 ): CostReport {
   const requested = cost.points;
-  const actual = actualPoints(cost, of.data);
+  const actual = actualPoints(cost, of.dataJson);
   const { clientId } = of.asking;
   if (actual < requested) {
     returnUnused(of.taken, { clientId, unused: requested - actual }, of.deps);

@@ -24,11 +24,17 @@ export interface CostReport {
   } | null;
 }
 
-/** What an operation turned out to cost; the estimate where nothing could make it less. */
-export function actualPoints({ isSized, estimate, points }: OperationCost, data: unknown): number {
+/**
+ * What an operation turned out to cost, by the JSON of its data; the estimate where nothing could
+ * make it less.
+ */
+export function actualPoints(
+  { isSized, estimate, points }: OperationCost,
+  dataJson: () => string | undefined,
+): number {
   if (!isSized) return points;
   const { readCount } = estimate;
-  return Math.min(points, pointsOf({ readCount, objectCount: countObjects(data) }));
+  return Math.min(points, pointsOf({ readCount, objectCount: countObjects(dataJson() ?? '') }));
 }
 
 export function reportCost(

@@ -1,4 +1,4 @@
-import { keepWrittenNumbers } from './json-numbers.ts';
+import { parseJson } from './json-numbers.ts';
 
 type JsonMap = Readonly<Record<string, unknown>>;
 
@@ -69,7 +69,7 @@ export function isJsonMap(value: unknown): value is JsonMap {
 function jsonOf(name: string, text: string | null): unknown {
   if (text === null) return null;
   try {
-    return JSON.parse(text, keepWrittenNumbers);
+    return parseJson(text);
   } catch {
     throw new MalformedRequest(`\`${name}\` must be JSON`);
   }

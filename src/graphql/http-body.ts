@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isJsonMap } from './graphql-request.ts';
-import { keepWrittenNumbers } from './json-numbers.ts';
+import { parseJson } from './json-numbers.ts';
 
 export const BODY_BYTES_MAX = 65_536;
 
@@ -27,7 +27,7 @@ export function acceptOnlyJson(scope: FastifyInstance): void {
 
 function parse(body: Buffer): object | undefined {
   try {
-    const value: unknown = JSON.parse(utf8.decode(body), keepWrittenNumbers);
+    const value = parseJson(utf8.decode(body));
     return isJsonMap(value) ? value : undefined;
   } catch {
     return undefined;

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLFormattedError } from 'graphql';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import type { Admit } from './admission.ts';
-import type { Executor, OperationResult } from './apollo.ts';
+import type { Executor } from './apollo.ts';
 import { operationContext, type GraphqlDeps } from './context.ts';
 import type { CostReport } from './cost-report.ts';
 import { carried, maskErrors, requestError, type ErrorCode } from './errors.ts';
@@ -68,6 +68,17 @@ class RefusedRequest extends Error {
   }
 }
 
+interface AnswerBody {
+  readonly errors: readonly GraphQLFormattedError[] | undefined;
+  /** As JSON already. */
+  readonly data?: string | undefined;
+  readonly extensions?: object | undefined;
+}
+
+interface Answer extends Omit<AnswerBody, 'extensions'> {
+  readonly cost: CostReport | null;
+}
+
 class HttpDoor {
   readonly #parts: HttpDoorParts;
   readonly #text: HttpText;
@@ -112,7 +123,8 @@ class HttpDoor {
     }
     const context = operationContext(deps, { clientId, requestId: request.id });
     const { errors, data } = await executor.execute(admission, asked, context);
-    return this.#send({ errors, data, cost: admission.settle(data) }, request, reply);
+    const json = JSON.stringify(data) as string | undefined;
+    return this.#send({ errors, data: json, cost: admission.settle(() => json) }, request, reply);
   }
 
   answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -126,7 +138,7 @@ class HttpDoor {
 
   #read(request: FastifyRequest): GraphqlRequest {
     try {
-      if (request.method !== 'POST') return readSearch(request.url.split('?', 2)[1] ?? '');
+      if (request.method !== 'POST') return readSearch(/\?(.*)/s.exec(request.url)?.[1] ?? '');
       // A body that is not there was not parsed either.
       if (request.body === undefined) throw refusedByFastify(400);
       return readParameters(request.body as Record<string, unknown>);
@@ -137,7 +149,7 @@ class HttpDoor {
   }
 
   #send(
-    { errors, data, cost }: OperationResult & { readonly cost: CostReport | null },
+    { errors, data, cost }: Answer,
     request: FastifyRequest,
     reply: FastifyReply,
   ): FastifyReply {
@@ -155,7 +167,7 @@ class HttpDoor {
 
   #sendAt(
     status: number,
-    body: object,
+    body: AnswerBody,
     request: FastifyRequest,
     reply: FastifyReply,
   ): FastifyReply {
@@ -163,7 +175,7 @@ class HttpDoor {
     return reply.code(status)
       .header('content-type', `${type}; charset=utf-8`)
       .header('cache-control', 'no-store')
-      .send(JSON.stringify(body));
+      .send(jsonOf(body));
   }
 
   #negotiated(request: FastifyRequest): ReturnType<HttpText['typeAt']> {
@@ -175,6 +187,15 @@ class HttpDoor {
 function hasTwoAuthorizations(request: FastifyRequest): boolean {
   const names = request.raw.rawHeaders.filter((_, index) => index % 2 === 0);
   return names.filter((name) => name.toLowerCase() === 'authorization').length > 1;
+}
+
+function jsonOf({ errors, data, extensions }: AnswerBody): string {
+  const members = [
+    ...(errors === undefined ? [] : [`"errors":${JSON.stringify(errors)}`]),
+    ...(data === undefined ? [] : [`"data":${data}`]),
+    ...(extensions === undefined ? [] : [`"extensions":${JSON.stringify(extensions)}`]),
+  ];
+  return `{${members.join(',')}}`;
 }
 
 /** The first error decides the status of an answer without data. */

@@ -1,10 +1,23 @@
 import { NumberText } from '../domain/money.ts';
+import { isTooDeep } from './json-depth.ts';
 
 /** A number that a JavaScript number might change; written back into JSON as a plain number. */
 class WrittenNumber extends NumberText {
   toJSON(): number {
     return Number(this.text);
   }
+}
+
+/** A number, or a part of a text that looks like one, that is no integer of 15 digits or fewer. */
+const TELLING_NUMBER = /(?:^|[\s:,[])-?(?:[0-9]+[.eE]|[0-9]{16})/;
+
+/**
+ * JSON.parse with `keepWrittenNumbers`, which most texts do not need.
+ * @throws SyntaxError for what is no JSON, or nested deeper than any request
+ */
+export function parseJson(text: string): unknown {
+  if (isTooDeep(text)) throw new SyntaxError('The JSON is nested too deeply');
+  return TELLING_NUMBER.test(text) ? JSON.parse(text, keepWrittenNumbers) : JSON.parse(text);
 }
 
 /**

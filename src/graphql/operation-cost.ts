@@ -27,11 +27,14 @@ export function pointsOf({ readCount, objectCount }: Estimate): number {
   return Math.max(1, readCount + Math.floor(objectCount / OBJECTS_PER_POINT));
 }
 
-/** How many objects an answer holds. */
-export function countObjects(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0;
-  const inside = Object.values(value).reduce<number>((sum, each) => sum + countObjects(each), 0);
-  return Array.isArray(value) ? inside : inside + 1;
+/**
+ * How many objects an answer holds, by its JSON: it is written anyway, and to walk over a page took
+ * a tenth of the time that the page took. A brace in a text counts too, and harms nobody.
+ */
+export function countObjects(json: string): number {
+  let count = 0;
+  for (let at = json.indexOf('{'); at >= 0; at = json.indexOf('{', at + 1)) count += 1;
+  return count;
 }
 
 type Variables = Readonly<Record<string, unknown>>;

@@ -8,6 +8,7 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import type { Admit } from './admission.ts';
 import type { GraphqlDeps } from './context.ts';
 import { GRAPHQL_PATH } from './http-door.ts';
+import { isTooDeep } from './json-depth.ts';
 import { CLOSE, SocketConnection } from './socket-connection.ts';
 import { HEARTBEAT_INTERVAL_MS, socketProtocol } from './socket-protocol.ts';
 
@@ -92,7 +93,11 @@ class Sockets {
       },
     }, connection);
     socket.on('message', (message) => {
-      if (connection.takesMessage()) void this.#receive(connection, receive?.(String(message)));
+      if (!connection.takesMessage()) return;
+      const text = String(message);
+      // A message has one level around what a request has over HTTP.
+      if (isTooDeep(text, 1)) return connection.close(CLOSE.malformed);
+      void this.#receive(connection, receive?.(text));
     });
     this.#connections.set(connection, new Promise((resolve) => {
       socket.once('close', (code, reason) => {

@@ -140,7 +140,7 @@ function shownResult(
   log: GraphqlDeps['log'],
 ): FormattedExecutionResult {
   const { requestId } = args.contextValue;
-  const cost = args.settle?.(data);
+  const cost = args.settle?.(() => JSON.stringify(data));
   args.settle = null;
   return {
     ...(errors === undefined ? {} : { errors: maskErrors(errors, { requestId, log }) }),

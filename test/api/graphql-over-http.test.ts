@@ -231,6 +231,12 @@ describe('by the draft', () => {
     expect(JSON.parse(text)).toMatchObject({ data: { __type: null } });
   });
 
+  test('a question mark may stand in a URL twice', async () => {
+    const url = `/graphql?query=${encodeURIComponent(GOOD)}&extensions={"a":"?"}`;
+    const answer = await app().inject({ url, headers: { authorization: TOKEN } });
+    expect([answer.statusCode, answer.json()]).toMatchObject([200, { data: fine.data }]);
+  });
+
   test('no amount in a URL passes as a rounded number', async () => {
     const query = 'query ($id: SafeInt!) { topupOrder(by: {orderId: $id}) { id } }';
     const answer = await ask(app(), { search: { query, variables: '{"id":9007199254740993}' } });

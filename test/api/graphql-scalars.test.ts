@@ -1,8 +1,9 @@
 import { parseValue } from 'graphql';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { globalId, parseGlobalId } from '../../src/graphql/global-id.ts';
-import { keepWrittenNumbers } from '../../src/graphql/json-numbers.ts';
+import { keepWrittenNumbers, parseJson } from '../../src/graphql/json-numbers.ts';
 import {
   CountryCode, CurrencyCode, DateTime, Decimal, SafeInt,
 } from '../../src/graphql/scalars.ts';
@@ -94,6 +95,18 @@ describe('numbers in JSON', () => {
   test('go back into JSON as numbers', () => {
     const payload: unknown = JSON.parse('{"a":1.5,"b":2,"c":[1e3]}', keepWrittenNumbers);
     expect(JSON.stringify(payload)).toBe('{"a":1.5,"b":2,"c":[1000]}');
+  });
+
+  test('are kept wherever they stand, however they are written', () => {
+    const space = fc.stringMatching(/^[ \t\r\n]{0,2}$/);
+    const number = fc.stringMatching(
+      /^-?(?:0|[1-9][0-9]{0,20})(?:\.[0-9]{1,20})?(?:[eE]-?[0-9])?$/,
+    );
+    const place = fc.constantFrom('#', '[#]', '[1,#]', '{"a":#}', '{"a":{"b":[0,#]},"c":"1.5"}');
+    fc.assert(fc.property(place, number, space, (around, written, blank) => {
+      const json = around.replace('#', `${blank}${written}${blank}`);
+      expect(parseJson(json)).toEqual(JSON.parse(json, keepWrittenNumbers));
+    }), { numRuns: 2_000 });
   });
 });
 

@@ -109,8 +109,10 @@ const BODIES: readonly Probe[] = [
     'PAYLOAD_TOO_LARGE'],
   ['variables of 2 MB', body('{ viewer { name } }', { variables: { a: 'x'.repeat(2_000_000) } }),
     'PAYLOAD_TOO_LARGE'],
-  ['variables that are nested 30,000 deep', `{"query":"{ __typename }","variables":{"a":
-    ${'['.repeat(30_000)}${']'.repeat(30_000)}}}`, 'BAD_REQUEST'],
+  ...([[30, 'DATA'], [31, 'BAD_REQUEST'], [30_000, 'BAD_REQUEST']] as const)
+    .map(([levels, verdict]): Probe => [`variables nested ${levels} deep`,
+      `{"query":"{ __typename }","variables":{"a":${'['.repeat(levels)}${']'.repeat(levels)}}}`,
+      verdict]),
 ];
 
 /** Orders with a faulty part: the form is refused by the schema, the meaning by our rules. */

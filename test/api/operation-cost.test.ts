@@ -168,7 +168,7 @@ describe('limits', () => {
     const admission = await ask(createAdmission(guard, { rateLimits, log }), '{ order { id } }');
     if (admission.kind === 'REFUSED') throw admission.errors[0];
     expect(rateLimits.requests).toEqual([{ clientId: 7, class: 'read', count: 1 }]);
-    expect(admission.settle({ order: null })).toEqual({
+    expect(admission.settle(() => '{"order":null}')).toEqual({
       requestedQueryCost: 1,
       actualQueryCost: 1,
       throttleStatus: {
@@ -183,7 +183,7 @@ describe('limits', () => {
     const admission = await ask(createAdmission(guard, { rateLimits, log }), page);
     if (admission.kind === 'REFUSED') throw admission.errors[0];
     const nodes = [{ charge: { amount: '1' } }];
-    expect(admission.settle({ orders: { nodes } })).toMatchObject({
+    expect(admission.settle(() => JSON.stringify({ orders: { nodes } }))).toMatchObject({
       requestedQueryCost: 3, actualQueryCost: 1, throttleStatus: { currentlyAvailable: 9 },
     });
     expect(rateLimits.returned).toEqual([{ clientId: 7, class: 'read', count: 2 }]);
@@ -219,7 +219,7 @@ describe('limits', () => {
     const rateLimits = { take: async () => NOT_LIMITED, giveBack };
     const admission = await ask(createAdmission(guard, { rateLimits, log }), page);
     if (admission.kind === 'REFUSED') throw admission.errors[0];
-    expect(admission.settle({ orders: { nodes: [] } }))
+    expect(admission.settle(() => '{"orders":{"nodes":[]}}'))
       .toEqual({ requestedQueryCost: 3, actualQueryCost: 1, throttleStatus: null });
   });
 });

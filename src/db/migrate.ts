@@ -4,6 +4,7 @@ import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import { entities } from './entities.ts';
 import { installJobSchema, isJobSchemaInstalled, jobGrantsTo, JOB_SCHEMA } from './job-schema.ts';
+import { tellPlanner } from './planner-facts.ts';
 
 const FOLDER = new URL('../../migrations/', import.meta.url);
 const TABLE = 'schema_migration';
@@ -43,6 +44,7 @@ export async function migrate(options: {
     const missing = await findMissingFiles(lock);
     if (missing.length > 0) await applyMissing(options.ownerDatabaseUrl);
     await installJobSchema(lock);
+    await tellPlanner(lock);
     await grant(lock, options.programRole);
   } finally {
     await lock.end();

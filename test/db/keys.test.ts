@@ -46,6 +46,26 @@ describe('every table that holds data of a client', () => {
     expect(rows).toEqual([]);
   });
 
+  it('is read by its whole key, also through plans made while it was empty', async () => {
+    const keys = await database().query<{ name: string; key: string; columns: string[] }>(
+      `select c.relname as name, i.indexrelid::regclass::text as key,
+          array_agg(a.attname::text) as columns
+        from pg_index i join pg_class c on c.oid = i.indrelid
+        join pg_attribute a on a.attrelid = c.oid and a.attnum = any (i.indkey)
+        where i.indisprimary and c.relname = any ($1) and c.relname <> 'client' group by 1, 2`,
+      [await clientTables()],
+    );
+    expect(keys.length).toBeGreaterThan(5);
+    for (const { name, key, columns } of keys) {
+      const where = columns.map((column, index) => `${column} = $${index + 1}`).join(' and ');
+      const plan = await database().query(
+        `explain (generic_plan) select 1 from ${name} where ${where}`);
+      const told = JSON.stringify(plan);
+      expect([name, told]).toEqual([name, expect.stringMatching(`(using|on) ${key} `)]);
+      expect([name, told]).toEqual([name, expect.not.stringContaining('Filter')]);
+    }
+  });
+
   it('keeps money as numeric(20,4) that cannot be NaN, and rates as numeric(20,10)', async () => {
     const columns = await database().query<{ col: string; type: string }>(
       `select c.relname || '.' || a.attname as col, format_type(a.atttypid, a.atttypmod) as type

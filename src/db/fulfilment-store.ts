@@ -36,8 +36,9 @@ export function createFulfilmentStore(options: {
     },
   });
   return {
-    async claimOrders({ limit, closedSuppliers }) {
-      const orders = await queryClaims(pool, 'claim_orders', [limit, [...closedSuppliers]]);
+    async claimOrders({ limit, rooms }) {
+      const values = [limit, JSON.stringify(rooms)];
+      const orders = await queryClaims(pool, 'claim_orders', values);
       if (orders.length > 0) onMoved();
       return orders;
     },

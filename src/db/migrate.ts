@@ -90,7 +90,7 @@ async function findMissingFiles(client: pg.ClientBase): Promise<readonly string[
 /** The program reads all, and writes only through the functions made for it. */
 const CALLABLE = [
   'place_orders(json)',
-  'claim_orders(int, text[])',
+  'claim_orders(int, json)',
   'claim_order(bigint, bigint)',
   'record_moves(json)',
   'cancel_order(bigint, bigint)',

@@ -74,11 +74,17 @@ export type MoveResult =
   | 'APPLIED' | 'NO_CHANGE' | 'STALE_LEASE' | 'CASE_OPENED'
   | 'REPEATED_EVENT' | 'CONFLICTING_EVENT' | 'UNKNOWN_ORDER';
 
+/**
+ * By supplier code, how many orders the supplier may be given now. One without room keeps its
+ * orders where they are, so that no attempt is burnt and no other supplier's order waits for it.
+ */
+export type SupplierRooms = Readonly<Record<string, number>>;
+
 /** What fulfilment needs of the database; held by workers and by the bounded try of a request. */
 export interface FulfilmentStore {
   /** Takes up to `limit` due orders under leases and records the attempts about to be made. */
   claimOrders(options: {
-    readonly limit: number; readonly closedSuppliers: readonly string[];
+    readonly limit: number; readonly rooms: SupplierRooms;
   }): Promise<readonly ClaimedOrder[]>;
   /** Takes one order at once, if it is free. */
   claimOrder(clientId: number, orderId: number): Promise<ClaimedOrder | null>;
@@ -126,6 +132,5 @@ export interface RawCallback {
 
 export interface SupplierRegistry {
   find(code: string): Supplier | undefined;
-  /** Codes whose breaker is open: their orders are left alone and no attempt is burnt. */
-  closedCodes(): readonly string[];
+  rooms(): SupplierRooms;
 }

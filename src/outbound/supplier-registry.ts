@@ -11,6 +11,8 @@ const UNREACHED_COUNT_MAX = 8;
 /** An open breaker rests this long before one call may try again. */
 const REST_MS = 1_000;
 const CONCURRENCY_MAX = 64;
+/** A busy supplier's orders are claimed together, or each call that ends would cost a claim. */
+const CLAIMED_SHARE_MIN = 1 / 8;
 
 export interface SupplierRegistryOptions {
   readonly clock: Clock;
@@ -31,18 +33,20 @@ export function createSupplierRegistry(
   const guards = new Map(suppliers.map((supplier) => [supplier.code, guard(supplier, options)]));
   return {
     find: (code) => guards.get(code)?.supplier,
-    closedCodes: () => [...guards].flatMap(([code, { isClosed }]) => (isClosed() ? [code] : [])),
+    rooms: () => Object.fromEntries([...guards].map(([code, { room }]) => [code, room()])),
   };
 }
 
 interface Guard {
   readonly supplier: Supplier;
-  isClosed(): boolean;
+  /** Calls that could begin now; 0 while it rests and until some can begin together. */
+  room(): number;
 }
 
 function guard(supplier: Supplier, options: SupplierRegistryOptions): Guard {
   const { clock, restMs = REST_MS } = options;
-  const room = bulkhead(options.concurrencyMax?.[supplier.code] ?? CONCURRENCY_MAX, Infinity);
+  const callsMax = options.concurrencyMax?.[supplier.code] ?? CONCURRENCY_MAX;
+  const places = bulkhead(callsMax, Infinity);
   const breaker = circuitBreaker(handleWhenResult(isUnreached), {
     breaker: new ConsecutiveBreaker(options.unreachedCountMax ?? UNREACHED_COUNT_MAX),
     // The rest is measured below: here it would be by the wall clock, which may step back.
@@ -61,7 +65,7 @@ function guard(supplier: Supplier, options: SupplierRegistryOptions): Guard {
     signal: AbortSignal,
   ): Promise<Outcome> => {
     let isCalled = false;
-    const calling = room.execute(async () => {
+    const calling = places.execute(async () => {
       // The one call after the rest decides for all that wait here.
       while (breaker.state === CircuitState.HalfOpen) {
         await Event.toPromise(breaker.onStateChange, signal);
@@ -92,8 +96,13 @@ function guard(supplier: Supplier, options: SupplierRegistryOptions): Guard {
       query: (order, signal) => call(() => supplier.query(order, signal), signal),
       verifyCallback: (raw) => supplier.verifyCallback(raw),
     },
-    // While the one call after the rest is under way, the others stay away too.
-    isClosed: () => isResting() || breaker.state === CircuitState.HalfOpen,
+    room() {
+      // While the one call after the rest is under way, the others stay away too.
+      if (isResting() || breaker.state === CircuitState.HalfOpen) return 0;
+      if (breaker.state === CircuitState.Open) return Math.min(places.executionSlots, 1);
+      const isWorthAClaim = places.executionSlots >= callsMax * CLAIMED_SHARE_MIN;
+      return isWorthAClaim ? places.executionSlots : 0;
+    },
   };
 }
 

@@ -2,10 +2,12 @@ import { fulfilTopupOrder, type Fulfilment } from '../domain/fulfil-topup-order.
 import type { ClaimedOrder } from '../domain/fulfilment-ports.ts';
 import { startLoop } from './loop.ts';
 
-/** Orders one process works on at a time: as many as a supplier takes calls, so none waits. */
-const IN_HAND_MAX = 64;
-/** A claim waits until so many can be taken: it is woken by each one that ends. */
-const ROOM_MIN = 16;
+/** Orders one process works on at a time, those included whose outcome is being recorded. */
+const IN_HAND_MAX = 512;
+/** Orders of one claim: enough to share a commit, few enough to be sent within milliseconds. */
+const CLAIM_MAX = 256;
+/** Orders that arrive within this time are claimed together; one that comes alone goes at once. */
+const CLAIM_GAP_MS = 10;
 /** A lost wake-up costs at most this. */
 const POLL_MS = 500;
 /** The shortest pause before an order that is nearly due. */
@@ -41,16 +43,20 @@ export function startFulfilmentWorker(
     inHand.add(step);
   };
 
+  let claimedAtMs = -Infinity;
   const runOnce = async (): Promise<number> => {
-    const room = IN_HAND_MAX - inHand.size;
-    // Orders are claimed together, or a busy worker would ask for each one as another ends.
-    if (room < ROOM_MIN) return POLL_MS;
-    const orders = await deps.store.claimOrders({
-      limit: room,
-      closedSuppliers: deps.suppliers.closedCodes(),
-    });
+    const earlyMs = claimedAtMs + CLAIM_GAP_MS - deps.clock.monotonicMs();
+    if (earlyMs > 0) await deps.clock.sleep(earlyMs);
+    claimedAtMs = deps.clock.monotonicMs();
+    const limit = Math.min(IN_HAND_MAX - inHand.size, CLAIM_MAX);
+    const rooms = deps.suppliers.rooms();
+    const isFull = limit <= 0 || (Object.keys(rooms).length > 0
+      && Object.values(rooms).every((room) => room === 0));
+    // The end of a step wakes the loop.
+    if (isFull) return POLL_MS;
+    const orders = await deps.store.claimOrders({ limit, rooms });
     orders.forEach(take);
-    if (orders.length === room) return 0;
+    if (orders.length > 0) return 0;
     const dueInMs = await deps.store.nextDueInMs();
     if (dueInMs === null) return POLL_MS;
     // What is due and was not claimed is in another worker's hands, or waits for a supplier.

@@ -71,7 +71,7 @@ describe('reading an order that is in its supplier\'s hands', () => {
     await world().database.query(
       "update topup_order set next_action_at = now() - interval '1 hour' where id = $1", [orderId]);
     const held = await world().parts.fulfilment.store.claimOrders({
-      limit: 10, closedSuppliers: [],
+      limit: 10, rooms: {},
     });
     expect(held.map((order) => order.orderId)).toContain(orderId);
     const before = await lease(orderId);

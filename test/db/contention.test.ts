@@ -54,7 +54,7 @@ function placedId(placement: Placement): number {
 }
 
 async function claimAll(): Promise<readonly ClaimedOrder[]> {
-  return of(stores, 0).claimOrders({ limit: 1000, closedSuppliers: [] });
+  return of(stores, 0).claimOrders({ limit: 1000, rooms: {} });
 }
 
 const DELIVER: Move = { kind: 'DELIVER', receipt: null };
@@ -154,7 +154,7 @@ describe('a storm of cancels', () => {
     }));
     const delivered = new Set<number>();
     const work = [0, 1].map(async (index) => {
-      for (const order of await of(stores, index).claimOrders({ limit: 75, closedSuppliers: [] })) {
+      for (const order of await of(stores, index).claimOrders({ limit: 75, rooms: {} })) {
         expect(await record(index, order, DELIVER)).toBe('APPLIED');
         delivered.add(order.orderId);
       }

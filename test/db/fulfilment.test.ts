@@ -63,7 +63,7 @@ async function timePasses(orderId: number, interval: string): Promise<void> {
 }
 
 async function claim(orderId: number, from = store): Promise<ClaimedOrder> {
-  const claims = await from.claimOrders({ limit: 100, closedSuppliers: [] });
+  const claims = await from.claimOrders({ limit: 100, rooms: {} });
   const claimed = claims.find((each) => each.orderId === orderId);
   if (claimed === undefined) throw new Error('The order was not claimed');
   return claimed;
@@ -124,8 +124,8 @@ describe('the way of an order', () => {
   it('is claimed once, submitted and delivered, and sold once', async () => {
     const id = await placeOne();
     const [first, second] = await Promise.all([
-      store.claimOrders({ limit: 100, closedSuppliers: [] }),
-      rival.claimOrders({ limit: 100, closedSuppliers: [] }),
+      store.claimOrders({ limit: 100, rooms: {} }),
+      rival.claimOrders({ limit: 100, rooms: {} }),
     ]);
     const claims = [...first, ...second].filter((each) => each.orderId === id);
     expect(claims).toHaveLength(1);
@@ -371,7 +371,7 @@ describe('cancelling', () => {
       return rows[0]?.result === 'CANCELLED' ? id : null;
     });
     const [claimed, cancelled] = await Promise.all([
-      store.claimOrders({ limit: 100, closedSuppliers: [] }),
+      store.claimOrders({ limit: 100, rooms: {} }),
       Promise.all(cancels),
     ]);
     const won = new Set(cancelled.filter((id) => id !== null));

@@ -69,7 +69,7 @@ async function placeOne(over: Partial<PricedOrder> = {}): Promise<number> {
 }
 
 async function claim(orderId: number): Promise<ClaimedOrder> {
-  const claims = await store.claimOrders({ limit: 100, closedSuppliers: [] });
+  const claims = await store.claimOrders({ limit: 100, rooms: {} });
   const claimed = claims.find((each) => each.orderId === orderId);
   if (claimed === undefined) throw new Error('The order was not claimed');
   return claimed;
@@ -155,7 +155,7 @@ describe('a suspended supplier', () => {
       pricingVersion = await readPricingVersion();
       const id = await placeOne({ productId: 4219, variantId: 5, fulfilsInRequest: true });
       expect(await store.claimOrder(1, id)).toBeNull();
-      await store.claimOrders({ limit: 100, closedSuppliers: [] });
+      await store.claimOrders({ limit: 100, rooms: {} });
       await pool.query('select cancel_order(1, $1)', [id]);
       expect(await statusOf(id)).toBe('CANCELLED');
     } finally {

@@ -54,7 +54,7 @@ function story(of: {
       random: () => 0.5,
       clock: { now: unused, monotonicMs: () => 0, sleep },
       suppliers: {
-        closedCodes: () => [],
+        rooms: () => ({}),
         find: () => ({
           code: 'sandbox-a', submit: of.submit ?? unused, query: unused, verifyCallback: unused,
         }),

@@ -258,7 +258,7 @@ function world(of: {
   };
   const suppliers = {
     find: (code: string) => (code === supplier.code ? supplier : undefined),
-    closedCodes: () => [],
+    rooms: () => ({}),
   };
   return { deps: { store, suppliers, clock, random: MIDDLE }, calls, moves, strays };
 }

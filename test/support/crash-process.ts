@@ -96,7 +96,7 @@ function stayingFulfilment({ fulfilment }: Parts): Parts['fulfilment'] {
     ...fulfilment,
     reached,
     suppliers: {
-      closedCodes: () => suppliers.closedCodes(),
+      rooms: () => suppliers.rooms(),
       find(code) {
         const supplier = suppliers.find(code);
         return supplier === undefined ? undefined : staying(supplier);

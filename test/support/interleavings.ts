@@ -291,7 +291,7 @@ class Run {
   }
 
   async #claim(): Promise<Held | undefined> {
-    const claims = await this.#store.claimOrders({ limit: 100, closedSuppliers: [] });
+    const claims = await this.#store.claimOrders({ limit: 100, rooms: {} });
     const [order] = claims;
     if (order === undefined) return undefined;
     if (claims.length > 1 || order.orderId !== this.#orderId) throw new Error('Not our order');
@@ -368,7 +368,7 @@ class Run {
       ({ code, submit: unasked, query: unasked, verifyCallback: () => null, ...over });
     return {
       store,
-      suppliers: { find, closedCodes: () => [] },
+      suppliers: { find, rooms: () => ({}) },
       clock: {
         now: () => new Date(0),
         monotonicMs: () => nowMs,

@@ -9,6 +9,7 @@ import { entities } from '../src/db/entities.ts';
 import { buildTopupSchema } from '../src/graphql/schema.ts';
 import { useTestDatabase } from './support/database.ts';
 import { openApiText } from './support/open-api.ts';
+import { postmanCollection } from './support/postman.ts';
 import { dumpSchema } from './support/schema-dump.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -31,6 +32,13 @@ describe('committed contracts', () => {
   test('schema/openapi.yaml is what the routes say of themselves', async () => {
     const yaml = await openApiText('/openapi.yaml');
     await expect(yaml).toMatchFileSnapshot(resolve(root, 'schema/openapi.yaml'));
+  });
+
+  test('schema/postman.json is the same as a Postman collection', async () => {
+    const document = JSON.parse(await openApiText('/openapi.json')) as object;
+    const collection = await postmanCollection(document);
+    await expect(`${JSON.stringify(collection, null, 2)}\n`)
+      .toMatchFileSnapshot(resolve(root, 'schema/postman.json'));
   });
 });
 

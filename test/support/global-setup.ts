@@ -21,6 +21,8 @@ export interface TestServer {
 declare module 'vitest' {
   export interface ProvidedContext {
     testServer: TestServer;
+    /** Whether this run writes contracts down, by `npm run schema`. */
+    isRecording: boolean;
   }
 }
 
@@ -65,6 +67,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
   await createTemplate(server);
   project.provide('testServer', server);
+  project.provide('isRecording', project.config.snapshotOptions.updateSnapshot === 'all');
 
   return async () => {
     await postgres.stop();

@@ -25,15 +25,23 @@ export async function openApiText(path: string): Promise<string> {
 
 /** What tests read of a document. */
 export interface OpenApi {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, {
-    readonly operationId: string;
-    readonly security?: readonly object[];
-    readonly parameters?: readonly {
-      readonly in: string; readonly name: string; readonly example?: unknown;
-    }[];
-    readonly requestBody?: { readonly content: MediaTypes };
-    readonly responses: Readonly<Record<string, { readonly content?: MediaTypes }>>;
-  }>>>>;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+}
+
+export interface Operation {
+  readonly operationId: string;
+  readonly security?: readonly object[];
+  readonly parameters?: readonly {
+    readonly in: string;
+    readonly name: string;
+    readonly required?: boolean;
+    readonly example?: unknown;
+  }[];
+  readonly requestBody?: { readonly content: MediaTypes };
+  readonly responses: Readonly<Record<string, {
+    readonly headers?: Readonly<Record<string, object>>;
+    readonly content?: MediaTypes;
+  }>>;
 }
 
 type MediaTypes = Readonly<Record<string, {

@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { stringify } from 'yaml';
+
+interface Conversion {
+  readonly result: boolean;
+  readonly reason?: string;
+  readonly output?: readonly { readonly data: object }[];
+}
+
+interface Converter {
+  convertV2(
+    input: { readonly type: 'string'; readonly data: string },
+    options: object,
+    done: (error: Error | null, conversion: Conversion) => void,
+  ): void;
+}
+
+// It brings no types.
+const converter = createRequire(import.meta.url)('openapi-to-postmanv2') as Converter;
+
+const OPTIONS = {
+  folderStrategy: 'Tags',
+  requestNameSource: 'Fallback',
+  parametersResolution: 'Example',
+  includeAuthInfoInExample: false,
+  alwaysInheritAuthentication: true,
+  optimizeConversion: false,
+  stackLimit: 50,
+};
+
+/** The document as a Postman collection for the demo, the same whenever it is made. */
+export async function postmanCollection(document: object): Promise<object> {
+  // The relative server says nothing outside of the gateway.
+  const servers = [{ url: 'http://127.0.0.1:4000' }];
+  const bare = withoutHeaders({ ...document, servers });
+  const data = stringify(bare, { aliasDuplicateObjects: false });
+  const conversion = await new Promise<Conversion>((resolve, reject) => {
+    converter.convertV2({ type: 'string', data }, OPTIONS, (error, found) => {
+      if (error === null) resolve(found);
+      else reject(error);
+    });
+  });
+  const [made] = conversion.output ?? [];
+  if (!conversion.result || made === undefined) throw new Error(conversion.reason);
+  return withFixedIds(made.data, 'collection') as object;
+}
+
+/** Headers of answers have no examples, and the converter would make some up, by chance. */
+function withoutHeaders(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutHeaders);
+  if (typeof value !== 'object' || value === null) return value;
+  const kept = Object.entries(value).filter(([key]) => key !== 'headers');
+  return Object.fromEntries(kept.map(([key, each]) => [key, withoutHeaders(each)]));
+}
+
+/** The converter draws its ids by lot; here each follows from its place. */
+function withFixedIds(value: unknown, place: string): unknown {
+  if (Array.isArray(value)) return value.map((each, at) => withFixedIds(each, `${place}/${at}`));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => {
+    const isId = (key === 'id' || key === '_postman_id') && typeof each === 'string';
+    return [key, isId ? idOf(`${place}/${key}`) : withFixedIds(each, `${place}/${key}`)];
+  }));
+}
+
+function idOf(place: string): string {
+  const hex = createHash('sha256').update(place).digest('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, `8${hex.slice(17, 20)}`,
+    hex.slice(20, 32)].join('-');
+}

@@ -3,8 +3,11 @@ import { createHash } from 'node:crypto';
 import { buildSchema } from 'graphql';
 import { describe, expect, test } from 'vitest';
 
+import { readConfig } from '../../src/config.ts';
 import { readParameters } from '../../src/graphql/graphql-request.ts';
 import { createGuard } from '../../src/graphql/guard.ts';
+import { buildTopupSchema } from '../../src/graphql/schema.ts';
+import { readTrustedDocuments } from '../../src/trusted-documents.ts';
 
 const schema = buildSchema('type Query { a: Int }');
 const QUERY = '{ a }';
@@ -96,5 +99,31 @@ describe('where only trusted documents are executed', () => {
     expect(ask({ query: '{ __schema { description } }' })).toBe('FORBIDDEN');
     expect(ask({ query: OTHER, ...apq(hashOf(OTHER)) })).toBe('FORBIDDEN');
     expect(ask(apq(hashOf(OTHER)))).toBe('PERSISTED_QUERY_NOT_FOUND');
+  });
+});
+
+describe('the manifest', () => {
+  test('holds what the guard lets through, each under its own hash', async () => {
+    const trustedDocuments = readTrustedDocuments(true);
+    expect(trustedDocuments.texts.size).toBeGreaterThan(0);
+    const guard = createGuard(await buildTopupSchema(), {
+      isIntrospectionAllowed: false, trustedDocuments,
+    });
+    for (const hash of trustedDocuments.texts.keys()) {
+      const verdict = guard(readParameters({ documentId: `sha256:${hash}` }));
+      expect(verdict.kind, hash).toBe('ALLOWED');
+    }
+  });
+
+  test('is all there is by one setting, and the HTTP text is another', () => {
+    const read = (env: Record<string, string>): unknown => {
+      const { isTrustedOnly, httpText } = readConfig(env, true);
+      return { isTrustedOnly, httpText };
+    };
+    expect(read({})).toEqual({ isTrustedOnly: false, httpText: 'draft' });
+    expect(read({ TRUSTED_DOCUMENTS_ONLY: '1', GRAPHQL_HTTP: 'legacy' }))
+      .toEqual({ isTrustedOnly: true, httpText: 'legacy' });
+    expect(() => read({ TRUSTED_DOCUMENTS_ONLY: 'yes', GRAPHQL_HTTP: 'new' }))
+      .toThrow(/2 fault\(s\)/);
   });
 });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
 
@@ -19,6 +20,8 @@ const UPDATES = `subscription ($id: SafeInt!, $after: String) {
 /** What an answer says of its cost to a client without limits. */
 const FREE = { requestedQueryCost: 1, actualQueryCost: 1, throttleStatus: null };
 const CREATE = 'createTopupOrder(input: {productId: 1, amount: 1}) { order { orderId } }';
+const TRUSTED = 'query Trusted { topupOrder(by: {orderId: 2}) { orderId } }';
+const TRUSTED_HASH = createHash('sha256').update(TRUSTED).digest('hex');
 const CREATE_FOR = `mutation ($a: Decimal!) {
   createTopupOrder(input: {productId: 1, amount: $a}) { order { orderId } userErrors { code } } }`;
 
@@ -193,7 +196,7 @@ async function start(): Promise<Harness> {
     cursorKey: 'cursor key',
     isIntrospectionAllowed: false,
     httpText: 'draft',
-    trustedDocuments: { texts: new Map(), isOnly: false },
+    trustedDocuments: { texts: new Map([[TRUSTED_HASH, TRUSTED]]), isOnly: false },
     socketsPerClient: 3,
     subscriptionsPerSocket: 4,
     feedRetentionDays: 7,
@@ -506,6 +509,21 @@ describe('a socket lives on', () => {
     expect(await peer.heard()).toEqual({ id: 'q', type: 'complete' });
     peer.subscribe('m', CREATE_FOR, { a: '4.99' });
     expect((await peer.heard()).payload.data.createTopupOrder.order).toEqual({ orderId: 7 });
+  });
+
+  test.each([
+    ['documentId', { documentId: `sha256:${TRUSTED_HASH}` }],
+    ['the older hash',
+      { extensions: { persistedQuery: { version: 1, sha256Hash: TRUSTED_HASH } } }],
+  ])('and executes a document named by %s, as HTTP does', async (_way, payload) => {
+    const peer = await Peer.acknowledged();
+    peer.say({ id: '1', type: 'subscribe', payload });
+    const data = { topupOrder: { orderId: 2 } };
+    expect(await peer.heard()).toMatchObject({ type: 'next', payload: { data } });
+    const answer = await harness.app.inject({
+      method: 'POST', url: '/graphql', headers: { authorization: TOKEN }, payload,
+    });
+    expect(answer.json()).toMatchObject({ data });
   });
 
   test('and no float passes as an amount', async () => {

@@ -1,14 +1,12 @@
 import { Client } from 'pg';
 
 import { normaliseVoucherCode } from '../domain/voucher.ts';
-import { DEMO_CURRENCIES } from './demo-currencies.ts';
+import { DEMO_PREFIXES, DEMO_PRODUCTS, DEMO_VARIANTS } from './demo-catalogue.ts';
 import {
   DEMO_CLIENTS,
   DEMO_DISCOUNTS,
   DEMO_FOREX_RATES,
-  DEMO_PRODUCTS,
   DEMO_SUPPLIERS,
-  DEMO_VARIANTS,
   DEMO_VOUCHER_CURRENCY,
   DEMO_VOUCHERS,
   DEMO_WALLETS,
@@ -88,11 +86,11 @@ function catalogueTables(supplierUrl: string): readonly Table[] {
       supplierSku,
     })));
   return [
-    { name: 'currency', key: ['code'], rows: DEMO_CURRENCIES.map((currency) => ({ ...currency })) },
     { name: 'supplier', key: ['id'], rows: suppliers },
     { name: 'product', key: ['id'], rows: DEMO_PRODUCTS.map((product) => ({ ...product })) },
     { name: 'variant', key: ['id'], rows: variants },
     { name: 'offer', key: ['variant_id', 'route'], rows: offers },
+    { name: 'operator_prefix', key: ['prefix', 'product_id'], rows: DEMO_PREFIXES },
     { name: 'forex_rate', key: ['from_currency', 'to_currency'], rows: DEMO_FOREX_RATES },
   ];
 }

@@ -18,7 +18,6 @@ export function sampleBookSql(plan: string): string {
 }
 
 const CLIENT = `
-  insert into currency values ('USD', 'US dollar', 2) on conflict do nothing;
   insert into client values (900, 'Sample', true, true);
   insert into wallet (client_id, id, currency, balance)
     select 900, 900, 'USD', 1000000000 - coalesce(sum(charge), 0) from plan

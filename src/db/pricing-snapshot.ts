@@ -1,7 +1,10 @@
 import type pg from 'pg';
-import type { InputField, Product, Variant } from '../domain/catalogue.ts';
+import { compareProducts } from '../domain/catalogue-listing.ts';
 import { canonical } from '../domain/money.ts';
-import type { Discount, PricingClient, PricingSnapshot } from '../domain/pricing-snapshot.ts';
+import type { Currency, PricingSnapshot } from '../domain/pricing-snapshot.ts';
+import {
+  toClient, toProduct, toVariant, type ClientRow, type ProductRow, type VariantRow,
+} from './pricing-rows.ts';
 
 // One statement, so that version and figures belong to one database snapshot.
 const SNAPSHOT_SQL = `
@@ -11,17 +14,20 @@ select
     select valid_from as edge from forex_rate union all select valid_to from forex_rate
     union all select valid_from from discount union all select valid_to from discount
   ) e where edge > clock_timestamp()) as valid_until,
-  (select json_agg(json_build_array(code, precision)) from currency) as currencies,
+  (select json_agg(c) from (select id, code, name, precision from currency order by code) c)
+    as currencies,
+  (select json_agg(json_build_array(prefix, product_id)) from operator_prefix) as prefixes,
   (select json_agg(json_build_array(from_currency, to_currency, id, rate::text)
       order by valid_from, id) from forex_rate
     where valid_from <= clock_timestamp()
       and (valid_to is null or valid_to > clock_timestamp())) as rates,
-  (select json_agg(p) from (select id, name, topup_type, country_code, currency, image_url,
-      input_fields, input_fields_version, fulfils_in_request, is_active, is_restricted
+  (select json_agg(p) from (select id, name, topup_type, country_code, currency, operator,
+      image_url, input_fields, input_fields_version, fulfils_in_request, is_active, is_restricted
     from product) p) as products,
   (select json_agg(v) from (select v.id, v.product_id, v.name, v.category,
       v.fixed_amounts::text[] as fixed_amounts, v.min_amount::text as min_amount,
-      v.max_amount::text as max_amount, v.amount_step::text as amount_step, v.priority, v.is_active,
+      v.max_amount::text as max_amount, v.amount_step::text as amount_step, v.fields, v.priority,
+      v.is_active,
       v.is_in_stock and f.health is not null as is_available, coalesce(f.health, 0) as health
     from variant v
     left join lateral (select s.health from offer o join supplier s on s.id = o.supplier_id
@@ -40,61 +46,11 @@ select
         from entitlement e where e.client_id = c.client_id) as entitlements
     from client c where c.is_active) c) as clients`;
 
-interface ProductRow {
-  readonly id: number;
-  readonly name: string;
-  readonly topup_type: Product['topupType'];
-  readonly country_code: string;
-  readonly currency: string;
-  readonly image_url: string | null;
-  readonly input_fields: readonly InputFieldRow[];
-  readonly input_fields_version: number;
-  readonly fulfils_in_request: boolean;
-  readonly is_active: boolean;
-  readonly is_restricted: boolean;
-}
-
-interface InputFieldRow {
-  readonly name: string;
-  readonly label: string;
-  readonly type: InputField['type'];
-  readonly required: boolean;
-  readonly pattern?: string;
-  readonly min_length?: number;
-  readonly max_length?: number;
-  readonly options?: InputField['options'];
-  readonly placeholder?: string;
-  readonly help_text?: string;
-  readonly sensitive?: boolean;
-}
-
-interface VariantRow {
-  readonly id: number;
-  readonly product_id: number;
-  readonly name: string;
-  readonly category: Variant['category'];
-  readonly fixed_amounts: readonly string[];
-  readonly min_amount: string | null;
-  readonly max_amount: string | null;
-  readonly amount_step: string | null;
-  readonly priority: number;
-  readonly is_active: boolean;
-  readonly is_available: boolean;
-  readonly health: number;
-}
-
-interface ClientRow {
-  readonly client_id: number;
-  readonly name: string;
-  readonly wallets: PricingClient['wallets'] | null;
-  readonly discounts: readonly Discount[] | null;
-  readonly entitlements: readonly (readonly [number | null, number | null, boolean])[] | null;
-}
-
 interface SnapshotRow {
   readonly version: number;
   readonly valid_until: Date | null;
-  readonly currencies: readonly (readonly [string, number])[] | null;
+  readonly currencies: readonly Currency[] | null;
+  readonly prefixes: readonly (readonly [string, number])[] | null;
   readonly rates: readonly (readonly [string, string, number, string])[] | null;
   readonly products: readonly ProductRow[] | null;
   readonly variants: readonly VariantRow[] | null;
@@ -129,90 +85,24 @@ function toSnapshot(row: SnapshotRow): PricingSnapshot {
   // Ordered by start: of two rates of a pair, the one that came into force later holds.
   const rates = new Map((row.rates ?? []).map(([from, to, id, rate]) =>
     [`${from}>${to}`, { id, rate: canonical(rate) }]));
-  const precisions = new Map(row.currencies ?? []);
+  const currencies = row.currencies ?? [];
+  const precisions = new Map(currencies.map(({ code, precision }) => [code, precision]));
+  const listed = [...products.values()].sort(compareProducts);
+  const prefixes = Map.groupBy(row.prefixes ?? [], ([prefix]) => prefix);
   return {
     version: row.version,
     validUntil: row.valid_until?.toISOString() ?? null,
     product: (id) => products.get(id),
+    products: () => listed,
+    productIdsByPrefix: (prefix) => (prefixes.get(prefix) ?? []).map(([, id]) => id),
     variant: (id) => variantsById.get(id),
     client: (id) => clients.get(id),
     rate: (from, to) => rates.get(`${from}>${to}`),
+    currencies: () => currencies,
     precision(currency) {
       const digits = precisions.get(currency);
       if (digits === undefined) throw new Error(`No precision for currency ${currency}`);
       return digits;
     },
-  };
-}
-
-function toProduct(row: ProductRow, variants: readonly Variant[]): Product {
-  return {
-    id: row.id,
-    name: row.name,
-    topupType: row.topup_type,
-    countryCode: row.country_code,
-    currency: row.currency,
-    imageUrl: row.image_url,
-    inputFields: row.input_fields.map(toInputField),
-    inputFieldsVersion: row.input_fields_version,
-    fulfilsInRequest: row.fulfils_in_request,
-    isActive: row.is_active,
-    isRestricted: row.is_restricted,
-    variants,
-  };
-}
-
-function toInputField(row: InputFieldRow): InputField {
-  return {
-    name: row.name,
-    label: row.label,
-    type: row.type,
-    isRequired: row.required,
-    pattern: row.pattern ?? null,
-    minLength: row.min_length ?? null,
-    maxLength: row.max_length ?? null,
-    options: row.options ?? [],
-    placeholder: row.placeholder ?? null,
-    helpText: row.help_text ?? null,
-    isSensitive: row.sensitive ?? false,
-  };
-}
-
-function toVariant(row: VariantRow): Variant {
-  const { min_amount: min, max_amount: max, amount_step: step } = row;
-  return {
-    id: row.id,
-    productId: row.product_id,
-    name: row.name,
-    category: row.category,
-    fixedAmounts: row.fixed_amounts.map(canonical),
-    range: min === null || max === null || step === null
-      ? null
-      : { min: canonical(min), max: canonical(max), step: canonical(step) },
-    priority: row.priority,
-    isActive: row.is_active,
-    isAvailable: row.is_available,
-    supplierHealth: row.health,
-  };
-}
-
-function toClient(row: ClientRow): PricingClient {
-  const entitlements = row.entitlements ?? [];
-  const products = (isEnabled: boolean): ReadonlySet<number> => new Set(entitlements
-    .filter((entitlement) => entitlement[2] === isEnabled)
-    .map((entitlement) => entitlement[0])
-    .filter((id) => id !== null));
-  return {
-    id: row.client_id,
-    name: row.name,
-    wallets: row.wallets ?? [],
-    discounts: (row.discounts ?? [])
-      .map((discount) => ({ ...discount, percent: canonical(discount.percent) })),
-    enabledProducts: products(true),
-    disabledProducts: products(false),
-    disabledVariants: new Set(entitlements
-      .filter(([, variantId, isEnabled]) => variantId !== null && !isEnabled)
-      .map(([, variantId]) => variantId)
-      .filter((id) => id !== null)),
   };
 }

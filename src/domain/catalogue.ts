@@ -32,6 +32,8 @@ export interface Variant {
   readonly category: VariantCategory | null;
   readonly fixedAmounts: readonly Amount[];
   readonly range: { readonly min: Amount; readonly max: Amount; readonly step: Amount } | null;
+  /** What else is told of it, e.g. `validity_days`; free text by free names. */
+  readonly fields: Readonly<Record<string, string>>;
   readonly priority: number;
   readonly isActive: boolean;
   /** In stock and offered by a supplier that is not suspended. */
@@ -46,6 +48,8 @@ export interface Product {
   readonly topupType: TopupType;
   readonly countryCode: string;
   readonly currency: string;
+  /** The mobile network or game platform. */
+  readonly operator: string | null;
   readonly imageUrl: string | null;
   readonly inputFields: readonly InputField[];
   readonly inputFieldsVersion: number;
@@ -99,6 +103,12 @@ export function pickVariant(product: Product, options: PickOptions): Variant {
       { field: ['amount'] });
   }
   return best.variant;
+}
+
+/** For how many days it lasts once delivered; -1 is for ever, null is not told. */
+export function validityDays({ fields }: Variant): number | null {
+  const days = fields['validity_days'] ?? '';
+  return /^(-1|[1-9][0-9]{0,4})$/.test(days) ? Number(days) : null;
 }
 
 function isFixedAmount(variant: Variant, amount: Amount): boolean {

@@ -1,16 +1,18 @@
-import { pickVariant, type Product } from './catalogue.ts';
+import { findProduct } from './catalogue-listing.ts';
 import { fulfilInRequest, type Fulfilment } from './fulfil-topup-order.ts';
 import {
   digestRequest, parseOrderRequest, type OrderRequest, type RawOrderRequest,
 } from './order-request.ts';
-import type { Funding, OrderFeed, PlacementRefusal, PricedOrder, Store } from './ports.ts';
-import type { PricingClient, PricingSnapshot } from './pricing-snapshot.ts';
-import { chargeFor, discounted, discountPercent, type Charge } from './pricing.ts';
+import type { OrderFeed, PlacementRefusal, PricedOrder, Store } from './ports.ts';
+import {
+  priceByVoucher, priceByWallet, type Price, type PriceQuestion,
+} from './price-order.ts';
+import type { PricingSnapshot } from './pricing-snapshot.ts';
+import { priceByQuote } from './quote.ts';
 import { parseRecipient } from './recipient.ts';
 import { Rejection, TemporarilyUnavailable, type RejectionCode } from './rejection.ts';
 import type { TopupOrder } from './topup-order.ts';
 import { hashVoucherCode } from './voucher.ts';
-import { chooseWallet } from './wallet.ts';
 
 /** A price that went stale twice in a row: figures are being changed right now. */
 const STALE_RETRY_AFTER_MS = 1000;
@@ -66,7 +68,7 @@ async function priceOrTellDuplicate(
   deps: CreateTopupOrder,
 ): Promise<PricedOrder> {
   try {
-    return priceOrder(pricing, deps.hashingKey);
+    return priceOrder(pricing, deps);
   } catch (error) {
     const { clientId, request } = pricing;
     if (!(error instanceof Rejection) || request.clientReference === null) throw error;
@@ -90,83 +92,51 @@ function normalisedInput({ request, snapshot }: Pricing): unknown {
 }
 
 /** Steps 1 and 2: product, recipient, variant, charge. Pure, over one snapshot. */
-function priceOrder({ clientId, request, snapshot }: Pricing, hashingKey: string): PricedOrder {
-  const { client, product } = findProduct(snapshot, { clientId, productId: request.productId });
+function priceOrder({ clientId, request, snapshot }: Pricing, deps: CreateTopupOrder): PricedOrder {
+  const sold = findProduct(snapshot, { clientId, productId: request.productId });
+  const { product } = sold;
   const { inputData, recipient } = parseRecipient(product, request.inputData);
-  const variant = pickVariant(product, {
-    amount: request.amount,
-    category: request.category,
-    isEntitled: (each) => !client.disabledVariants.has(each.id),
-    payable: (each) => discounted(request.amount, discountPercent(client, product, each)),
-  });
-  const percent = discountPercent(client, product, variant);
-  const faceValue = { amount: request.amount, currency: product.currency };
-  const { funding, charge } = fund({ client, request, snapshot, faceValue, percent, hashingKey });
+  const price = priceOf({ snapshot, ...sold, request }, deps);
   return {
     clientId,
     clientReference: request.clientReference,
-    inputDigest: digestRequest(request, inputData, hashingKey),
+    inputDigest: digestRequest(request, inputData, deps.hashingKey),
     productId: product.id,
-    variantId: variant.id,
+    variantId: price.variant.id,
     productName: product.name,
-    variantName: variant.name,
+    variantName: price.variant.name,
     countryCode: product.countryCode,
-    faceValue,
-    ...charge,
-    funding,
+    faceValue: price.faceValue,
+    discountPercent: price.discountPercent,
+    forexRate: price.forexRate,
+    forexRateId: price.forexRateId,
+    charge: price.charge,
+    funding: price.funding,
     inputData,
     recipient,
     inputFieldsVersion: product.inputFieldsVersion,
     fulfilsInRequest: product.fulfilsInRequest,
     pricingVersion: snapshot.version,
-    priceValidUntil: snapshot.validUntil,
+    // A quote outlives the figures it was made of; whether the product is sold is checked anyway.
+    priceValidUntil: request.quoteId === null ? snapshot.validUntil : null,
   };
 }
 
-/** The product, where it is active and sold to this client. @throws Rejection PRODUCT_NOT_FOUND */
-export function findProduct(
-  snapshot: PricingSnapshot,
-  ids: { readonly clientId: number; readonly productId: number },
-): { readonly client: PricingClient; readonly product: Product } {
-  const client = snapshot.client(ids.clientId);
-  const product = snapshot.product(ids.productId);
-  if (client === undefined || product === undefined || !isSoldTo(client, product)) {
-    throw new Rejection('PRODUCT_NOT_FOUND', 'Product not found', { field: ['productId'] });
+/** A voucher pays the face value, a quote what it says, and a wallet the price of the day. */
+function priceOf(
+  of: PriceQuestion & { readonly request: OrderRequest },
+  deps: CreateTopupOrder,
+): Price {
+  const { voucherCode, quoteId } = of.request;
+  if (voucherCode !== null) {
+    return priceByVoucher(of, hashVoucherCode(voucherCode, deps.hashingKey));
   }
-  return { client, product };
-}
-
-function isSoldTo(client: PricingClient, product: Product): boolean {
-  return product.isActive && !client.disabledProducts.has(product.id)
-    && (!product.isRestricted || client.enabledProducts.has(product.id));
-}
-
-/** A voucher pays the face value, without discount or forex; a wallet pays the charge. */
-function fund(options: {
-  readonly client: PricingClient;
-  readonly request: OrderRequest;
-  readonly snapshot: PricingSnapshot;
-  readonly faceValue: Charge['charge'];
-  readonly percent: string;
-  readonly hashingKey: string;
-}): { readonly funding: Funding; readonly charge: Charge } {
-  const { client, request, snapshot, faceValue, percent, hashingKey } = options;
-  if (request.voucherCode !== null) {
-    const codeHash = hashVoucherCode(request.voucherCode, hashingKey);
-    return {
-      funding: { kind: 'VOUCHER', codeHash },
-      charge: { discountPercent: '0', forexRate: null, forexRateId: null, charge: faceValue },
-    };
+  if (quoteId !== null) {
+    return priceByQuote(of, {
+      quoteId, key: deps.hashingKey, now: deps.fulfilment.clock.now(),
+    });
   }
-  const wallet = chooseWallet(client, {
-    walletId: request.walletId,
-    currency: faceValue.currency,
-    allowForexFallback: request.allowForexFallback,
-  });
-  return {
-    funding: { kind: 'WALLET', walletId: wallet.id },
-    charge: chargeFor({ snapshot, faceValue, percent, wallet }),
-  };
+  return priceByWallet(of);
 }
 
 const REFUSALS: Readonly<Record<Exclude<PlacementRefusal, 'STALE' | 'DUPLICATE'>,

@@ -24,6 +24,7 @@ export interface RawOrderRequest {
   readonly walletId: unknown;
   readonly category: unknown;
   readonly redeemVoucherCode: unknown;
+  readonly quoteId: unknown;
   readonly allowForexFallback: boolean;
 }
 
@@ -37,6 +38,7 @@ export interface OrderRequest {
   readonly category: VariantCategory | null;
   /** Normalised; an unusable code is kept as '' and is refused like an unknown one. */
   readonly voucherCode: string | null;
+  readonly quoteId: string | null;
   readonly allowForexFallback: boolean;
 }
 
@@ -55,6 +57,10 @@ export function parseOrderRequest(raw: RawOrderRequest): OrderRequest {
   if (voucherCode !== null && walletId !== null) {
     throw invalid('redeemVoucherCode', 'A voucher cannot be combined with a wallet');
   }
+  const quoteId = parseQuoteId(raw.quoteId);
+  if (voucherCode !== null && quoteId !== null) {
+    throw invalid('redeemVoucherCode', 'A voucher cannot be combined with a quote');
+  }
   return {
     productId,
     amount,
@@ -63,6 +69,7 @@ export function parseOrderRequest(raw: RawOrderRequest): OrderRequest {
     walletId,
     category,
     voucherCode,
+    quoteId,
     allowForexFallback: raw.allowForexFallback,
   };
 }
@@ -123,6 +130,12 @@ function parseVoucherCode(value: unknown): string | null {
   return normaliseVoucherCode(value) ?? '';
 }
 
+function parseQuoteId(value: unknown): string | null {
+  if (isAbsent(value)) return null;
+  if (typeof value !== 'string') throw invalid('quoteId', 'Quote ID must be text');
+  return value;
+}
+
 function isAbsent(value: unknown): boolean {
   return value === undefined || value === null;
 }
@@ -134,7 +147,8 @@ function invalid(field: string, message: string): Rejection {
 /**
  * A digest of what was asked for, after normalisation: equal for a repeated request. `inputData`
  * is the normalised map, or the pairs as sent where they could not be normalised. Keyed, because
- * it is stored and a voucher's code is part of it.
+ * it is stored and a voucher's code is part of it. A quote is left out: it says what is paid, not
+ * what is bought, and a retry may come with a new one.
  */
 export function digestRequest(
   request: OrderRequest,

@@ -41,6 +41,7 @@ function rawOrderRequest(input: CreateTopupOrderInput): RawOrderRequest {
     walletId: typeof walletId === 'number' ? new NumberText(String(walletId)) : null,
     category: input.category,
     redeemVoucherCode: input.redeemVoucherCode,
+    quoteId: input.quoteId,
     allowForexFallback: input.allowForexFallback ?? true,
   };
 }

@@ -1,4 +1,4 @@
-import { Field, InputType, ObjectType } from 'type-graphql';
+import { Field, ID, InputType, ObjectType } from 'type-graphql';
 import type { VariantCategory } from '../domain/catalogue.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import { Decimal, SafeInt } from './scalars.ts';
@@ -57,6 +57,13 @@ export class CreateTopupOrderInput {
     description: 'Pay with this voucher, at face value, instead of a wallet.',
   })
   redeemVoucherCode?: string | null;
+
+  @Field(() => ID, {
+    nullable: true,
+    description: 'A quote of `topupQuote`: its figures are charged, whatever changed since. '
+      + 'Product, amount and, where given, wallet and category must be those of the quote.',
+  })
+  quoteId?: string | null;
 
   @Field(() => Boolean, {
     nullable: true,

@@ -45,6 +45,10 @@ export const REJECTIONS: Readonly<Record<RejectionCode,
     { error: 'BAD_USER_INPUT', description: 'The voucher is unknown, expired or redeemed.' },
   VOUCHER_VALUE_MISMATCH:
     { error: 'BAD_USER_INPUT', description: 'The voucher is not worth exactly the face value.' },
+  QUOTE_INVALID: {
+    error: 'BAD_USER_INPUT',
+    description: 'The quote is unknown, expired, or for something else than was asked for.',
+  },
   NOT_CANCELLABLE: {
     error: 'BAD_USER_INPUT',
     description: 'The order was handed to a supplier already, or has ended.',

@@ -132,6 +132,7 @@ const refusalsOfCreate: NamedExamples = {
     'VOUCHER_VALUE_MISMATCH', 'Voucher value does not match the order amount',
     ['redeemVoucherCode'],
   ),
+  QUOTE_INVALID: rejected('QUOTE_INVALID', 'Quote expired', ['quoteId']),
 };
 
 export const createTopupOrder: RouteExamples = {

@@ -128,6 +128,11 @@ const createRequest = z.object({
     description: 'Pays with a voucher of yours instead of a wallet.',
     examples: ['DEMO-0499-AAAA'],
   }),
+  quote_id: z.string().optional().meta({
+    description: 'Charges what this quote says, whatever changed since. It must be of the same '
+      + 'product, amount and, where given, wallet and category.',
+    examples: ['Wm1N2sVb0kq3yQ'],
+  }),
 }).meta({ id: 'CreateTopupOrder' });
 
 const orderId = z.object({ id: idSchema('The order id.', 1) });

@@ -18,6 +18,7 @@ export function orderRequestIn(body: JsonObject): RawOrderRequest {
     walletId: body['wallet_id'],
     category: body['category'],
     redeemVoucherCode: body['redeem_voucher_code'],
+    quoteId: body['quote_id'],
     allowForexFallback: true,
   };
 }
@@ -102,13 +103,14 @@ function pendingOut(order: TopupOrder): object | undefined {
 }
 
 /** RFC 3339 in whole seconds, rounded down. */
-function timeOut(time: Date): string {
+export function timeOut(time: Date): string {
   return `${time.toISOString().slice(0, 19)}Z`;
 }
 
 // TypeScript's library does not know it, Node has it: JSON.stringify writes the text unchanged.
 const { rawJSON } = JSON as unknown as { rawJSON: (text: string) => object };
 
-function exactNumber(text: Amount): object {
+/** A JSON number with exactly these digits. */
+export function exactNumber(text: Amount): object {
   return rawJSON(text);
 }

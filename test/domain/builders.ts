@@ -27,6 +27,7 @@ export function rawRequest(over: Partial<RawOrderRequest> = {}): RawOrderRequest
     walletId: undefined,
     category: undefined,
     redeemVoucherCode: undefined,
+    quoteId: undefined,
     allowForexFallback: true,
     ...over,
   };
@@ -41,6 +42,7 @@ export function request(over: Partial<OrderRequest> = {}): OrderRequest {
     walletId: null,
     category: null,
     voucherCode: null,
+    quoteId: null,
     allowForexFallback: true,
     ...over,
   };
@@ -70,6 +72,7 @@ export function variant(over: Partial<Variant> & { readonly id: number }): Varia
     category: null,
     fixedAmounts: [],
     range: null,
+    fields: {},
     priority: 0,
     isActive: true,
     isAvailable: true,
@@ -85,6 +88,7 @@ export function product(over: Partial<Product> = {}): Product {
     topupType: 'GAMING',
     countryCode: 'GLO',
     currency: 'USD',
+    operator: null,
     imageUrl: null,
     inputFields: [
       field({ name: 'player_id', pattern: '^[0-9]+$', minLength: 5, maxLength: 20 }),
@@ -129,20 +133,24 @@ export function snapshot(of: {
   readonly clients?: readonly PricingClient[];
   readonly products?: readonly Product[];
   readonly rates?: Readonly<Record<string, string>>;
+  readonly prefixes?: Readonly<Record<string, readonly number[]>>;
 } = {}): PricingSnapshot {
-  const { clients = [client()], products = [product()], rates = {} } = of;
+  const { clients = [client()], products = [product()], rates = {}, prefixes = {} } = of;
   const precisions: Readonly<Record<string, number>> = { USD: 2, EUR: 2, JPY: 0, INR: 2 };
   const pairs = Object.keys(rates);
   return {
     version: 1,
     validUntil: null,
     product: (id) => products.find((each) => each.id === id),
+    products: () => products,
+    productIdsByPrefix: (prefix) => prefixes[prefix] ?? [],
     variant: (id) => products.flatMap((each) => each.variants).find((each) => each.id === id),
     client: (id) => clients.find((each) => each.id === id),
     rate(from, to) {
       const rate = rates[`${from}>${to}`];
       return rate === undefined ? undefined : { id: pairs.indexOf(`${from}>${to}`) + 1, rate };
     },
+    currencies: () => [],
     precision: (currency) => precisions[currency] ?? 2,
   };
 }

@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { cancelTopupOrder } from '../../src/domain/cancel-topup-order.ts';
-import {
-  createTopupOrder, findProduct, type CreateTopupOrder,
-} from '../../src/domain/create-topup-order.ts';
+import { createTopupOrder, type CreateTopupOrder } from '../../src/domain/create-topup-order.ts';
 import type { RawOrderRequest } from '../../src/domain/order-request.ts';
 import type { OrderFeed, Placement, PricedOrder, Store } from '../../src/domain/ports.ts';
 import type { PricingSnapshot } from '../../src/domain/pricing-snapshot.ts';
@@ -192,34 +190,6 @@ describe('a product that fulfils inside the request', () => {
 
   test('is answered with the placed order whatever happens to the try', async () => {
     await expect(story({ placed, submit: fail }).create()).resolves.toEqual(placed);
-  });
-});
-
-describe('findProduct', () => {
-  const sold = product();
-  const restricted = product({ isRestricted: true });
-
-  test.each([
-    ['a product for everybody', client(), sold, true],
-    ['a restricted product, granted', client({ enabledProducts: new Set([4218]) }), restricted,
-      true],
-    ['a restricted product', client(), restricted, false],
-    ['a product taken away', client({ disabledProducts: new Set([4218]) }), sold, false],
-    ['a product taken away and granted', client({
-      disabledProducts: new Set([4218]), enabledProducts: new Set([4218]),
-    }), restricted, false],
-    ['an inactive product', client(), product({ isActive: false }), false],
-    ['another product', client(), product({ id: 1 }), false],
-    ['a product for another client', client({ id: 2 }), sold, false],
-  ])('looks at %s', (_case, who, what, isFound) => {
-    const figures = snapshot({ clients: [who], products: [what] });
-    const find = () => findProduct(figures, { clientId: 1, productId: 4218 });
-    if (isFound) {
-      expect(find()).toEqual({ client: who, product: what });
-      return;
-    }
-    const { code, message } = rejectionOf(find);
-    expect([code, message]).toEqual(['PRODUCT_NOT_FOUND', 'Product not found']);
   });
 });
 

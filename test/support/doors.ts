@@ -11,6 +11,7 @@ export interface CreateRequest {
   readonly wallet_id?: unknown;
   readonly category?: unknown;
   readonly redeem_voucher_code?: unknown;
+  readonly quote_id?: unknown;
 }
 
 /** An order as both doors tell it, in one spelling. */
@@ -217,6 +218,7 @@ function toInput(request: CreateRequest): object {
     walletId: request.wallet_id,
     category: typeof category === 'string' ? (CATEGORIES[category] ?? category) : category,
     redeemVoucherCode: request.redeem_voucher_code,
+    quoteId: request.quote_id,
   };
 }
 

@@ -1,0 +1,90 @@
+import type { Product, TopupType, Variant } from './catalogue.ts';
+import type { PricingClient, PricingSnapshot } from './pricing-snapshot.ts';
+import { Rejection } from './rejection.ts';
+
+/** Which products to list; what is undefined or null is not asked about. */
+export interface ProductFilter {
+  readonly type?: TopupType | null | undefined;
+  readonly countryCode?: string | null | undefined;
+  readonly operator?: string | null | undefined;
+  /** Part of the name, in any case; no character of it is a wildcard. */
+  readonly search?: string | null | undefined;
+}
+
+/** What this client may buy of what is asked for, in order of name, then id. */
+export function listProducts(
+  snapshot: PricingSnapshot,
+  clientId: number,
+  filter: ProductFilter = {},
+): readonly Product[] {
+  const client = snapshot.client(clientId);
+  if (client === undefined) return [];
+  const isAskedFor = matcherOf(filter);
+  return snapshot.products().filter((each) => isAskedFor(each) && isSoldTo(client, each));
+}
+
+/** The order of every list of products; ids break ties. */
+export function compareProducts(
+  a: Pick<Product, 'name' | 'id'>,
+  b: Pick<Product, 'name' | 'id'>,
+): number {
+  if (a.name === b.name) return a.id - b.id;
+  return a.name < b.name ? -1 : 1;
+}
+
+/** The product, where it is active and sold to this client. @throws Rejection PRODUCT_NOT_FOUND */
+export function findProduct(
+  snapshot: PricingSnapshot,
+  ids: { readonly clientId: number; readonly productId: number },
+): { readonly client: PricingClient; readonly product: Product } {
+  const client = snapshot.client(ids.clientId);
+  const product = snapshot.product(ids.productId);
+  if (client === undefined || product === undefined || !isSoldTo(client, product)) {
+    throw new Rejection('PRODUCT_NOT_FOUND', 'Product not found', { field: ['productId'] });
+  }
+  return { client, product };
+}
+
+/** The variant with its product, where both are sold. @throws Rejection PRODUCT_NOT_FOUND */
+export function findVariant(
+  snapshot: PricingSnapshot,
+  ids: { readonly clientId: number; readonly variantId: number },
+): { readonly product: Product; readonly variant: Variant } {
+  const client = snapshot.client(ids.clientId);
+  const variant = snapshot.variant(ids.variantId);
+  const product = variant === undefined ? undefined : snapshot.product(variant.productId);
+  if (client === undefined || variant === undefined || product === undefined
+    || !isSoldTo(client, product) || !isVariantSoldTo(client, variant)) {
+    throw new Rejection('PRODUCT_NOT_FOUND', 'Variant not found', { field: ['variantId'] });
+  }
+  return { product, variant };
+}
+
+/** The variants that this client may buy, those out of stock included, in order of id. */
+export function listVariants(client: PricingClient, product: Product): readonly Variant[] {
+  return product.variants.filter((variant) => isVariantSoldTo(client, variant));
+}
+
+export function isVariantSoldTo(client: PricingClient, variant: Variant): boolean {
+  return variant.isActive && !client.disabledVariants.has(variant.id);
+}
+
+function isSoldTo(client: PricingClient, product: Product): boolean {
+  return product.isActive && !client.disabledProducts.has(product.id)
+    && (!product.isRestricted || client.enabledProducts.has(product.id));
+}
+
+function matcherOf(filter: ProductFilter): (product: Product) => boolean {
+  const { type, countryCode } = filter;
+  const operator = filter.operator?.toLowerCase();
+  const search = filter.search?.toLowerCase();
+  return (product) =>
+    (!isGiven(type) || product.topupType === type)
+    && (!isGiven(countryCode) || product.countryCode === countryCode)
+    && (operator === undefined || product.operator?.toLowerCase() === operator)
+    && (search === undefined || product.name.toLowerCase().includes(search));
+}
+
+function isGiven<Value>(value: Value | null | undefined): value is Value {
+  return value !== null && value !== undefined;
+}

@@ -1,0 +1,67 @@
+import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
+import { listProducts } from './catalogue-listing.ts';
+import type { Product } from './catalogue.ts';
+import { alpha3Of } from './countries.ts';
+import type { PricingSnapshot } from './pricing-snapshot.ts';
+import { Rejection } from './rejection.ts';
+
+/** A product that may top up a number. */
+export interface MobileNumberMatch {
+  readonly product: Product;
+  /**
+   * The number was first given to this product's operator, and to no other that we sell. It may
+   * have been ported since: nothing that we can ask knows.
+   */
+  readonly isIdentified: boolean;
+}
+
+/**
+ * The client's MOBILE products for a number in E.164: best guess first, then the other operators
+ * of its country, because numbers are ported. Nothing is kept of the number.
+ * @throws Rejection VALIDATION_FAILURE
+ */
+export function lookupMobileNumber(
+  snapshot: PricingSnapshot,
+  clientId: number,
+  mobileNumber: unknown,
+): readonly MobileNumberMatch[] {
+  const number = parseMobileNumber(mobileNumber);
+  const holders = new Set(holdersOf(snapshot, number));
+  const mobile = listProducts(snapshot, clientId, { type: 'MOBILE' });
+  const guesses = mobile.filter(({ id }) => holders.has(id));
+  const country = countryOfNumber(number) ?? guesses[0]?.countryCode;
+  const others = mobile.filter((each) => each.countryCode === country && !holders.has(each.id));
+  const isOnlyOne = guesses.length === 1;
+  return [
+    ...guesses.map((product) => ({ product, isIdentified: isOnlyOne })),
+    ...others.map((product) => ({ product, isIdentified: false })),
+  ];
+}
+
+function parseMobileNumber(value: unknown): string {
+  if (value === undefined || value === null || value === '') {
+    throw invalid('mobile_number is required');
+  }
+  if (typeof value !== 'string' || !/^\+[1-9][0-9]{6,14}$/.test(value)) {
+    throw invalid('mobile_number must be in E.164, such as +918879685100');
+  }
+  return value;
+}
+
+/** The products of the longest prefix that the number begins with, sold to the client or not. */
+function holdersOf(snapshot: PricingSnapshot, number: string): readonly number[] {
+  for (let length = number.length; length > 1; length -= 1) {
+    const ids = snapshot.productIdsByPrefix(number.slice(0, length));
+    if (ids.length > 0) return ids;
+  }
+  return [];
+}
+
+function countryOfNumber(number: string): string | undefined {
+  const alpha2 = parsePhoneNumberFromString(number)?.country;
+  return alpha2 === undefined ? undefined : alpha3Of(alpha2);
+}
+
+function invalid(message: string): Rejection {
+  return new Rejection('VALIDATION_FAILURE', message, { field: ['mobileNumber'] });
+}

@@ -1,0 +1,96 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { isVariantSoldTo } from './catalogue-listing.ts';
+import { pickVariant } from './catalogue.ts';
+import { compare, type Money } from './money.ts';
+import type { PriceQuestion, WalletPrice } from './price-order.ts';
+import { Rejection } from './rejection.ts';
+import { chooseWallet } from './wallet.ts';
+
+/** How long a quote locks its price. */
+export const QUOTE_VALID_MS = 5 * 60 * 1000;
+/** 128 bits: nobody guesses that by asking. */
+const MAC_BYTES = 16;
+/** Longer than any quote of ours; a longer one is not even decoded. */
+const QUOTE_LENGTH_MAX = 1024;
+
+/** The figures of a quote, as its id carries them. */
+export interface QuotedTerms {
+  readonly clientId: number;
+  readonly productId: number;
+  readonly variantId: number;
+  readonly walletId: number;
+  readonly faceValue: Money;
+  readonly discountPercent: string;
+  readonly forexRate: string | null;
+  readonly forexRateId: number | null;
+  readonly charge: Money;
+  readonly expiresAtMs: number;
+}
+
+/** The terms under our seal: every process reads it, and nothing is stored. */
+export function sealQuote(terms: QuotedTerms, key: string): string {
+  const payload = Buffer.from(JSON.stringify(terms));
+  return Buffer.concat([macOf(payload, key), payload]).toString('base64url');
+}
+
+/**
+ * The quoted figures, where the quote is the client's own, still valid, for the same thing, and
+ * what it names is still sold. What is sold counts as of now; only the price is as of then.
+ * @throws Rejection QUOTE_INVALID, or what an order without a quote would be refused with
+ */
+export function priceByQuote(
+  of: PriceQuestion,
+  quote: { readonly quoteId: string; readonly key: string; readonly now: Date },
+): WalletPrice {
+  const { client, product, request } = of;
+  const terms = openQuote(quote.quoteId, quote.key);
+  if (terms === null || terms.clientId !== client.id) throw invalid('Quote not found');
+  if (terms.expiresAtMs <= quote.now.getTime()) throw invalid('Quote expired');
+  if (terms.productId !== product.id || terms.faceValue.currency !== product.currency) {
+    throw mismatch('productId', 'product');
+  }
+  if (compare(terms.faceValue.amount, request.amount) !== 0) throw mismatch('amount', 'amount');
+  if ((request.walletId ?? terms.walletId) !== terms.walletId) {
+    throw mismatch('walletId', 'wallet');
+  }
+  const variant = pickVariant(product, {
+    amount: request.amount,
+    category: null,
+    isEntitled: (each) => each.id === terms.variantId && isVariantSoldTo(client, each),
+    payable: () => request.amount,
+  });
+  if (request.category !== null && request.category !== variant.category) {
+    throw mismatch('category', 'category');
+  }
+  const wallet = chooseWallet(client, {
+    walletId: terms.walletId, currency: product.currency, allowForexFallback: true,
+  });
+  if (wallet.currency !== terms.charge.currency) throw mismatch('walletId', 'wallet');
+  const { faceValue, discountPercent, forexRate, forexRateId, charge } = terms;
+  const funding = { kind: 'WALLET', walletId: wallet.id } as const;
+  return { variant, faceValue, funding, discountPercent, forexRate, forexRateId, charge };
+}
+
+function openQuote(quoteId: string, key: string): QuotedTerms | null {
+  if (quoteId.length > QUOTE_LENGTH_MAX) return null;
+  const bytes = Buffer.from(quoteId, 'base64url');
+  // Decoding is lenient; a second spelling of a quote is not ours.
+  if (bytes.length <= MAC_BYTES || bytes.toString('base64url') !== quoteId) return null;
+  const payload = bytes.subarray(MAC_BYTES);
+  if (!timingSafeEqual(bytes.subarray(0, MAC_BYTES), macOf(payload, key))) return null;
+  return JSON.parse(payload.toString()) as QuotedTerms;
+}
+
+function macOf(payload: Buffer, key: string): Buffer {
+  // The prefix keeps quotes apart from anything else that is signed with the same key.
+  const mac = createHmac('sha256', key).update('quote:').update(payload).digest();
+  return mac.subarray(0, MAC_BYTES);
+}
+
+function mismatch(field: string, what: string): Rejection {
+  return invalid(`Quote is for another ${what}`, field);
+}
+
+function invalid(message: string, field = 'quoteId'): Rejection {
+  return new Rejection('QUOTE_INVALID', message, { field: [field] });
+}

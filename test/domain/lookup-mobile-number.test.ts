@@ -1,0 +1,48 @@
+import { describe, expect, test } from 'vitest';
+import { lookupMobileNumber } from '../../src/domain/lookup-mobile-number.ts';
+import { client, product, rejectionOf, snapshot } from './builders.ts';
+
+const mobile = (id: number, name: string, countryCode: string) =>
+  product({ id, name, countryCode, topupType: 'MOBILE' });
+const figures = snapshot({
+  products: [
+    mobile(1, 'Airtel', 'IND'), mobile(2, 'Jio', 'IND'), mobile(3, 'Vi', 'IND'),
+    mobile(4, 'Orange', 'FRA'), product({ id: 5, name: 'Game', countryCode: 'IND' }),
+  ],
+  clients: [client(), client({ id: 2, disabledProducts: new Set([1]) })],
+  prefixes: { '+9188': [1], '+91': [2], '+9177': [1, 3] },
+});
+const told = (number: unknown, clientId = 1) => lookupMobileNumber(figures, clientId, number)
+  .map(({ product: { id }, isIdentified }) => [id, isIdentified]);
+
+describe('lookupMobileNumber', () => {
+  test.each<[string, string, [number, boolean][]]>([
+    ['the longest prefix, then the others of the country', '+918879685100',
+      [[1, true], [2, false], [3, false]]],
+    ['a shorter prefix where no longer one fits', '+919979685100',
+      [[2, true], [1, false], [3, false]]],
+    ['nobody as identified where two share the prefix', '+917779685100',
+      [[1, false], [3, false], [2, false]]],
+    ['the operators of the country where no prefix is known', '+33612345678', [[4, false]]],
+    ['nothing for a country in which nothing is sold', '+254712345678', []],
+    ['nothing for a number of no country', '+99912345678', []],
+  ])('tells %s', (_case, number, expected) => {
+    expect(told(number)).toEqual(expected);
+  });
+
+  test('does not pass a number on to an operator that never had it', () => {
+    expect(told('+918879685100', 2)).toEqual([[2, false], [3, false]]);
+  });
+
+  test.each([
+    [undefined, 'mobile_number is required'], [null, 'mobile_number is required'],
+    ['', 'mobile_number is required'], ['918879685100', /E\.164/], ['+0918879685100', /E\.164/],
+    ['+91 88796 85100', /E\.164/], ['+91887', /E\.164/], ['+9188796851001234', /E\.164/],
+    ['+918879685100\n', /E\.164/], ['+٩١٨٨٧٩٦٨٥١٠٠', /E\.164/], [918879685100, /E\.164/],
+    [['+918879685100'], /E\.164/],
+  ])('refuses %j', (number, message) => {
+    const rejection = rejectionOf(() => told(number));
+    expect(rejection.code).toBe('VALIDATION_FAILURE');
+    expect(rejection.message).toMatch(message);
+  });
+});

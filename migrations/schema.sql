@@ -1271,8 +1271,11 @@ create table currency (
   code text not null,
   name text not null,
   "precision" smallint not null,
+  id smallint not null,
   constraint currency_pkey PRIMARY KEY (code),
+  constraint currency_id UNIQUE (id),
   constraint currency_code_check CHECK ((code ~ '^[A-Z]{3}$'::text)),
+  constraint currency_id_check CHECK ((id > 0)),
   constraint currency_precision_check CHECK ((("precision" >= 0) AND ("precision" <= 4)))
 );
 
@@ -1385,6 +1388,14 @@ create table offer (
   constraint offer_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES supplier(id),
   constraint offer_variant_id_fkey FOREIGN KEY (variant_id) REFERENCES variant(id),
   constraint offer_route_check CHECK (((route >= 1) AND (route <= 9)))
+);
+
+create table operator_prefix (
+  prefix text not null,
+  product_id bigint not null,
+  constraint operator_prefix_pkey PRIMARY KEY (prefix, product_id),
+  constraint operator_prefix_product_id_fkey FOREIGN KEY (product_id) REFERENCES product(id),
+  constraint operator_prefix_prefix_check CHECK ((prefix ~ '^\+[1-9][0-9]{0,14}$'::text))
 );
 
 create table order_horizon (
@@ -1708,6 +1719,7 @@ CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON discount FOR EACH STA
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON entitlement FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON forex_rate FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON offer FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON operator_prefix FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON product FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON supplier FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON variant FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
@@ -1739,6 +1751,7 @@ grant select on table feed_inbox to topup_app;
 grant select on table feed_position to topup_app;
 grant select on table forex_rate to topup_app;
 grant select on table offer to topup_app;
+grant select on table operator_prefix to topup_app;
 grant select on table order_horizon to topup_app;
 grant select on table order_milestone to topup_app;
 grant select on table pricing_version to topup_app;

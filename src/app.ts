@@ -9,6 +9,7 @@ import type { OrderLists } from './domain/order-list.ts';
 import type { RawOrderRequest } from './domain/order-request.ts';
 import type { Authenticate, OrderFeed, Store } from './domain/ports.ts';
 import type { RateLimits } from './domain/rate-limits.ts';
+import { quoteTopup, type RawQuoteRequest } from './domain/quote-topup.ts';
 import { createRefreshTopupOrder, type OrderInquiry } from './domain/refresh-topup-order.ts';
 import { setNotificationEmail } from './domain/set-notification-email.ts';
 import type { WalletLists } from './domain/wallet-list.ts';
@@ -138,6 +139,9 @@ async function openDoors(
       fulfilment,
       hashingKey: settings.keyHashingKey,
       inlineWaitMs: settings.inlineWaitMs,
+    }),
+    quoteTopup: (clientId: number, raw: RawQuoteRequest) => quoteTopup(clientId, raw, {
+      store, clock: fulfilment.clock, hashingKey: settings.keyHashingKey,
     }),
     cancelTopupOrder: (clientId: number, orderId: number) =>
       cancelTopupOrder(clientId, orderId, { store }),

@@ -23,6 +23,7 @@ orders are PENDING for seconds to minutes, some for hours.
 
 const TAGS = [
   { name: 'Orders', description: 'Place top-up orders and follow them to their end.' },
+  { name: 'Catalogue', description: 'What can be topped up, in which forms and where.' },
   { name: 'Suppliers', description: 'What suppliers tell us.' },
   { name: 'Health', description: 'For those who run the gateway.' },
 ];

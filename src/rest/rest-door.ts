@@ -6,6 +6,7 @@ import type {
 } from 'fastify';
 import type { Authenticate } from '../domain/ports.ts';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
+import { catalogueRoutes, type CatalogueStories } from './catalogue.routes.ts';
 import { requireClient } from './client-guard.ts';
 import { errorAnswer, HttpRefusal, type RefusalStatus } from './errors.ts';
 import { healthRoutes, type HealthProbe } from './health.routes.ts';
@@ -23,8 +24,10 @@ const ANSWER_HEADERS = {
   'x-content-type-options': 'nosniff',
 } as const;
 
-export interface RestDeps extends TopupOrderStories, CallbackGate, HealthProbe {
+export interface RestDeps
+  extends TopupOrderStories, CatalogueStories, CallbackGate, HealthProbe {
   readonly authenticate: Authenticate;
+  readonly store: TopupOrderStories['store'] & CatalogueStories['store'];
 }
 
 /** The REST routes. Each part has its own body parser, which no other part sees. */
@@ -39,6 +42,7 @@ export function restDoor(deps: RestDeps): FastifyPluginAsync {
       readJsonBodies(api);
       requireClient(api, deps.authenticate);
       topupOrderRoutes(api, deps);
+      catalogueRoutes(api, deps);
     });
     await app.register(async (gate) => supplierCallbackRoutes(gate, deps));
     healthRoutes(app, deps);

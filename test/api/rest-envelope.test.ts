@@ -40,7 +40,9 @@ async function startApp(): Promise<FastifyInstance> {
     cancelTopupOrder: refuse('cancel'),
     setNotificationEmail: refuse('notification-email'),
     refreshTopupOrder: async (...args) => (calls.push({ name: 'find', args }), null),
+    quoteTopup: refuse('quote'),
     store: {
+      pricing: () => { throw told.error; },
       listOrders: async (...args) => (
         calls.push({ name: 'list', args }), { items: [], totalCount: 0, hasMore: false }
       ),

@@ -8,7 +8,7 @@ import { Rejection, TemporarilyUnavailable } from '../../src/domain/rejection.ts
 import type { TopupOrder } from '../../src/domain/topup-order.ts';
 import { hashVoucherCode } from '../../src/domain/voucher.ts';
 import {
-  claimedOrder, client, field, HASHING_KEY, number, product, rawRequest, rejectionOf, snapshot,
+  claimedOrder, field, HASHING_KEY, number, product, rawRequest, snapshot,
   topupOrder, variant,
 } from './builders.ts';
 

@@ -24,6 +24,8 @@ export type CreateTopupOrderInput = {
   inputData?: Array<InputFieldValueInput>;
   /** The product. */
   productId: number;
+  /** A quote of `topupQuote`: its figures are charged, whatever changed since. Product, amount and, where given, wallet and category must be those of the quote. */
+  quoteId?: string | number | null | undefined;
   /** Pay with this voucher, at face value, instead of a wallet. */
   redeemVoucherCode?: string | null | undefined;
   /** The wallet that pays. Without it: the one in the product currency, else the default one. */
@@ -122,6 +124,8 @@ export type TopupOrderErrorCode =
   | 'OUT_OF_STOCK'
   /** No such product, or it is not sold to the caller. */
   | 'PRODUCT_NOT_FOUND'
+  /** The quote is unknown, expired, or for something else than was asked for. */
+  | 'QUOTE_INVALID'
   /** The form of the request is wrong. */
   | 'VALIDATION_FAILURE'
   /** The voucher is unknown, expired or redeemed. */

@@ -635,6 +635,117 @@ AS $function$
 #variable_conflict use_column
 declare
   todo placement[];
+  is_plain boolean;
+  oldest_version bigint;
+  youngest_version bigint;
+  valid_until timestamptz;
+  fits boolean;
+  order_ids bigint[];
+  transfer_ids bigint[];
+  expected timestamptz[];
+  started_at timestamptz := clock_timestamp();
+begin
+  select array_agg(o order by o.ordinal), bool_and(o.voucher_hash is null),
+      min(o.pricing_version), max(o.pricing_version), min(o.price_valid_until)
+    into todo, is_plain, oldest_version, youngest_version, valid_until
+    from json_populate_recordset(null::placement, p_orders) o;
+  if todo is null then return; end if;
+  if is_plain then
+    -- Locks the wallets in order of their ids and looks at what each of them can pay.
+    select coalesce(bool_and(d.total <= w.balance + w.credit_limit and not w.is_frozen), false)
+        and count(*) = count(w.id)
+      into fits
+      from (select t.client_id, t.wallet_id, sum(t.charge) as total from unnest(todo) t
+        group by t.client_id, t.wallet_id order by t.client_id, t.wallet_id) d
+      left join lateral (select x.id, x.balance, x.credit_limit, x.is_frozen from wallet x
+        where x.client_id = d.client_id and x.id = d.wallet_id for no key update) w on true;
+    -- Read under the locks: whatever changed the figures before is seen now.
+    is_plain := fits and oldest_version = youngest_version
+      and oldest_version = (select v.version from pricing_version v)
+      and (valid_until is null or valid_until > started_at);
+  end if;
+  if not is_plain then
+    return query select * from place_orders_one_by_one(p_orders);
+    return;
+  end if;
+
+  with t as materialized (
+      select x.*, nextval('topup_order_id_seq') as order_id,
+          nextval('transfer_id_seq') as transfer_id
+        from unnest(todo) x
+    ), placed as (
+      insert into topup_order (client_id, id, client_reference, request_id, input_digest,
+          product_id, variant_id, product_name, variant_name, country_code, face_value,
+          face_currency, discount_percent, forex_rate, forex_rate_id, charge, currency, wallet_id,
+          input_data, recipient, input_fields_version, fulfils_in_request, debit_transfer_id,
+          created_at, next_action_at)
+        select t.client_id, t.order_id, t.client_reference, t.request_id, t.input_digest,
+          t.product_id, t.variant_id, t.product_name, t.variant_name, t.country_code, t.face_value,
+          t.face_currency, t.discount_percent, t.forex_rate, t.forex_rate_id, t.charge, t.currency,
+          t.wallet_id, t.input_data, t.recipient, t.input_fields_version, t.fulfils_in_request,
+          t.transfer_id, started_at,
+          -- The request itself makes the first try; a worker only if it does not.
+          started_at + case when t.fulfils_in_request then '3 seconds' else '0' end::interval
+        from t order by t.client_id, t.client_reference, t.ordinal
+        on conflict do nothing
+        returning client_id, id, wallet_id, debit_transfer_id, charge, currency
+    ), moved as (
+      insert into transfer (client_id, id, reason, debit_account, credit_account, wallet_id,
+          topup_order_id, amount, currency, balance_after, created_at)
+        select p.client_id, p.debit_transfer_id, 'ORDER_DEBIT', 'WALLET', 'IN_FLIGHT', p.wallet_id,
+          p.id, p.charge, p.currency,
+          w.balance - sum(p.charge) over (partition by p.client_id, p.wallet_id
+            order by p.debit_transfer_id),
+          started_at
+        from placed p join wallet w on w.client_id = p.client_id and w.id = p.wallet_id
+    ), debited as (
+      -- The guard of the wallet's check constraint stands behind this subtraction.
+      update wallet w set balance = w.balance - d.total
+        from (select p.client_id, p.wallet_id, sum(p.charge) as total from placed p group by 1, 2) d
+        where w.client_id = d.client_id and w.id = d.wallet_id
+    ), told as (
+      insert into topup_order_event (client_id, topup_order_id, version, type, status, occurred_at)
+        select p.client_id, p.id, 1, 'CREATED', 'PENDING', started_at from placed p
+    ), queued as (
+      insert into feed_inbox (client_id, topup_order_id, version)
+        select p.client_id, p.id, 1 from placed p order by p.id
+    )
+    select array_agg(p.id order by t.ordinal), array_agg(p.debit_transfer_id order by t.ordinal),
+        array_agg(started_at + d.expected_ms * interval '1 ms' order by t.ordinal)
+      into order_ids, transfer_ids, expected
+      from t left join placed p on p.id = t.order_id
+      left join delivery_pace d on d.product_id = t.product_id;
+
+  if array_position(order_ids, null) is null then
+    return query select u.ordinal::int, 'PLACED', u.order_id, u.transfer_id, started_at, u.expected
+      from unnest(order_ids, transfer_ids, expected)
+        with ordinality u(order_id, transfer_id, expected, ordinal);
+    return;
+  end if;
+  -- Asked only now: a rival call that was waited for has committed, and its order can be seen.
+  return query select t.ordinal,
+      case when order_ids[t.ordinal] is not null then 'PLACED'
+        when o.id is not null then 'REPEATED' else 'DUPLICATE' end,
+      coalesce(order_ids[t.ordinal], o.id), transfer_ids[t.ordinal], started_at, expected[t.ordinal]
+    from unnest(todo) t
+    left join topup_order o on order_ids[t.ordinal] is null
+      and o.client_id = t.client_id and o.request_id = t.request_id;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION place_orders_one_by_one(p_orders json)
+ RETURNS TABLE(ordinal integer, verdict text, order_id bigint, transfer_id bigint, placed_at timestamp with time zone, expected_by timestamp with time zone)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  todo placement[];
   verdicts text[];
   order_ids bigint[];
   transfer_ids bigint[];
@@ -1341,8 +1452,7 @@ create table feed_entry (
   version integer not null,
   entered_at timestamp with time zone not null default clock_timestamp(),
   constraint feed_entry_pkey PRIMARY KEY (client_id, sequence),
-  constraint feed_entry_once UNIQUE (client_id, topup_order_id, version),
-  constraint feed_entry_client_id_topup_order_id_version_fkey FOREIGN KEY (client_id, topup_order_id, version) REFERENCES topup_order_event(client_id, topup_order_id, version)
+  constraint feed_entry_once UNIQUE (client_id, topup_order_id, version)
 );
 
 create table feed_inbox (
@@ -1551,7 +1661,6 @@ END) stored,
   constraint topup_order_pkey PRIMARY KEY (client_id, id),
   constraint topup_order_client_reference UNIQUE (client_id, client_reference),
   constraint topup_order_request UNIQUE (client_id, request_id),
-  constraint topup_order_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id),
   constraint topup_order_client_id_voucher_id_fkey FOREIGN KEY (client_id, voucher_id) REFERENCES voucher(client_id, id),
   constraint topup_order_client_id_wallet_id_fkey FOREIGN KEY (client_id, wallet_id) REFERENCES wallet(client_id, id),
   constraint topup_order_charge_check CHECK (((charge > (0)::numeric) AND (charge <> 'NaN'::numeric))),
@@ -1598,7 +1707,6 @@ create table transfer (
   created_at timestamp with time zone not null default clock_timestamp(),
   constraint transfer_pkey PRIMARY KEY (client_id, id),
   constraint transfer_once_per_order UNIQUE (client_id, topup_order_id, reason),
-  constraint transfer_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id),
   constraint transfer_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id),
   constraint transfer_client_id_voucher_id_fkey FOREIGN KEY (client_id, voucher_id) REFERENCES voucher(client_id, id),
   constraint transfer_client_id_wallet_id_fkey FOREIGN KEY (client_id, wallet_id) REFERENCES wallet(client_id, id),

@@ -90,8 +90,8 @@ export class BenchWorld {
     return at.href;
   }
 
-  superuser(sql: string): Promise<pg.QueryResult> {
-    return runSql(this.#postgres.superuserUrl, sql);
+  superuser(sql: string, database = 'postgres'): Promise<pg.QueryResult> {
+    return runSql(this.#at(this.#postgres.superuserUrl, database), sql);
   }
 
   /** The built program, as one process of the given role. */

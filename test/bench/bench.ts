@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { BenchWorld, CLIENT_COUNT, signTokens } from './bench-world.ts';
 import { createRows } from './create-rows.ts';
+import { growthRows } from './growth-rows.ts';
 import { readRows } from './read-rows.ts';
 import { renderTable, type Row, type Sizes } from './rows.ts';
 import { socketRows } from './socket-rows.ts';
@@ -15,11 +16,13 @@ const { values: flags } = parseArgs({
     short: { type: 'boolean', default: false },
     out: { type: 'string' },
     only: { type: 'string' },
+    orders: { type: 'string', default: '5000000' },
   },
 });
 const sizes: Sizes = flags.short
   ? { rounds: 1, seconds: 2, sockets: 100, idleSockets: 500, createsPerSecond: 200 }
   : { rounds: 3, seconds: 10, sockets: 1000, idleSockets: 10_000, createsPerSecond: 1000 };
+const orders = Number(flags.orders);
 
 const world = await BenchWorld.open();
 try {
@@ -32,6 +35,7 @@ try {
     read: () => readRows(world, parts),
     sockets: () => socketRows(world, parts),
     start: () => startRows(world, sizes),
+    ...(flags.short ? {} : { growth: () => growthRows(world, { tokens, sizes, orders }) }),
   };
   const rows: Row[] = [];
   for (const [name, run] of Object.entries(groups)) {

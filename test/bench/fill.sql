@@ -39,7 +39,8 @@ insert into topup_order_event (client_id, topup_order_id, version, type, previou
   select client_id, id, version,
     (array['CREATED', 'SUBMITTED', 'DELIVERED'])[version], nullif('PENDING', previous),
     case version when 3 then 'DELIVERED' else 'PENDING' end, placed_at, sequence
-  from (select client_id, id, placed_at, version, case version when 1 then 'PENDING' end as previous,
+  from (select client_id, id, placed_at, version,
+      case version when 1 then 'PENDING' end as previous,
       row_number() over (partition by client_id order by id, version) as sequence
     from made cross join generate_series(1, 3) version) e;
 -- Of the feed, the last thirty days.

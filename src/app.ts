@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { cancelTopupOrder } from './domain/cancel-topup-order.ts';
 import { createTopupOrder } from './domain/create-topup-order.ts';
+import type { WalletFeed } from './domain/follow-wallets.ts';
 import { receiveCallback, type Fulfilment } from './domain/fulfil-topup-order.ts';
 import type { Mailer, MailQueue, NotificationStore } from './domain/mail.ts';
 import type { OrderEvents } from './domain/order-events.ts';
@@ -35,6 +36,7 @@ export interface AppParts {
   readonly store:
     Store & NotificationStore & OrderEvents & OrderInquiry & OrderLists & WalletLists;
   readonly feed: OrderFeed;
+  readonly walletFeed: WalletFeed;
   readonly fulfilment: Fulfilment;
   readonly mailQueue: MailQueue;
   /** Null where no mail server is known: mail stays queued. */
@@ -170,6 +172,7 @@ async function openDoors(
     ...stories,
     store,
     feed,
+    walletFeed: parts.walletFeed,
     authenticate,
     rateLimits,
     clock: fulfilment.clock,

@@ -2,11 +2,11 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Pool } from 'pg';
 import { ConfigError } from './config.ts';
 import { createFulfilmentStore } from './db/fulfilment-store.ts';
-import { numberEvents, removeFeedPositions } from './db/feed-numbers.ts';
+import { numberEvents } from './db/feed-numbers.ts';
+import { openFeeds, type Feeds } from './db/feeds.ts';
 import { countOpenWork, type OpenWorkCounts } from './db/open-work.ts';
 import { openMailQueue } from './db/mail-queue.ts';
 import { findMissingMigrations } from './db/migrate.ts';
-import { PostgresOrderFeed } from './db/order-feed.ts';
 import { openOrm } from './db/orm.ts';
 import { createPool } from './db/pool.ts';
 import { openStore, type WholeStore } from './db/store.ts';
@@ -52,11 +52,9 @@ export interface PartsGauges {
 }
 
 /** Everything behind the doors, opened and connected. */
-export interface Parts {
+export interface Parts extends Omit<Feeds, 'close'> {
   readonly store: WholeStore;
-  readonly feed: PostgresOrderFeed;
   readonly fulfilment: Fulfilment;
-  readonly removeFeedPositions: (limit: number) => Promise<number>;
   readonly mailQueue: MailQueue;
   readonly mailer: Mailer | null;
   readonly wakeUps: WakeUps;
@@ -95,7 +93,8 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const store = await openStore({
     pool, orm, wakeUps, onPlaced, onMoved, onError: onError('prices'),
   });
-  const feed = new PostgresOrderFeed({ pool, wakeUps, onError: onError('the order feed') });
+  const { feedRetentionDays: retentionDays } = options;
+  const feeds = openFeeds({ pool, wakeUps, retentionDays, onError: onError('the feeds') });
   sequencer = startSequencer({
     clock,
     onError: onError('the sequencer'),
@@ -108,9 +107,9 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const tokens = createAccessTokens({ signingKey: options.tokenSigningKey, clock });
   return {
     store,
-    feed,
-    removeFeedPositions: (limit) =>
-      removeFeedPositions(pool, options.feedRetentionDays, limit),
+    feed: feeds.feed,
+    walletFeed: feeds.walletFeed,
+    removeFeedPositions: feeds.removeFeedPositions,
     mailQueue,
     mailer,
     wakeUps,
@@ -133,7 +132,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       mailer?.close();
       await mailQueue.close();
       await sequencer.stop();
-      await feed.close();
+      await feeds.close();
       await wakeUps.close();
       await pool.end();
       await orm.close();

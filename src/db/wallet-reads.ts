@@ -8,9 +8,9 @@ import { TRANSFERS_OF_WALLET, type Milestones } from './milestones.ts';
 import { readUntilBack } from './pool.ts';
 
 /** What `toTransfer` reads of `transfer t`, and of the order that it paid for. */
-const TRANSFER_COLUMNS = `t.id, t.wallet_id, t.topup_order_id, t.reason, t.debit_account, t.amount,
-  t.currency, t.balance_after, t.remarks, t.created_at, o.face_currency, o.forex_rate`;
-const WITH_ORDER = `left join topup_order o on o.client_id = t.client_id
+export const TRANSFER_COLUMNS = `t.id, t.wallet_id, t.topup_order_id, t.reason, t.debit_account,
+  t.amount, t.currency, t.balance_after, t.remarks, t.created_at, o.face_currency, o.forex_rate`;
+export const WITH_ORDER = `left join topup_order o on o.client_id = t.client_id
   and o.id = t.topup_order_id`;
 
 /** A client's wallets and what moved in them; a page deep in a wallet costs what the first does. */
@@ -131,7 +131,8 @@ interface TransferRow {
   readonly forex_rate: string | null;
 }
 
-function toTransfer(raw: object): Transfer {
+/** A row of TRANSFER_COLUMNS as the domain knows it. */
+export function toTransfer(raw: object): Transfer {
   const row = raw as TransferRow;
   return {
     id: row.id,

@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify';
+import type { WalletFeed } from '../domain/follow-wallets.ts';
 import type { OrderEvents } from '../domain/order-events.ts';
 import type { OrderLists } from '../domain/order-list.ts';
 import type { RawOrderRequest } from '../domain/order-request.ts';
@@ -21,6 +22,7 @@ export interface GraphqlDeps {
     (clientId: number, orderId: number, email: unknown) => Promise<TopupOrder>;
   readonly store: Store & OrderEvents & OrderLists & WalletLists;
   readonly feed: OrderFeed;
+  readonly walletFeed: WalletFeed;
   readonly authenticate: Authenticate;
   readonly rateLimits: RateLimits;
   readonly clock: Clock;

@@ -12,6 +12,7 @@ import { TopupOrderResolver } from './topup-order.resolver.ts';
 import { TopupOrderSubscription } from './topup-order.subscription.ts';
 import { TopupOrdersResolver } from './topup-orders.resolver.ts';
 import { WalletResolver, WalletTransactionResolver } from './wallet.resolver.ts';
+import { WalletEventResolver, WalletSubscription } from './wallet.subscription.ts';
 
 /** Inputs of which exactly one field is given. */
 const ONE_OF = ['TopupOrderBy'];
@@ -49,6 +50,8 @@ export async function buildTopupSchema(): Promise<GraphQLSchema> {
       CancelTopupOrderResolver,
       SetNotificationEmailResolver,
       TopupOrderSubscription,
+      WalletSubscription,
+      WalletEventResolver,
     ],
     // The domain checks every request, whichever door it came through.
     validate: false,

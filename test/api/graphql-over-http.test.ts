@@ -24,6 +24,7 @@ function deps(httpText: GraphqlDeps['httpText']): GraphqlDeps {
       findOrder: async (_clientId: number, id: number) => id === BROKEN_ORDER ? breakDown() : null,
     } as unknown as GraphqlDeps['store'],
     feed: {} as OrderFeed,
+    walletFeed: {} as GraphqlDeps['walletFeed'],
     rateLimits: { take: async () => NOT_LIMITED, giveBack: async () => undefined },
     clock: systemClock,
     cursorKey: 'cursor key',

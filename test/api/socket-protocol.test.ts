@@ -192,6 +192,7 @@ async function start(): Promise<Harness> {
   } as unknown as GraphqlDeps['store'];
   const deps: GraphqlDeps = {
     store, feed, clock,
+    walletFeed: {} as GraphqlDeps['walletFeed'],
     rateLimits: noRateLimits,
     cursorKey: 'cursor key',
     isIntrospectionAllowed: false,

@@ -113,12 +113,14 @@ export async function tellDemo(
   const wsUrl = graphqlUrl.replace(/^http/, 'ws');
   const explorerUrl = gateway?.hasPages === true ? graphqlUrl : '';
   const watchUrl = gateway?.hasPages === true ? `${baseUrl}/watch` : '';
+  const docsUrl = gateway?.hasPages === true ? `${baseUrl}/docs` : '';
   const demoFile = {
     baseUrl,
     graphqlUrl,
     wsUrl,
     explorerUrl,
     watchUrl,
+    docsUrl,
     supplierUrl: sandboxUrl,
     mailUrl: mail.url,
     databaseUrl: database.databaseUrl,
@@ -141,6 +143,7 @@ export async function tellDemo(
     wsUrl,
     explorerUrl,
     watchUrl,
+    docsUrl,
     supplierUrl: sandboxUrl,
     mailUrl: mail.url,
     databaseUrl: database.databaseUrl,

@@ -10,6 +10,7 @@ export interface DemoFacts {
   /** For browsers; empty where no pages are served. */
   readonly explorerUrl: string;
   readonly watchUrl: string;
+  readonly docsUrl: string;
   readonly supplierUrl: string;
   readonly mailUrl: string;
   readonly databaseUrl: string;

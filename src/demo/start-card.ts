@@ -7,6 +7,7 @@ export interface StartCardFacts {
   /** For browsers; empty where no pages are served. */
   readonly explorerUrl: string;
   readonly watchUrl: string;
+  readonly docsUrl: string;
   readonly supplierUrl: string;
   readonly mailUrl: string;
   readonly databaseUrl: string;
@@ -74,12 +75,13 @@ export function renderStartCard(facts: StartCardFacts): string {
   return `${lines.join('\n')}\n`;
 }
 
-function renderPages({ explorerUrl, watchUrl }: StartCardFacts): readonly string[] {
+function renderPages({ explorerUrl, watchUrl, docsUrl }: StartCardFacts): readonly string[] {
   if (watchUrl === '') return [];
   return [
     'Open in a browser:',
     `  ${watchUrl}    live orders: place one and see it move`,
     `  ${explorerUrl}  GraphQL explorer, with a token and requests ready`,
+    `  ${docsUrl}     REST reference, with a token in its forms`,
     '',
   ];
 }

@@ -52,10 +52,7 @@ const HEAD: NonNullable<FastifyDynamicSwaggerOptions['openapi']> = {
     contact: { name: 'Support', email: 'support@topup.example' },
     license: { name: 'Proprietary', identifier: 'LicenseRef-Proprietary' },
   },
-  servers: [
-    { url: '/', description: 'The gateway that serves this document' },
-    { url: 'http://127.0.0.1:4000', description: 'The demo on your own machine' },
-  ],
+  servers: [{ url: 'http://127.0.0.1:4000', description: 'The demo on your own machine' }],
   security: [{ bearer: [] }],
   tags: TAGS,
   components: { securitySchemes: SECURITY_SCHEMES },

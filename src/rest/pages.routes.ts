@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyPluginAsync, FastifyReply } from 'fastify';
+import { referenceRoutes } from './reference.routes.ts';
 
 /** Where the built pages lie, and what they may show. */
 export interface PageSource {
@@ -11,7 +12,7 @@ export interface PageSource {
 }
 
 export interface Pages {
-  /** What the pages are made of, and /watch in the demo. */
+  /** What the pages are made of, /docs, and /watch in the demo. */
   readonly routes: FastifyPluginAsync;
   /** The explorer, for whoever opens the GraphQL endpoint in a browser. */
   readonly answerExplorer: (reply: FastifyReply) => Promise<FastifyReply>;
@@ -68,6 +69,7 @@ export async function openPages({ folder, demoToken }: PageSource): Promise<Page
         maxAge: ASSET_MAX_AGE,
         setHeaders: (reply) => void reply.headers(SAFE_HEADERS),
       });
+      referenceRoutes(app, demoToken);
       if (demoToken === null) return;
       app.get('/watch', (_request, reply) => answer(reply, watch, WATCH_POLICY));
     },

@@ -179,3 +179,21 @@ describe('what the pages ask for', () => {
     }
   });
 });
+
+describe('/docs', () => {
+  test('holds the token and runs no script but ours', async () => {
+    const answer = await get('/docs');
+    expect(answer.status).toBe(200);
+    const policy = answer.headers.get('content-security-policy')?.split('; ');
+    expect(policy).toEqual(expect.arrayContaining([
+      "default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'",
+    ]));
+    const html = await answer.text();
+    expect(html).toContain('&quot;token&quot;:&quot;a.demo&lt;/script>token&quot;');
+    expect([...html.matchAll(/<script[^>]* src="([^"]*)"/g)].map(([, path]) => path))
+      .toEqual(['/docs/reference.js']);
+    const script = await get('/docs/reference.js');
+    expect(script.headers.get('content-type')).toBe('text/javascript; charset=utf-8');
+    expect((await script.text()).length).toBeGreaterThan(1_000_000);
+  });
+});

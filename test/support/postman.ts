@@ -31,10 +31,7 @@ const OPTIONS = {
 
 /** The document as a Postman collection for the demo, the same whenever it is made. */
 export async function postmanCollection(document: object): Promise<object> {
-  // The relative server says nothing outside of the gateway.
-  const servers = [{ url: 'http://127.0.0.1:4000' }];
-  const bare = withoutHeaders({ ...document, servers });
-  const data = stringify(bare, { aliasDuplicateObjects: false });
+  const data = stringify(withoutHeaders(document), { aliasDuplicateObjects: false });
   const conversion = await new Promise<Conversion>((resolve, reject) => {
     converter.convertV2({ type: 'string', data }, OPTIONS, (error, found) => {
       if (error === null) resolve(found);

@@ -1,0 +1,20 @@
+import { test } from 'vitest';
+import { useStage } from '../support/browser.ts';
+
+const stage = useStage();
+
+test('the reference shows the API, and sends a request with the token in its form', async () => {
+  const { facts, openPage, picture } = stage();
+  const page = await openPage();
+  await page.goto(facts.docsUrl);
+  await page.getByRole('heading', { name: 'Top-up gateway' }).waitFor({ timeout: 60_000 });
+  await page.getByRole('heading', { name: 'Create an order' }).first().waitFor();
+  await picture(page, 'reference');
+  // The stage fails this test for any error, refused content or request to another origin.
+  const create = /test request.*post \/api\/v1\/topups\/orders\)/i;
+  await page.getByRole('button', { name: create }).click();
+  await page.getByRole('button', { name: /send post request/i }).click();
+  await page.getByText('200 OK').waitFor({ timeout: 30_000 });
+  await page.getByText('"PENDING"').first().waitFor();
+  await picture(page, 'reference-request');
+});

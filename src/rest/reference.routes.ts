@@ -63,7 +63,8 @@ function page({ token, server }: {
       preferredSecurityScheme: 'bearer', securitySchemes: { bearer: { token } },
     },
   };
-  const configuration = JSON.stringify({ ...SETTINGS, servers: [{ url: server }], ...authentication })
+  const servers = [{ url: server }];
+  const configuration = JSON.stringify({ ...SETTINGS, servers, ...authentication })
     .replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;');
   return `<!doctype html>
 <html lang="en">

@@ -31,7 +31,7 @@ const OPTIONS = {
 
 /** The document as a Postman collection for the demo, the same whenever it is made. */
 export async function postmanCollection(document: object): Promise<object> {
-  const data = stringify(withoutHeaders(document), { aliasDuplicateObjects: false });
+  const data = stringify(withoutChance(document), { aliasDuplicateObjects: false });
   const conversion = await new Promise<Conversion>((resolve, reject) => {
     converter.convertV2({ type: 'string', data }, OPTIONS, (error, found) => {
       if (error === null) resolve(found);
@@ -43,12 +43,24 @@ export async function postmanCollection(document: object): Promise<object> {
   return withFixedIds(made.data, 'collection') as object;
 }
 
-/** Headers of answers have no examples, and the converter would make some up, by chance. */
-function withoutHeaders(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutHeaders);
+/**
+ * Where there is no example the converter makes one up, by chance: headers of answers go, and
+ * parameters get one.
+ */
+function withoutChance(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutChance);
   if (typeof value !== 'object' || value === null) return value;
   const kept = Object.entries(value).filter(([key]) => key !== 'headers');
-  return Object.fromEntries(kept.map(([key, each]) => [key, withoutHeaders(each)]));
+  const copy = Object.fromEntries(kept.map(([key, each]) => [key, withoutChance(each)]));
+  const isParameter = 'in' in copy && 'schema' in copy;
+  return isParameter && !('example' in copy) ? { ...copy, example: exampleOf(copy) } : copy;
+}
+
+function exampleOf({ schema }: { readonly schema?: unknown }): unknown {
+  const { enum: [first] = [], minimum, type } = schema as {
+    readonly enum?: readonly unknown[]; readonly minimum?: number; readonly type?: string;
+  };
+  return first ?? minimum ?? (type === 'boolean' ? true : 'text');
 }
 
 /** The converter draws its ids by lot; here each follows from its place. */

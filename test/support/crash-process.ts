@@ -29,6 +29,7 @@ export interface CrashProcessOptions {
   readonly keyHashingKey: string;
   readonly supplierKeys: Readonly<Record<string, readonly string[]>>;
   readonly inlineWaitMs: number;
+  readonly smtpUrl: string;
   readonly crash: Crash | null;
 }
 
@@ -133,7 +134,7 @@ async function run(): Promise<void> {
   const clockModule = await import(built('clock.js')) as typeof import('../../src/clock.ts');
   const parts = await partsModule.openParts({
     ...options,
-    mailServer: null,
+    mailServer: { url: options.smtpUrl, from: 'no-reply@topup.example' },
     feedRetentionDays: 30,
     clock: clockModule.systemClock,
     onError: () => undefined,

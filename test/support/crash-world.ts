@@ -12,6 +12,7 @@ import { createAccessTokens } from '../../src/rest/access-token.ts';
 import { pricedOrder } from './builders.ts';
 import type { Crash, CrashProcessMessage, CrashProcessOptions } from './crash-process.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
+import { startMailServer, type ReceivedMail } from './mail-server.ts';
 import { VOUCHER_KEY } from './voucher-hash.ts';
 import { SUPPLIER_KEYS } from './world.ts';
 
@@ -58,6 +59,10 @@ export interface CrashWorld {
   orders(): Promise<readonly OrderRow[]>;
   /** Waits until no order is PENDING; answers them all. */
   untilEnded(withinMs: number): Promise<readonly OrderRow[]>;
+  /** Every order placed from now on asks for mail. */
+  askForMail(): Promise<void>;
+  /** Waits until no mail is owed any more; answers what does not fit the orders. */
+  mailFaults(withinMs: number): Promise<readonly string[]>;
   /** The supplier has nothing left to do or to say. */
   isSettled(): Promise<boolean>;
   violations(): Promise<readonly object[]>;
@@ -99,6 +104,7 @@ export async function openCrashWorld(timings: Timings): Promise<CrashWorld> {
   const placeOrder = createPlaceOrder({
     pool, findOrder: () => Promise.resolve(null), onPlaced: () => undefined,
   });
+  const mails = await startMailServer();
   const children = new Set<Child>();
   const orders = (): Promise<OrderRow[]> => readOrders(database);
   return {
@@ -119,6 +125,7 @@ export async function openCrashWorld(timings: Timings): Promise<CrashWorld> {
         keyHashingKey: VOUCHER_KEY,
         supplierKeys: SUPPLIER_KEYS,
         inlineWaitMs: 2000,
+        smtpUrl: mails.url,
       });
       children.add(child);
       return child;
@@ -149,14 +156,41 @@ export async function openCrashWorld(timings: Timings): Promise<CrashWorld> {
         union all select 1 from sandbox.supplier_order where due_at is not null`);
       return left.length === 0;
     },
+    async askForMail() {
+      await database.query(`alter table topup_order
+        alter column notification_email set default 'reader@example.com'`);
+    },
+    async mailFaults(withinMs) {
+      await until(async () => (await database.query(`select 1 from email_outbox
+        where handed_over_at is null union all select 1 from pgboss.job
+        where state < 'completed'`)).length === 0, withinMs, 'the last mail');
+      return compareMails(await orders(), mails.received);
+    },
     violations: () => findViolations(database.query),
     async close() {
       await Promise.all([...children].map((child) => child.kill()));
       await sandbox.close();
+      await mails.close();
       await pool.end();
       await database.drop();
     },
   };
+}
+
+/** Each order is told of by one mail, which says how it ended, however often that one was sent. */
+function compareMails(
+  orders: readonly OrderRow[],
+  received: readonly ReceivedMail[],
+): readonly string[] {
+  const sent = [...new Set(received.map(({ messageId }) => messageId))]
+    // '<client.order.STATUS.address@domain>'
+    .map((messageId) => messageId.slice(1).split('.').slice(1, 3).join(' '));
+  const owed = orders.map(({ id, status }) => `${id} ${status}`);
+  return [
+    ...owed.filter((each) => !sent.includes(each)).map((each) => `No mail says ${each}`),
+    ...sent.filter((each, index) => !owed.includes(each) || sent.indexOf(each) !== index)
+      .map((each) => `A mail too many says ${each}`),
+  ];
 }
 
 async function readOrders(database: TestDatabase): Promise<OrderRow[]> {

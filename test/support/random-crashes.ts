@@ -30,6 +30,7 @@ export async function runRandomCrashes(seed: number): Promise<readonly string[]>
   const pick = <Item>(items: readonly Item[]): Item => items[roll(items.length)] as Item;
   const world = await openCrashWorld({ deadlineMs: 400, leaseMs: 600 });
   try {
+    await world.askForMail();
     const acknowledged: number[] = [];
     for (let crash = 1; crash <= CRASHES; crash += 1) {
       const child = await world.start('all',
@@ -64,6 +65,7 @@ export async function runRandomCrashes(seed: number): Promise<readonly string[]>
         const fault = faultOf(order, order.recipient.slice(-3));
         return fault === null ? [] : [`${order.client_reference}: ${fault}`];
       }),
+      ...await world.mailFaults(30_000),
       ...(await world.violations()).map((violation) => JSON.stringify(violation)),
     ];
   } finally {

@@ -86,7 +86,7 @@ export function decideMove(order: ClaimedOrder, outcome: Outcome, random: () => 
     case 'REVERSED':
       return { kind: 'REVERSE' };
     case 'ACCEPTED':
-      return { kind: 'AWAIT', nextInMs: backoff(order, random) };
+      return decideAfterAccepted(order, random);
     case 'FAILED':
       return decideAfterRefusal(order, outcome.failureCode, random);
     case 'TRANSIENT':
@@ -96,6 +96,12 @@ export function decideMove(order: ClaimedOrder, outcome: Outcome, random: () => 
     case 'NOT_FOUND':
       return decideAfterNotFound(order, random);
   }
+}
+
+/** One that is never finished is asked about for ever, and once the window is over, counted. */
+function decideAfterAccepted(order: ClaimedOrder, random: () => number): Move {
+  const isOverdue = order.action === 'QUERY' && order.windowLeftMs <= 0;
+  return { kind: isOverdue ? 'REVIEW' : 'AWAIT', nextInMs: backoff(order, random) };
 }
 
 function decideAfterRefusal(order: ClaimedOrder, code: FailureCode, random: () => number): Move {

@@ -43,8 +43,9 @@ describe('decideMove', () => {
 
     ['awaits what was accepted', {}, ACCEPTED, { kind: 'AWAIT', nextInMs: STEP_MS }],
     ['awaits it still when asked', QUERY, ACCEPTED, { kind: 'AWAIT', nextInMs: STEP_MS }],
-    ['awaits it beyond the window', { ...QUERY, ...LATE }, ACCEPTED,
-      { kind: 'AWAIT', nextInMs: STEP_MS }],
+    ['awaits what was sent after the window', LATE, ACCEPTED, { kind: 'AWAIT', nextInMs: STEP_MS }],
+    ['hands what is never finished to review', { ...QUERY, ...LATE }, ACCEPTED,
+      { kind: 'REVIEW', nextInMs: STEP_MS }],
 
     ['retries what was not taken', {}, transient(), { kind: 'RETRY', nextInMs: STEP_MS }],
     ['goes on sending what is never taken', OVER, transient(),

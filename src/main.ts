@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { pino, type Logger } from 'pino';
 import { ConfigError, configFromEnvironment, type Config } from './config.ts';
+import { prepareRestored } from './db/after-restore.ts';
 import { findViolations } from './db/invariants.ts';
 import { migrate } from './db/migrate.ts';
 import { removeEmbeddedPostgres } from './demo/embedded-postgres.ts';
@@ -18,9 +19,10 @@ const STOP_MS_MAX = 9_000;
 
 async function main(): Promise<void> {
   const flags = new Set(process.argv.slice(2));
-  const isServing = !flags.has('--migrate') && !flags.has('--invariants');
+  const isServing = !['--migrate', '--invariants', '--restored'].some((flag) => flags.has(flag));
   const config = configFromEnvironment(isServing);
   if (flags.has('--migrate')) return runMigrations(config);
+  if (flags.has('--restored')) return prepareDatabase(config);
   if (flags.has('--invariants')) return checkInvariants(config);
   const log = createLog(config);
   if (flags.has('--reset') && config.databaseUrl === null) {
@@ -91,6 +93,17 @@ async function runMigrations(config: Config): Promise<void> {
     programRole: roleOf(config.databaseUrl),
   });
   process.stdout.write('The database is migrated.\n');
+}
+
+/** Once after a backup was restored, while no worker runs. */
+async function prepareDatabase(config: Config): Promise<void> {
+  if (config.migrationDatabaseUrl === null) {
+    throw new StartRefused('npm run restored needs MIGRATION_DATABASE_URL (the owner of the tables)'
+      + ' of the database that was restored');
+  }
+  const asked = await prepareRestored(config.migrationDatabaseUrl);
+  process.stdout.write('New orders get numbers that were never given before.\n'
+    + `${asked} orders will be asked about before anything is sent for them.\n`);
 }
 
 /** Prints what is wrong by name; exit code 1 if anything is. */

@@ -23,8 +23,7 @@
  * R17 subscriber between snapshot and event   api/topup-order-updated; worker/many-processes
  * R18 mail after a crash                      worker/mail: drops the line; worker died
  * R19 failover                                as R5 and R16; there is no standby here
- * R20 restore from a backup                   not shown: what was sent after the backup was taken
- *                                             is sent again under its old reference
+ * R20 restore from a backup                   db/after-restore
  * Any order of these                          worker/interleavings
  */
 import { randomUUID } from 'node:crypto';

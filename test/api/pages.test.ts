@@ -8,7 +8,9 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { readConfig } from '../../src/config.ts';
 import { explorerTabs } from '../../src/pages/explorer/tabs.ts';
 import { DELAYS, orderInput, OUTCOMES, PRODUCTS } from '../../src/pages/watch/choices.ts';
-import { CREATE, FEED, VIEWER, type CreateResult } from '../../src/pages/watch/documents.ts';
+import {
+  CREATE, FEED, RECENT, VIEWER, type CreateResult,
+} from '../../src/pages/watch/documents.ts';
 import { openPages } from '../../src/rest/pages.routes.ts';
 import { envelopeOptions, setRestEnvelope } from '../../src/rest/rest-door.ts';
 import { authorization, JSON_TYPE } from '../support/doors.ts';
@@ -158,7 +160,7 @@ describe('what the pages ask for', () => {
   const schema = buildSchema(sdl?.text ?? '');
 
   test.each([
-    ...explorerTabs('R').map(({ query }) => query), ...[CREATE, FEED, VIEWER],
+    ...explorerTabs('R').map(({ query }) => query), ...[CREATE, FEED, RECENT, VIEWER],
   ])('fits the schema: %s', (query) => {
     expect(validate(schema, parse(query))).toEqual([]);
   });

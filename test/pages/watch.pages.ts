@@ -61,11 +61,31 @@ test('events go on where they stopped when the gateway is started anew', async (
   const page = await openWatch();
   const order = await place(page, 'Delivers', 'After 20 seconds');
   await order.getByText('Handed to the supplier').waitFor();
-  await stage().restart();
+  const count = await page.locator('#orders > li').count();
+  await stage().restart(async () => {
+    await page.getByText('The gateway is away').waitFor();
+    await page.getByLabel('When it does').selectOption({ label: 'At once' });
+    await page.getByRole('button', { name: 'Place order' }).click();
+    await page.getByText('it is placed when the gateway is back').waitFor();
+    await stage().picture(page, 'watch-away');
+  });
   await page.getByText('Live', { exact: true }).waitFor({ timeout: 30_000 });
   await order.getByText('DELIVERED', { exact: true }).waitFor({ timeout: 60_000 });
   expect(await page.locator('#feed').innerText()).toContain(', 0 missed.');
+  // What was asked for meanwhile was placed, once.
+  expect(await page.locator('#orders > li').count()).toBe(count + 1);
   await stage().picture(page, 'watch-after-restart');
+});
+
+test('a page that is opened later shows the same orders and steps', async () => {
+  const [first, second] = [await openWatch(), await openWatch()];
+  const shown = (page: Page): Promise<string[]> => page.locator('#orders > li').allInnerTexts();
+  expect((await shown(first)).length).toBeGreaterThan(1);
+  expect(await shown(second)).toEqual(await shown(first));
+  // And both follow: what is placed on the one is seen on the other.
+  const order = await place(first, 'Delivers');
+  const id = await order.getAttribute('data-order');
+  await second.locator(`#orders > li[data-order="${id}"][data-status="DELIVERED"]`).waitFor();
 });
 
 test('it is used by keyboard alone, and every control has a name', async () => {
@@ -85,10 +105,11 @@ test.each([
   ['light', { width: 390, height: 844 }],
 ] as const)('ten orders at once, %s, %o', async (colorScheme, viewport) => {
   const page = await openWatch({ colorScheme, viewport });
+  const failed = page.locator('#orders > li[data-status="FAILED"]');
+  const [count, failedCount] = [await page.locator('#orders > li').count(), await failed.count()];
   await page.getByRole('button', { name: 'Ten, mixed' }).click();
-  await page.locator('#orders > li').nth(9).waitFor();
-  await expect.poll(() => page.locator('#orders > li[data-status="FAILED"]').count())
-    .toBeGreaterThan(0);
+  await page.locator('#orders > li').nth(count + 9).waitFor();
+  await expect.poll(() => failed.count()).toBeGreaterThan(failedCount);
   await stage().picture(page, `watch-${colorScheme}-${viewport.width}`);
   const isTooWide = await page.evaluate('document.body.scrollWidth > window.innerWidth');
   expect(isTooWide).toBe(false);

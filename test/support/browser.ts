@@ -20,7 +20,7 @@ export interface Stage {
   openPage(options?: PageOptions): Promise<Page>;
   picture(page: Page, name: string): Promise<void>;
   /** Stops the program and starts it again over the same data, at the same address. */
-  restart(): Promise<void>;
+  restart(whileAway?: () => Promise<void>): Promise<void>;
 }
 
 export interface PageOptions {
@@ -52,9 +52,10 @@ export function useStage(): () => Stage {
     removeDataDir(env.DATA_DIR);
   });
 
-  const restart = async (): Promise<void> => {
+  const restart = async (whileAway?: () => Promise<void>): Promise<void> => {
     for (const watch of watched) watch.expectCuts();
     await stop(program);
+    await whileAway?.();
     program = startProgram(env);
     facts = await program.ready;
   };

@@ -1,6 +1,7 @@
 import 'graphiql/setup-workers/vite';
 import { createGraphiQLFetcher, type Fetcher } from '@graphiql/toolkit';
 import { GraphiQL } from 'graphiql';
+import { Kind, parse, type OperationDefinitionNode } from 'graphql';
 import { createElement } from 'react';
 import { createRoot } from 'react-dom/client';
 import { readSession, socketUrl } from '../session.ts';
@@ -18,8 +19,30 @@ const send = createGraphiQLFetcher({
   enableIncrementalDelivery: false,
 });
 
-// The schema is asked for before there is a headers panel that could say who asks.
-const fetcher: Fetcher = (params, options) => send(params, { headers, ...options });
+/**
+ * The explorer tells the name and the document of an operation as it knew them half a second ago,
+ * which after a change of tabs is another one; the text itself is always right. And it asks for
+ * the schema before there is a headers panel that could say who asks.
+ */
+const fetcher: Fetcher = (params, options) => {
+  const operations = operationsOf(params.query);
+  const [only] = operations;
+  if (only === undefined || operations.length > 1) return send(params, { headers, ...options });
+  const { name: { value: operationName } = { value: undefined } } = only;
+  return send(
+    { ...params, operationName: operationName ?? null },
+    { headers, ...options, documentAST: { kind: Kind.DOCUMENT, definitions: [only] } },
+  );
+};
+
+/** None where the text cannot be read: the gateway says why. */
+function operationsOf(text: string): readonly OperationDefinitionNode[] {
+  try {
+    return parse(text).definitions.filter((each) => each.kind === Kind.OPERATION_DEFINITION);
+  } catch {
+    return [];
+  }
+}
 
 const root = document.getElementById('explorer');
 if (root === null) throw new Error('The page has no place for the explorer');

@@ -37,6 +37,35 @@ const ORDER = `fragment WatchedOrder on TopupOrder {
   receipt { name value }
 }`;
 
+const EVENT = `fragment WatchedEvent on TopupOrderEvent {
+  sequence
+  version
+  type
+  status
+  statusText
+  occurredAt
+}`;
+
+type EventOfOrder = Omit<OrderEvent, 'order'>;
+
+export interface RecentResult {
+  readonly topupOrders: {
+    readonly edges: readonly {
+      readonly node: Order & {
+        readonly events: { readonly edges: readonly { readonly node: EventOfOrder | null }[] };
+      };
+    }[];
+  };
+}
+
+export const RECENT = `query Recent {
+  topupOrders(first: 20) {
+    edges { node { ...WatchedOrder events(first: 20) { edges { node { ...WatchedEvent } } } } }
+  }
+}
+${ORDER}
+${EVENT}`;
+
 export interface FeedResult {
   readonly topupOrderEvents: { readonly cursor: string; readonly node: OrderEvent | null };
 }
@@ -44,10 +73,11 @@ export interface FeedResult {
 export const FEED = `subscription Feed($after: String) {
   topupOrderEvents(after: $after) {
     cursor
-    node { sequence version type status statusText occurredAt order { ...WatchedOrder } }
+    node { ...WatchedEvent order { ...WatchedOrder } }
   }
 }
-${ORDER}`;
+${ORDER}
+${EVENT}`;
 
 export interface Wallet {
   readonly walletId: number;

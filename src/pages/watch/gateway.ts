@@ -41,17 +41,19 @@ export class Gateway {
 
   /**
    * One answer, however often the gateway goes away meanwhile. Only for what may be asked twice: an
-   * order with a reference of its own may.
+   * order with a reference of its own may. `onCut` is called where it has to be asked again.
    */
   async askUntilAnswered<Result>(
     query: string,
     variables: Record<string, unknown>,
+    onCut: () => void,
   ): Promise<Result> {
     for (let waitMs = RETRY_MS_MIN; ; waitMs = longer(waitMs)) {
       try {
         return await this.ask<Result>(query, variables);
       } catch (error) {
         if (!isCut(error) || this.#isRefused) throw error;
+        onCut();
       }
       await wait(waitMs);
     }

@@ -51,7 +51,10 @@ export class OrderForm {
     const reference = `WATCH-${crypto.randomUUID()}`;
     const input = orderInput(product, { outcome, delay, reference });
     const { createTopupOrder } = await this.#gateway
-      .askUntilAnswered<CreateResult>(CREATE, { input });
+      .askUntilAnswered<CreateResult>(CREATE, { input }, () => {
+        this.#answer.textContent = 'Asked for; it is placed when the gateway is back.';
+      });
+    this.#answer.textContent = '';
     // Asked again after a cut, the gateway may tell of the order that it has placed already.
     if (createTopupOrder.order !== null || createTopupOrder.duplicateOf !== null) return;
     this.#answer.textContent = createTopupOrder.userErrors[0]?.message ?? 'Not placed.';

@@ -1,5 +1,5 @@
 import { readSession } from '../session.ts';
-import { VIEWER, type ViewerResult } from './documents.ts';
+import { RECENT, VIEWER, type RecentResult, type ViewerResult } from './documents.ts';
 import { part } from './element.ts';
 import { Gateway, type ConnectionState } from './gateway.ts';
 import { OrderForm } from './order-form.ts';
@@ -26,6 +26,14 @@ async function readClient(): Promise<void> {
   wallets.show(viewer.wallets);
 }
 
+/** What was before the feed begins; an event that comes both ways is shown once. */
+async function readOrders(): Promise<void> {
+  const { topupOrders } = await gateway.ask<RecentResult>(RECENT);
+  for (const { node: order } of topupOrders.edges) {
+    for (const { node } of order.events.edges) if (node !== null) orders.show({ ...node, order });
+  }
+}
+
 let isReading = false;
 let isReadAgain = false;
 
@@ -46,8 +54,9 @@ async function readBalances(): Promise<void> {
 
 new OrderForm(gateway);
 void gateway.follow(async () => {
-  orders.begin();
+  await readOrders();
   await readBalances();
+  orders.begin();
 }, (event) => {
   orders.take(event);
   void readBalances();

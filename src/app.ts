@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import type { Access } from './domain/access.ts';
 import { cancelTopupOrder } from './domain/cancel-topup-order.ts';
 import { createTopupOrder } from './domain/create-topup-order.ts';
 import type { WalletFeed } from './domain/follow-wallets.ts';
@@ -8,13 +9,14 @@ import type { Mailer, MailQueue, NotificationStore } from './domain/mail.ts';
 import type { OrderEvents } from './domain/order-events.ts';
 import type { OrderLists } from './domain/order-list.ts';
 import type { RawOrderRequest } from './domain/order-request.ts';
-import type { Authenticate, OrderFeed, Store } from './domain/ports.ts';
-import type { RateLimits } from './domain/rate-limits.ts';
+import type { OrderFeed, Store } from './domain/ports.ts';
 import { quoteTopup, type RawQuoteRequest } from './domain/quote-topup.ts';
 import { createRefreshTopupOrder, type OrderInquiry } from './domain/refresh-topup-order.ts';
 import { setNotificationEmail } from './domain/set-notification-email.ts';
 import type { WalletLists } from './domain/wallet-list.ts';
 import { graphqlDoor, type GraphqlDeps, type GraphqlDoor } from './graphql/graphql-door.ts';
+import type { AuthStories } from './rest/auth.routes.ts';
+import type { ClientGuard } from './rest/client-guard.ts';
 import { startMetrics, type MetricsSource, type ProcessGauge } from './rest/metrics.ts';
 import { openPages, type PageSource } from './rest/pages.routes.ts';
 import { envelopeOptions, restDoor, setRestEnvelope } from './rest/rest-door.ts';
@@ -32,7 +34,8 @@ const WORKER_GRACE_MS = 4_000;
 /** The first look loads the job library, a tenth of a second of work: the doors open before. */
 const MAIL_STARTS_IN_MS = 500;
 
-export interface AppParts {
+export interface AppParts extends Access, ClientGuard {
+  readonly auth: AuthStories;
   readonly store:
     Store & NotificationStore & OrderEvents & OrderInquiry & OrderLists & WalletLists;
   readonly feed: OrderFeed;
@@ -43,8 +46,6 @@ export interface AppParts {
   readonly mailer: Mailer | null;
   /** Removes up to `limit` positions of the feed that are too old; answers how many. */
   readonly removeFeedPositions: (limit: number) => Promise<number>;
-  readonly authenticate: Authenticate;
-  readonly rateLimits: RateLimits;
   readonly isDatabaseReady: () => Promise<boolean>;
   readonly isMigrated: () => Promise<boolean>;
   readonly workerPulse: { beat(): void; silentMs(): number };
@@ -124,7 +125,7 @@ async function openDoors(
   parts: AppParts,
   settings: AppSettings,
 ): Promise<{ readonly hasPages: boolean; close(): Promise<void> }> {
-  const { store, feed, fulfilment, authenticate, rateLimits, workerPulse } = parts;
+  const { store, feed, fulfilment, workerPulse } = parts;
   let graphql: GraphqlDoor | null = null;
   const metrics = startMetrics(app, {
     countOpenWork: parts.countOpenWork,
@@ -139,6 +140,7 @@ async function openDoors(
       store,
       feed,
       fulfilment,
+      rateLimits: parts.rateLimits,
       hashingKey: settings.keyHashingKey,
       inlineWaitMs: settings.inlineWaitMs,
     }),
@@ -161,7 +163,10 @@ async function openDoors(
       onError: (error) => parts.log.error({ err: error }, 'A supplier could not be asked'),
     }),
     store,
-    authenticate,
+    auth: parts.auth,
+    authenticate: parts.authenticate,
+    addressOf: parts.addressOf,
+    rateLimits: parts.rateLimits,
     receiveCallback: (raw) => receiveCallback(raw, fulfilment),
     isDatabaseReady: parts.isDatabaseReady,
     isMigrated: parts.isMigrated,
@@ -173,8 +178,11 @@ async function openDoors(
     store,
     feed,
     walletFeed: parts.walletFeed,
-    authenticate,
-    rateLimits,
+    authenticate: parts.authenticate,
+    isStillAdmitted: parts.isStillAdmitted,
+    onAccessChange: parts.onAccessChange,
+    addressOf: parts.addressOf,
+    rateLimits: parts.rateLimits,
     clock: fulfilment.clock,
     cursorKey: settings.keyHashingKey,
     isIntrospectionAllowed: settings.isIntrospectionAllowed,

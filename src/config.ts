@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 /** Settings of one process. Every key says what it means; times carry their unit. */
@@ -11,6 +12,10 @@ export interface Config {
   readonly migrationDatabaseUrl: string | null;
   readonly role: 'all' | 'gateway' | 'worker';
   readonly isDemo: boolean;
+  /** Tokens and keys of the one are refused by the other; it decides the rate limits too. */
+  readonly environment: 'sandbox' | 'production';
+  /** Addresses and networks whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
   readonly supplierPort: number;
   /** True where SUPPLIER_PORT was given: it is then taken or the start fails. */
   readonly isSupplierPortFixed: boolean;
@@ -111,6 +116,16 @@ function secret(name: string): z.ZodType<string | undefined, string | undefined>
   return z.string().min(SECRET_LENGTH_MIN, { message }).optional();
 }
 
+function splitList(text: string): readonly string[] {
+  return text.split(',').map((each) => each.trim()).filter((each) => each !== '');
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits = '0', ...more] = text.split('/');
+  const bitsMax = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  return more.length === 0 && /^[0-9]{1,3}$/.test(bits) && Number(bits) <= bitsMax;
+}
+
 const environment = z.object({
   PORT: port('PORT', 4000),
   HOST: z.string().min(1, { message: 'HOST must be an address, e.g. HOST=127.0.0.1' })
@@ -121,6 +136,12 @@ const environment = z.object({
   MIGRATION_DATABASE_URL: databaseUrl('MIGRATION_DATABASE_URL'),
   ROLE: oneOf('ROLE', ['all', 'gateway', 'worker']),
   DEMO: oneOf('DEMO', ['', '0', '1']),
+  ENVIRONMENT: oneOf('ENVIRONMENT', ['', 'sandbox', 'production']),
+  TRUSTED_PROXIES: z.string().default('').transform(splitList)
+    .refine((networks) => networks.every(isNetwork), {
+      message: 'TRUSTED_PROXIES must list addresses or networks, '
+        + 'e.g. TRUSTED_PROXIES=127.0.0.1,10.0.0.0/8',
+    }),
   SUPPLIER_PORT: integer('SUPPLIER_PORT', { fallback: 0, min: 0, max: 65_535 }),
   SOCKETS_PER_CLIENT: integer('SOCKETS_PER_CLIENT', { fallback: 20, min: 1, max: 100_000 }),
   SUBSCRIPTIONS_PER_SOCKET:
@@ -160,15 +181,15 @@ function parseSupplierKeys(text: string): Record<string, readonly string[]> | nu
 }
 
 /**
- * Reads the environment; `isServing` is false for commands that only look after a database.
+ * Reads the environment; `needsSecrets` is false for commands that only look after a database.
  * @throws ConfigError naming every fault with an example
  */
-export function readConfig(env: NodeJS.ProcessEnv, isServing: boolean): Config {
+export function readConfig(env: NodeJS.ProcessEnv, needsSecrets: boolean): Config {
   const parsed = environment.safeParse(env);
   const faults = parsed.error?.issues.map((issue) => issue.message) ?? [];
   const hasDatabase = (env['DATABASE_URL'] ?? '') !== '';
   const isDemo = env['DEMO'] === '1' || !hasDatabase;
-  if (!isDemo && isServing) {
+  if (!isDemo && needsSecrets) {
     for (const name of ['TOKEN_SIGNING_KEY', 'KEY_HASHING_KEY', 'SUPPLIER_SIGNING_KEYS']) {
       if (env[name] === undefined) faults.push(missingSecret(name));
     }
@@ -189,6 +210,8 @@ export function readConfig(env: NodeJS.ProcessEnv, isServing: boolean): Config {
     migrationDatabaseUrl: read.MIGRATION_DATABASE_URL,
     role: read.ROLE,
     isDemo,
+    environment: read.ENVIRONMENT === '' ? isDemo ? 'sandbox' : 'production' : read.ENVIRONMENT,
+    trustedProxies: read.TRUSTED_PROXIES,
     supplierPort: read.SUPPLIER_PORT === 0 ? read.PORT + 1 : read.SUPPLIER_PORT,
     isSupplierPortFixed: read.SUPPLIER_PORT !== 0,
     socketsPerClient: read.SOCKETS_PER_CLIENT,
@@ -216,6 +239,6 @@ function missingSecret(name: string): string {
 }
 
 /** The environment of this process; nobody else reads it. */
-export function configFromEnvironment(isServing: boolean): Config {
-  return readConfig(process.env, isServing);
+export function configFromEnvironment(needsSecrets: boolean): Config {
+  return readConfig(process.env, needsSecrets);
 }

@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { pino, type Logger } from 'pino';
+import { systemClock } from './clock.ts';
 import { ConfigError, configFromEnvironment, type Config } from './config.ts';
 import { prepareRestored } from './db/after-restore.ts';
 import { findViolations } from './db/invariants.ts';
 import { migrate } from './db/migrate.ts';
+import type { DemoFacts } from './demo/demo-file.ts';
 import { removeEmbeddedPostgres } from './demo/embedded-postgres.ts';
+import { KeysRefused, runKeysCommand } from './keys-command.ts';
 import { roleOf } from './model-home.ts';
 import { startProgram, StartRefused, type Program } from './program.ts';
 
@@ -19,11 +22,13 @@ const STOP_MS_MAX = 9_000;
 
 async function main(): Promise<void> {
   const flags = new Set(process.argv.slice(2));
-  const isServing = !['--migrate', '--invariants', '--restored'].some((flag) => flags.has(flag));
-  const config = configFromEnvironment(isServing);
+  // Keys are hashed under the secret of the processes that will check them.
+  const needsSecrets = !['--migrate', '--invariants', '--restored'].some((flag) => flags.has(flag));
+  const config = configFromEnvironment(needsSecrets);
   if (flags.has('--migrate')) return runMigrations(config);
   if (flags.has('--restored')) return prepareDatabase(config);
   if (flags.has('--invariants')) return checkInvariants(config);
+  if (flags.has('--keys')) return manageKeys(config);
   const log = createLog(config);
   if (flags.has('--reset') && config.databaseUrl === null) {
     await removeEmbeddedPostgres({ dataDir: config.dataDir, log: (message) => log.info(message) });
@@ -108,7 +113,8 @@ async function prepareDatabase(config: Config): Promise<void> {
 
 /** Prints what is wrong by name; exit code 1 if anything is. */
 async function checkInvariants(config: Config): Promise<void> {
-  const client = new pg.Client({ connectionString: config.databaseUrl ?? runningDatabase(config) });
+  const connectionString = config.databaseUrl ?? runningDemo(config).databaseUrl;
+  const client = new pg.Client({ connectionString });
   await client.connect();
   try {
     const violations = await findViolations(async (sql) => (await client.query<object>(sql)).rows);
@@ -124,19 +130,34 @@ async function checkInvariants(config: Config): Promise<void> {
   }
 }
 
-function runningDatabase(config: Config): string {
+/** `--keys` and what follows it; see keys-command.ts. */
+async function manageKeys(config: Config): Promise<void> {
+  const args = process.argv.slice(process.argv.indexOf('--keys') + 1);
+  const ownerDatabaseUrl = config.migrationDatabaseUrl ?? runningDemo(config).ownerDatabaseUrl;
+  process.stdout.write(await runKeysCommand({
+    args,
+    ownerDatabaseUrl,
+    environment: config.environment,
+    hashingKey: config.keyHashingKey,
+    now: systemClock.now(),
+  }));
+}
+
+/** Where the demo that runs keeps its data. */
+function runningDemo(config: Config): Pick<DemoFacts, 'databaseUrl' | 'ownerDatabaseUrl'> {
   try {
     const text = readFileSync(join(config.dataDir, 'demo.json'), 'utf8');
-    return (JSON.parse(text) as { databaseUrl: string }).databaseUrl;
+    return JSON.parse(text) as DemoFacts;
   } catch {
-    throw new StartRefused('Set DATABASE_URL, or start the demo first');
+    throw new StartRefused('Set the address of the database, or start the demo first');
   }
 }
 
 try {
   await main();
 } catch (error) {
-  const isPlain = error instanceof ConfigError || error instanceof StartRefused;
+  const isPlain = error instanceof ConfigError || error instanceof StartRefused
+    || error instanceof KeysRefused;
   const code = String((error as { code?: unknown }).code);
   const isAddress = ['EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'ENOTFOUND'].includes(code);
   const text = isPlain || isAddress ? (error as Error).message : (error as Error).stack;

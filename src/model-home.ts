@@ -1,13 +1,13 @@
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import { DEMO_CLIENTS } from './demo/demo-data.ts';
+import { DEMO_API_KEYS } from './demo/demo-keys.ts';
 import { removeDemoFile, writeDemoFile, writeDemoFileIfAbsent } from './demo/demo-file.ts';
 import { startMailCatcher, type MailCatcher } from './demo/mail-catcher.ts';
 import { createSandboxSchema } from './demo/sandbox-schema.ts';
 import { startSandboxThread } from './demo/sandbox-thread.ts';
 import { seedDemo } from './demo/seed.ts';
 import { renderStartCard } from './demo/start-card.ts';
-import { hashVoucherCode } from './domain/voucher.ts';
 import type { Parts } from './parts.ts';
 import type { Undo } from './undo.ts';
 
@@ -45,7 +45,7 @@ export async function openDemo(
     await seedDemo({
       ownerDatabaseUrl,
       supplierUrl: sandbox.url,
-      hashVoucherCode: (code) => hashVoucherCode(code, config.keyHashingKey),
+      hashingKey: config.keyHashingKey,
     });
   }
   const mail = await startMailCatcher({
@@ -88,6 +88,12 @@ export function signDemoToken(
   return signToken(clientId, DEMO_TOKEN_SECONDS);
 }
 
+function keyOf(clientId: number): { readonly apiKey: string; readonly apiSecret: string } {
+  const { apiKey, apiSecret } = DEMO_API_KEYS.find((key) => key.clientId === clientId)
+    ?? { apiKey: '', apiSecret: '' };
+  return { apiKey, apiSecret };
+}
+
 export async function tellDemo(
   facts: {
     readonly config: Config;
@@ -105,8 +111,7 @@ export async function tellDemo(
   const clients = await Promise.all(DEMO_CLIENTS.map(async (client) => ({
     id: client.clientId,
     name: client.name,
-    apiKey: '',
-    apiSecret: '',
+    ...keyOf(client.clientId),
     token: await signDemoToken(parts, client.clientId),
   })));
   const graphqlUrl = baseUrl === '' ? '' : `${baseUrl}/graphql`;

@@ -1,5 +1,6 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Pool } from 'pg';
+import { openAccess, type AccessOptions, type AccessParts } from './access-parts.ts';
 import { ConfigError } from './config.ts';
 import { createFulfilmentStore } from './db/fulfilment-store.ts';
 import { numberEvents } from './db/feed-numbers.ts';
@@ -16,12 +17,9 @@ import { openWorkerPulse, type WorkerPulse } from './db/worker-pulse.ts';
 import type { Fulfilment } from './domain/fulfil-topup-order.ts';
 import type { Mailer, MailQueue } from './domain/mail.ts';
 import type { SupplierRegistry } from './domain/fulfilment-ports.ts';
-import type { Authenticate, Clock } from './domain/ports.ts';
-import { NOT_LIMITED, type RateLimits } from './domain/rate-limits.ts';
 import { createMailer, type MailServer } from './outbound/mailer.ts';
 import { createSandboxSupplier } from './outbound/sandbox.supplier.ts';
 import { createSupplierRegistry } from './outbound/supplier-registry.ts';
-import { createAccessTokens } from './rest/access-token.ts';
 import type { Loop } from './worker/loop.ts';
 import { startSequencer } from './worker/sequencer.ts';
 
@@ -29,17 +27,14 @@ import { startSequencer } from './worker/sequencer.ts';
 const POOL_SIZE = 12;
 const ORM_POOL_SIZE = 4;
 
-export interface PartsOptions {
+export interface PartsOptions extends AccessOptions {
   readonly databaseUrl: string;
-  readonly tokenSigningKey: string;
-  readonly keyHashingKey: string;
   readonly supplierKeys: Readonly<Record<string, readonly string[]>>;
   /** Where this process finds the sandbox; null to take each supplier's address of the database. */
   readonly sandboxUrl: string | null;
   /** Null to leave mail queued. */
   readonly mailServer: MailServer | null;
   readonly feedRetentionDays: number;
-  readonly clock: Clock;
   readonly onError: (error: unknown, doing: string) => void;
 }
 
@@ -52,15 +47,12 @@ export interface PartsGauges {
 }
 
 /** Everything behind the doors, opened and connected. */
-export interface Parts extends Omit<Feeds, 'close'> {
+export interface Parts extends AccessParts, Omit<Feeds, 'close'> {
   readonly store: WholeStore;
   readonly fulfilment: Fulfilment;
   readonly mailQueue: MailQueue;
   readonly mailer: Mailer | null;
   readonly wakeUps: WakeUps;
-  readonly authenticate: Authenticate;
-  readonly rateLimits: RateLimits;
-  readonly signToken: (clientId: number, ttlSeconds: number) => Promise<string>;
   readonly isDatabaseReady: () => Promise<boolean>;
   readonly isMigrated: () => Promise<boolean>;
   readonly workerPulse: WorkerPulse;
@@ -104,8 +96,9 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     pool, databaseUrl: options.databaseUrl, onError: onError('the mail queue'),
   });
   const mailer = options.mailServer === null ? null : createMailer(options.mailServer);
-  const tokens = createAccessTokens({ signingKey: options.tokenSigningKey, clock });
+  const access = await openAccess(options, { pool, wakeUps, onError });
   return {
+    ...access,
     store,
     feed: feeds.feed,
     walletFeed: feeds.walletFeed,
@@ -119,15 +112,13 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       clock,
       random: Math.random,
     },
-    authenticate: tokens.authenticate,
-    rateLimits: { take: async () => NOT_LIMITED, giveBack: async () => undefined },
-    signToken: tokens.sign,
     isDatabaseReady: () => pool.query('select 1').then(() => true, () => false),
     isMigrated: () => isMigrated(pool),
     workerPulse: openWorkerPulse({ wakeUps, clock }),
     countOpenWork: () => countOpenWork(pool),
     readGauges: () => ({ ...connectionGauges(pool), ordersWaiting: store.waitingOrderCount() }),
     async close() {
+      access.closeAccess();
       store.close();
       mailer?.close();
       await mailQueue.close();

@@ -51,6 +51,8 @@ async function start(config: Config, log: Logger, undo: Undo): Promise<void> {
     databaseUrl: database.databaseUrl,
     tokenSigningKey: config.tokenSigningKey,
     keyHashingKey: config.keyHashingKey,
+    environment: config.environment,
+    trustedProxies: config.trustedProxies,
     supplierKeys: config.supplierKeys,
     sandboxUrl: demo?.sandboxUrl ?? null,
     mailServer: smtpUrl === null ? null : { url: smtpUrl, from: config.mailFrom },

@@ -103,6 +103,11 @@ const CALLABLE = [
   'set_order_milestones(bigint)',
   'set_wallet_milestones(bigint, bigint)',
   'ask_about_order(bigint, bigint)',
+  'open_token_family(bigint, text, uuid, uuid, interval)',
+  'rotate_token_family(bigint, uuid, uuid, uuid, interval)',
+  'end_tokens(bigint)',
+  'take_tokens(json)',
+  'give_tokens_back(bigint, text, text, int)',
 ];
 
 async function grant(client: pg.Client, programRole: string): Promise<void> {

@@ -2,10 +2,10 @@ import { EventEmitter } from 'node:events';
 import pg from 'pg';
 
 /** Channels of the database; a lost message costs latency only, because everyone also polls. */
-export type WakeUp = 'catalogue' | 'feed' | 'work' | 'worker_alive';
-const CHANNELS: readonly WakeUp[] = ['catalogue', 'feed', 'work', 'worker_alive'];
+export type WakeUp = 'access' | 'catalogue' | 'feed' | 'work' | 'worker_alive';
+const CHANNELS: readonly WakeUp[] = ['access', 'catalogue', 'feed', 'work', 'worker_alive'];
 /** Whatever was said on these while nobody listened is looked up; a sign of life is not. */
-const LOOKED_UP: readonly WakeUp[] = ['catalogue', 'feed', 'work'];
+const LOOKED_UP: readonly WakeUp[] = ['access', 'catalogue', 'feed', 'work'];
 
 const RECONNECT_PAUSE_MS = 250;
 /** One message tells of all work that arrived within this time. */

@@ -1,6 +1,8 @@
 import { Client } from 'pg';
 
-import { normaliseVoucherCode } from '../domain/voucher.ts';
+import { SCOPES } from '../domain/access.ts';
+import { hashApiSecret, secretPrefix } from '../domain/api-key.ts';
+import { hashVoucherCode, normaliseVoucherCode } from '../domain/voucher.ts';
 import { DEMO_PREFIXES, DEMO_PRODUCTS, DEMO_VARIANTS } from './demo-catalogue.ts';
 import {
   DEMO_CLIENTS,
@@ -11,6 +13,7 @@ import {
   DEMO_VOUCHERS,
   DEMO_WALLETS,
 } from './demo-data.ts';
+import { DEMO_API_KEYS } from './demo-keys.ts';
 
 /** Column names in camel case; all rows of a table have the same. */
 type Row = Readonly<Record<string, unknown>>;
@@ -46,12 +49,12 @@ const FUND_WALLETS = `
  * Inserts what is absent of the demo rows, in one transaction; over a complete seed nothing is
  * written, so that prices keep their version. A row that exists stays as it is, but for the
  * suppliers' addresses: `<supplierUrl>/<supplierCode>`. Several programs may seed at once.
- * `hashVoucherCode` gets normalised codes ("DEMO0499AAAA").
+ * Of voucher codes and of keys' secrets only hashes under `hashingKey` reach the database.
  */
 export async function seedDemo(options: {
   ownerDatabaseUrl: string;
   supplierUrl: string;
-  hashVoucherCode: (code: string) => string;
+  hashingKey: string;
 }): Promise<void> {
   const supplierUrl = options.supplierUrl.replace(/\/+$/, '');
   const client = new Client({ connectionString: options.ownerDatabaseUrl });
@@ -63,7 +66,7 @@ export async function seedDemo(options: {
     await client.query('select pg_advisory_xact_lock($1)', [SEED_LOCK]);
     for (const table of catalogueTables(supplierUrl)) await insertAbsent(client, table);
     await moveSuppliers(client, supplierUrl);
-    for (const table of clientTables(options.hashVoucherCode)) await insertAbsent(client, table);
+    for (const table of clientTables(options.hashingKey)) await insertAbsent(client, table);
     await openWallets(client);
     await client.query('commit');
   } finally {
@@ -95,21 +98,29 @@ function catalogueTables(supplierUrl: string): readonly Table[] {
   ];
 }
 
-function clientTables(hashVoucherCode: (code: string) => string): readonly Table[] {
+function clientTables(hashingKey: string): readonly Table[] {
   const vouchers = DEMO_VOUCHERS.map(({ code, ...voucher }) => {
     const normalCode = normaliseVoucherCode(code);
     if (normalCode === null) throw new Error(`Demo voucher ${code} is no voucher code`);
     return {
       ...voucher,
       currency: DEMO_VOUCHER_CURRENCY,
-      codeHash: hashVoucherCode(normalCode),
+      codeHash: hashVoucherCode(normalCode, hashingKey),
       codeLast4: normalCode.slice(-4),
     };
   });
+  const apiKeys = DEMO_API_KEYS.map(({ clientId, apiKey, apiSecret }) => ({
+    clientId,
+    id: apiKey,
+    secretHash: hashApiSecret(apiSecret, hashingKey),
+    secretPrefix: secretPrefix(apiSecret),
+    scopes: SCOPES,
+  }));
   return [
     { name: 'client', key: ['client_id'], rows: DEMO_CLIENTS },
     { name: 'discount', key: DISCOUNT_KEY, rows: DEMO_DISCOUNTS },
     { name: 'voucher', key: ['client_id', 'code_hash'], rows: vouchers },
+    { name: 'api_key', key: ['client_id', 'id'], rows: apiKeys },
   ];
 }
 

@@ -1,4 +1,5 @@
 import { DEMO_CLIENTS, DEMO_WALLETS } from './demo-data.ts';
+import { DEMO_API_KEYS } from './demo-keys.ts';
 
 export interface StartCardFacts {
   readonly baseUrl: string;
@@ -61,6 +62,7 @@ export function renderStartCard(facts: StartCardFacts): string {
     `Client ${CLIENT.clientId} "${CLIENT.name}", wallet ${WALLET.id} opened with `
       + `${WALLET.currency} ${WALLET.opening}. Token, good for 24 hours:`,
     facts.token,
+    `API key ${DEMO_API_KEYS[0].apiKey} and its secret, for /auth/login, are in demo.json.`,
     '',
     'The last two digits of player_id or phone_number choose the outcome; the digit before them',
     'the delay: 1 = 3 s, 2 = 20 s, 3 = 5 min, any other none.',

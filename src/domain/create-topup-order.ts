@@ -3,12 +3,14 @@ import { fulfilInRequest, type Fulfilment } from './fulfil-topup-order.ts';
 import {
   digestRequest, parseOrderRequest, type OrderRequest, type RawOrderRequest,
 } from './order-request.ts';
-import type { OrderFeed, PlacementRefusal, PricedOrder, Store } from './ports.ts';
+import { placeAsGuess } from './guess-voucher.ts';
+import type { OrderFeed, Placement, PlacementRefusal, PricedOrder, Store } from './ports.ts';
 import {
   priceByVoucher, priceByWallet, type Price, type PriceQuestion,
 } from './price-order.ts';
 import type { PricingSnapshot } from './pricing-snapshot.ts';
 import { priceByQuote } from './quote.ts';
+import type { RateLimits } from './rate-limits.ts';
 import { parseRecipient } from './recipient.ts';
 import { Rejection, TemporarilyUnavailable, type RejectionCode } from './rejection.ts';
 import type { TopupOrder } from './topup-order.ts';
@@ -21,6 +23,7 @@ export interface CreateTopupOrder {
   readonly store: Store;
   readonly feed: Pick<OrderFeed, 'untilTerminal'>;
   readonly fulfilment: Fulfilment;
+  readonly rateLimits: RateLimits;
   /** Key of the hashes of voucher codes and requests. */
   readonly hashingKey: string;
   /** How long a request may wait for a product that is fulfilled inside it. */
@@ -32,6 +35,7 @@ export interface CreateTopupOrder {
  * redeems) and inserts in one transaction. Not atomic: everything before it only reads, and the
  * bounded try after it runs on an order that already stands.
  * @throws Rejection where the request is refused: no order exists and nothing was debited
+ * @throws RateLimited where too many voucher codes were bad: nothing was done
  * @throws TemporarilyUnavailable where prices changed twice meanwhile: nothing was done
  */
 export async function createTopupOrder(
@@ -43,7 +47,7 @@ export async function createTopupOrder(
   let snapshot = deps.store.pricing();
   for (let round = 1; round <= 2; round += 1) {
     const order = await priceOrTellDuplicate({ clientId, request, snapshot }, deps);
-    const placement = await deps.store.placeOrder(order);
+    const placement = await place(order, deps);
     if (placement.verdict === 'PLACED') {
       deps.fulfilment.reached?.('PLACED');
       return fulfilNow(placement.order, deps);
@@ -54,6 +58,13 @@ export async function createTopupOrder(
     snapshot = await deps.store.refreshPricing();
   }
   throw new TemporarilyUnavailable('Prices are changing, please retry', STALE_RETRY_AFTER_MS);
+}
+
+/** A voucher's code may be a guess; a wallet is the client's own. */
+function place(order: PricedOrder, { store, rateLimits }: CreateTopupOrder): Promise<Placement> {
+  const placing = (): Promise<Placement> => store.placeOrder(order);
+  if (order.funding.kind === 'WALLET') return placing();
+  return placeAsGuess(order.clientId, placing, rateLimits);
 }
 
 interface Pricing {

@@ -133,12 +133,3 @@ export interface OrderFeed {
   /** Resolves when the order is terminal, or with its current state after `timeoutMs`. */
   untilTerminal(clientId: number, orderId: number, timeoutMs: number): Promise<TopupOrder>;
 }
-
-/** The caller behind a token. */
-export interface Caller {
-  readonly clientId: number;
-  /** Milliseconds since the epoch at which the token ends. */
-  readonly expiresAtMs: number;
-}
-
-export type Authenticate = (authorization: string | undefined) => Promise<Caller | null>;

@@ -1,21 +1,25 @@
 /** What is counted apart. `read` is whatever has no class of its own. */
 export const RATE_CLASSES = [
-  'login', 'refresh', 'read', 'orders.create', 'charges', 'lookup', 'voucher.guesses',
+  'login', 'login.address', 'refresh', 'read', 'orders.create', 'charges', 'lookup',
+  'voucher.guesses',
 ] as const;
 export type RateClass = (typeof RATE_CLASSES)[number];
 
 /** Tokens a minute, each class of one client. */
 export type RateFigures = Readonly<Record<RateClass, number>>;
 
-/** Where a client has no figures of its own. A guess is a voucher code that was not accepted. */
+/**
+ * Where a client has no figures of its own. `login.address` counts who shows no key of ours, and
+ * many may share an address; a guess is a voucher code that was not accepted.
+ */
 export const DEFAULT_RATES: Readonly<Record<'sandbox' | 'production', RateFigures>> = {
   sandbox: {
-    login: 30, refresh: 30, read: 600, 'orders.create': 120, charges: 300, lookup: 240,
-    'voucher.guesses': 5,
+    login: 30, 'login.address': 300, refresh: 30, read: 600, 'orders.create': 120, charges: 300,
+    lookup: 240, 'voucher.guesses': 5,
   },
   production: {
-    login: 10, refresh: 20, read: 300, 'orders.create': 60, charges: 120, lookup: 120,
-    'voucher.guesses': 5,
+    login: 10, 'login.address': 100, refresh: 20, read: 300, 'orders.create': 60, charges: 120,
+    lookup: 120, 'voucher.guesses': 5,
   },
 };
 
@@ -23,7 +27,10 @@ export const DEFAULT_RATES: Readonly<Record<'sandbox' | 'production', RateFigure
 export const RATE_WINDOW_MS = 60_000;
 
 export interface RateRequest {
+  /** 0 for callers who are not known. */
   readonly clientId: number;
+  /** Who is counted where no client is known. */
+  readonly subject?: string;
   readonly class: RateClass;
   /** How many tokens at once; all of them are admitted, or none. */
   readonly count: number;

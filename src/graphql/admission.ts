@@ -1,4 +1,5 @@
 import { GraphQLError, OperationTypeNode } from 'graphql';
+import type { Scope } from '../domain/access.ts';
 import { RateLimited, type RateLimits } from '../domain/rate-limits.ts';
 import { actualPoints, reportCost, returnUnused, type CostReport, type Taken }
   from './cost-report.ts';
@@ -7,12 +8,14 @@ import type { GraphqlRequest } from './graphql-request.ts';
 import type { Allowed, Guard } from './guard.ts';
 import type { Log } from './log.ts';
 import type { Charge } from './operation-charge.ts';
+import { scopeRefusal } from './scopes.ts';
 
 export type Transport = 'POST' | 'GET' | 'SOCKET';
 
 /** Who asks, and on which way. */
 export interface Asking {
   readonly clientId: number;
+  readonly scopes: readonly Scope[];
   readonly transport: Transport;
 }
 
@@ -41,7 +44,7 @@ export function createAdmission(
   return async (request, asking) => {
     const verdict = guard(request);
     if (verdict.kind === 'REFUSED') return { ...verdict, cost: null };
-    const misuse = misuseOf(verdict, asking.transport);
+    const misuse = misuseOf(verdict, asking.transport) ?? scopeRefusal(verdict.operation, asking);
     if (misuse !== null) return { kind: 'REFUSED', errors: [misuse], cost: null };
     const taken = await take(verdict.cost.charges, asking, deps.rateLimits);
     const last = taken.at(-1);

@@ -1,9 +1,11 @@
+import type { IncomingMessage } from 'node:http';
 import type { FastifyReply } from 'fastify';
+import type { Access, Scope } from '../domain/access.ts';
 import type { WalletFeed } from '../domain/follow-wallets.ts';
 import type { OrderEvents } from '../domain/order-events.ts';
 import type { OrderLists } from '../domain/order-list.ts';
 import type { RawOrderRequest } from '../domain/order-request.ts';
-import type { Authenticate, Clock, OrderFeed, Store } from '../domain/ports.ts';
+import type { Clock, OrderFeed, Store } from '../domain/ports.ts';
 import type { RateLimits } from '../domain/rate-limits.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import type { WalletLists } from '../domain/wallet-list.ts';
@@ -13,7 +15,7 @@ import type { Log } from './log.ts';
 import type { TrustedDocuments } from './persisted-documents.ts';
 
 /** What this door needs of the rest of the program. */
-export interface GraphqlDeps {
+export interface GraphqlDeps extends Access {
   readonly createTopupOrder: (clientId: number, raw: RawOrderRequest) => Promise<TopupOrder>;
   /** @throws Rejection NOT_CANCELLABLE or ORDER_NOT_FOUND */
   readonly cancelTopupOrder: (clientId: number, orderId: number) => Promise<TopupOrder>;
@@ -23,7 +25,8 @@ export interface GraphqlDeps {
   readonly store: Store & OrderEvents & OrderLists & WalletLists;
   readonly feed: OrderFeed;
   readonly walletFeed: WalletFeed;
-  readonly authenticate: Authenticate;
+  /** From where a request, or the upgrade to a socket, came. */
+  readonly addressOf: (request: IncomingMessage) => string;
   readonly rateLimits: RateLimits;
   readonly clock: Clock;
   /** HMAC key of the cursors; the same in every process over one database. */
@@ -40,10 +43,15 @@ export interface GraphqlDeps {
   readonly log: Log;
 }
 
-/** What every resolver gets: the caller, one operation's (or one event's) loaders, the ports. */
-export interface OperationContext {
+/** Who asks, and under which id we answer. */
+export interface Asker {
   readonly clientId: number;
+  readonly scopes: readonly Scope[];
   readonly requestId: string;
+}
+
+/** What every resolver gets: the caller, one operation's (or one event's) loaders, the ports. */
+export interface OperationContext extends Asker {
   readonly loaders: Loaders;
   readonly deps: GraphqlDeps;
 }
@@ -51,8 +59,7 @@ export interface OperationContext {
 /** A context with loaders of its own: nothing that was read is kept for the next operation. */
 export function operationContext(
   deps: GraphqlDeps,
-  caller: { readonly clientId: number; readonly requestId: string },
+  { clientId, scopes, requestId }: Asker,
 ): OperationContext {
-  const { clientId, requestId } = caller;
-  return { clientId, requestId, loaders: createLoaders(deps.store, clientId), deps };
+  return { clientId, scopes, requestId, loaders: createLoaders(deps.store, clientId), deps };
 }

@@ -1,4 +1,5 @@
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import { Forbidden } from '../domain/access.ts';
 import { RateLimited, retryAfterSeconds } from '../domain/rate-limits.ts';
 import { Rejection, TemporarilyUnavailable, type RejectionCode } from '../domain/rejection.ts';
 import type { FailureCode } from '../domain/topup-order.ts';
@@ -93,7 +94,7 @@ class Unexpected extends Error {
  */
 export function carried(error: unknown): GraphQLError {
   const isOurs = error instanceof Rejection || error instanceof TemporarilyUnavailable
-    || error instanceof RateLimited;
+    || error instanceof RateLimited || error instanceof Forbidden;
   const originalError = isOurs ? error : new Unexpected(error);
   return new GraphQLError('Internal server error', { originalError });
 }
@@ -158,6 +159,9 @@ function visiblePart(error: unknown): VisiblePart {
       message: cause.message,
       extensions: { code: 'SERVICE_UNAVAILABLE', retryAfter },
     };
+  }
+  if (cause instanceof Forbidden) {
+    return { message: cause.message, extensions: { code: 'FORBIDDEN' } };
   }
   if (cause instanceof RateLimited) {
     return {

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLFormattedError } from 'graphql';
+import { Forbidden, type Caller } from '../domain/access.ts';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import type { Admit } from './admission.ts';
 import type { Executor } from './apollo.ts';
@@ -82,7 +83,7 @@ interface Answer extends Omit<AnswerBody, 'extensions'> {
 class HttpDoor {
   readonly #parts: HttpDoorParts;
   readonly #text: HttpText;
-  readonly #callers = new WeakMap<FastifyRequest, number>();
+  readonly #callers = new WeakMap<FastifyRequest, Caller>();
 
   constructor(parts: HttpDoorParts) {
     this.#parts = parts;
@@ -100,28 +101,31 @@ class HttpDoor {
         + 'or application/json');
     }
     if (!isPlainUtf8(request)) throw refusedByFastify(415);
-    const caller = hasTwoAuthorizations(request)
-      ? null
-      : await this.#parts.deps.authenticate(request.headers.authorization);
+    const caller = hasTwoAuthorizations(request) ? null : await this.#authenticate(request);
     if (caller === null) {
       reply.header('www-authenticate', 'Bearer');
       throw new RefusedRequest('UNAUTHENTICATED', 'A valid bearer token is required');
     }
-    this.#callers.set(request, caller.clientId);
+    this.#callers.set(request, caller);
+  }
+
+  #authenticate({ headers, raw }: FastifyRequest): Promise<Caller | null> {
+    const { authenticate, addressOf } = this.#parts.deps;
+    return authenticate({ authorization: headers.authorization, address: addressOf(raw) });
   }
 
   async answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const { executor, admitOperation, deps } = this.#parts;
-    const clientId = this.#callers.get(request);
-    if (clientId === undefined) throw new Error('The request was not authenticated');
+    const caller = this.#callers.get(request);
+    if (caller === undefined) throw new Error('The request was not authenticated');
     const transport = request.method === 'POST' ? 'POST' : 'GET';
     const asked = this.#read(request);
-    const admission = await admitOperation(asked, { clientId, transport });
+    const admission = await admitOperation(asked, { ...caller, transport });
     if (admission.kind === 'REFUSED') {
       const errors = maskErrors(admission.errors, { requestId: request.id, log: deps.log });
       return this.#send({ errors, cost: admission.cost }, request, reply);
     }
-    const context = operationContext(deps, { clientId, requestId: request.id });
+    const context = operationContext(deps, { ...caller, requestId: request.id });
     const { errors, data } = await executor.execute(admission, asked, context);
     const json = JSON.stringify(data) as string | undefined;
     return this.#send({ errors, data: json, cost: admission.settle(() => json) }, request, reply);
@@ -231,6 +235,7 @@ function shownError(error: unknown): { readonly status: number; readonly shown: 
   }
   const shown = carried(error);
   if (error instanceof TemporarilyUnavailable) return { status: 503, shown };
+  if (error instanceof Forbidden) return { status: 403, shown };
   const status = (error as { statusCode?: unknown } | null)?.statusCode;
   return isRefusedStatus(status) ? shownError(refusedByFastify(status)) : { status: 500, shown };
 }

@@ -1,5 +1,6 @@
 import type { WebSocket } from 'ws';
-import type { Caller, Clock } from '../domain/ports.ts';
+import type { Caller } from '../domain/access.ts';
+import type { Clock } from '../domain/ports.ts';
 import type { ResultIterator } from './fresh-subscribe.ts';
 
 /** From opening to acknowledgement, a hanging authentication included. */
@@ -21,6 +22,7 @@ export const CLOSE = {
   malformed: [4400, 'Malformed message'],
   refused: [4403, 'Forbidden'],
   expired: [4403, 'Token expired'],
+  revoked: [4403, 'Token revoked'],
   lateAcknowledgement: [4408, 'Connection initialisation timeout'],
   tooManyMessages: [4429, 'Too many messages before connection_init'],
 } as const satisfies Record<string, readonly [code: number, reason: string]>;
@@ -29,6 +31,8 @@ export const CLOSE = {
 export class SocketConnection {
   /** Begins the request ids of its operations. */
   readonly id: string;
+  /** From where the upgrade came. */
+  readonly address: string;
   readonly #socket: WebSocket;
   readonly #clock: Clock;
   readonly #ended = new AbortController();
@@ -38,10 +42,16 @@ export class SocketConnection {
   #operationCount = 0;
   #isAlive = true;
 
-  constructor(socket: WebSocket, { id, clock }: { readonly id: string; readonly clock: Clock }) {
+  constructor(
+    socket: WebSocket,
+    { id, address, clock }: {
+      readonly id: string; readonly address: string; readonly clock: Clock;
+    },
+  ) {
     this.#socket = socket;
     this.#clock = clock;
     this.id = id;
+    this.address = address;
     socket.on('pong', () => {
       this.#isAlive = true;
     });

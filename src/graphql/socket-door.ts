@@ -38,6 +38,7 @@ export function openSocketDoor(app: FastifyInstance, options: SocketDoorOptions)
   const sockets = new Sockets(options);
   app.server.on('upgrade', (request, stream, head) => sockets.upgrade(request, stream, head));
   void sockets.beat();
+  options.deps.onAccessChange(() => sockets.closeRevoked());
   return { close: () => sockets.close(), socketCount: () => sockets.count };
 }
 
@@ -75,12 +76,14 @@ class Sockets {
     if (this.#closing.signal.aborted || this.#connections.size >= SOCKETS_MAX) {
       return refuseUpgrade(stream, '503 Service Unavailable');
     }
-    this.#server.handleUpgrade(request, stream, head, (socket) => this.#open(socket));
+    this.#server.handleUpgrade(request, stream, head, (socket) => {
+      this.#open(socket, this.#deps.addressOf(request));
+    });
   }
 
-  #open(socket: WebSocket): void {
+  #open(socket: WebSocket, address: string): void {
     const id = randomUUID();
-    const connection = new SocketConnection(socket, { id, clock: this.#deps.clock });
+    const connection = new SocketConnection(socket, { id, address, clock: this.#deps.clock });
     // ws ends the socket itself, with 1009 for a frame that is too long.
     socket.on('error', () => {});
     let receive: ((message: string) => Promise<void>) | undefined;
@@ -148,6 +151,14 @@ class Sockets {
       await this.#deps.clock.sleep(HEARTBEAT_INTERVAL_MS, this.#closing.signal);
       if (this.#closing.signal.aborted) return;
       for (const connection of this.#connections.keys()) connection.beat();
+    }
+  }
+
+  /** What admitted a socket may be taken back while it is open. */
+  closeRevoked(): void {
+    for (const connection of this.#connections.keys()) {
+      const { caller } = connection;
+      if (caller !== null && !this.#deps.isStillAdmitted(caller)) connection.close(CLOSE.revoked);
     }
   }
 

@@ -3,7 +3,7 @@ import {
   type GraphQLError, type GraphQLSchema,
 } from 'graphql';
 import { makeServer, type Context, type Server, type SubscribePayload } from 'graphql-ws';
-import type { Caller } from '../domain/ports.ts';
+import { Forbidden, type Caller } from '../domain/access.ts';
 import type { Admit, Admitted } from './admission.ts';
 import { operationContext, type GraphqlDeps, type OperationContext } from './context.ts';
 import { carried, maskErrors, requestError } from './errors.ts';
@@ -60,8 +60,13 @@ async function connect(
 ): Promise<Init | false> {
   let caller: Caller | null;
   try {
-    caller = await deps.authenticate(authorizationOf(init));
+    const authorization = authorizationOf(init);
+    caller = await deps.authenticate({ authorization, address: connection.address });
   } catch (error) {
+    if (error instanceof Forbidden) {
+      connection.close(CLOSE.refused);
+      return false;
+    }
     deps.log.error({ requestId: connection.id, err: error }, 'A socket was not authenticated');
     connection.close(CLOSE.unavailable);
     return false;
@@ -77,6 +82,11 @@ async function connect(
     return false;
   }
   connection.acknowledge(caller);
+  // Taken back between the two: nobody will tell of it again.
+  if (!deps.isStillAdmitted(caller)) {
+    connection.close(CLOSE.revoked);
+    return false;
+  }
   return {
     heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
     resumeWindowSeconds: deps.feedRetentionDays * SECONDS_A_DAY,
@@ -108,8 +118,7 @@ async function begin(
       return [requestError('LIMIT_EXCEEDED', `At most ${limit} operations at a time on a socket`)];
     }
     const request = readParameters({ ...payload });
-    const { clientId } = caller;
-    const admission = await admitOperation(request, { clientId, transport: 'SOCKET' });
+    const admission = await admitOperation(request, { ...caller, transport: 'SOCKET' });
     if (admission.kind === 'REFUSED') return admission.errors;
     // The limits may have taken longer than the socket lived.
     if (!connection.isOpen) return [requestError('UNAUTHENTICATED', 'The socket was closed')];
@@ -119,7 +128,7 @@ async function begin(
       document: admission.document,
       operationName: request.operationName,
       variableValues: request.variables,
-      contextValue: operationContext(deps, { clientId, requestId }),
+      contextValue: operationContext(deps, { ...caller, requestId }),
       settle: admission.settle,
     };
   } catch (error) {

@@ -1,82 +1,102 @@
-import { createSecretKey, randomUUID } from 'node:crypto';
-import { jwtVerify, SignJWT, type JWTVerifyOptions } from 'jose';
-import { NumberText } from '../domain/money.ts';
-import { parseId } from '../domain/order-request.ts';
-import type { Authenticate, Caller, Clock } from '../domain/ports.ts';
+import { randomUUID } from 'node:crypto';
+import { SCOPES, type AccessToken, type Grant, type Scope } from '../domain/access.ts';
+import type { LogIn, Signed } from '../domain/log-in.ts';
+import { createJwts, SKEW_SECONDS, type Jwts, type JwtOptions } from './jwt.ts';
 
-const ISSUER = 'topup-gateway';
-const AUDIENCE = 'topup-api';
-const TYPE = 'at+jwt';
-const ALGORITHM = 'HS256';
-/** Clocks of issuer and gateway may differ by this much. */
-const SKEW_SECONDS = 30;
-/** HS256 is as strong as its hash only with a key of at least its length (RFC 7518, 3.2). */
-const KEY_BYTES_MIN = 32;
-/** Ours have about 300 characters. */
+/** Ours have about 500 characters. */
 const TOKEN_LENGTH_MAX = 2048;
 /** Verified tokens that are remembered: some megabytes at most. */
 const REMEMBERED_COUNT_MAX = 10_000;
 
-const CLAIMS: JWTVerifyOptions = {
-  algorithms: [ALGORITHM],
-  issuer: ISSUER,
-  audience: AUDIENCE,
-  typ: TYPE,
-  requiredClaims: ['sub', 'jti', 'iat', 'exp'],
-  clockTolerance: SKEW_SECONDS,
-};
-
-export interface AccessTokens {
-  sign(clientId: number, ttlSeconds: number): Promise<string>;
-  authenticate: Authenticate;
+export interface Tokens extends Pick<LogIn, 'signAccess' | 'signRefresh' | 'readRefresh'> {
+  /**
+   * Takes a whole Authorization header; null for every kind of fault alike. A token is refused
+   * 30 s after its end; `expiresAtMs` is the end itself.
+   */
+  readAccess(authorization: string | undefined): Promise<AccessToken | null>;
 }
 
-/**
- * Access tokens: JWT by HS256. `authenticate` takes the whole Authorization header and answers
- * null for every kind of fault alike. A token is refused 30 s after its end; `expiresAtMs` of the
- * caller is the end itself.
- */
-export function createAccessTokens(options: {
-  /** At least 32 bytes. */
-  readonly signingKey: string;
-  readonly clock: Pick<Clock, 'now'>;
-}): AccessTokens {
-  const { signingKey, clock } = options;
-  if (Buffer.byteLength(signingKey) < KEY_BYTES_MIN) {
-    throw new Error(`the token signing key needs at least ${KEY_BYTES_MIN} bytes`);
-  }
-  const key = createSecretKey(signingKey, 'utf8');
-  const remembered = new Map<string, Caller>();
+/** Access and refresh tokens: JWT by HS256. */
+export function createTokens(options: JwtOptions): Tokens {
+  const { clock } = options;
+  const jwts = createJwts(options);
+  const remembered = new Map<string, AccessToken>();
 
-  const sign = async (clientId: number, ttlSeconds: number): Promise<string> => {
-    const issuedAt = Math.floor(clock.now().getTime() / 1000);
-    return new SignJWT()
-      .setProtectedHeader({ alg: ALGORITHM, typ: TYPE })
-      .setIssuer(ISSUER)
-      .setAudience(AUDIENCE)
-      .setSubject(String(clientId))
-      .setJti(randomUUID())
-      .setIssuedAt(issuedAt)
-      .setExpirationTime(issuedAt + ttlSeconds)
-      .sign(key);
+  const signAccess: Tokens['signAccess'] = (grant, { ttlSeconds, endsAt }) => {
+    const end = Math.floor(clock.now().getTime() / 1000) + ttlSeconds;
+    return signUntil(jwts, grant, Math.min(end, secondsOf(endsAt) ?? end));
   };
 
-  const authenticate: Authenticate = async (authorization) => {
+  const readAccess: Tokens['readAccess'] = async (authorization) => {
     const token = bearerToken(authorization);
     if (token === null) return null;
-    const now = clock.now();
     const known = remembered.get(token);
     if (known !== undefined) {
-      if (!hasEnded(known, now)) return known;
+      if (!hasEnded(known, clock.now())) return known;
       remembered.delete(token);
       return null;
     }
-    const caller = await verify(token, key, now).catch(() => null);
-    if (caller !== null) remember(remembered, token, caller);
-    return caller;
+    const read = await verifyAccess(jwts, token);
+    if (read !== null) remember(remembered, token, read);
+    return read;
   };
 
-  return { sign, authenticate };
+  return {
+    signAccess,
+    readAccess,
+    async signRefresh({ clientId, familyId, tokenId }, endsAt) {
+      const expiresAt = secondsOf(endsAt) ?? 0;
+      const token = await jwts.sign('rt+jwt', { clientId, tokenId, expiresAt, sid: familyId });
+      return { token, expiresAt: new Date(expiresAt * 1000) };
+    },
+    async readRefresh(token) {
+      const read = token.length > TOKEN_LENGTH_MAX ? null : await jwts.verify('rt+jwt', token);
+      const familyId = read?.claims['sid'];
+      if (read === null || !isUuid(familyId) || !isUuid(read.tokenId)) return null;
+      return { clientId: read.clientId, familyId, tokenId: read.tokenId };
+    },
+  };
+}
+
+async function signUntil(jwts: Jwts, grant: Grant, expiresAt: number): Promise<Signed> {
+  const token = await jwts.sign('at+jwt', {
+    clientId: grant.clientId,
+    tokenId: randomUUID(),
+    expiresAt,
+    scope: grant.scopes.join(' '),
+    gen: grant.generation,
+    ...(grant.keyId === null ? {} : { key: grant.keyId }),
+    ...(grant.familyId === null ? {} : { sid: grant.familyId }),
+  });
+  return { token, expiresAt: new Date(expiresAt * 1000) };
+}
+
+async function verifyAccess(jwts: Jwts, token: string): Promise<AccessToken | null> {
+  const read = await jwts.verify('at+jwt', token);
+  if (read === null) return null;
+  const { clientId, tokenId, expiresAtMs, claims } = read;
+  const { gen: generation, key = null, sid = null } = claims;
+  const scopes = scopesOf(claims['scope']);
+  if (scopes.length === 0 || !Number.isSafeInteger(generation)) return null;
+  return {
+    clientId, tokenId, expiresAtMs, scopes,
+    generation: generation as number,
+    keyId: key as string | null,
+    familyId: sid as string | null,
+  };
+}
+
+function scopesOf(claim: unknown): readonly Scope[] {
+  const words = typeof claim === 'string' ? claim.split(' ') : [];
+  return SCOPES.filter((scope) => words.includes(scope));
+}
+
+function secondsOf(date: Date | undefined): number | null {
+  return date === undefined ? null : Math.floor(date.getTime() / 1000);
+}
+
+function isUuid(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value);
 }
 
 /** The token of "Bearer <token>", or null. */
@@ -86,29 +106,16 @@ function bearerToken(authorization: string | undefined): string | null {
   return authorization.slice(7).trim();
 }
 
-/** @throws where the token is not one of ours, or not valid now */
-async function verify(
-  token: string,
-  key: ReturnType<typeof createSecretKey>,
-  now: Date,
-): Promise<Caller | null> {
-  const { payload } = await jwtVerify(token, key, { ...CLAIMS, currentDate: now });
-  const { sub = '', iat = Infinity, exp = 0 } = payload;
-  const clientId = parseId(new NumberText(sub));
-  const isIssued = iat <= now.getTime() / 1000 + SKEW_SECONDS;
-  return clientId === null || !isIssued ? null : { clientId, expiresAtMs: exp * 1000 };
-}
-
 /** The same whole-second comparison as at the first verification. */
-function hasEnded(caller: Caller, now: Date): boolean {
-  return caller.expiresAtMs / 1000 <= Math.floor(now.getTime() / 1000) - SKEW_SECONDS;
+function hasEnded(token: AccessToken, now: Date): boolean {
+  return token.expiresAtMs / 1000 <= Math.floor(now.getTime() / 1000) - SKEW_SECONDS;
 }
 
 /** Refusals are not remembered: made-up tokens must not drive out real ones. */
-function remember(remembered: Map<string, Caller>, token: string, caller: Caller): void {
-  if (remembered.size >= REMEMBERED_COUNT_MAX) {
-    const oldest = remembered.keys().next();
-    if (oldest.done !== true) remembered.delete(oldest.value);
+function remember(tokens: Map<string, AccessToken>, token: string, read: AccessToken): void {
+  if (tokens.size >= REMEMBERED_COUNT_MAX) {
+    const oldest = tokens.keys().next();
+    if (oldest.done !== true) tokens.delete(oldest.value);
   }
-  remembered.set(token, caller);
+  tokens.set(token, read);
 }

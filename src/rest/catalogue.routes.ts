@@ -41,7 +41,7 @@ export function catalogueRoutes(app: FastifyInstance, deps: CatalogueStories): v
 
   app.post<WithBody>(
     `${TOPUPS}/lookup`,
-    { schema: lookupMobileNumberSchema },
+    { schema: lookupMobileNumberSchema, config: { scope: 'read', rateClass: 'lookup' } },
     async ({ clientId, body }) => {
       if (body === undefined) throw invalidBody();
       const number = body['mobile_number'];
@@ -51,7 +51,7 @@ export function catalogueRoutes(app: FastifyInstance, deps: CatalogueStories): v
 
   app.post<WithBody>(
     `${TOPUPS}/charges`,
-    { schema: quoteTopupSchema },
+    { schema: quoteTopupSchema, config: { scope: 'read', rateClass: 'charges' } },
     async ({ clientId, body }) => {
       if (body === undefined) throw invalidBody();
       return quoteOut(await deps.quoteTopup(clientId, quoteRequestIn(body)));

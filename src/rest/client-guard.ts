@@ -1,24 +1,61 @@
-import type { FastifyInstance } from 'fastify';
-import type { Authenticate } from '../domain/ports.ts';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { assertScope, type Authenticate, type Caller, type Scope } from '../domain/access.ts';
+import { takeOrRefuse, type RateClass, type RateLimits } from '../domain/rate-limits.ts';
 import { HttpRefusal } from './errors.ts';
+import type { AddressOf } from './peer-address.ts';
+import { tellingRates } from './rate-headers.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** The client behind the token; 0 outside of the routes that ask for one. */
     clientId: number;
   }
+  interface FastifyContextConfig {
+    /** What the key must be allowed; 'any' where any key will do. */
+    scope?: Scope | 'any';
+    rateClass?: RateClass;
+  }
 }
 
-/** Lets nobody into the routes of `app` without a token, before any body is read. */
-export function requireClient(app: FastifyInstance, authenticate: Authenticate): void {
+export interface ClientGuard {
+  readonly authenticate: Authenticate;
+  readonly addressOf: AddressOf;
+  readonly rateLimits: RateLimits;
+}
+
+/**
+ * Lets nobody into the routes of `app` without a token, from a wrong address, for what the key may
+ * not do or too often; all of it before any body is read. A route that says nothing of itself
+ * reads where it is a GET, and writes otherwise.
+ */
+export function requireClient(app: FastifyInstance, guard: ClientGuard): void {
   app.decorateRequest('clientId', 0);
-  app.addHook('onRequest', async (request) => {
-    const values = authorizationValues(request.raw.rawHeaders);
-    if (values.length === 0) throw unauthorized('Authorization header required');
-    const caller = values.length === 1 ? await authenticate(values[0]) : null;
-    if (caller === null) throw unauthorized('Invalid or expired token');
-    request.clientId = caller.clientId;
+  app.addHook('onRequest', async (request, reply) => {
+    const caller = await authenticated(request, guard);
+    const { scope = scopeOf(request.method), rateClass = 'read' } = request.routeOptions.config;
+    if (scope !== 'any') assertScope(caller, scope);
+    const { clientId } = caller;
+    await takeOrRefuse(tellingRates(reply, guard.rateLimits), {
+      clientId, class: rateClass, count: 1,
+    });
+    request.clientId = clientId;
   });
+}
+
+/** @throws HttpRefusal 401, or Forbidden */
+async function authenticated(request: FastifyRequest, guard: ClientGuard): Promise<Caller> {
+  const values = authorizationValues(request.raw.rawHeaders);
+  if (values.length === 0) throw unauthorized('Authorization header required');
+  const address = guard.addressOf(request.raw);
+  const caller = values.length === 1
+    ? await guard.authenticate({ authorization: values[0], address })
+    : null;
+  if (caller === null) throw unauthorized('Invalid or expired token');
+  return caller;
+}
+
+function scopeOf(method: string): Scope {
+  return method === 'GET' || method === 'HEAD' ? 'read' : 'orders:write';
 }
 
 /** All that were sent: Node keeps only the first of two, and a proxy may have judged the other. */

@@ -1,6 +1,8 @@
+import { Forbidden, Unauthenticated } from '../domain/access.ts';
 import { RateLimited, retryAfterSeconds } from '../domain/rate-limits.ts';
 import { Rejection, TemporarilyUnavailable, type RejectionCode } from '../domain/rejection.ts';
 import type { FailureCode } from '../domain/topup-order.ts';
+import { rateHeaders } from './rate-headers.ts';
 
 /** What the envelope says of a refusal: its HTTP status, name and code. */
 export interface WireError {
@@ -129,17 +131,26 @@ interface ErrorBody {
  */
 export function errorAnswer(error: unknown, requestId: string): ErrorAnswer {
   if (error instanceof Rejection) return rejectionAnswer(error, requestId);
+  return refusalAnswer(refusalOf(error), requestId);
+}
+
+function refusalOf(error: unknown): HttpRefusal {
+  if (error instanceof HttpRefusal) return error;
   if (error instanceof TemporarilyUnavailable) {
     const seconds = Math.max(1, Math.ceil(error.retryAfterMs / 1000));
     const headers = { 'retry-after': String(seconds) };
-    return refusalAnswer(new HttpRefusal(503, { message: error.message, headers }), requestId);
+    return new HttpRefusal(503, { message: error.message, headers });
   }
   if (error instanceof RateLimited) {
-    const headers = { 'retry-after': String(retryAfterSeconds(error.verdict)) };
-    return refusalAnswer(new HttpRefusal(429, { message: error.message, headers }), requestId);
+    const headers = {
+      ...rateHeaders(error.class, error.verdict),
+      'retry-after': String(retryAfterSeconds(error.verdict)),
+    };
+    return new HttpRefusal(429, { message: error.message, headers });
   }
-  const refusal = error instanceof HttpRefusal ? error : new HttpRefusal(frameworkStatus(error));
-  return refusalAnswer(refusal, requestId);
+  if (error instanceof Unauthenticated) return new HttpRefusal(401, { message: error.message });
+  if (error instanceof Forbidden) return new HttpRefusal(403, { message: error.message });
+  return new HttpRefusal(frameworkStatus(error));
 }
 
 function refusalAnswer({ status, message, headers }: HttpRefusal, requestId: string): ErrorAnswer {

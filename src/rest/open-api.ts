@@ -22,6 +22,7 @@ orders are PENDING for seconds to minutes, some for hours.
 - Every answer carries \`X-Request-Id\`; name it when you ask us about a request.`;
 
 const TAGS = [
+  { name: 'Authentication', description: 'From an API key to tokens, and the end of them.' },
   { name: 'Orders', description: 'Place top-up orders and follow them to their end.' },
   { name: 'Catalogue', description: 'What can be topped up, in which forms and where.' },
   { name: 'Suppliers', description: 'What suppliers tell us.' },
@@ -33,7 +34,7 @@ const SECURITY_SCHEMES = {
     type: 'http' as const,
     scheme: 'bearer',
     bearerFormat: 'JWT',
-    description: 'An access token.',
+    description: 'An access token of `/auth/login`.',
   },
   supplierSignature: {
     type: 'apiKey' as const,

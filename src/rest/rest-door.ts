@@ -4,10 +4,10 @@ import type { Socket } from 'node:net';
 import type {
   FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest,
 } from 'fastify';
-import type { Authenticate } from '../domain/ports.ts';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
+import { loginRoutes, logoutRoute, type AuthStories } from './auth.routes.ts';
 import { catalogueRoutes, type CatalogueStories } from './catalogue.routes.ts';
-import { requireClient } from './client-guard.ts';
+import { requireClient, type ClientGuard } from './client-guard.ts';
 import { errorAnswer, HttpRefusal, type RefusalStatus } from './errors.ts';
 import { healthRoutes, type HealthProbe } from './health.routes.ts';
 import { readJsonBodies } from './json-body.ts';
@@ -25,8 +25,8 @@ const ANSWER_HEADERS = {
 } as const;
 
 export interface RestDeps
-  extends TopupOrderStories, CatalogueStories, CallbackGate, HealthProbe {
-  readonly authenticate: Authenticate;
+  extends TopupOrderStories, CatalogueStories, CallbackGate, HealthProbe, ClientGuard {
+  readonly auth: AuthStories;
   readonly store: TopupOrderStories['store'] & CatalogueStories['store'];
 }
 
@@ -40,9 +40,14 @@ export function restDoor(deps: RestDeps): FastifyPluginAsync {
     await collectRoutes(app);
     await app.register(async (api) => {
       readJsonBodies(api);
-      requireClient(api, deps.authenticate);
+      requireClient(api, deps);
+      logoutRoute(api, deps);
       topupOrderRoutes(api, deps);
       catalogueRoutes(api, deps);
+    });
+    await app.register(async (door) => {
+      readJsonBodies(door);
+      loginRoutes(door, deps);
     });
     await app.register(async (gate) => supplierCallbackRoutes(gate, deps));
     healthRoutes(app, deps);

@@ -33,7 +33,7 @@ export interface TopupOrderStories {
 export function topupOrderRoutes(app: FastifyInstance, deps: TopupOrderStories): void {
   app.post<{ Body: JsonObject | undefined }>(
     ORDERS,
-    { schema: createTopupOrderSchema },
+    { schema: createTopupOrderSchema, config: { rateClass: 'orders.create' } },
     async ({ clientId, body }) => {
       if (body === undefined) throw invalidBody();
       return orderOut(await deps.createTopupOrder(clientId, orderRequestIn(body)));

@@ -1,32 +1,38 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { SignJWT, UnsecuredJWT, type JWTHeaderParameters, type JWTPayload } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { createAccessTokens } from '../../src/rest/access-token.ts';
+import { SCOPES } from '../../src/domain/access.ts';
+import { createTokens } from '../../src/rest/access-token.ts';
 
 const SIGNING_KEY = 'a signing key of 32 bytes or more';
 const START = Date.UTC(2026, 4, 19, 14, 30, 0, 500);
 const NOW = Math.floor(START / 1000);
+const GRANT = { clientId: 7, scopes: SCOPES, generation: 1, keyId: null, familyId: null };
 const HEADER: JWTHeaderParameters = { alg: 'HS256', typ: 'at+jwt' };
 const CLAIMS: JWTPayload = {
-  iss: 'topup-gateway', aud: 'topup-api', sub: '7', jti: 'j', iat: NOW, exp: NOW + 60,
+  iss: 'topup-gateway/sandbox', aud: 'topup-api/sandbox', sub: '7', jti: 'j', iat: NOW,
+  exp: NOW + 60, scope: 'read orders:write', gen: 1,
 };
 
 function tokensAt(startMs = START) {
   let nowMs = startMs;
   const clock = { now: () => new Date(nowMs) };
-  const tokens = createAccessTokens({ signingKey: SIGNING_KEY, clock });
-  return { ...tokens, goTo: (seconds: number) => { nowMs = seconds * 1000; } };
+  const tokens = createTokens({ signingKey: SIGNING_KEY, environment: 'sandbox', clock });
+  const sign = async (clientId: number, ttlSeconds: number) =>
+    (await tokens.signAccess({ ...GRANT, clientId }, { ttlSeconds })).token;
+  const goTo = (seconds: number) => { nowMs = seconds * 1000; };
+  return { ...tokens, sign, authenticate: tokens.readAccess, goTo };
 }
 
 const forge = (claims: JWTPayload, header = HEADER, key = SIGNING_KEY) =>
   new SignJWT(claims).setProtectedHeader(header).sign(Buffer.from(key));
 const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-describe('createAccessTokens', () => {
+describe('createTokens', () => {
   test('knows its own token, whatever the case of the scheme', async () => {
     const { sign, authenticate } = tokensAt();
     const token = await sign(7, 60);
-    const caller = { clientId: 7, expiresAtMs: (NOW + 60) * 1000 };
+    const caller = { ...GRANT, expiresAtMs: (NOW + 60) * 1000, tokenId: expect.any(String) };
     for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
       expect(await authenticate(`${scheme} ${token}`)).toEqual(caller);
     }
@@ -51,6 +57,14 @@ describe('createAccessTokens', () => {
 
   test.each<[string, JWTPayload]>([
     ['another issuer', { iss: 'other' }],
+    ['the other environment', {
+      iss: 'topup-gateway/production', aud: 'topup-api/production',
+    }],
+    ['the audience of the other environment', { aud: 'topup-api/production' }],
+    ['no scope', { scope: undefined } as never],
+    ['an unknown scope', { scope: 'admin' }],
+    ['no generation', { gen: undefined } as never],
+    ['a generation that is text', { gen: '1' }],
     ['another audience', { aud: 'other' }],
     ['no audience', { aud: undefined } as never],
     ['ended', { exp: NOW - 31 }],
@@ -114,6 +128,7 @@ describe('createAccessTokens', () => {
 
   test('needs a key as long as its hash', () => {
     const clock = { now: () => new Date(START) };
-    expect(() => createAccessTokens({ signingKey: 'short', clock })).toThrow('32 bytes');
+    expect(() => createTokens({ signingKey: 'short', environment: 'sandbox', clock }))
+      .toThrow('32 bytes');
   });
 });

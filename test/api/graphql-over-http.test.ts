@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { systemClock } from '../../src/clock.ts';
 import type { OrderFeed } from '../../src/domain/ports.ts';
-import { NOT_LIMITED } from '../../src/domain/rate-limits.ts';
 import { graphqlDoor, type GraphqlDeps } from '../../src/graphql/graphql-door.ts';
+import { callerOf } from '../support/caller.ts';
+import { noRateLimits } from '../support/no-rate-limits.ts';
 
 const GRAPHQL = 'application/graphql-response+json';
 const JSON_TYPE = 'application/json';
@@ -25,7 +26,7 @@ function deps(httpText: GraphqlDeps['httpText']): GraphqlDeps {
     } as unknown as GraphqlDeps['store'],
     feed: {} as OrderFeed,
     walletFeed: {} as GraphqlDeps['walletFeed'],
-    rateLimits: { take: async () => NOT_LIMITED, giveBack: async () => undefined },
+    rateLimits: noRateLimits,
     clock: systemClock,
     cursorKey: 'cursor key',
     isIntrospectionAllowed: true,
@@ -35,8 +36,10 @@ function deps(httpText: GraphqlDeps['httpText']): GraphqlDeps {
     subscriptionsPerSocket: 1,
     feedRetentionDays: 30,
     log: { error: () => {}, info: () => {} },
-    authenticate: async (authorization) =>
-      authorization === TOKEN ? { clientId: 1, expiresAtMs: Infinity } : null,
+    authenticate: async ({ authorization }) => authorization === TOKEN ? callerOf(1) : null,
+    isStillAdmitted: () => true,
+    onAccessChange: () => () => {},
+    addressOf: () => '127.0.0.1',
     createTopupOrder: async () => breakDown(),
     cancelTopupOrder: async () => breakDown(),
     setNotificationEmail: async () => breakDown(),

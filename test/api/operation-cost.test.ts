@@ -1,6 +1,7 @@
 import { buildSchema, getIntrospectionQuery } from 'graphql';
 import { beforeAll, describe, expect, test } from 'vitest';
 
+import { SCOPES } from '../../src/domain/access.ts';
 import {
   NOT_LIMITED, type RateLimits, type RateRequest, type RateVerdict,
 } from '../../src/domain/rate-limits.ts';
@@ -160,7 +161,7 @@ class HandLimits implements RateLimits {
 describe('limits', () => {
   const log = { error: () => {}, info: () => {} };
   const ask = (admit: Admit, query: string, transport: Transport = 'POST') =>
-    admit(readParameters({ query }), { clientId: 7, transport });
+    admit(readParameters({ query }), { clientId: 7, scopes: SCOPES, transport });
   const page = '{ orders(first: 100) { nodes { charge { amount } } } }';
 
   test('are taken before anything is executed, and told', async () => {

@@ -8,6 +8,8 @@ import { NumberText } from '../../src/domain/money.ts';
 import type { RawCallback } from '../../src/domain/fulfilment-ports.ts';
 import { Rejection, TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 import { envelopeOptions, restDoor, setRestEnvelope } from '../../src/rest/rest-door.ts';
+import { callerOf } from '../support/caller.ts';
+import { noRateLimits } from '../support/no-rate-limits.ts';
 
 const ORDERS = '/api/v1/topups/orders';
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -49,8 +51,11 @@ async function startApp(): Promise<FastifyInstance> {
       listOrdersBefore: refuse('list-before'),
       countOrders: refuse('count'),
     },
-    authenticate: async (header) =>
-      (header === 'Bearer good' ? { clientId: 7, expiresAtMs: Infinity } : null),
+    auth: { logIn: refuse('login'), refreshTokens: refuse('refresh'), logOut: refuse('logout') },
+    authenticate: async ({ authorization }) =>
+      (authorization === 'Bearer good' ? callerOf(7) : null),
+    addressOf: () => '127.0.0.1',
+    rateLimits: noRateLimits,
     receiveCallback: async (raw) => (calls.push({ name: 'callback', args: [raw] }), told.callback),
     isDatabaseReady: async () => told.isReady,
     isMigrated: async () => true,

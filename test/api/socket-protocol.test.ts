@@ -10,6 +10,7 @@ import { WebSocket } from 'ws';
 import type { Clock, OrderFeed, Wallet } from '../../src/domain/ports.ts';
 import type { FeedEvent, TopupOrder } from '../../src/domain/topup-order.ts';
 import { graphqlDoor, type GraphqlDeps, type GraphqlDoor } from '../../src/graphql/graphql-door.ts';
+import { callerOf } from '../support/caller.ts';
 import { noRateLimits } from '../support/no-rate-limits.ts';
 
 const CANARY = 'canary-5b1f';
@@ -202,12 +203,15 @@ async function start(): Promise<Harness> {
     subscriptionsPerSocket: 4,
     feedRetentionDays: 7,
     log: { error: (fields) => logged.push(fields), info: () => {} },
-    async authenticate(authorization) {
+    isStillAdmitted: () => true,
+    onAccessChange: () => () => {},
+    addressOf: () => '127.0.0.1',
+    async authenticate({ authorization }) {
       failAt('authenticate');
       if (authorization === 'Bearer hangs') return new Promise(() => {});
       const expiresAtMs = clock.now().getTime() + 3_600_000;
-      if (authorization === TOKEN) return { clientId: 1, expiresAtMs };
-      return authorization === 'Bearer other' ? { clientId: 2, expiresAtMs } : null;
+      if (authorization === TOKEN) return callerOf(1, { expiresAtMs });
+      return authorization === 'Bearer other' ? callerOf(2, { expiresAtMs }) : null;
     },
     async createTopupOrder(clientId) {
       failAt('createTopupOrder');

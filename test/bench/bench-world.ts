@@ -6,11 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { systemClock } from '../../src/clock.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/demo/embedded-postgres.ts';
 import { seedDemo } from '../../src/demo/seed.ts';
-import { createAccessTokens } from '../../src/rest/access-token.ts';
+import { signTestToken } from '../support/sign-token.ts';
 
 const SIGNING_KEY = 'a token signing key that only the bench uses';
 const HASHING_KEY = 'a key hashing key that only the bench uses';
@@ -70,7 +69,7 @@ export class BenchWorld {
     await seedDemo({
       ownerDatabaseUrl: database.ownerDatabaseUrl,
       supplierUrl: 'http://127.0.0.1:9',
-      hashVoucherCode: (code) => code,
+      hashingKey: HASHING_KEY,
     });
     await runSql(database.ownerDatabaseUrl, SEED_CLIENTS);
     return database;
@@ -105,6 +104,7 @@ export class BenchWorld {
         PATH: process.env['PATH'] ?? '',
         NODE_ENV: 'production',
         ROLE: 'gateway',
+        ENVIRONMENT: 'production',
         PORT: String(port),
         DATA_DIR: join(this.directory, `data-${port}`),
         DATABASE_URL: database.databaseUrl,
@@ -155,9 +155,10 @@ export async function runSql(url: string, sql: string): Promise<pg.QueryResult> 
 
 /** Tokens of the first `count` clients of the bench. */
 export async function signTokens(count: number): Promise<readonly string[]> {
-  const tokens = createAccessTokens({ signingKey: SIGNING_KEY, clock: systemClock });
   const ids = Array.from({ length: count }, (_, index) => FIRST_CLIENT + index);
-  return Promise.all(ids.map((id) => tokens.sign(id, 24 * 3600)));
+  return Promise.all(ids.map((clientId) => signTestToken({
+    signingKey: SIGNING_KEY, environment: 'production', clientId, ttlSeconds: 24 * 3600,
+  })));
 }
 
 async function untilReady(port: number, child: ChildProcess): Promise<void> {

@@ -21,7 +21,7 @@ import type {
 import { createSupplierRegistry } from '../../src/outbound/supplier-registry.ts';
 import { startFulfilmentWorker } from '../../src/worker/fulfilment-worker.ts';
 import { pricedOrder } from '../support/builders.ts';
-import { hashVoucherCode } from '../support/voucher-hash.ts';
+import { VOUCHER_KEY } from '../support/voucher-hash.ts';
 
 /** Orders of one measurement. */
 const COUNT = 6_000;
@@ -158,7 +158,9 @@ async function main(): Promise<void> {
   const postgres = await startEmbeddedPostgres({ dataDir: directory, log: () => undefined });
   const { ownerDatabaseUrl, databaseUrl } = postgres;
   await migrate({ ownerDatabaseUrl, programRole: 'topup_app' });
-  await seedDemo({ ownerDatabaseUrl, supplierUrl: 'http://127.0.0.1:9', hashVoucherCode });
+  await seedDemo({
+    ownerDatabaseUrl, supplierUrl: 'http://127.0.0.1:9', hashingKey: VOUCHER_KEY,
+  });
   const owner = new pg.Client({ connectionString: ownerDatabaseUrl });
   await owner.connect();
   await owner.query(`insert into transfer (client_id, reason, debit_account, credit_account,

@@ -7,6 +7,7 @@ import type { PricingSnapshot } from '../../src/domain/pricing-snapshot.ts';
 import { Rejection, TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 import type { TopupOrder } from '../../src/domain/topup-order.ts';
 import { hashVoucherCode } from '../../src/domain/voucher.ts';
+import { noRateLimits } from '../support/no-rate-limits.ts';
 import {
   claimedOrder, field, HASHING_KEY, number, product, rawRequest, snapshot,
   topupOrder, variant,
@@ -46,6 +47,7 @@ function story(of: {
   const deps: CreateTopupOrder = {
     store: store as Store,
     feed,
+    rateLimits: noRateLimits,
     hashingKey: HASHING_KEY,
     inlineWaitMs: 5000,
     fulfilment: {

@@ -22,7 +22,14 @@ describe('takeOrRefuse', () => {
       const message = `Rate limit exceeded. Retry after ${seconds} seconds.`;
       expect(errorAnswer(refusal, 'id')).toEqual({
         status: 429,
-        headers: { 'retry-after': String(seconds) },
+        headers: {
+          'retry-after': String(seconds),
+          'ratelimit-policy': '"orders.create";q=60;w=60',
+          ratelimit: '"orders.create";r=0;t=60',
+          'x-ratelimit-limit': '60',
+          'x-ratelimit-remaining': '0',
+          'x-ratelimit-reset': '60',
+        },
         body: {
           error: {
             name: 'TooManyRequestsError', code: 'TOO_MANY_REQUESTS', message, request_id: 'id',

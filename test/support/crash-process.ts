@@ -134,6 +134,8 @@ async function run(): Promise<void> {
   const clockModule = await import(built('clock.js')) as typeof import('../../src/clock.ts');
   const parts = await partsModule.openParts({
     ...options,
+    environment: 'sandbox',
+    trustedProxies: [],
     mailServer: { url: options.smtpUrl, from: 'no-reply@topup.example' },
     feedRetentionDays: 30,
     clock: clockModule.systemClock,

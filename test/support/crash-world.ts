@@ -1,18 +1,17 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type pg from 'pg';
-import { systemClock } from '../../src/clock.ts';
 import { findViolations } from '../../src/db/invariants.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
 import { createSandboxSchema } from '../../src/demo/sandbox-schema.ts';
 import { startSandboxSupplier } from '../../src/demo/sandbox-supplier.ts';
 import type { PricedOrder } from '../../src/domain/ports.ts';
-import { createAccessTokens } from '../../src/rest/access-token.ts';
 import { pricedOrder } from './builders.ts';
 import type { Crash, CrashProcessMessage, CrashProcessOptions } from './crash-process.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { startMailServer, type ReceivedMail } from './mail-server.ts';
+import { signTestToken } from './sign-token.ts';
 import { VOUCHER_KEY } from './voucher-hash.ts';
 import { SUPPLIER_KEYS } from './world.ts';
 
@@ -109,7 +108,9 @@ export async function openCrashWorld(timings: Timings): Promise<CrashWorld> {
   const orders = (): Promise<OrderRow[]> => readOrders(database);
   return {
     database,
-    token: await createAccessTokens({ signingKey: TOKEN_KEY, clock: systemClock }).sign(1, 3600),
+    token: await signTestToken({
+      signingKey: TOKEN_KEY, environment: 'sandbox', clientId: 1, ttlSeconds: 3600,
+    }),
     async place(order) {
       const placed = await placeOrder(pricedOrder({ pricingVersion, ...order }));
       if (placed.verdict !== 'PLACED') throw new Error(placed.verdict);

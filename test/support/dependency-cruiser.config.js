@@ -10,7 +10,7 @@ import { builtinModules } from 'node:module';
 export const FLOORS = {
   domain: {
     rooms: [],
-    packages: ['decimal.js', 'i18n-iso-countries', 'libphonenumber-js'],
+    packages: ['decimal.js', 'i18n-iso-countries', 'ipaddr.js', 'libphonenumber-js'],
     node: ['crypto'],
   },
   db: {
@@ -59,12 +59,14 @@ export const FLOORS = {
     node: builtinModules,
   },
   'clock.ts': { rooms: ['domain'], node: ['perf_hooks', 'timers/promises'] },
-  'config.ts': { rooms: [], packages: ['zod'], node: ['path', 'url'] },
+  'config.ts': { rooms: [], packages: ['zod'], node: ['net', 'path', 'url'] },
   'app.ts': {
     rooms: ['domain', 'graphql', 'rest', 'worker'],
     packages: ['fastify', '@fastify/[^/]+', 'pino'],
     node: ['crypto', 'events', 'http', 'net', 'stream'],
   },
+  'access-parts.ts': {},
+  'keys-command.ts': {},
   'main.ts': {},
   'model-home.ts': {},
   'parts.ts': {},

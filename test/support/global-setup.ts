@@ -9,7 +9,7 @@ import { migrate } from '../../src/db/migrate.ts';
 import { startEmbeddedPostgres } from '../../src/demo/embedded-postgres.ts';
 import { seedDemo } from '../../src/demo/seed.ts';
 import { TEMPLATE, withDatabaseName } from './database-url.ts';
-import { hashVoucherCode } from './voucher-hash.ts';
+import { VOUCHER_KEY } from './voucher-hash.ts';
 
 export interface TestServer {
   /** Addresses of the template; a test clones it and names its own database instead. */
@@ -84,7 +84,7 @@ async function createTemplate(server: TestServer): Promise<void> {
     await superuser.query(`create database ${TEMPLATE} owner topup_owner template topup`);
     const { ownerDatabaseUrl } = server;
     await migrate({ ownerDatabaseUrl, programRole: 'topup_app' });
-    await seedDemo({ ownerDatabaseUrl, supplierUrl: NO_SUPPLIER_URL, hashVoucherCode });
+    await seedDemo({ ownerDatabaseUrl, supplierUrl: NO_SUPPLIER_URL, hashingKey: VOUCHER_KEY });
     // A database with a connection open cannot be cloned.
     await superuser.query(`alter database ${TEMPLATE} allow_connections false`);
   } finally {

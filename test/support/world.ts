@@ -121,6 +121,8 @@ async function startOne(options: {
     databaseUrl: options.database.databaseUrl,
     tokenSigningKey: 'a token signing key that only tests use',
     keyHashingKey: VOUCHER_KEY,
+    environment: 'sandbox',
+    trustedProxies: [],
     supplierKeys: SUPPLIER_KEYS,
     sandboxUrl: options.sandboxUrl,
     mailServer: { url: options.mail.smtpUrl, from: 'Top-ups <no-reply@topup.example>' },

@@ -126,6 +126,8 @@ beforeAll(async () => {
     databaseUrl: database().databaseUrl,
     tokenSigningKey: 'a token signing key that only tests use',
     keyHashingKey: VOUCHER_KEY,
+    environment: 'sandbox',
+    trustedProxies: [],
     supplierKeys: SUPPLIER_KEYS,
     sandboxUrl: `http://127.0.0.1:${port}`,
     mailServer: null,

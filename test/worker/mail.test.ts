@@ -28,6 +28,8 @@ beforeAll(async () => {
     databaseUrl: database().databaseUrl,
     tokenSigningKey: 'a token signing key that nobody here uses',
     keyHashingKey: VOUCHER_KEY,
+    environment: 'sandbox',
+    trustedProxies: [],
     supplierKeys: SUPPLIER_KEYS,
     sandboxUrl: null,
     mailServer: null,

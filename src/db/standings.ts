@@ -1,0 +1,113 @@
+import { EventEmitter } from 'node:events';
+import type pg from 'pg';
+import type { Standing, Standings } from '../domain/access.ts';
+import { parseNetwork } from '../domain/network.ts';
+import type { RateFigures } from '../domain/rate-limits.ts';
+import type { WakeUps } from './wake-ups.ts';
+
+/** A lost wake-up leaves a revocation unknown for at most this, well within the 5 s promised. */
+const POLL_MS = 1000;
+
+// A key that was revoked matters while a token of it may live: an hour, and some skew. Not by
+// client: every process answers for all of them.
+const STANDINGS_SQL = `select (select version from access_version) as version,
+  (select json_agg(json_build_array(c.client_id, c.is_active, c.is_rate_limited,
+      coalesce(g.generation, 1),
+      (select json_agg(n.network) from client_network n where n.client_id = c.client_id),
+      (select json_object_agg(r.class, r.per_minute)
+        from client_rate r where r.client_id = c.client_id)))
+    from client c left join token_generation g on g.client_id = c.client_id) as clients,
+  (select json_agg(r.id) from (
+    select id::text from revoked_token where expires_at > now()
+    union all
+    select id from api_key where revoked_at > now() - interval '2 hours') r) as revoked`;
+
+type ClientTuple = readonly [
+  clientId: number, isActive: boolean, isRateLimited: boolean, generation: number,
+  networks: readonly string[] | null, rates: Partial<RateFigures> | null,
+];
+
+interface StandingsRow {
+  readonly version: number;
+  readonly clients: readonly ClientTuple[] | null;
+  readonly revoked: readonly string[] | null;
+}
+
+interface Copy {
+  readonly version: number;
+  readonly clients: ReadonlyMap<number, Standing>;
+  readonly revoked: ReadonlySet<string>;
+}
+
+/** The standings of all clients, in memory; no request asks the database for them. */
+export async function followStandings(options: {
+  readonly pool: pg.Pool;
+  readonly wakeUps: WakeUps;
+  readonly onError: (error: Error) => void;
+}): Promise<Standings & { close(): void }> {
+  const { pool } = options;
+  const emitter = new EventEmitter();
+  emitter.setMaxListeners(0);
+  let copy = await readStandings(pool);
+  let reading: Promise<void> = Promise.resolve();
+
+  // One after the other: whoever asks gets a read that began after the question.
+  const refresh = (): Promise<void> => {
+    reading = reading.catch(() => undefined).then(async () => {
+      if (await readVersion(pool) === copy.version) return;
+      copy = await readStandings(pool);
+      emitter.emit('change');
+    });
+    return reading;
+  };
+  const follow = (): void => void refresh().catch(options.onError);
+  const stopListening = options.wakeUps.on('access', follow);
+  const timer = setInterval(follow, POLL_MS);
+  return {
+    of: (clientId) => copy.clients.get(clientId),
+    isRevoked: (id) => copy.revoked.has(id),
+    refresh,
+    onChange(listener) {
+      emitter.on('change', listener);
+      return () => emitter.off('change', listener);
+    },
+    close() {
+      stopListening();
+      clearInterval(timer);
+    },
+  };
+}
+
+async function readVersion(pool: pg.Pool): Promise<number> {
+  const { rows } = await pool.query<{ version: number }>({
+    name: 'access_version', text: 'select version from access_version',
+  });
+  return rows[0]?.version ?? 0;
+}
+
+async function readStandings(pool: pg.Pool): Promise<Copy> {
+  const { rows: [row] } = await pool.query<StandingsRow>({
+    name: 'standings', text: STANDINGS_SQL,
+  });
+  if (row === undefined) throw new Error('The standings have no row');
+  return {
+    version: row.version,
+    clients: new Map((row.clients ?? []).map((client) => [client[0], toStanding(client)])),
+    revoked: new Set(row.revoked ?? []),
+  };
+}
+
+function toStanding(
+  [, isActive, isRateLimited, generation, networks, rates]: ClientTuple,
+): Standing {
+  return {
+    isActive,
+    generation,
+    networks: (networks ?? []).map((text) => {
+      const network = parseNetwork(text);
+      if (network === null) throw new Error('A network of the database is none');
+      return network;
+    }),
+    rates: isRateLimited ? rates ?? {} : null,
+  };
+}

@@ -1,0 +1,18 @@
+/** Known to everybody: they open a demo on one's own machine and nothing else. */
+export const DEMO_API_KEYS = [
+  {
+    clientId: 1,
+    apiKey: 'tgk_sandbox_1_00000000000000d1',
+    apiSecret: 'tgs_sandbox_c499944b087d241a082ef216a97b292246e1d5c90b5e279d6a8e492b',
+  },
+  {
+    clientId: 2,
+    apiKey: 'tgk_sandbox_2_00000000000000d2',
+    apiSecret: 'tgs_sandbox_cb6fca1e6aae74d7292e0783eacb998460bb196dd07d00e08b617af7',
+  },
+  {
+    clientId: 3,
+    apiKey: 'tgk_sandbox_3_00000000000000d3',
+    apiSecret: 'tgs_sandbox_d9cc00d97351d60266b2e75178c830a69f66bf8bcc0e28efe7fae399',
+  },
+] as const;

@@ -9,7 +9,7 @@ import { readConfig } from '../../src/config.ts';
 import { explorerTabs } from '../../src/pages/explorer/tabs.ts';
 import { DELAYS, orderInput, OUTCOMES, PRODUCTS } from '../../src/pages/watch/choices.ts';
 import {
-  CREATE, FEED, RECENT, VIEWER, type CreateResult,
+  CREATE, ORDER_FEED, RECENT, VIEWER, WALLET_FEED, type CreateResult,
 } from '../../src/pages/watch/documents.ts';
 import { openPages } from '../../src/rest/pages.routes.ts';
 import { envelopeOptions, setRestEnvelope } from '../../src/rest/rest-door.ts';
@@ -160,7 +160,7 @@ describe('what the pages ask for', () => {
   const schema = buildSchema(sdl?.text ?? '');
 
   test.each([
-    ...explorerTabs('R').map(({ query }) => query), ...[CREATE, FEED, RECENT, VIEWER],
+    ...explorerTabs('R').map(({ query }) => query), CREATE, RECENT, VIEWER, ORDER_FEED.query, WALLET_FEED.query,
   ])('fits the schema: %s', (query) => {
     expect(validate(schema, parse(query))).toEqual([]);
   });

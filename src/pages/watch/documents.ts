@@ -66,31 +66,49 @@ export const RECENT = `query Recent {
 ${ORDER}
 ${EVENT}`;
 
-export interface FeedResult {
-  readonly topupOrderEvents: { readonly cursor: string; readonly node: OrderEvent | null };
+/** A subscription that goes on behind the cursor of any edge it gave. */
+export interface Feed<Node> {
+  readonly query: string;
+  readonly edgeOf: (data: Readonly<Record<string, Edge<Node>>>) => Edge<Node> | undefined;
 }
 
-export const FEED = `subscription Feed($after: String) {
+export interface Edge<Node> {
+  readonly cursor: string;
+  readonly node: Node | null;
+}
+
+export const ORDER_FEED: Feed<OrderEvent> = {
+  edgeOf: (data) => data['topupOrderEvents'],
+  query: `subscription OrderFeed($after: String) {
   topupOrderEvents(after: $after) {
     cursor
     node { ...WatchedEvent order { ...WatchedOrder } }
   }
 }
 ${ORDER}
-${EVENT}`;
+${EVENT}`,
+};
 
-export interface Wallet {
-  readonly walletId: number;
+export interface WalletEvent {
   readonly balance: Money;
+  readonly wallet: { readonly walletId: number };
 }
+
+export const WALLET_FEED: Feed<WalletEvent> = {
+  edgeOf: (data) => data['walletUpdated'],
+  query: `subscription WalletFeed($after: String) {
+  walletUpdated(after: $after) {
+    cursor
+    node { balance { amount currency } wallet { walletId } }
+  }
+}`,
+};
 
 export interface ViewerResult {
-  readonly viewer: { readonly name: string; readonly wallets: readonly Wallet[] };
+  readonly viewer: { readonly name: string };
 }
 
-export const VIEWER = `query Viewer {
-  viewer { name wallets { walletId balance { amount currency } } }
-}`;
+export const VIEWER = 'query Viewer { viewer { name } }';
 
 export interface CreateResult {
   readonly createTopupOrder: {

@@ -1,6 +1,6 @@
 import { createClient, type Client } from 'graphql-ws';
 import { socketUrl } from '../session.ts';
-import { FEED, type FeedResult, type OrderEvent } from './documents.ts';
+import type { Edge, Feed } from './documents.ts';
 
 const RETRY_MS_MIN = 200;
 /** A gateway that is being restarted is back within seconds; nobody should wait longer than it. */
@@ -60,20 +60,21 @@ export class Gateway {
   }
 
   /**
-   * Every event of the client from now on, once and in order, across cuts and restarts. `onStart`
-   * is called where the feed begins, before any event: what was before it has to be read.
+   * Everything of a feed from now on, once and in order, across cuts and restarts. `onStart` is
+   * called where the feed begins, before anything is taken: what was before it has to be read.
    */
-  async follow(
-    onStart: () => Promise<void>,
-    onEvent: (event: OrderEvent) => void,
+  async follow<Node>(
+    feed: Feed<Node>,
+    take: (node: Node) => void,
+    onStart: () => Promise<void> = () => Promise.resolve(),
   ): Promise<void> {
     let after: string | null = null;
     let waitMs = RETRY_MS_MIN;
     while (!this.#isRefused) {
       try {
-        for await (const { cursor, node } of this.#edgesBehind(after)) {
+        for await (const { cursor, node } of this.#edgesBehind(after, feed)) {
           if (after === null) await onStart();
-          else if (node !== null) onEvent(node);
+          if (node !== null) take(node);
           after = cursor;
           waitMs = RETRY_MS_MIN;
         }
@@ -86,11 +87,17 @@ export class Gateway {
     }
   }
 
-  async *#edgesBehind(after: string | null): AsyncGenerator<FeedResult['topupOrderEvents']> {
-    const results = this.#client.iterate<FeedResult & Record<string, unknown>>({
-      query: FEED, variables: { after },
+  async *#edgesBehind<Node>(
+    after: string | null,
+    { query, edgeOf }: Feed<Node>,
+  ): AsyncGenerator<Edge<Node>> {
+    const results = this.#client.iterate<Record<string, Edge<Node>>>({
+      query, variables: { after },
     });
-    for await (const { data } of results) if (data) yield data.topupOrderEvents;
+    for await (const { data } of results) {
+      const edge = data ? edgeOf(data) : undefined;
+      if (edge !== undefined) yield edge;
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Wallet } from './documents.ts';
+import type { WalletEvent } from './documents.ts';
 import { element, flash, part } from './element.ts';
 import { showMoney } from './order-row.ts';
 
@@ -7,18 +7,16 @@ export class WalletList {
   readonly #list = part('wallets', HTMLUListElement);
   readonly #shown = new Map<number, HTMLLIElement>();
 
-  show(wallets: readonly Wallet[]): void {
-    for (const { walletId, balance } of wallets) {
-      const text = showMoney(balance);
-      const known = this.#shown.get(walletId);
-      if (known === undefined) {
-        const added = element('li', 'wallet', text);
-        this.#shown.set(walletId, added);
-        this.#list.append(added);
-      } else if (known.textContent !== text) {
-        known.textContent = text;
-        flash(known);
-      }
+  show({ balance, wallet: { walletId } }: WalletEvent): void {
+    const text = showMoney(balance);
+    const known = this.#shown.get(walletId);
+    if (known === undefined) {
+      const added = element('li', 'wallet', text);
+      this.#shown.set(walletId, added);
+      this.#list.append(added);
+    } else if (known.textContent !== text) {
+      known.textContent = text;
+      flash(known);
     }
   }
 }

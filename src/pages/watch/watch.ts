@@ -1,5 +1,7 @@
 import { readSession } from '../session.ts';
-import { RECENT, VIEWER, type RecentResult, type ViewerResult } from './documents.ts';
+import {
+  ORDER_FEED, RECENT, VIEWER, WALLET_FEED, type RecentResult, type ViewerResult,
+} from './documents.ts';
 import { part } from './element.ts';
 import { Gateway, type ConnectionState } from './gateway.ts';
 import { OrderForm } from './order-form.ts';
@@ -20,12 +22,6 @@ const gateway = new Gateway(readSession().token ?? '', (state) => {
 const orders = new OrderList();
 const wallets = new WalletList();
 
-async function readClient(): Promise<void> {
-  const { viewer } = await gateway.ask<ViewerResult>(VIEWER);
-  part('client', HTMLElement).textContent = `The orders of ${viewer.name}`;
-  wallets.show(viewer.wallets);
-}
-
 /** What was before the feed begins; an event that comes both ways is shown once. */
 async function readOrders(): Promise<void> {
   const { topupOrders } = await gateway.ask<RecentResult>(RECENT);
@@ -34,30 +30,11 @@ async function readOrders(): Promise<void> {
   }
 }
 
-let isReading = false;
-let isReadAgain = false;
-
-/** Money moves with almost every event: one question at a time, and one for those meanwhile. */
-async function readBalances(): Promise<void> {
-  if (isReading) {
-    isReadAgain = true;
-    return;
-  }
-  isReading = true;
-  do {
-    isReadAgain = false;
-    // Where the gateway is away, the next event asks again.
-    await readClient().catch(() => undefined);
-  } while (isReadAgain);
-  isReading = false;
-}
-
 new OrderForm(gateway);
-void gateway.follow(async () => {
+void gateway.follow(WALLET_FEED, (event) => wallets.show(event));
+void gateway.follow(ORDER_FEED, (event) => orders.take(event), async () => {
+  const { viewer } = await gateway.ask<ViewerResult>(VIEWER);
+  part('client', HTMLElement).textContent = `The orders of ${viewer.name}`;
   await readOrders();
-  await readBalances();
   orders.begin();
-}, (event) => {
-  orders.take(event);
-  void readBalances();
 });

@@ -25,6 +25,7 @@ const TAGS = [
   { name: 'Authentication', description: 'From an API key to tokens, and the end of them.' },
   { name: 'Orders', description: 'Place top-up orders and follow them to their end.' },
   { name: 'Catalogue', description: 'What can be topped up, in which forms and where.' },
+  { name: 'Wallets', description: 'What your wallets hold, and what moved in them.' },
   { name: 'Suppliers', description: 'What suppliers tell us.' },
   { name: 'Health', description: 'For those who run the gateway.' },
 ];

@@ -14,6 +14,7 @@ import { readJsonBodies } from './json-body.ts';
 import { collectRoutes, openApiRoutes } from './open-api.ts';
 import { supplierCallbackRoutes, type CallbackGate } from './supplier-callback.routes.ts';
 import { topupOrderRoutes, type TopupOrderStories } from './topup-orders.routes.ts';
+import { walletRoutes, type WalletStories } from './wallets.routes.ts';
 
 /** Another process takes over at once, or this one is back after its restart. */
 const CLOSING_RETRY_AFTER_MS = 1000;
@@ -25,9 +26,10 @@ const ANSWER_HEADERS = {
 } as const;
 
 export interface RestDeps
-  extends TopupOrderStories, CatalogueStories, CallbackGate, HealthProbe, ClientGuard {
+  extends TopupOrderStories, CatalogueStories, WalletStories, CallbackGate, HealthProbe,
+  ClientGuard {
   readonly auth: AuthStories;
-  readonly store: TopupOrderStories['store'] & CatalogueStories['store'];
+  readonly store: TopupOrderStories['store'] & CatalogueStories['store'] & WalletStories['store'];
 }
 
 /** The REST routes. Each part has its own body parser, which no other part sees. */
@@ -44,6 +46,7 @@ export function restDoor(deps: RestDeps): FastifyPluginAsync {
       logoutRoute(api, deps);
       topupOrderRoutes(api, deps);
       catalogueRoutes(api, deps);
+      walletRoutes(api, deps);
     });
     await app.register(async (door) => {
       readJsonBodies(door);

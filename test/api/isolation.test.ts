@@ -119,6 +119,10 @@ describe('REST', () => {
       'get /api/v1/topups/orders client_reference',
       'get /api/v1/topups/orders/{id} id',
       'post /api/v1/topups/orders wallet_id',
+      'post /api/v1/topups/charges wallet_id',
+      'get /api/v1/wallets/{id} id',
+      'get /api/v1/transactions wallet_id',
+      'get /api/v1/transactions/{id} id',
       'post /api/v1/topups/orders/{id}/cancel id',
       'patch /api/v1/topups/orders/{id}/notification-email id',
     ]));

@@ -50,6 +50,11 @@ async function startApp(): Promise<FastifyInstance> {
       ),
       listOrdersBefore: refuse('list-before'),
       countOrders: refuse('count'),
+      listWallets: refuse('list-wallets'),
+      findWalletsByIds: refuse('find-wallets'),
+      listTransfers: refuse('list-transfers'),
+      findTransferPages: refuse('find-transfer-pages'),
+      findTransfersByIds: refuse('find-transfers'),
     },
     auth: { logIn: refuse('login'), refreshTokens: refuse('refresh'), logOut: refuse('logout') },
     authenticate: async ({ authorization }) =>

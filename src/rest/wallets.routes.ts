@@ -1,0 +1,80 @@
+import type { FastifyInstance } from 'fastify';
+import { NumberText } from '../domain/money.ts';
+import { parseId } from '../domain/order-request.ts';
+import type { Store } from '../domain/ports.ts';
+import type { Currency } from '../domain/pricing-snapshot.ts';
+import { Rejection } from '../domain/rejection.ts';
+import type { WalletLists } from '../domain/wallet-list.ts';
+import { HttpRefusal } from './errors.ts';
+import { pageIn, pagingHeaders } from './paging.ts';
+import { invalidParameter, Query } from './query.ts';
+import {
+  getTransactionSchema, getWalletSchema, listTransactionsSchema, listWalletsSchema,
+  TRANSACTIONS_PAGE_SIZE_MAX,
+} from './wallets.schemas.ts';
+import { transactionOut, walletOut } from './wire-wallets.ts';
+
+const WALLETS = '/api/v1/wallets';
+const TRANSACTIONS = '/api/v1/transactions';
+
+interface ById { Params: { id: string } }
+
+type WalletStore =
+  WalletLists & Pick<Store, 'findWalletsByIds' | 'findTransfersByIds' | 'pricing'>;
+
+export interface WalletStories {
+  readonly store: WalletStore;
+}
+
+/** What clients read of their wallets, and of the money that moved in them. */
+export function walletRoutes(app: FastifyInstance, { store }: WalletStories): void {
+  app.get(WALLETS, { schema: listWalletsSchema }, async ({ clientId }) => {
+    const wallets = await store.listWallets(clientId);
+    return wallets.map((wallet) => walletOut(wallet, currencyOf(store, wallet)));
+  });
+
+  app.get<ById>(`${WALLETS}/:id`, { schema: getWalletSchema }, async ({ clientId, params }) => {
+    const id = idIn('Wallet', params.id);
+    const [wallet] = await store.findWalletsByIds(clientId, [id]);
+    if (wallet === undefined) throw new Rejection('WALLET_NOT_FOUND', 'Wallet not found');
+    return walletOut(wallet, currencyOf(store, wallet));
+  });
+
+  app.get(TRANSACTIONS, { schema: listTransactionsSchema }, async (request, reply) => {
+    const { clientId } = request;
+    const query = new Query(request);
+    const walletId = query.id('wallet_id');
+    if (walletId === null) throw invalidParameter('wallet_id', 'wallet_id is required');
+    const page = pageIn(query, TRANSACTIONS_PAGE_SIZE_MAX);
+    const [[wallet], found] = await Promise.all([
+      store.findWalletsByIds(clientId, [walletId]), store.listTransfers(clientId, walletId, page),
+    ]);
+    if (wallet === undefined) throw new Rejection('WALLET_NOT_FOUND', 'Wallet not found');
+    reply.headers(pagingHeaders(page, found));
+    const currency = currencyOf(store, wallet);
+    return found.items.map((transfer) => transactionOut(transfer, currency));
+  });
+
+  app.get<ById>(
+    `${TRANSACTIONS}/:id`,
+    { schema: getTransactionSchema },
+    async ({ clientId, params }) => {
+      const id = idIn('Transaction', params.id);
+      const [transfer] = await store.findTransfersByIds(clientId, [id]);
+      if (transfer === undefined) throw new HttpRefusal(404, { message: 'Transaction not found' });
+      return transactionOut(transfer, currencyOf(store, transfer));
+    },
+  );
+}
+
+function currencyOf(store: WalletStore, of: { readonly currency: string }): Currency {
+  const currency = store.pricing().currencies().find(({ code }) => code === of.currency);
+  if (currency === undefined) throw new Error(`No currency ${of.currency}`);
+  return currency;
+}
+
+function idIn(what: string, text: string): number {
+  const id = parseId(new NumberText(text));
+  if (id === null) throw invalidParameter('id', `${what} ID must be a positive integer`);
+  return id;
+}

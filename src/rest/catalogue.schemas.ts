@@ -106,7 +106,8 @@ export const listProductsSchema = {
   description: 'The products that you may sell, by name. The headers tell the place of the page.',
   tags: TAGS,
   querystring: pageParameters().extend({
-    type: z.enum(TOPUP_TYPES).optional().meta({ description: 'Only of this type.' }),
+    type: z.enum(TOPUP_TYPES).optional()
+      .meta({ description: 'Only of this type.', examples: ['GAMING'] }),
     search: text('Part of the name, in any case. No character is a wildcard.', 'pubg').optional(),
     country: country.optional(),
     operator: text('Only of this operator, in any case.', 'Airtel').optional(),

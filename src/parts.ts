@@ -25,6 +25,7 @@ import { startSequencer } from './worker/sequencer.ts';
 
 /** Connections of one process; several processes share the server's 200. */
 const POOL_SIZE = 12;
+const LIST_POOL_SIZE = 4;
 const ORM_POOL_SIZE = 4;
 
 export interface PartsOptions extends AccessOptions {
@@ -65,12 +66,15 @@ export interface Parts extends AccessParts, Omit<Feeds, 'close'> {
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { clock } = options;
   const onError = (doing: string) => (error: unknown) => options.onError(error, doing);
-  const pool = createPool({
+  const poolOf = (name: string, size: number, isAlongIndexes = false): Pool => createPool({
     databaseUrl: options.databaseUrl,
-    size: POOL_SIZE,
+    size,
     applicationName: 'topup-gateway',
-    onError: onError('an idle connection'),
+    isAlongIndexes,
+    onError: onError(name),
   });
+  const pool = poolOf('an idle connection', POOL_SIZE);
+  const listPool = poolOf('an idle connection of lists', LIST_POOL_SIZE, true);
   const orm = await openOrm({ databaseUrl: options.databaseUrl, size: ORM_POOL_SIZE });
   const suppliers = await openSuppliers(orm, options);
   const wakeUps = openWakeUps({
@@ -83,7 +87,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     wakeUps.send('work');
   };
   const store = await openStore({
-    pool, orm, wakeUps, onPlaced, onMoved, onError: onError('prices'),
+    pool, listPool, orm, wakeUps, onPlaced, onMoved, onError: onError('prices'),
   });
   const { feedRetentionDays: retentionDays } = options;
   const feeds = openFeeds({ pool, wakeUps, retentionDays, onError: onError('the feeds') });
@@ -126,6 +130,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       await feeds.close();
       await wakeUps.close();
       await pool.end();
+      await listPool.end();
       await orm.close();
     },
   };

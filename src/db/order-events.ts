@@ -16,8 +16,9 @@ export function createOrderEvents(pool: pg.Pool): OrderEvents {
               v.previous_status, v.status, v.failure_code, v.occurred_at,
               coalesce(v.sequence, f.sequence) as sequence
             from topup_order_event v
-            left join feed_entry f on f.client_id = v.client_id
-              and f.topup_order_id = v.topup_order_id and f.version = v.version
+            left join lateral (select n.sequence from feed_entry n
+              where n.client_id = v.client_id and n.topup_order_id = v.topup_order_id
+                and n.version = v.version limit 1) f on true
             where v.client_id = $1 and v.topup_order_id = p.order_id
               and v.version > p.after_version and v.version <= p.through_version
               and coalesce(v.sequence, f.sequence) is not null

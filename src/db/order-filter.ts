@@ -41,7 +41,9 @@ export function narrowOrders(clientId: number, filter: OrderListFilter): Narrowe
   addAny('country', countryCodes, 'o.country_code');
   addAny('wallet', walletIds, 'o.wallet_id');
   addAny('failure', failureCodes, "o.status = 'FAILED' and o.failure_code");
-  add('reference', filter.clientReference, (it) => `o.client_reference = ${it}`);
+  // As an id, because a list is read by ids.
+  add('reference', filter.clientReference, (it) => `o.id = (select r.id from topup_order r
+    where r.client_id = $1 and r.client_reference = ${it})`);
   add('from', filter.createdFrom, (it) => `o.created_at >= ${it} and o.id > coalesce((
     select m.topup_order_id from order_milestone m where m.client_id = $1
       and m.created_at < ${it}::timestamptz - ${CROSSING} order by m.created_at desc limit 1), 0)`);

@@ -62,12 +62,14 @@ async function readOrders(
   const [before, skip, limit] = [1, 2, 3].map((nth) => `$${values.length + nth}`);
   const through = `${skip}::bigint + ${limit}::bigint`;
   const ids = newestIdsSql(narrowed, { limit: through, bound: `o.id < ${before}` });
-  // The ids alone are counted off, out of an index; only the page itself is read.
+  // The ids alone are counted off, out of an index, and only the page itself is read: by key, as
+  // the limit makes sure, whatever plan was made while the table was small.
   const { rows } = await readUntilBack(() => pool.query<object>({
     name: `orders:${name}`,
     text: `select ${ORDER_COLUMNS} from (select o.id from ${ids} o
         order by o.id desc offset ${skip}) page
-      join topup_order o on o.client_id = $1 and o.id = page.id order by o.id desc`,
+      cross join lateral (select * from topup_order t
+        where t.client_id = $1 and t.id = page.id limit 1) o order by o.id desc`,
     values: [...values, page.beforeId ?? Number.MAX_SAFE_INTEGER, page.skip, page.limit],
   }));
   return rows.map(toOrder);

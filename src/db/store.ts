@@ -24,6 +24,8 @@ const PRICING_POLL_MS = 500;
 
 export interface StoreOptions {
   readonly pool: pg.Pool;
+  /** Reads along indexes only. */
+  readonly listPool: pg.Pool;
   readonly orm: MikroORM;
   readonly wakeUps: WakeUps;
   readonly onPlaced: () => void;
@@ -39,17 +41,17 @@ export type WholeStore =
 export async function openStore(
   options: StoreOptions,
 ): Promise<WholeStore & { waitingOrderCount(): number; close(): void }> {
-  const { pool, orm } = options;
+  const { pool, listPool, orm } = options;
   const prices = await followPrices(options);
   const findOrder = (clientId: number, orderId: number): Promise<TopupOrder | null> =>
     findOne(pool, { name: 'order_by_id', where: 'o.id = $2', values: [clientId, orderId] });
   const placeOrder = createPlaceOrder({ pool, findOrder, onPlaced: options.onPlaced });
-  const milestones = new Milestones({ pool, onError: options.onError });
+  const milestones = new Milestones({ pool: listPool, onError: options.onError });
   return {
-    ...createOrderLists({ pool, milestones }),
+    ...createOrderLists({ pool: listPool, milestones }),
     ...createOrderInquiry(pool),
-    ...createOrderEvents(pool),
-    ...createWalletReads({ pool, orm, milestones }),
+    ...createOrderEvents(listPool),
+    ...createWalletReads({ pool: listPool, orm, milestones }),
     pricing: prices.current,
     refreshPricing: prices.refresh,
     placeOrder: (order: PricedOrder) => placeOrder(order),

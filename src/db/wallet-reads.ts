@@ -10,8 +10,12 @@ import { readUntilBack } from './pool.ts';
 /** What `toTransfer` reads of `transfer t`, and of the order that it paid for. */
 export const TRANSFER_COLUMNS = `t.id, t.wallet_id, t.topup_order_id, t.reason, t.debit_account,
   t.amount, t.currency, t.balance_after, t.remarks, t.created_at, o.face_currency, o.forex_rate`;
-export const WITH_ORDER = `left join topup_order o on o.client_id = t.client_id
-  and o.id = t.topup_order_id`;
+// The limits keep this and the joins below look-ups by key, whatever plan was made while the
+// tables were small.
+export const WITH_ORDER = `left join lateral (select face_currency, forex_rate from topup_order x
+  where x.client_id = t.client_id and x.id = t.topup_order_id limit 1) o on true`;
+const byId = (id: string): string => `cross join lateral (select * from transfer x
+  where x.client_id = $1 and x.id = ${id} limit 1) t`;
 
 /** A client's wallets and what moved in them; a page deep in a wallet costs what the first does. */
 export function createWalletReads(options: {
@@ -35,8 +39,7 @@ export function createWalletReads(options: {
     findTransfersByIds: (clientId, ids) => read({
       name: 'transfers_by_ids',
       text: `select ${TRANSFER_COLUMNS} from unnest($2::bigint[]) k(id)
-        join transfer t on t.client_id = $1 and t.id = k.id and t.wallet_id is not null
-        ${WITH_ORDER}`,
+        ${byId('k.id')} ${WITH_ORDER} where t.wallet_id is not null`,
       values: [clientId, [...new Set(ids)]],
     }, toTransfer),
     async listTransfers(clientId, walletId, { offset, limit }) {
@@ -77,7 +80,7 @@ function transfersOf(of: {
     text: `select ${TRANSFER_COLUMNS} from (select n.id from transfer n
         where n.client_id = $1 and n.wallet_id = $2 and n.id <= $3
         order by n.id desc offset $4 limit $5) page
-      join transfer t on t.client_id = $1 and t.id = page.id ${WITH_ORDER} order by t.id desc`,
+      ${byId('page.id')} ${WITH_ORDER} order by t.id desc`,
     values: [of.clientId, of.walletId, of.fromId, of.skip, of.limit],
   };
 }

@@ -32,32 +32,52 @@ export function compareProducts(
   return a.name < b.name ? -1 : 1;
 }
 
-/** The product, where it is active and sold to this client. @throws Rejection PRODUCT_NOT_FOUND */
+interface SoldProduct {
+  readonly client: PricingClient;
+  readonly product: Product;
+}
+
+/** The product with its buyer, where it is active and sold to this client; else null. */
+export function soldProduct(
+  snapshot: PricingSnapshot,
+  ids: { readonly clientId: number; readonly productId: number },
+): SoldProduct | null {
+  const client = snapshot.client(ids.clientId);
+  const product = snapshot.product(ids.productId);
+  if (client === undefined || product === undefined) return null;
+  return isSoldTo(client, product) ? { client, product } : null;
+}
+
+/** @throws Rejection PRODUCT_NOT_FOUND where it is not sold to this client */
 export function findProduct(
   snapshot: PricingSnapshot,
   ids: { readonly clientId: number; readonly productId: number },
-): { readonly client: PricingClient; readonly product: Product } {
-  const client = snapshot.client(ids.clientId);
-  const product = snapshot.product(ids.productId);
-  if (client === undefined || product === undefined || !isSoldTo(client, product)) {
-    throw new Rejection('PRODUCT_NOT_FOUND', 'Product not found', { field: ['productId'] });
-  }
-  return { client, product };
+): SoldProduct {
+  const sold = soldProduct(snapshot, ids);
+  if (sold !== null) return sold;
+  throw new Rejection('PRODUCT_NOT_FOUND', 'Product not found', { field: ['productId'] });
 }
 
-/** The variant with its product, where both are sold. @throws Rejection PRODUCT_NOT_FOUND */
+/** The variant with its product, where both are sold to this client; else null. */
+export function soldVariant(
+  snapshot: PricingSnapshot,
+  ids: { readonly clientId: number; readonly variantId: number },
+): { readonly product: Product; readonly variant: Variant } | null {
+  const variant = snapshot.variant(ids.variantId);
+  if (variant === undefined) return null;
+  const sold = soldProduct(snapshot, { clientId: ids.clientId, productId: variant.productId });
+  if (sold === null || !isVariantSoldTo(sold.client, variant)) return null;
+  return { product: sold.product, variant };
+}
+
+/** @throws Rejection PRODUCT_NOT_FOUND where it is not sold to this client */
 export function findVariant(
   snapshot: PricingSnapshot,
   ids: { readonly clientId: number; readonly variantId: number },
 ): { readonly product: Product; readonly variant: Variant } {
-  const client = snapshot.client(ids.clientId);
-  const variant = snapshot.variant(ids.variantId);
-  const product = variant === undefined ? undefined : snapshot.product(variant.productId);
-  if (client === undefined || variant === undefined || product === undefined
-    || !isSoldTo(client, product) || !isVariantSoldTo(client, variant)) {
-    throw new Rejection('PRODUCT_NOT_FOUND', 'Variant not found', { field: ['variantId'] });
-  }
-  return { product, variant };
+  const sold = soldVariant(snapshot, ids);
+  if (sold !== null) return sold;
+  throw new Rejection('PRODUCT_NOT_FOUND', 'Variant not found', { field: ['variantId'] });
 }
 
 /** The variants that this client may buy, those out of stock included, in order of id. */

@@ -6,6 +6,7 @@ import type { OrderEvents } from '../domain/order-events.ts';
 import type { OrderLists } from '../domain/order-list.ts';
 import type { RawOrderRequest } from '../domain/order-request.ts';
 import type { Clock, OrderFeed, Store } from '../domain/ports.ts';
+import type { RawQuoteRequest, TopupQuote } from '../domain/quote-topup.ts';
 import type { RateLimits } from '../domain/rate-limits.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import type { WalletLists } from '../domain/wallet-list.ts';
@@ -17,6 +18,7 @@ import type { TrustedDocuments } from './persisted-documents.ts';
 /** What this door needs of the rest of the program. */
 export interface GraphqlDeps extends Access {
   readonly createTopupOrder: (clientId: number, raw: RawOrderRequest) => Promise<TopupOrder>;
+  readonly quoteTopup: (clientId: number, raw: RawQuoteRequest) => Promise<TopupQuote>;
   /** @throws Rejection NOT_CANCELLABLE or ORDER_NOT_FOUND */
   readonly cancelTopupOrder: (clientId: number, orderId: number) => Promise<TopupOrder>;
   /** @throws Rejection VALIDATION_FAILURE or ORDER_NOT_FOUND */

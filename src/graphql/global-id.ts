@@ -1,6 +1,7 @@
 /** Types that have a global id; the word is part of the id. */
 export type GlobalIdType =
-  'TopupOrder' | 'TopupOrderEvent' | 'Wallet' | 'WalletTransaction' | 'Client';
+  | 'TopupOrder' | 'TopupOrderEvent' | 'TopupProduct' | 'Variant' | 'Wallet'
+  | 'WalletTransaction' | 'Client';
 
 /** The opaque, globally unique id of a node: base64url of `<type>:<key>`. */
 export function globalId(type: GlobalIdType, key: number | string): string {

@@ -1,3 +1,4 @@
+import { soldProduct, soldVariant } from '../domain/catalogue-listing.ts';
 import { Rejection } from '../domain/rejection.ts';
 import type { OperationContext } from './context.ts';
 import { parseKey, readGlobalId, type GlobalIdType } from './global-id.ts';
@@ -24,6 +25,10 @@ const FINDERS: Readonly<Record<GlobalIdType, FindNode>> = {
     );
     return event === undefined ? null : { ...event, order };
   },
+  TopupProduct: byId((productId, { clientId, deps }) =>
+    soldProduct(deps.store.pricing(), { clientId, productId })?.product ?? null),
+  Variant: byId((variantId, { clientId, deps }) =>
+    soldVariant(deps.store.pricing(), { clientId, variantId })?.variant ?? null),
   Wallet: byId((id, { loaders }) => loaders.wallets.load(id)),
   WalletTransaction: byId((id, { loaders }) => loaders.transfers.load(id)),
 };

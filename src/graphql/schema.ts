@@ -4,18 +4,24 @@ import { buildSchema, type PubSub } from 'type-graphql';
 import { CancelTopupOrderResolver } from './cancel-topup-order.resolver.ts';
 import { ClientResolver } from './client.resolver.ts';
 import { CreateTopupOrderResolver } from './create-topup-order.resolver.ts';
+import { ForexRateResolver } from './forex-rate.resolver.ts';
+import { MobileNumberResolver } from './mobile-number.resolver.ts';
 import { NodeResolver } from './node.resolver.ts';
 import { SetNotificationEmailResolver } from './set-notification-email.resolver.ts';
 import { TopupOrderEventLogResolver } from './topup-order-event-log.resolver.ts';
+import { TopupOrderCatalogueResolver } from './topup-order-catalogue.resolver.ts';
 import { TopupOrderEventResolver } from './topup-order-event.resolver.ts';
 import { TopupOrderResolver } from './topup-order.resolver.ts';
 import { TopupOrderSubscription } from './topup-order.subscription.ts';
 import { TopupOrdersResolver } from './topup-orders.resolver.ts';
+import { TopupProductResolver } from './topup-product.resolver.ts';
+import { TopupQuoteResolver } from './topup-quote.resolver.ts';
+import { VariantResolver } from './variant.resolver.ts';
 import { WalletResolver, WalletTransactionResolver } from './wallet.resolver.ts';
 import { WalletEventResolver, WalletSubscription } from './wallet.subscription.ts';
 
 /** Inputs of which exactly one field is given. */
-const ONE_OF = ['TopupOrderBy'];
+const ONE_OF = ['TopupOrderBy', 'TopupProductBy'];
 
 const ROOT_DESCRIPTIONS: Readonly<Record<string, string>> = {
   Query: 'What can be read. Everything belongs to the caller.',
@@ -44,6 +50,12 @@ export async function buildTopupSchema(): Promise<GraphQLSchema> {
       TopupOrderResolver,
       TopupOrdersResolver,
       TopupOrderEventResolver,
+      TopupOrderCatalogueResolver,
+      TopupProductResolver,
+      VariantResolver,
+      TopupQuoteResolver,
+      MobileNumberResolver,
+      ForexRateResolver,
       TopupOrderEventLogResolver,
       NodeResolver,
       CreateTopupOrderResolver,

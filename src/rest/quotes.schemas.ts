@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { VARIANT_CATEGORIES } from '../domain/catalogue.ts';
-import { amountSchema, currencySchema, idSchema, jsonAnswer, refusal, timeSchema }
-  from './envelope.schemas.ts';
+import {
+  amountSchema, currencySchema, idSchema, jsonAnswer, refusal, timeSchema,
+} from './envelope.schemas.ts';
 import * as examples from './quotes.examples.ts';
 
 /** Tax and fee are not taken; the fields are there because they are documented. */

@@ -41,6 +41,7 @@ function deps(httpText: GraphqlDeps['httpText']): GraphqlDeps {
     onAccessChange: () => () => {},
     addressOf: () => '127.0.0.1',
     createTopupOrder: async () => breakDown(),
+    quoteTopup: async () => breakDown(),
     cancelTopupOrder: async () => breakDown(),
     setNotificationEmail: async () => breakDown(),
   };

@@ -1,7 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { RejectionCode } from '../../src/domain/rejection.ts';
 import {
-  authorization, doors, JSON_TYPE, parseExact, type Answer, type CreateRequest,
-  type Door, type ToldOrder,
+  authorization, doors, graphqlRequest, JSON_TYPE, parseExact, rest, type Answer,
+  type CreateRequest, type Door, type ToldOrder,
 } from '../support/doors.ts';
 import { setBalance } from '../support/set-balance.ts';
 import { useWorld } from '../support/world.ts';
@@ -239,3 +241,95 @@ describe.each(doors)('an order with a quote ($name)', (door: Door) => {
     expect(placed(await door.create(there, 1, { ...PUBG, quote_id: id })).amount).toBe('4.7405');
   });
 });
+
+const QUOTE = `query ($input: TopupQuoteInput!) { topupQuote(input: $input) {
+  quote { id product { productId } variant { variantId name } wallet { walletId }
+    faceValue { amount currency } discountPercent discount { amount } total { amount } forexRate
+    charge { amount currency } hasSufficientBalance expiresAt }
+  userErrors { code field } } }`;
+
+interface GraphqlQuote {
+  readonly id: string;
+  readonly variant: { readonly name: string };
+  readonly wallet: { readonly walletId: number };
+  readonly faceValue: { readonly amount: string; readonly currency: string };
+  readonly discountPercent: string;
+  readonly discount: { readonly amount: string };
+  readonly total: { readonly amount: string };
+  readonly forexRate: string | null;
+  readonly charge: { readonly amount: string; readonly currency: string };
+  readonly hasSufficientBalance: boolean;
+  readonly expiresAt: string;
+}
+
+async function quoteByGraphql(asked: Asked): Promise<QuoteAnswer> {
+  const { product_id: productId, amount, wallet_id: walletId, category } = asked;
+  const named = typeof category === 'string' ? category.toUpperCase() : undefined;
+  const { data, errors } = await graphqlRequest(world(), 1, {
+    query: QUOTE, variables: { input: { productId, amount, walletId, category: named } },
+  });
+  if (errors !== undefined) throw new Error(errors[0]?.message);
+  const { quote, userErrors } = data?.['topupQuote'] as {
+    quote: GraphqlQuote | null; userErrors: { code: RejectionCode }[];
+  };
+  if (quote === null) return { refused: rest.codeOf(userErrors[0]?.code as RejectionCode) };
+  return {
+    quote: {
+      id: quote.id,
+      faceAmount: quote.faceValue.amount,
+      discountAmount: quote.discount.amount,
+      total: quote.total.amount,
+      discountPercent: quote.discountPercent,
+      charge: quote.charge.amount,
+      source: quote.faceValue.currency,
+      destination: quote.charge.currency,
+      forexRate: quote.forexRate,
+      walletId: String(quote.wallet.walletId),
+      variantName: quote.variant.name,
+      isEnough: quote.hasSufficientBalance,
+      expiresAt: quote.expiresAt,
+    },
+  };
+}
+
+/** Two quotes may stand on either side of a second. */
+const figuresOf = (answer: QuoteAnswer) =>
+  'refused' in answer ? answer : { ...answer.quote, id: '', expiresAt: '' };
+
+// Amounts on and off the denominations, in every currency that is sold.
+const asked = fc.record({
+  request: fc.constantFrom<CreateRequest>(PUBG, ORANGE, AIRTEL, { ...PUBG, product_id: 6001 }),
+  amount: fc.oneof(
+    fc.constantFrom('0.99', '4.99', '9.99', '24.99', '299', '499', '5000', '5001'),
+    fc.integer({ min: 1, max: 30_000 }).map((cents) =>
+      `${Math.trunc(cents / 100)}.${String(cents % 100).padStart(2, '0')}`),
+  ),
+  wallet_id: fc.constantFrom(undefined, 1, 2, 3, 4),
+  category: fc.constantFrom(undefined, undefined, 'Airtime', 'Data', 'Bundle'),
+});
+
+test('both doors quote the same, and orders placed right after cost it to the last digit', () =>
+  fc.assert(fc.asyncProperty(asked, async ({ request, ...of }) => {
+    const whole = { ...request, ...of };
+    const { input_data: _, ...priced } = whole;
+    const [byRest, byGraphql] = await Promise.all([quoteByRest(priced), quoteByGraphql(priced)]);
+    expect(figuresOf(byGraphql)).toEqual(figuresOf(byRest));
+    if ('refused' in byRest) {
+      for (const door of doors) {
+        const answer = await door.create(world(), 1, whole);
+        const refused = 'refused' in answer ? answer.refused : 'placed';
+        expect(door === rest ? refused : rest.codeOf(refused as RejectionCode))
+          .toBe(byRest.refused);
+      }
+      return;
+    }
+    const { charge, destination, forexRate, variantName, id } = byRest.quote;
+    for (const door of doors) {
+      for (const quote_id of [undefined, id]) {
+        const answer = await door.create(world(), 1, { ...whole, quote_id });
+        expect(placed(answer)).toMatchObject({
+          amount: charge, currency: destination, forexRate, variantName,
+        });
+      }
+    }
+  }), { numRuns: 40 }), 60_000);

@@ -217,6 +217,9 @@ async function start(): Promise<Harness> {
       failAt('createTopupOrder');
       return orderOf(7, { clientId });
     },
+    async quoteTopup() {
+      throw new Error('not part of this test');
+    },
     async cancelTopupOrder(clientId, id) {
       return orderOf(id, { clientId, status: 'CANCELLED' });
     },

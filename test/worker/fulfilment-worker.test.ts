@@ -1,0 +1,72 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
+import { createPlaceOrder } from '../../src/db/place-orders.ts';
+import { createPool } from '../../src/db/pool.ts';
+import type { Outcome, Supplier } from '../../src/domain/fulfilment-ports.ts';
+import type { PricedOrder } from '../../src/domain/ports.ts';
+import { createSupplierRegistry } from '../../src/outbound/supplier-registry.ts';
+import { startFulfilmentWorker } from '../../src/worker/fulfilment-worker.ts';
+import { pricedOrder } from '../support/builders.ts';
+import { useTestDatabase } from '../support/database.ts';
+
+const database = useTestDatabase();
+let pool: pg.Pool;
+
+beforeAll(() => {
+  pool = createPool({
+    databaseUrl: database().databaseUrl, size: 6, applicationName: 'test', onError: () => undefined,
+  });
+});
+afterAll(() => pool.end());
+
+const CALLS_MAX = 4;
+const BY_OTHER = { productId: 4219, variantId: 5, variantName: '86 Diamonds' };
+
+async function place(count: number, over: Partial<PricedOrder>): Promise<void> {
+  const [row] = await database().query<{ version: string }>('select version from pricing_version');
+  const placeOrder = createPlaceOrder({
+    pool, findOrder: () => Promise.resolve(null), onPlaced: () => undefined,
+  });
+  await Promise.all(Array.from({ length: count }, () =>
+    placeOrder(pricedOrder({ pricingVersion: Number(row?.version), ...over }))));
+}
+
+async function statesOf(variantId: number): Promise<readonly string[]> {
+  const rows = await database().query<{ state: string }>(`select
+      coalesce(fulfilment_state, status) || ' ' || attempt_count || ': ' || count(*) as state
+    from topup_order where variant_id = $1 group by fulfilment_state, status, attempt_count
+    order by 1`, [variantId]);
+  return rows.map(({ state }) => state);
+}
+
+it('keeps no order waiting for a supplier that hangs but its own, and burns no attempt', async () => {
+  await database().query('update supplier set call_deadline_ms = 60000, lease_ms = 90000');
+  await database().query('update offer set supplier_id = 2 where variant_id = 5');
+  const hangs = Promise.withResolvers<Outcome>();
+  const supplier = (code: string, answer: () => Promise<Outcome>): Supplier =>
+    ({ code, submit: answer, query: answer, verifyCallback: () => null });
+  const suppliers = createSupplierRegistry([
+    supplier('sandbox-a', () => hangs.promise),
+    supplier('sandbox-b', () => Promise.resolve({ kind: 'DELIVERED', receipt: null })),
+  ], { clock: systemClock, concurrencyMax: { 'sandbox-a': CALLS_MAX, 'sandbox-b': CALLS_MAX } });
+  // More than a worker takes in hand.
+  await place(700, {});
+  const worker = startFulfilmentWorker({
+    store: createFulfilmentStore({ pool, onMoved: () => undefined }),
+    suppliers, clock: systemClock, random: () => 0.5,
+    onError: (error) => { throw error; },
+  });
+  try {
+    await expect.poll(() => statesOf(2), { timeout: 10_000 }).toEqual(
+      [`QUEUED 0: ${700 - CALLS_MAX}`, `SUBMITTING 1: ${CALLS_MAX}`]);
+    await place(20, BY_OTHER);
+    await expect.poll(() => statesOf(5), { timeout: 10_000 }).toEqual(['DELIVERED 1: 20']);
+    expect(await statesOf(2)).toContain(`QUEUED 0: ${700 - CALLS_MAX}`);
+    hangs.resolve({ kind: 'DELIVERED', receipt: null });
+    await expect.poll(() => statesOf(2), { timeout: 10_000 }).toEqual(['DELIVERED 1: 700']);
+  } finally {
+    await worker.stop(1000);
+  }
+});

@@ -188,6 +188,20 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION bump_access_version()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  update access_version set version = version + 1;
+  perform pg_notify('access', '');
+  return null;
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION bump_pricing_version()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -464,6 +478,23 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION end_tokens(p_client_id bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+begin
+  delete from token_family f where f.client_id = p_client_id;
+  insert into token_generation as g (client_id, generation) values (p_client_id, 2)
+    on conflict (client_id) do update set generation = g.generation + 1;
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION find_submission(p_client_id bigint, p_order_id bigint, p_route smallint, p_supplier_code text)
  RETURNS SETOF claimed_order
  LANGUAGE plpgsql
@@ -483,6 +514,36 @@ begin
   if not found then return; end if;
   o.route := p_route;
   return next describe_order(o, 'QUERY');
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION give_tokens_back(p_client_id bigint, p_class text, p_subject text, p_count integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+declare
+  counted rate_count;
+  owed int := p_count;
+  part int;
+begin
+  select * into counted from rate_count r
+    where r.client_id = p_client_id and r.class = p_class and r.subject = p_subject
+    for no key update;
+  if not found then return; end if;
+  for at in reverse 241 .. 1 loop
+    exit when owed = 0;
+    part := least(owed, counted.slots[at]);
+    counted.slots[at] := counted.slots[at] - part;
+    owed := owed - part;
+  end loop;
+  update rate_count r set slots = counted.slots
+    where r.client_id = p_client_id and r.class = p_class and r.subject = p_subject;
 end
 $function$
 ;
@@ -583,6 +644,40 @@ begin
     perform append_event(o, 'LATE_NEWS', o.status);
   end if;
   return true;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION open_token_family(p_client_id bigint, p_key_id text, p_family_id uuid, p_refresh_token_id uuid, p_lives_for interval)
+ RETURNS TABLE(generation integer, scopes text[], family_ends_at timestamp with time zone)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+#variable_conflict use_column
+begin
+  update api_key k set last_used_at = now()
+    where k.client_id = p_client_id and k.id = p_key_id
+      and (k.last_used_at is null or k.last_used_at < now() - interval '1 minute');
+  delete from token_family f where f.client_id = p_client_id and f.expires_at < now();
+  return query
+    with opened as (
+      insert into token_family as f (client_id, id, key_id, refresh_token_id, expires_at)
+      select k.client_id, p_family_id, k.id, p_refresh_token_id,
+          least(now() + p_lives_for, k.expires_at)
+        from api_key k join client c on c.client_id = k.client_id
+        where k.client_id = p_client_id and k.id = p_key_id and c.is_active
+          and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
+      -- A call repeated after its answer was lost.
+      on conflict (client_id, id) do update set refresh_token_id = excluded.refresh_token_id
+      returning f.client_id, f.key_id, f.expires_at)
+    select coalesce(g.generation, 1), k.scopes, o.expires_at
+      from opened o
+      join api_key k on k.client_id = o.client_id and k.id = o.key_id
+      left join token_generation g on g.client_id = o.client_id;
 end
 $function$
 ;
@@ -1140,6 +1235,59 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION rotate_token_family(p_client_id bigint, p_family_id uuid, p_shown uuid, p_next uuid, p_lives_for interval)
+ RETURNS TABLE(verdict text, key_id text, generation integer, scopes text[], family_ends_at timestamp with time zone)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+#variable_conflict use_column
+declare
+  live record;
+begin
+  select k.id, k.scopes, k.expires_at, coalesce(g.generation, 1) as generation into live
+    from token_family f
+    join api_key k on k.client_id = f.client_id and k.id = f.key_id
+    join client c on c.client_id = f.client_id
+    left join token_generation g on g.client_id = f.client_id
+    where f.client_id = p_client_id and f.id = p_family_id and c.is_active
+      and f.expires_at > now() and k.revoked_at is null
+      and (k.expires_at is null or k.expires_at > now());
+  if not found then
+    return query select 'REFUSED', null::text, null::int, null::text[], null::timestamptz;
+    return;
+  end if;
+  return query
+    update token_family f
+      set refresh_token_id = p_next, expires_at = least(now() + p_lives_for, live.expires_at)
+      -- Ours already: a call repeated after its answer was lost.
+      where f.client_id = p_client_id and f.id = p_family_id
+        and f.refresh_token_id in (p_shown, p_next)
+      returning 'ROTATED', live.id, live.generation, live.scopes, f.expires_at;
+  if found then
+    update api_key k set last_used_at = now()
+      where k.client_id = p_client_id and k.id = live.id
+        and (k.last_used_at is null or k.last_used_at < now() - interval '1 minute');
+    return;
+  end if;
+  delete from token_family f
+    where f.client_id = p_client_id and f.id = p_family_id and f.refresh_token_id <> p_shown;
+  if found then
+    delete from revoked_token r where r.client_id = p_client_id and r.expires_at < now();
+    -- An access token of the family lives for an hour at most.
+    insert into revoked_token (client_id, id, expires_at)
+      values (p_client_id, p_family_id, now() + interval '2 hours') on conflict do nothing;
+    return query select 'REUSED', null::text, null::int, null::text[], null::timestamptz;
+    return;
+  end if;
+  return query select 'REFUSED', null::text, null::int, null::text[], null::timestamptz;
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION set_notification_email(p_client_id bigint, p_order_id bigint, p_email text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -1388,6 +1536,92 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION take_token(p_client_id bigint, p_class text, p_subject text, p_count integer, p_limit integer, OUT is_admitted boolean, OUT remaining integer, OUT reset_in_ms integer, OUT retry_after_ms integer)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+AS $function$
+declare
+  counted rate_count;
+  now_ms bigint;
+  passed bigint;
+  used int;
+  last_used int;
+  freed_at int;
+begin
+  insert into rate_count values (p_client_id, p_class, p_subject, 0, array_fill(0, array[241]))
+    on conflict do nothing;
+  if found and p_client_id = 0 then
+    -- Whoever makes up names pays for taking away the names that others made up.
+    delete from rate_count where (client_id, class, subject) in (
+      select r.client_id, r.class, r.subject from rate_count r
+      where r.client_id = 0 and r.quarter > 0
+        and r.quarter < extract(epoch from now()) * 4 - 1000 limit 10 for update skip locked);
+  end if;
+  select * into counted from rate_count r
+    where r.client_id = p_client_id and r.class = p_class and r.subject = p_subject
+    for no key update;
+  if not found then
+    -- Taken away by a rival between our two statements.
+    select * into is_admitted, remaining, reset_in_ms, retry_after_ms
+      from take_token(p_client_id, p_class, p_subject, p_count, p_limit);
+    return;
+  end if;
+  now_ms := extract(epoch from clock_timestamp()) * 1000;
+  passed := greatest(now_ms / 250 - counted.quarter, 0);
+  counted.quarter := counted.quarter + passed;
+  counted.slots := case when passed > 240 then array_fill(0, array[241])
+    else counted.slots[passed + 1 : 241] || array_fill(0, array[passed]::int[]) end;
+  select coalesce(sum(s), 0), coalesce(max(at) filter (where s > 0), 0) into used, last_used
+    from unnest(counted.slots) with ordinality as u(s, at);
+
+  is_admitted := used + p_count <= p_limit;
+  if is_admitted then
+    counted.slots[241] := counted.slots[241] + p_count;
+    used := used + p_count;
+    last_used := 241;
+    update rate_count r set quarter = counted.quarter, slots = counted.slots
+      where r.client_id = p_client_id and r.class = p_class and r.subject = p_subject;
+  else
+    select min(at) into freed_at
+      from (select at, sum(s) over (order by at) as freed
+        from unnest(counted.slots) with ordinality as u(s, at)) f
+      where freed >= used + p_count - p_limit;
+  end if;
+  remaining := greatest(p_limit - used, 0);
+  -- Slot n leaves the window when n further quarters have begun.
+  reset_in_ms := case when last_used = 0 then 0
+    else least((counted.quarter + last_used) * 250 - now_ms, 60000) end;
+  retry_after_ms := case when is_admitted then 0
+    -- More than the limit is never admitted; a minute is as good as any other answer.
+    else coalesce((counted.quarter + freed_at) * 250 - now_ms, 60000) end;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION take_tokens(p_requests json)
+ RETURNS TABLE(ordinal integer, is_admitted boolean, remaining integer, reset_in_ms integer, retry_after_ms integer)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  r record;
+begin
+  for r in select * from json_to_recordset(p_requests) as o(ordinal int, client_id bigint,
+      class text, subject text, count int, max int)
+      order by o.client_id, o.class, o.subject, o.ordinal loop
+    return query select r.ordinal, t.*
+      from take_token(r.client_id, r.class, r.subject, r.count, r.max) t;
+  end loop;
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION take_waiting_mail(p_limit integer)
  RETURNS TABLE(client_id bigint, topup_order_id bigint, status text, address text)
  LANGUAGE sql
@@ -1402,6 +1636,28 @@ AS $function$
     returning m.client_id, m.topup_order_id, m.status, m.address;
 $function$
 ;
+
+create table access_version (
+  is_only boolean not null default true,
+  version bigint not null,
+  constraint access_version_pkey PRIMARY KEY (is_only),
+  constraint access_version_is_only_check CHECK (is_only)
+);
+
+create table api_key (
+  client_id bigint not null,
+  id text not null,
+  secret_hash text not null,
+  secret_prefix text not null,
+  scopes text[] not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  last_used_at timestamp with time zone,
+  constraint api_key_pkey PRIMARY KEY (client_id, id),
+  constraint api_key_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id),
+  constraint api_key_scopes_check CHECK (((cardinality(scopes) > 0) AND (scopes <@ ARRAY['read'::text, 'orders:write'::text])))
+);
 
 create table callback (
   client_id bigint not null,
@@ -1422,6 +1678,23 @@ create table client (
   is_rate_limited boolean not null default true,
   constraint client_pkey PRIMARY KEY (client_id),
   constraint client_client_id_check CHECK ((client_id > 0))
+);
+
+create table client_network (
+  client_id bigint not null,
+  network cidr not null,
+  constraint client_network_pkey PRIMARY KEY (client_id, network),
+  constraint client_network_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id)
+);
+
+create table client_rate (
+  client_id bigint not null,
+  class text not null,
+  per_minute integer not null,
+  constraint client_rate_pkey PRIMARY KEY (client_id, class),
+  constraint client_rate_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id),
+  constraint client_rate_class_check CHECK ((class = ANY (ARRAY['login'::text, 'login.address'::text, 'refresh'::text, 'read'::text, 'orders.create'::text, 'charges'::text, 'lookup'::text, 'voucher.guesses'::text]))),
+  constraint client_rate_per_minute_check CHECK (((per_minute >= 0) AND (per_minute <= 1000000)))
 );
 
 create table currency (
@@ -1599,6 +1872,15 @@ create table product (
   constraint product_topup_type_check CHECK ((topup_type = ANY (ARRAY['GAMING'::text, 'MOBILE'::text, 'UTILITY'::text])))
 );
 
+create unlogged table rate_count (
+  client_id bigint not null,
+  class text not null,
+  subject text not null,
+  quarter bigint not null,
+  slots integer[] not null,
+  constraint rate_count_pkey PRIMARY KEY (client_id, class, subject)
+) with (fillfactor=50);
+
 create table reconciliation_case (
   client_id bigint not null,
   topup_order_id bigint not null,
@@ -1609,6 +1891,14 @@ create table reconciliation_case (
   constraint reconciliation_case_pkey PRIMARY KEY (client_id, topup_order_id, kind, route),
   constraint reconciliation_case_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id),
   constraint reconciliation_case_kind_check CHECK ((kind = ANY (ARRAY['LATE_SUCCESS'::text, 'LATE_FAILURE'::text, 'REVERSAL'::text, 'SECOND_ROUTE_SUCCESS'::text])))
+);
+
+create table revoked_token (
+  client_id bigint not null,
+  id uuid not null,
+  expires_at timestamp with time zone not null,
+  constraint revoked_token_pkey PRIMARY KEY (client_id, id),
+  constraint revoked_token_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id)
 );
 
 create table submission (
@@ -1652,6 +1942,23 @@ create table supplier (
   constraint supplier_health_check CHECK (((health >= 0) AND (health <= 100))),
   constraint supplier_retry_window_ms_check CHECK ((retry_window_ms > 0)),
   constraint supplier_settle_window_ms_check CHECK ((settle_window_ms >= 0))
+);
+
+create table token_family (
+  client_id bigint not null,
+  id uuid not null,
+  key_id text not null,
+  refresh_token_id uuid not null,
+  expires_at timestamp with time zone not null,
+  constraint token_family_pkey PRIMARY KEY (client_id, id),
+  constraint token_family_client_id_key_id_fkey FOREIGN KEY (client_id, key_id) REFERENCES api_key(client_id, id)
+);
+
+create table token_generation (
+  client_id bigint not null,
+  generation integer not null,
+  constraint token_generation_pkey PRIMARY KEY (client_id),
+  constraint token_generation_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id)
 );
 
 create table topup_order (
@@ -1867,7 +2174,11 @@ CREATE INDEX transfer_wallet ON transfer USING btree (client_id, wallet_id, id D
 CREATE INDEX variant_product ON variant USING btree (product_id);
 CREATE UNIQUE INDEX wallet_default ON wallet USING btree (client_id) WHERE is_default;
 
+CREATE TRIGGER access AFTER UPDATE OF revoked_at ON api_key FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
+CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE OF is_active, is_rate_limited ON client FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON client FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON client_network FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
+CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON client_rate FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON currency FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON discount FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON entitlement FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
@@ -1875,7 +2186,9 @@ CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON forex_rate FOR EACH S
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON offer FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON operator_prefix FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON product FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON revoked_token FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON supplier FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON token_generation FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON variant FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE OF currency, is_default ON wallet FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 
@@ -1883,18 +2196,27 @@ grant execute on function ask_about_order(p_client_id bigint, p_order_id bigint)
 grant execute on function cancel_order(p_client_id bigint, p_order_id bigint) to topup_app;
 grant execute on function claim_order(p_client_id bigint, p_order_id bigint) to topup_app;
 grant execute on function claim_orders(p_limit integer, p_rooms json) to topup_app;
+grant execute on function end_tokens(p_client_id bigint) to topup_app;
 grant execute on function find_submission(p_client_id bigint, p_order_id bigint, p_route smallint, p_supplier_code text) to topup_app;
+grant execute on function give_tokens_back(p_client_id bigint, p_class text, p_subject text, p_count integer) to topup_app;
 grant execute on function keep_callback(m recorded_move) to topup_app;
 grant execute on function number_events(p_limit integer) to topup_app;
+grant execute on function open_token_family(p_client_id bigint, p_key_id text, p_family_id uuid, p_refresh_token_id uuid, p_lives_for interval) to topup_app;
 grant execute on function place_orders(p_orders json) to topup_app;
 grant execute on function record_moves(p_moves json) to topup_app;
 grant execute on function remove_feed_positions(p_keep_seconds bigint, p_limit integer) to topup_app;
+grant execute on function rotate_token_family(p_client_id bigint, p_family_id uuid, p_shown uuid, p_next uuid, p_lives_for interval) to topup_app;
 grant execute on function set_notification_email(p_client_id bigint, p_order_id bigint, p_email text) to topup_app;
 grant execute on function set_order_milestones(p_client_id bigint) to topup_app;
 grant execute on function set_wallet_milestones(p_client_id bigint, p_wallet_id bigint) to topup_app;
+grant execute on function take_tokens(p_requests json) to topup_app;
 grant execute on function take_waiting_mail(p_limit integer) to topup_app;
+grant select on table access_version to topup_app;
+grant select on table api_key to topup_app;
 grant select on table callback to topup_app;
 grant select on table client to topup_app;
+grant select on table client_network to topup_app;
+grant select on table client_rate to topup_app;
 grant select on table currency to topup_app;
 grant select on table delivery_pace to topup_app;
 grant select on table discount to topup_app;
@@ -1910,10 +2232,14 @@ grant select on table order_horizon to topup_app;
 grant select on table order_milestone to topup_app;
 grant select on table pricing_version to topup_app;
 grant select on table product to topup_app;
+grant select on table rate_count to topup_app;
 grant select on table reconciliation_case to topup_app;
+grant select on table revoked_token to topup_app;
 grant select on table sellable_route to topup_app;
 grant select on table submission to topup_app;
 grant select on table supplier to topup_app;
+grant select on table token_family to topup_app;
+grant select on table token_generation to topup_app;
 grant select on table topup_order to topup_app;
 grant select on table topup_order_event to topup_app;
 grant select on table transfer to topup_app;

@@ -11,6 +11,7 @@ import { migrate } from './db/migrate.ts';
 import type { DemoFacts } from './demo/demo-file.ts';
 import { removeEmbeddedPostgres } from './demo/embedded-postgres.ts';
 import { KeysRefused, runKeysCommand } from './keys-command.ts';
+import { createLog } from './log.ts';
 import { roleOf } from './model-home.ts';
 import { startProgram, StartRefused, type Program } from './program.ts';
 
@@ -29,32 +30,11 @@ async function main(): Promise<void> {
   if (flags.has('--restored')) return prepareDatabase(config);
   if (flags.has('--invariants')) return checkInvariants(config);
   if (flags.has('--keys')) return manageKeys(config);
-  const log = createLog(config);
+  const log = createLog(config.logLevel, logOutput);
   if (flags.has('--reset') && config.databaseUrl === null) {
     await removeEmbeddedPostgres({ dataDir: config.dataDir, log: (message) => log.info(message) });
   }
   await runUntilSignal(config, log);
-}
-
-function createLog(config: Config): Logger {
-  return pino({
-    level: config.logLevel,
-    serializers: { err: describeError },
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-  }, logOutput);
-}
-
-/** Message and stack only: a database error's details quote the values of the row. */
-function describeError(error: unknown): object {
-  if (!(error instanceof Error)) return { message: String(error) };
-  const code = (error as { code?: unknown }).code;
-  return {
-    type: error.name,
-    message: error.message,
-    stack: error.stack,
-    ...(typeof code === 'string' ? { code } : {}),
-  };
 }
 
 async function runUntilSignal(config: Config, log: Logger): Promise<void> {

@@ -67,6 +67,7 @@ export const FLOORS = {
   },
   'access-parts.ts': {},
   'keys-command.ts': {},
+  'log.ts': { rooms: [], packages: ['pino'] },
   'main.ts': {},
   'model-home.ts': {},
   'parts.ts': {},

@@ -1,4 +1,4 @@
-import { pino } from 'pino';
+import { pino, type Logger } from 'pino';
 import { afterAll, beforeAll } from 'vitest';
 import {
   startGateway,
@@ -44,6 +44,10 @@ export function useWorld(
     readonly role?: 'all' | 'gateway';
     readonly inlineWaitMs?: number;
     readonly pages?: PageSource;
+    /** Silent by default. */
+    readonly log?: Logger;
+    /** A mail server of the test's own, instead of the catcher. */
+    readonly smtpUrl?: string;
     readonly httpText?: 'draft' | 'legacy';
   } = {},
 ): () => World {
@@ -114,9 +118,11 @@ async function startOne(options: {
   readonly inlineWaitMs?: number;
   readonly pages?: PageSource;
   readonly httpText?: 'draft' | 'legacy';
+  readonly log?: Logger;
+  readonly smtpUrl?: string;
   readonly undo: (() => Promise<unknown>)[];
 }): Promise<Process> {
-  const log = pino({ level: 'silent' });
+  const log = options.log ?? pino({ level: 'silent' });
   const parts = await openParts({
     databaseUrl: options.database.databaseUrl,
     tokenSigningKey: 'a token signing key that only tests use',
@@ -125,10 +131,12 @@ async function startOne(options: {
     trustedProxies: [],
     supplierKeys: SUPPLIER_KEYS,
     sandboxUrl: options.sandboxUrl,
-    mailServer: { url: options.mail.smtpUrl, from: 'Top-ups <no-reply@topup.example>' },
+    mailServer: {
+      url: options.smtpUrl ?? options.mail.smtpUrl, from: 'Top-ups <no-reply@topup.example>',
+    },
     feedRetentionDays: 30,
     clock: systemClock,
-    onError: () => undefined,
+    onError: (error, doing) => log.error({ err: error }, `A fault in ${doing}`),
   });
   options.undo.push(parts.close);
   const appParts: AppParts = {

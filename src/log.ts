@@ -1,0 +1,49 @@
+import { pino, type DestinationStream, type Logger } from 'pino';
+
+/**
+ * What must not lie in a log, wherever it came from: tokens, secrets and addresses by their form.
+ * Nothing of ours logs them; the words of libraries and of other companies may quote them.
+ */
+const SECRETS = new RegExp([
+  /eyJ[\w-]{8,}(?:\.[\w-]*){1,2}/,
+  /\btgs_\w+/,
+  /\+[1-9][0-9]{6,14}(?![0-9])/,
+  /[\w.!#$%&'*+=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+/,
+].map(({ source }) => source).join('|'), 'g');
+/** Recipients are digits, and so are the values that errors quote. */
+const LONG_NUMBER = /[0-9]{6,}/g;
+/** PostgreSQL quotes what it could not read, in errors of this class. */
+const DATA_EXCEPTION = /^22/;
+const MASK = '***';
+
+/** Standard JSON lines; texts are masked on their way out. */
+export function createLog(level: string, output: DestinationStream): Logger {
+  return pino({
+    level,
+    serializers: { err: describeError },
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    // The mask has no quote and no backslash, so that a line stays JSON.
+    hooks: { streamWrite: (line) => line.replaceAll(SECRETS, MASK) },
+  }, output);
+}
+
+/** Message and stack only: a database error's details quote the values of the row. */
+function describeError(error: unknown): object {
+  if (!(error instanceof Error)) return { message: maskNumbers(String(error)) };
+  const code = (error as { code?: unknown }).code;
+  const isQuoting = typeof code === 'string' && DATA_EXCEPTION.test(code);
+  const message = maskNumbers(isQuoting ? error.message.replaceAll(/"[^"]*"/g, MASK)
+    : error.message);
+  return {
+    type: error.name,
+    message,
+    // The stack begins with the message as it was.
+    stack: error.stack?.split('\n').filter((line) => /^\s+at /.test(line)).join('\n'),
+    ...(typeof code === 'string' ? { code } : {}),
+  };
+}
+
+function maskNumbers(text: string): string {
+  return text.replaceAll(LONG_NUMBER, MASK);
+}

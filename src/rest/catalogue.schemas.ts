@@ -144,7 +144,7 @@ export const getVariantSchema = {
   summary: 'Get a variant',
   description: 'One sellable form of a product.',
   tags: TAGS,
-  params: byId('The variant.', 7),
+  params: byId('The variant.', 8),
   response: { ...cached('The variant.', variant), 400: INVALID_ID, 404: ABSENT },
   'x-examples': examples.getVariant,
 };

@@ -19,6 +19,7 @@ import type { AuthStories } from './rest/auth.routes.ts';
 import type { ClientGuard } from './rest/client-guard.ts';
 import { startMetrics, type MetricsSource, type ProcessGauge } from './rest/metrics.ts';
 import { openPages, type PageSource } from './rest/pages.routes.ts';
+import { rateHeaders } from './rest/rate-headers.ts';
 import { envelopeOptions, restDoor, setRestEnvelope } from './rest/rest-door.ts';
 import { startFeedRetention } from './worker/feed-retention.ts';
 import { startFulfilmentWorker } from './worker/fulfilment-worker.ts';
@@ -183,6 +184,7 @@ async function openDoors(
     onAccessChange: parts.onAccessChange,
     addressOf: parts.addressOf,
     rateLimits: parts.rateLimits,
+    rateHeaders,
     clock: fulfilment.clock,
     cursorKey: settings.keyHashingKey,
     isIntrospectionAllowed: settings.isIntrospectionAllowed,

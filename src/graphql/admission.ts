@@ -1,6 +1,8 @@
 import { GraphQLError, OperationTypeNode } from 'graphql';
 import type { Scope } from '../domain/access.ts';
-import { RateLimited, type RateLimits } from '../domain/rate-limits.ts';
+import {
+  RateLimited, type RateClass, type RateLimits, type RateVerdict,
+} from '../domain/rate-limits.ts';
 import { actualPoints, reportCost, returnUnused, type CostReport, type Taken }
   from './cost-report.ts';
 import { requestError } from './errors.ts';
@@ -17,6 +19,8 @@ export interface Asking {
   readonly clientId: number;
   readonly scopes: readonly Scope[];
   readonly transport: Transport;
+  /** Told what each limit said that was asked. */
+  readonly onTaken?: (rateClass: RateClass, verdict: RateVerdict) => void;
 }
 
 /** An operation that may be executed now, or why not. */
@@ -76,13 +80,14 @@ function misuseOf(
 /** Takes all charges, or puts back what was taken before the one that was refused. */
 async function take(
   charges: readonly Charge[],
-  { clientId }: Asking,
+  { clientId, onTaken }: Asking,
   rateLimits: RateLimits,
 ): Promise<readonly Taken[]> {
   const taken: Taken[] = [];
   for (const charge of charges) {
     const verdict = await rateLimits.take({ clientId, ...charge });
     taken.push({ ...charge, verdict });
+    onTaken?.(charge.class, verdict);
     if (verdict.isAdmitted) continue;
     const before = taken.slice(0, -1);
     await Promise.all(before.map(({ class: rateClass, count }) =>

@@ -7,7 +7,7 @@ import type { OrderLists } from '../domain/order-list.ts';
 import type { RawOrderRequest } from '../domain/order-request.ts';
 import type { Clock, OrderFeed, Store } from '../domain/ports.ts';
 import type { RawQuoteRequest, TopupQuote } from '../domain/quote-topup.ts';
-import type { RateLimits } from '../domain/rate-limits.ts';
+import type { RateClass, RateLimits, RateVerdict } from '../domain/rate-limits.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import type { WalletLists } from '../domain/wallet-list.ts';
 import type { HttpTextName } from './http-text.ts';
@@ -30,6 +30,9 @@ export interface GraphqlDeps extends Access {
   /** From where a request, or the upgrade to a socket, came. */
   readonly addressOf: (request: IncomingMessage) => string;
   readonly rateLimits: RateLimits;
+  /** What an HTTP answer says of a limit, in the words of all HTTP doors. */
+  readonly rateHeaders:
+    (rateClass: RateClass, verdict: RateVerdict) => Readonly<Record<string, string>>;
   readonly clock: Clock;
   /** HMAC key of the cursors; the same in every process over one database. */
   readonly cursorKey: string;

@@ -120,7 +120,11 @@ class HttpDoor {
     if (caller === undefined) throw new Error('The request was not authenticated');
     const transport = request.method === 'POST' ? 'POST' : 'GET';
     const asked = this.#read(request);
-    const admission = await admitOperation(asked, { ...caller, transport });
+    const admission = await admitOperation(asked, {
+      ...caller,
+      transport,
+      onTaken: (...taken) => reply.headers(deps.rateHeaders(...taken)),
+    });
     if (admission.kind === 'REFUSED') {
       const errors = maskErrors(admission.errors, { requestId: request.id, log: deps.log });
       return this.#send({ errors, cost: admission.cost }, request, reply);

@@ -27,6 +27,7 @@ function deps(httpText: GraphqlDeps['httpText']): GraphqlDeps {
     feed: {} as OrderFeed,
     walletFeed: {} as GraphqlDeps['walletFeed'],
     rateLimits: noRateLimits,
+    rateHeaders: () => ({}),
     clock: systemClock,
     cursorKey: 'cursor key',
     isIntrospectionAllowed: true,

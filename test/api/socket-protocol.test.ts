@@ -195,6 +195,7 @@ async function start(): Promise<Harness> {
     store, feed, clock,
     walletFeed: {} as GraphqlDeps['walletFeed'],
     rateLimits: noRateLimits,
+    rateHeaders: () => ({}),
     cursorKey: 'cursor key',
     isIntrospectionAllowed: false,
     httpText: 'draft',

@@ -1,14 +1,14 @@
-import { Arg, FieldResolver, Resolver, Root, Subscription } from 'type-graphql';
+import { Arg, FieldResolver, ID, Resolver, Root, Subscription } from 'type-graphql';
 import type { FeedEdge } from '../domain/feed-edges.ts';
 import { followWallets, type WalletEvent } from '../domain/follow-wallets.ts';
 import type { Money } from '../domain/money.ts';
 import type { Transfer } from '../domain/ports.ts';
 import type { OperationContext } from './context.ts';
-import { SafeInt } from './scalars.ts';
+import { parseGlobalId } from './global-id.ts';
 import { WalletEventEdge, WalletEventType } from './wallet-event.types.ts';
 
 interface WalletUpdatedArgs {
-  readonly walletId?: number | null;
+  readonly walletId?: string | null;
   readonly after?: string | null;
 }
 
@@ -22,9 +22,11 @@ export class WalletSubscription {
   })
   walletUpdated(
     @Root() edge: FeedEdge<WalletEvent>,
-    @Arg('walletId', () => SafeInt, {
-      nullable: true, description: 'Which wallet; without it all, and those that are opened later.',
-    }) _walletId: number | null,
+    @Arg('walletId', () => ID, {
+      nullable: true,
+      description: 'Which wallet, by its global id or by the integer of the REST API; without it '
+        + 'all, and those that are opened later.',
+    }) _walletId: string | null,
     @Arg('after', () => String, {
       nullable: true, description: 'The cursor of the last edge that was received.',
     }) _after: string | null,
@@ -38,7 +40,14 @@ function open(
   { walletId, after }: WalletUpdatedArgs,
   { clientId, deps }: OperationContext,
 ): Promise<AsyncIterableIterator<FeedEdge<WalletEvent>>> {
-  return followWallets(clientId, { walletId: walletId ?? null, after: after ?? null }, deps);
+  const wallet = typeof walletId === 'string' ? integerOf(walletId) : null;
+  return followWallets(clientId, { walletId: wallet, after: after ?? null }, deps);
+}
+
+/** No wallet has the id 0: what names none is as absent as another client's. */
+function integerOf(walletId: string): number {
+  const integer = /^[1-9][0-9]{0,15}$/.test(walletId) ? Number(walletId) : 0;
+  return parseGlobalId('Wallet', walletId) ?? (Number.isSafeInteger(integer) ? integer : 0);
 }
 
 /** An event of the domain as the schema shows it. */

@@ -15,7 +15,7 @@ interface Edge {
   };
 }
 
-const WALLETS = `subscription ($walletId: SafeInt, $after: String) {
+const WALLETS = `subscription ($walletId: ID, $after: String) {
   walletUpdated(walletId: $walletId, after: $after) { cursor node {
     balance { amount currency } wallet { walletId balance { amount } }
     transaction { transactionId reason amount { amount } balanceAfter { amount } } } } }`;
@@ -83,6 +83,17 @@ describe('walletUpdated', () => {
       .toEqual(['ORDER_DEBIT', 'ORDER_REFUND', 'ORDER_DEBIT']);
     expect(told(watching, 1)).toEqual(await booked(1, start));
     expect(told(watching, 2)).toEqual([]);
+  });
+
+  it('knows a wallet by its global id and by the integer of the REST API, and no other', async () => {
+    const globalId = Buffer.from('Wallet:1').toString('base64url');
+    for (const walletId of [globalId, '1']) {
+      const [snapshot] = await watch({ walletId }).until(1);
+      expect(snapshot?.node.wallet).toMatchObject({ walletId: 1 });
+    }
+    for (const walletId of ['4', '0', '1.0', 'x', Buffer.from('Wallet:4').toString('base64url')]) {
+      expect(await detail(watch({ walletId }))).toMatchObject({ code: 'NOT_FOUND' });
+    }
   });
 
   it('tells of all wallets, those that are opened later as well', async () => {

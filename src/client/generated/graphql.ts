@@ -68,6 +68,14 @@ export type RecommendedAction =
   /** Place the order again later. */
   | 'TRY_LATER';
 
+/** Which order, and who is told how it ends. */
+export type SetTopupOrderNotificationEmailInput = {
+  /** The order. */
+  by: TopupOrderBy;
+  /** The address, at most 254 characters; null, which has to be said, clears it. */
+  email?: string | null | undefined;
+};
+
 /** Why an order failed. Codes may be added: treat one you do not know as UNKNOWN. */
 export type TopupFailureCode =
   /** The amount is not possible for this recipient. */
@@ -92,6 +100,19 @@ export type TopupFailureCode =
   | 'RECIPIENT_LIMIT_EXCEEDED'
   /** Any other reason; treat a code you do not know like this one. */
   | 'UNKNOWN';
+
+/** How to ask for a value. In an order every value is text. */
+export type TopupInputFieldType =
+  /** A mail address. */
+  | 'EMAIL'
+  /** Digits, with a point or without. */
+  | 'NUMBER'
+  /** A phone number; it is kept in E.164. */
+  | 'PHONE'
+  /** One of `options`. */
+  | 'SELECT'
+  /** Any text. */
+  | 'TEXT';
 
 /** Names one order of the caller by exactly one key. */
 export type TopupOrderBy =
@@ -187,6 +208,41 @@ export type TopupOrderStatus =
   /** Paid, and not delivered yet. */
   | 'PENDING';
 
+/** Which products; a field that is left out lets all pass. */
+export type TopupProductFilter = {
+  /** Only those used there. */
+  countryCode?: string | null | undefined;
+  /** Only of this operator, in any case. */
+  operator?: string | null | undefined;
+  /** Part of the name, in any case. No character is a wildcard. */
+  search?: string | null | undefined;
+  /** Only of this type. */
+  topupType?: TopupType | null | undefined;
+};
+
+/** What to price, and who would pay. */
+export type TopupQuoteInput = {
+  /** Whether the default wallet may pay in another currency. */
+  allowForexFallback?: boolean | null | undefined;
+  /** The face value in the product currency. */
+  amount: string;
+  /** Only variants of this category. */
+  category?: VariantCategory | null | undefined;
+  /** The product. */
+  productId: number;
+  /** The wallet that would pay. Without it: the one in the product currency, else the default one. */
+  walletId?: number | null | undefined;
+};
+
+/** The kind of a product. */
+export type TopupType =
+  /** Value in a game or on a platform. */
+  | 'GAMING'
+  /** Value on a mobile number. */
+  | 'MOBILE'
+  /** Value on an account with a utility. */
+  | 'UTILITY';
+
 /** The kind of a mobile variant. */
 export type VariantCategory =
   /** Credit to call with. */
@@ -210,11 +266,34 @@ export type CreateTopupOrderMutationVariables = Exact<{
 
 export type CreateTopupOrderMutation = { createTopupOrder: { order: { id: string, orderId: number, clientReference: string | null, productName: string, variantName: string, status: TopupOrderStatus, statusText: string, createdAt: string, completedAt: string | null, faceValue: { amount: string, currency: string }, charge: { amount: string, currency: string }, failure: { code: TopupFailureCode, reason: string, isUserFixable: boolean, recommendedAction: RecommendedAction } | null, pending: { reason: PendingReason, attemptCount: number, nextAttemptAt: string | null, expectedBy: string | null } | null } | null, userErrors: Array<{ code: TopupOrderErrorCode, message: string, field: Array<string> | null, details: string | null }>, duplicateOf: { id: string, orderId: number, clientReference: string | null, productName: string, variantName: string, status: TopupOrderStatus, statusText: string, createdAt: string, completedAt: string | null, faceValue: { amount: string, currency: string }, charge: { amount: string, currency: string }, failure: { code: TopupFailureCode, reason: string, isUserFixable: boolean, recommendedAction: RecommendedAction } | null, pending: { reason: PendingReason, attemptCount: number, nextAttemptAt: string | null, expectedBy: string | null } | null } | null } };
 
+export type LookupMobileNumberQueryVariables = Exact<{
+  mobileNumber: string;
+}>;
+
+
+export type LookupMobileNumberQuery = { lookupMobileNumber: Array<{ isIdentified: boolean, product: { productId: number, name: string, countryCode: string } }> };
+
 export type OrderPartsFragment = { id: string, orderId: number, clientReference: string | null, productName: string, variantName: string, status: TopupOrderStatus, statusText: string, createdAt: string, completedAt: string | null, faceValue: { amount: string, currency: string }, charge: { amount: string, currency: string }, failure: { code: TopupFailureCode, reason: string, isUserFixable: boolean, recommendedAction: RecommendedAction } | null, pending: { reason: PendingReason, attemptCount: number, nextAttemptAt: string | null, expectedBy: string | null } | null };
 
 export type EventPartsFragment = { id: string, sequence: number, version: number, type: TopupOrderEventType, previousStatus: TopupOrderStatus | null, status: TopupOrderStatus, statusText: string, occurredAt: string, order: { id: string, orderId: number, clientReference: string | null, productName: string, variantName: string, status: TopupOrderStatus, statusText: string, createdAt: string, completedAt: string | null, faceValue: { amount: string, currency: string }, charge: { amount: string, currency: string }, failure: { code: TopupFailureCode, reason: string, isUserFixable: boolean, recommendedAction: RecommendedAction } | null, pending: { reason: PendingReason, attemptCount: number, nextAttemptAt: string | null, expectedBy: string | null } | null } };
 
 export type UserErrorPartsFragment = { code: TopupOrderErrorCode, message: string, field: Array<string> | null, details: string | null };
+
+export type SetTopupOrderNotificationEmailMutationVariables = Exact<{
+  input: SetTopupOrderNotificationEmailInput;
+}>;
+
+
+export type SetTopupOrderNotificationEmailMutation = { setTopupOrderNotificationEmail: { order: { id: string, orderId: number, clientReference: string | null, productName: string, variantName: string, status: TopupOrderStatus, statusText: string, createdAt: string, completedAt: string | null, faceValue: { amount: string, currency: string }, charge: { amount: string, currency: string }, failure: { code: TopupFailureCode, reason: string, isUserFixable: boolean, recommendedAction: RecommendedAction } | null, pending: { reason: PendingReason, attemptCount: number, nextAttemptAt: string | null, expectedBy: string | null } | null } | null, userErrors: Array<{ code: TopupOrderErrorCode, message: string, field: Array<string> | null, details: string | null }> } };
+
+export type TopupOrderEventLogQueryVariables = Exact<{
+  filter?: TopupOrderFilter | null | undefined;
+  first: number;
+  after?: string | null | undefined;
+}>;
+
+
+export type TopupOrderEventLogQuery = { topupOrderEventLog: { edges: Array<{ cursor: string, node: { id: string, sequence: number, version: number, type: TopupOrderEventType, previousStatus: TopupOrderStatus | null, status: TopupOrderStatus, statusText: string, occurredAt: string, order: { id: string, orderId: number, clientReference: string | null, productName: string, variantName: string, status: TopupOrderStatus, statusText: string, createdAt: string, completedAt: string | null, faceValue: { amount: string, currency: string }, charge: { amount: string, currency: string }, failure: { code: TopupFailureCode, reason: string, isUserFixable: boolean, recommendedAction: RecommendedAction } | null, pending: { reason: PendingReason, attemptCount: number, nextAttemptAt: string | null, expectedBy: string | null } | null } } | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
 
 export type TopupOrderEventsSubscriptionVariables = Exact<{
   filter?: TopupOrderFilter | null | undefined;
@@ -238,6 +317,44 @@ export type TopupOrderQueryVariables = Exact<{
 
 
 export type TopupOrderQuery = { topupOrder: { id: string, orderId: number, clientReference: string | null, productName: string, variantName: string, status: TopupOrderStatus, statusText: string, createdAt: string, completedAt: string | null, faceValue: { amount: string, currency: string }, charge: { amount: string, currency: string }, failure: { code: TopupFailureCode, reason: string, isUserFixable: boolean, recommendedAction: RecommendedAction } | null, pending: { reason: PendingReason, attemptCount: number, nextAttemptAt: string | null, expectedBy: string | null } | null } | null };
+
+export type TopupOrdersQueryVariables = Exact<{
+  filter?: TopupOrderFilter | null | undefined;
+  first: number;
+  after?: string | null | undefined;
+}>;
+
+
+export type TopupOrdersQuery = { topupOrders: { edges: Array<{ cursor: string, node: { id: string, orderId: number, clientReference: string | null, productName: string, variantName: string, status: TopupOrderStatus, statusText: string, createdAt: string, completedAt: string | null, faceValue: { amount: string, currency: string }, charge: { amount: string, currency: string }, failure: { code: TopupFailureCode, reason: string, isUserFixable: boolean, recommendedAction: RecommendedAction } | null, pending: { reason: PendingReason, attemptCount: number, nextAttemptAt: string | null, expectedBy: string | null } | null } }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
+
+export type TopupProductsQueryVariables = Exact<{
+  filter?: TopupProductFilter | null | undefined;
+  first: number;
+  after?: string | null | undefined;
+}>;
+
+
+export type TopupProductsQuery = { topupProducts: { edges: Array<{ cursor: string, node: { id: string, productId: number, name: string, topupType: TopupType, countryCode: string, currency: string, inputFields: Array<{ name: string, label: string, type: TopupInputFieldType, isRequired: boolean, options: Array<{ value: string, label: string }> }>, variants: Array<{ id: string, name: string, category: VariantCategory | null, fixedAmounts: Array<string> }> } }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
+
+export type TopupQuoteQueryVariables = Exact<{
+  input: TopupQuoteInput;
+}>;
+
+
+export type TopupQuoteQuery = { topupQuote: { quote: { id: string, discountPercent: string, forexRate: string | null, hasSufficientBalance: boolean, expiresAt: string, charge: { amount: string, currency: string } } | null, userErrors: Array<{ code: TopupOrderErrorCode, message: string, field: Array<string> | null, details: string | null }> } };
+
+export type ViewerQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type ViewerQuery = { viewer: { id: string, name: string, defaultCurrency: string | null, wallets: Array<{ id: string, walletId: number, currency: string, isDefault: boolean, balance: { amount: string, currency: string } }> } };
+
+export type WalletUpdatedSubscriptionVariables = Exact<{
+  walletId?: string | number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type WalletUpdatedSubscription = { walletUpdated: { cursor: string, node: { occurredAt: string, balance: { amount: string, currency: string }, wallet: { id: string, walletId: number } } | null } };
 
 export class TypedDocumentString<TResult, TVariables>
   extends String
@@ -442,6 +559,125 @@ fragment UserErrorParts on TopupOrderUserError {
   field
   details
 }`, {"hash":"sha256:43df782da1ee06ffb49bae7f53e77c1534425a2d6acd5e58e6afe03036610a24"}) as unknown as TypedDocumentString<CreateTopupOrderMutation, CreateTopupOrderMutationVariables>;
+export const LookupMobileNumberDocument = new TypedDocumentString(`
+    query LookupMobileNumber($mobileNumber: String!) {
+  lookupMobileNumber(mobileNumber: $mobileNumber) {
+    isIdentified
+    product {
+      productId
+      name
+      countryCode
+    }
+  }
+}
+    `, {"hash":"sha256:2ee65b3ff53661678fde92704f2441702c932b1a09b70e3a2ddfed29160fa477"}) as unknown as TypedDocumentString<LookupMobileNumberQuery, LookupMobileNumberQueryVariables>;
+export const SetTopupOrderNotificationEmailDocument = new TypedDocumentString(`
+    mutation SetTopupOrderNotificationEmail($input: SetTopupOrderNotificationEmailInput!) {
+  setTopupOrderNotificationEmail(input: $input) {
+    order {
+      ...OrderParts
+    }
+    userErrors {
+      ...UserErrorParts
+    }
+  }
+}
+    fragment OrderParts on TopupOrder {
+  id
+  orderId
+  clientReference
+  productName
+  variantName
+  faceValue {
+    amount
+    currency
+  }
+  charge {
+    amount
+    currency
+  }
+  status
+  statusText
+  failure {
+    code
+    reason
+    isUserFixable
+    recommendedAction
+  }
+  pending {
+    reason
+    attemptCount
+    nextAttemptAt
+    expectedBy
+  }
+  createdAt
+  completedAt
+}
+fragment UserErrorParts on TopupOrderUserError {
+  code
+  message
+  field
+  details
+}`, {"hash":"sha256:c40ffdaea444631f3c6e44d79ccbf01b12228100f20600539deb88f5e91cf15a"}) as unknown as TypedDocumentString<SetTopupOrderNotificationEmailMutation, SetTopupOrderNotificationEmailMutationVariables>;
+export const TopupOrderEventLogDocument = new TypedDocumentString(`
+    query TopupOrderEventLog($filter: TopupOrderFilter, $first: Int!, $after: String) {
+  topupOrderEventLog(filter: $filter, first: $first, after: $after) {
+    edges {
+      cursor
+      node {
+        ...EventParts
+      }
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+    fragment OrderParts on TopupOrder {
+  id
+  orderId
+  clientReference
+  productName
+  variantName
+  faceValue {
+    amount
+    currency
+  }
+  charge {
+    amount
+    currency
+  }
+  status
+  statusText
+  failure {
+    code
+    reason
+    isUserFixable
+    recommendedAction
+  }
+  pending {
+    reason
+    attemptCount
+    nextAttemptAt
+    expectedBy
+  }
+  createdAt
+  completedAt
+}
+fragment EventParts on TopupOrderEvent {
+  id
+  sequence
+  version
+  type
+  previousStatus
+  status
+  statusText
+  occurredAt
+  order {
+    ...OrderParts
+  }
+}`, {"hash":"sha256:15516056b6020940c5dfbfb3fb9215fe5f8aaddf17076e809821d88727b1fb27"}) as unknown as TypedDocumentString<TopupOrderEventLogQuery, TopupOrderEventLogQueryVariables>;
 export const TopupOrderEventsDocument = new TypedDocumentString(`
     subscription TopupOrderEvents($filter: TopupOrderFilter, $after: String) {
   topupOrderEvents(filter: $filter, after: $after) {
@@ -585,3 +821,148 @@ export const TopupOrderDocument = new TypedDocumentString(`
   createdAt
   completedAt
 }`, {"hash":"sha256:692dd098bd4d0405a1abc54d716eaedaf53896f0dd3829b148b092bb275307ef"}) as unknown as TypedDocumentString<TopupOrderQuery, TopupOrderQueryVariables>;
+export const TopupOrdersDocument = new TypedDocumentString(`
+    query TopupOrders($filter: TopupOrderFilter, $first: Int!, $after: String) {
+  topupOrders(filter: $filter, first: $first, after: $after) {
+    edges {
+      cursor
+      node {
+        ...OrderParts
+      }
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+    fragment OrderParts on TopupOrder {
+  id
+  orderId
+  clientReference
+  productName
+  variantName
+  faceValue {
+    amount
+    currency
+  }
+  charge {
+    amount
+    currency
+  }
+  status
+  statusText
+  failure {
+    code
+    reason
+    isUserFixable
+    recommendedAction
+  }
+  pending {
+    reason
+    attemptCount
+    nextAttemptAt
+    expectedBy
+  }
+  createdAt
+  completedAt
+}`, {"hash":"sha256:019d85b725d5b9c49da87c5e434875be6e0599de7893596ad3812603aefa26f7"}) as unknown as TypedDocumentString<TopupOrdersQuery, TopupOrdersQueryVariables>;
+export const TopupProductsDocument = new TypedDocumentString(`
+    query TopupProducts($filter: TopupProductFilter, $first: Int!, $after: String) {
+  topupProducts(filter: $filter, first: $first, after: $after) {
+    edges {
+      cursor
+      node {
+        id
+        productId
+        name
+        topupType
+        countryCode
+        currency
+        inputFields {
+          name
+          label
+          type
+          isRequired
+          options {
+            value
+            label
+          }
+        }
+        variants {
+          id
+          name
+          category
+          fixedAmounts
+        }
+      }
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+    `, {"hash":"sha256:3edba9e8e53b76cc140375838220bb036569016cea037064876c90842effbb63"}) as unknown as TypedDocumentString<TopupProductsQuery, TopupProductsQueryVariables>;
+export const TopupQuoteDocument = new TypedDocumentString(`
+    query TopupQuote($input: TopupQuoteInput!) {
+  topupQuote(input: $input) {
+    quote {
+      id
+      charge {
+        amount
+        currency
+      }
+      discountPercent
+      forexRate
+      hasSufficientBalance
+      expiresAt
+    }
+    userErrors {
+      ...UserErrorParts
+    }
+  }
+}
+    fragment UserErrorParts on TopupOrderUserError {
+  code
+  message
+  field
+  details
+}`, {"hash":"sha256:5ed95af1b7ac06dad13ca11a95580888e72b5a2c2082596882f21aa451a03b83"}) as unknown as TypedDocumentString<TopupQuoteQuery, TopupQuoteQueryVariables>;
+export const ViewerDocument = new TypedDocumentString(`
+    query Viewer {
+  viewer {
+    id
+    name
+    defaultCurrency
+    wallets {
+      id
+      walletId
+      currency
+      balance {
+        amount
+        currency
+      }
+      isDefault
+    }
+  }
+}
+    `, {"hash":"sha256:35d861b4bb856b0530f47d53bc7d0e38bfb0eebeba2e8ff0308880672880d709"}) as unknown as TypedDocumentString<ViewerQuery, ViewerQueryVariables>;
+export const WalletUpdatedDocument = new TypedDocumentString(`
+    subscription WalletUpdated($walletId: ID, $after: String) {
+  walletUpdated(walletId: $walletId, after: $after) {
+    cursor
+    node {
+      balance {
+        amount
+        currency
+      }
+      occurredAt
+      wallet {
+        id
+        walletId
+      }
+    }
+  }
+}
+    `, {"hash":"sha256:d9577c3a718214c48c8cf4f258bddb2479bbce9dfc865387f979b2eb8d856458"}) as unknown as TypedDocumentString<WalletUpdatedSubscription, WalletUpdatedSubscriptionVariables>;

@@ -11,6 +11,7 @@ import { WebSocket } from 'ws';
 import { parse } from 'yaml';
 
 import { systemClock } from '../../src/clock.ts';
+import { SCOPES } from '../../src/domain/access.ts';
 import type { OrderFeed, Store } from '../../src/domain/ports.ts';
 import { NOT_LIMITED } from '../../src/domain/rate-limits.ts';
 import { openSchema, type GraphqlDeps } from '../../src/graphql/graphql-door.ts';
@@ -77,15 +78,19 @@ const deps = {
   feed: {} as OrderFeed,
   clock: systemClock,
   rateLimits: { take: async () => NOT_LIMITED, giveBack: async () => undefined },
+  rateHeaders: () => ({}),
   cursorKey: 'cursor key',
   isIntrospectionAllowed: true,
   httpText: 'draft',
   trustedDocuments: { texts: new Map(), isOnly: false },
   socketsPerClient: 100,
   subscriptionsPerSocket: 10_000,
+  addressOf: () => '127.0.0.1',
+  isStillAdmitted: () => true,
+  onAccessChange: () => () => {},
   log: { error: () => {}, info: () => {} },
   authenticate: async () =>
-    isAuthenticationBroken ? breakDown() : { clientId: 1, expiresAtMs: Infinity },
+    isAuthenticationBroken ? breakDown() : { clientId: 1, scopes: SCOPES, expiresAtMs: Infinity },
 } as unknown as GraphqlDeps;
 
 beforeAll(async () => {
@@ -218,12 +223,14 @@ describe('what breaks down inside never shows its text', () => {
   });
 });
 
+const CALLER = { clientId: 1, scopes: SCOPES, expiresAtMs: Infinity };
+
 /** Whatever a route calls breaks down, save for the authentication that lets it in. */
 function brokenDeps(): Parameters<typeof restDoor>[0] {
   const broken: unknown = new Proxy(() => {}, {
     apply: () => breakDown(),
     get: (_target, name) => name === 'then' ? undefined
-      : name === 'authenticate' ? async () => ({ clientId: 1, scopes: [], expiresAtMs: Infinity })
+      : name === 'authenticate' ? async () => CALLER
         : broken,
   });
   return broken as Parameters<typeof restDoor>[0];

@@ -1,14 +1,18 @@
+import fastify from 'fastify';
 import { buildSchema, getIntrospectionQuery } from 'graphql';
 import { beforeAll, describe, expect, test } from 'vitest';
 
+import { systemClock } from '../../src/clock.ts';
 import { SCOPES } from '../../src/domain/access.ts';
 import {
   NOT_LIMITED, type RateLimits, type RateRequest, type RateVerdict,
 } from '../../src/domain/rate-limits.ts';
 import { createAdmission, type Admit, type Transport } from '../../src/graphql/admission.ts';
+import { openSchema, type GraphqlDeps } from '../../src/graphql/graphql-door.ts';
 import { readParameters } from '../../src/graphql/graphql-request.ts';
 import { createGuard, type Guard, type OperationCost } from '../../src/graphql/guard.ts';
 import { buildTopupSchema } from '../../src/graphql/schema.ts';
+import { rateHeaders } from '../../src/rest/rate-headers.ts';
 
 const TRUSTED = { texts: new Map<string, string>(), isOnly: false };
 const ORDER = 'createTopupOrder(input: {productId: 1, amount: 1}) { order { id } }';
@@ -157,6 +161,43 @@ class HandLimits implements RateLimits {
     this.#left[request.class] = (this.#left[request.class] ?? 0) + request.count;
   }
 }
+
+test('an answer tells in its headers how a limit stands, and when to come again', async () => {
+  const rateLimits = new HandLimits({ read: 1 });
+  const app = fastify();
+  await openSchema(app, LISTS, {
+    rateLimits,
+    rateHeaders,
+    clock: systemClock,
+    isIntrospectionAllowed: true,
+    httpText: 'draft',
+    trustedDocuments: TRUSTED,
+    log: { error: () => {}, info: () => {} },
+    authenticate: async () => ({ clientId: 7, scopes: ['read'], expiresAtMs: Infinity }),
+    addressOf: () => '127.0.0.1',
+    onAccessChange: () => () => {},
+  } as unknown as GraphqlDeps);
+  const ask = () => app.inject({
+    method: 'POST', url: '/graphql', headers: { authorization: 'x' },
+    payload: { query: '{ order { id } }' },
+  });
+  const admitted = await ask();
+  expect(admitted.headers).toMatchObject({
+    'ratelimit-policy': '"read";q=120;w=60', ratelimit: '"read";r=0;t=60',
+    'x-ratelimit-limit': '120', 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': '60',
+  });
+  expect(admitted.json()).toMatchObject({
+    data: { order: null }, extensions: { cost: { requestedQueryCost: 1 } },
+  });
+  const refused = await ask();
+  expect(refused.statusCode).toBe(429);
+  expect(refused.headers).toMatchObject({ 'retry-after': '2', ratelimit: '"read";r=0;t=60' });
+  expect(refused.json()).toMatchObject({
+    errors: [{ extensions: { code: 'RATE_LIMITED', retryAfter: 2, requestId: 'req-2' } }],
+    extensions: { cost: { actualQueryCost: null } },
+  });
+  await app.close();
+});
 
 describe('limits', () => {
   const log = { error: () => {}, info: () => {} };

@@ -1,18 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Access } from './domain/access.ts';
-import { cancelTopupOrder } from './domain/cancel-topup-order.ts';
-import { createTopupOrder } from './domain/create-topup-order.ts';
 import type { WalletFeed } from './domain/follow-wallets.ts';
 import { receiveCallback, type Fulfilment } from './domain/fulfil-topup-order.ts';
 import type { Mailer, MailQueue, NotificationStore } from './domain/mail.ts';
 import type { OrderEvents } from './domain/order-events.ts';
 import type { OrderLists } from './domain/order-list.ts';
-import type { RawOrderRequest } from './domain/order-request.ts';
 import type { OrderFeed, Store } from './domain/ports.ts';
-import { quoteTopup, type RawQuoteRequest } from './domain/quote-topup.ts';
-import { createRefreshTopupOrder, type OrderInquiry } from './domain/refresh-topup-order.ts';
-import { setNotificationEmail } from './domain/set-notification-email.ts';
+import type { OrderInquiry } from './domain/refresh-topup-order.ts';
 import type { WalletLists } from './domain/wallet-list.ts';
 import { graphqlDoor, type GraphqlDeps, type GraphqlDoor } from './graphql/graphql-door.ts';
 import type { AuthStories } from './rest/auth.routes.ts';
@@ -22,6 +17,7 @@ import { openPages, type PageSource } from './rest/pages.routes.ts';
 import { rateHeaders } from './rest/rate-headers.ts';
 import { envelopeOptions, restDoor, setRestEnvelope } from './rest/rest-door.ts';
 import { startFeedRetention } from './worker/feed-retention.ts';
+import { openStories } from './stories.ts';
 import { startFulfilmentWorker } from './worker/fulfilment-worker.ts';
 import { startMailWorker, type MailWorker } from './worker/mail-worker.ts';
 
@@ -136,33 +132,17 @@ async function openDoors(
       workerSilentSeconds: workerPulse.silentMs() / 1000,
     }),
   });
-  const stories = {
-    createTopupOrder: (clientId: number, raw: RawOrderRequest) => createTopupOrder(clientId, raw, {
-      store,
-      feed,
-      fulfilment,
-      rateLimits: parts.rateLimits,
-      hashingKey: settings.keyHashingKey,
-      inlineWaitMs: settings.inlineWaitMs,
-    }),
-    quoteTopup: (clientId: number, raw: RawQuoteRequest) => quoteTopup(clientId, raw, {
-      store, clock: fulfilment.clock, hashingKey: settings.keyHashingKey,
-    }),
-    cancelTopupOrder: (clientId: number, orderId: number) =>
-      cancelTopupOrder(clientId, orderId, { store }),
-    setNotificationEmail: (clientId: number, orderId: number, email: unknown) =>
-      setNotificationEmail(clientId, orderId, email, { store }),
-  };
+  const stories = openStories({
+    ...parts,
+    hashingKey: settings.keyHashingKey,
+    inlineWaitMs: settings.inlineWaitMs,
+    onInquiryError: (error) => parts.log.error({ err: error }, 'A supplier could not be asked'),
+  });
   const pages = settings.pages === undefined ? null : await openPages(settings.pages);
   if (pages !== null) await app.register(pages.routes);
   else if (settings.pages !== undefined) parts.log.warn('The pages are not built: npm run build');
   await app.register(restDoor({
     ...stories,
-    refreshTopupOrder: createRefreshTopupOrder({
-      store,
-      fulfilment,
-      onError: (error) => parts.log.error({ err: error }, 'A supplier could not be asked'),
-    }),
     store,
     auth: parts.auth,
     authenticate: parts.authenticate,

@@ -66,15 +66,7 @@ export interface Parts extends AccessParts, Omit<Feeds, 'close'> {
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { clock } = options;
   const onError = (doing: string) => (error: unknown) => options.onError(error, doing);
-  const poolOf = (name: string, size: number, isAlongIndexes = false): Pool => createPool({
-    databaseUrl: options.databaseUrl,
-    size,
-    applicationName: 'topup-gateway',
-    isAlongIndexes,
-    onError: onError(name),
-  });
-  const pool = poolOf('an idle connection', POOL_SIZE);
-  const listPool = poolOf('an idle connection of lists', LIST_POOL_SIZE, true);
+  const { pool, listPool } = openPools(options);
   const orm = await openOrm({ databaseUrl: options.databaseUrl, size: ORM_POOL_SIZE });
   const suppliers = await openSuppliers(orm, options);
   const wakeUps = openWakeUps({
@@ -150,6 +142,17 @@ async function isMigrated(pool: Pool): Promise<boolean> {
   } finally {
     client.release();
   }
+}
+
+function openPools(options: PartsOptions): { readonly pool: Pool; readonly listPool: Pool } {
+  const poolOf = (size: number, isAlongIndexes: boolean): Pool => createPool({
+    databaseUrl: options.databaseUrl,
+    size,
+    applicationName: 'topup-gateway',
+    isAlongIndexes,
+    onError: (error) => options.onError(error, 'an idle connection'),
+  });
+  return { pool: poolOf(POOL_SIZE, false), listPool: poolOf(LIST_POOL_SIZE, true) };
 }
 
 async function openSuppliers(orm: MikroORM, options: PartsOptions): Promise<SupplierRegistry> {

@@ -31,7 +31,7 @@ beforeAll(async () => {
 }, 60_000);
 
 const QUERY = `query ($first: Int!) { topupOrders(first: $first) { totalCount edges { node {
-  orderId status
+  orderId status product { id name } variant { id name }
   wallet { walletId balance { amount } transactions(first: 5) { edges { node { remarks } } } }
   transaction { transactionId order { orderId } wallet { walletId } }
   refund { transaction { transactionId remarks } }
@@ -47,11 +47,14 @@ async function statementsOf(first: number): Promise<readonly string[]> {
     });
     expect(errors).toBeUndefined();
     const { edges } = data?.['topupOrders'] as {
-      edges: { node: { wallet: object; refund: object | null; events: { edges: object[] } } }[];
+      edges: { node: {
+        product: object; variant: object; wallet: object; refund: object | null;
+        events: { edges: object[] };
+      } }[];
     };
     expect(edges).toHaveLength(first);
-    expect(edges.every(({ node }) => node.wallet !== null && node.events.edges.length >= 1))
-      .toBe(true);
+    expect(edges.every(({ node: { product, variant, wallet, events } }) =>
+      ![product, variant, wallet].includes(null as never) && events.edges.length > 0)).toBe(true);
     expect(edges.some(({ node }) => node.refund !== null)).toBe(true);
     return spy.mock.calls
       .map(([query]) => query as unknown as string | { name?: string; text: string })

@@ -1,0 +1,39 @@
+import { cancelTopupOrder } from './domain/cancel-topup-order.ts';
+import { createTopupOrder } from './domain/create-topup-order.ts';
+import type { Fulfilment } from './domain/fulfil-topup-order.ts';
+import type { NotificationStore } from './domain/mail.ts';
+import type { RawOrderRequest } from './domain/order-request.ts';
+import type { OrderFeed, Store } from './domain/ports.ts';
+import { quoteTopup, type RawQuoteRequest } from './domain/quote-topup.ts';
+import type { RateLimits } from './domain/rate-limits.ts';
+import { createRefreshTopupOrder, type OrderInquiry } from './domain/refresh-topup-order.ts';
+import { setNotificationEmail } from './domain/set-notification-email.ts';
+
+interface StoryParts {
+  readonly store: Store & NotificationStore & OrderInquiry;
+  readonly feed: OrderFeed;
+  readonly fulfilment: Fulfilment;
+  readonly rateLimits: RateLimits;
+  readonly hashingKey: string;
+  readonly inlineWaitMs: number;
+  readonly onInquiryError: (error: unknown) => void;
+}
+
+/** The stories of the domain with all that they need, as the doors tell them. */
+export function openStories(parts: StoryParts) {
+  const { store, feed, fulfilment, rateLimits, hashingKey, inlineWaitMs } = parts;
+  return {
+    createTopupOrder: (clientId: number, raw: RawOrderRequest) => createTopupOrder(clientId, raw, {
+      store, feed, fulfilment, rateLimits, hashingKey, inlineWaitMs,
+    }),
+    quoteTopup: (clientId: number, raw: RawQuoteRequest) =>
+      quoteTopup(clientId, raw, { store, clock: fulfilment.clock, hashingKey }),
+    cancelTopupOrder: (clientId: number, orderId: number) =>
+      cancelTopupOrder(clientId, orderId, { store }),
+    setNotificationEmail: (clientId: number, orderId: number, email: unknown) =>
+      setNotificationEmail(clientId, orderId, email, { store }),
+    refreshTopupOrder: createRefreshTopupOrder({
+      store, fulfilment, onError: parts.onInquiryError,
+    }),
+  };
+}

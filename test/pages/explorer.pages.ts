@@ -20,10 +20,15 @@ async function editorsAreThere(page: Page): Promise<void> {
     .waitFor();
 }
 
-async function run(page: Page, tab: string): Promise<void> {
+async function run(
+  page: Page,
+  tab: string,
+  { hasVariables } = { hasVariables: true },
+): Promise<void> {
   await page.getByRole('tab', { name: tab }).click();
   await page.locator('.graphiql-query-editor .view-line').getByText(tab).first().waitFor();
-  await page.locator('.graphiql-editor-tool .view-line').getByText(/[a-z]/).first().waitFor();
+  const variables = page.locator('.graphiql-editor-tool .view-line').getByText(/[a-z]/);
+  if (hasVariables) await variables.first().waitFor();
   await page.getByRole('button', { name: /execute query/i }).click();
 }
 
@@ -38,6 +43,16 @@ test('the explorer creates an order and shows its events as they happen', async 
   await answer(page).getByText('"type": "SNAPSHOT"').waitFor();
   await answer(page).getByText('"type": "DELIVERED"').waitFor({ timeout: 60_000 });
   await stage().picture(page, 'explorer-watch');
+});
+
+test('products are browsed and quoted, at the price of an order', async () => {
+  const page = await openExplorer();
+  await run(page, 'BrowseProducts', { hasVariables: false });
+  await answer(page).getByText('"totalCount"').waitFor();
+  await stage().picture(page, 'explorer-browse');
+  await run(page, 'Quote');
+  await answer(page).getByText('"amount": "282.26"').waitFor();
+  await stage().picture(page, 'explorer-quote');
 });
 
 test('it is as it was left when the page is loaded again', async () => {

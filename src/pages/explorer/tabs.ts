@@ -4,16 +4,40 @@ export interface Tab {
   readonly variables: Readonly<Record<string, unknown>>;
 }
 
-const BROWSE = `# Who calls, and what is in the wallets.
-# Run it: Ctrl-Enter.
-query Viewer {
-  viewer {
-    name
-    defaultCurrency
-    wallets {
-      walletId
-      balance { amount currency }
+const BROWSE = `# What the caller may sell, and what
+# each product asks for. Run it: Ctrl-Enter.
+query BrowseProducts {
+  topupProducts(first: 10) {
+    totalCount
+    edges {
+      node {
+        productId
+        name
+        countryCode
+        currency
+        inputFields { name type isRequired options { value } }
+        variants { name fixedAmounts range { min max step } }
+      }
     }
+  }
+}
+`;
+
+const QUOTE = `# The price in the wallet's currency,
+# locked until it expires; nothing is debited.
+query Quote($input: TopupQuoteInput!) {
+  topupQuote(input: $input) {
+    quote {
+      id
+      variant { name }
+      faceValue { amount currency }
+      discountPercent
+      forexRate
+      charge { amount currency }
+      hasSufficientBalance
+      expiresAt
+    }
+    userErrors { code message field }
   }
 }
 `;
@@ -69,7 +93,9 @@ export function explorerTabs(reference: string): readonly Tab[] {
     inputData: [{ name: 'player_id', value: '5123456200' }, { name: 'server', value: 'asia' }],
   };
   return [
+    // The first tab has no variables: GraphiQL would not show them until it is chosen again.
     { query: BROWSE, variables: {} },
+    { query: QUOTE, variables: { input: { productId: 5101, amount: '250.00', walletId: 1 } } },
     { query: CREATE, variables: { input: { ...order, clientReference: reference } } },
     { query: WATCH, variables: { by: { clientReference: reference } } },
   ];

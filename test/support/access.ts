@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import pg from 'pg';
 import { WebSocket } from 'ws';
 import { insertApiKey } from '../../src/db/api-keys.ts';
@@ -78,11 +78,14 @@ export async function logIn(
 /** A socket that showed its token: what became of it, and of one operation. */
 export class TokenSocket {
   readonly #socket: WebSocket;
+  /** Kept from the beginning: two may arrive at once. */
+  readonly #messages: AsyncIterator<unknown[]>;
   /** The code and reason with which it was closed. */
   readonly closed: Promise<string>;
 
   constructor(url: string, token: string) {
     this.#socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+    this.#messages = on(this.#socket, 'message');
     this.closed = once(this.#socket, 'close').then(([code, reason]) => `${code} ${reason}`);
     this.#socket.on('open', () => this.#send({
       type: 'connection_init', payload: { authorization: `Bearer ${token}` },
@@ -99,12 +102,17 @@ export class TokenSocket {
     return this.#next();
   }
 
+  /** The operation under way is over. */
+  async finished(): Promise<void> {
+    while ((await this.#next()).type !== 'complete');
+  }
+
   end(): void {
     this.#socket.terminate();
   }
 
   async #next(): Promise<{ readonly type: string; readonly payload: unknown }> {
-    const [text] = await once(this.#socket, 'message');
+    const { value: [text] } = await this.#messages.next() as { value: unknown[] };
     return JSON.parse(String(text)) as { type: string; payload: unknown };
   }
 

@@ -10,6 +10,7 @@ import { findViolations } from './db/invariants.ts';
 import { migrate } from './db/migrate.ts';
 import type { DemoFacts } from './demo/demo-file.ts';
 import { removeEmbeddedPostgres } from './demo/embedded-postgres.ts';
+import { importFile } from './import-command.ts';
 import { KeysRefused, runKeysCommand } from './keys-command.ts';
 import { createLog } from './log.ts';
 import { roleOf } from './model-home.ts';
@@ -24,12 +25,14 @@ const STOP_MS_MAX = 9_000;
 async function main(): Promise<void> {
   const flags = new Set(process.argv.slice(2));
   // Keys are hashed under the secret of the processes that will check them.
-  const needsSecrets = !['--migrate', '--invariants', '--restored'].some((flag) => flags.has(flag));
+  const needsSecrets = !['--migrate', '--invariants', '--restored', '--import']
+    .some((flag) => flags.has(flag));
   const config = configFromEnvironment(needsSecrets);
   if (flags.has('--migrate')) return runMigrations(config);
   if (flags.has('--restored')) return prepareDatabase(config);
   if (flags.has('--invariants')) return checkInvariants(config);
   if (flags.has('--keys')) return manageKeys(config);
+  if (flags.has('--import')) return importCatalogueFile(config);
   const log = createLog(config.logLevel, logOutput);
   if (flags.has('--reset') && config.databaseUrl === null) {
     await removeEmbeddedPostgres({ dataDir: config.dataDir, log: (message) => log.info(message) });
@@ -121,6 +124,17 @@ async function manageKeys(config: Config): Promise<void> {
     hashingKey: config.keyHashingKey,
     now: systemClock.now(),
   }));
+}
+
+/** `--import FILE`; exit code 1 where nothing was imported. */
+async function importCatalogueFile(config: Config): Promise<void> {
+  const path = process.argv[process.argv.indexOf('--import') + 1];
+  if (path === undefined) throw new StartRefused('npm run import -- FILE');
+  const ownerDatabaseUrl = config.migrationDatabaseUrl ?? runningDemo(config).ownerDatabaseUrl;
+  const isDone = await importFile(path, ownerDatabaseUrl, {
+    out: process.stdout, err: process.stderr,
+  });
+  process.exitCode = isDone ? 0 : 1;
 }
 
 /** Where the demo that runs keeps its data. */

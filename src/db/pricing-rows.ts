@@ -33,20 +33,27 @@ interface InputFieldRow {
   readonly sensitive?: boolean;
 }
 
+export interface SupplierRow {
+  readonly id: number;
+  readonly is_suspended: boolean;
+  /** 0 to 100. */
+  readonly health: number;
+}
+
 export interface VariantRow {
   readonly id: number;
   readonly product_id: number;
   readonly name: string;
   readonly category: Variant['category'];
-  readonly fixed_amounts: readonly string[];
+  readonly fixed_amounts: readonly string[] | null;
   readonly min_amount: string | null;
   readonly max_amount: string | null;
   readonly amount_step: string | null;
   readonly fields: Variant['fields'];
   readonly priority: number;
   readonly is_active: boolean;
-  readonly is_available: boolean;
-  readonly health: number;
+  readonly is_in_stock: boolean;
+  readonly supplier_ids: readonly number[] | null;
 }
 
 export interface ClientRow {
@@ -57,8 +64,8 @@ export interface ClientRow {
   readonly entitlements: readonly (readonly [number | null, number | null, boolean])[] | null;
 }
 
-/** A product with its variants. */
-export function toProduct(row: ProductRow, variants: readonly Variant[]): Product {
+/** A product with the variants that it had; those that changed are put there later. */
+export function toProduct(row: ProductRow, variants: readonly Variant[] = []): Product {
   return {
     id: row.id,
     name: row.name,
@@ -92,22 +99,42 @@ function toInputField(row: InputFieldRow): InputField {
   };
 }
 
-export function toVariant(row: VariantRow): Variant {
+/** A variant that knows who offers it, in the order of their routes. */
+export interface OfferedVariant extends Variant {
+  readonly supplierIds: readonly number[];
+  readonly isInStock: boolean;
+}
+
+type Supply = Pick<Variant, 'isAvailable' | 'supplierHealth'>;
+export type SupplyOf = (of: Pick<OfferedVariant, 'supplierIds' | 'isInStock'>) => Supply;
+
+/** A variant is as healthy as the first of its suppliers that is not suspended. */
+export function suppliedBy(suppliers: readonly SupplierRow[]): SupplyOf {
+  const usable = new Map(suppliers.filter((supplier) => !supplier.is_suspended)
+    .map(({ id, health }) => [id, health]));
+  return ({ supplierIds, isInStock }) => {
+    const first = supplierIds.find((id) => usable.has(id));
+    const health = first === undefined ? undefined : usable.get(first);
+    return { isAvailable: isInStock && health !== undefined, supplierHealth: health ?? 0 };
+  };
+}
+
+/** Amounts come in canonical form: the database has trimmed them. */
+export function toVariant(row: VariantRow, supplyOf: SupplyOf): OfferedVariant {
   const { min_amount: min, max_amount: max, amount_step: step } = row;
+  const offered = { supplierIds: row.supplier_ids ?? [], isInStock: row.is_in_stock };
   return {
     id: row.id,
     productId: row.product_id,
     name: row.name,
     category: row.category,
-    fixedAmounts: row.fixed_amounts.map(canonical),
-    range: min === null || max === null || step === null
-      ? null
-      : { min: canonical(min), max: canonical(max), step: canonical(step) },
+    fixedAmounts: row.fixed_amounts ?? [],
+    range: min === null || max === null || step === null ? null : { min, max, step },
     fields: row.fields,
     priority: row.priority,
     isActive: row.is_active,
-    isAvailable: row.is_available,
-    supplierHealth: row.health,
+    ...offered,
+    ...supplyOf(offered),
   };
 }
 

@@ -4,7 +4,6 @@ import type { NotificationStore } from '../domain/mail.ts';
 import type { OrderEvents } from '../domain/order-events.ts';
 import type { OrderLists } from '../domain/order-list.ts';
 import type { PricedOrder, Store } from '../domain/ports.ts';
-import type { PricingSnapshot } from '../domain/pricing-snapshot.ts';
 import type { OrderInquiry } from '../domain/refresh-topup-order.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import type { WalletLists } from '../domain/wallet-list.ts';
@@ -14,13 +13,10 @@ import { createOrderInquiry } from './order-inquiry.ts';
 import { createOrderLists } from './order-lists.ts';
 import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
 import { createPlaceOrder } from './place-orders.ts';
-import { readPricingSnapshot, readPricingVersion } from './pricing-snapshot.ts';
+import { followPrices } from './follow-prices.ts';
 import { readUntilBack } from './pool.ts';
 import { createWalletReads } from './wallet-reads.ts';
 import type { WakeUps } from './wake-ups.ts';
-
-/** A lost wake-up leaves prices old for at most this; the placing call refuses them meanwhile. */
-const PRICING_POLL_MS = 500;
 
 export interface StoreOptions {
   readonly pool: pg.Pool;
@@ -54,6 +50,7 @@ export async function openStore(
     ...createWalletReads({ pool: listPool, orm, milestones }),
     pricing: prices.current,
     refreshPricing: prices.refresh,
+    freshPricing: prices.fresh,
     placeOrder: (order: PricedOrder) => placeOrder(order),
     waitingOrderCount: () => placeOrder.waitingCount(),
     findOrder,
@@ -102,52 +99,4 @@ async function findOne(
     values: [...query.values],
   }));
   return rows[0] === undefined ? null : toOrder(rows[0]);
-}
-
-interface Prices {
-  readonly current: () => PricingSnapshot;
-  readonly refresh: () => Promise<PricingSnapshot>;
-  readonly stop: () => void;
-}
-
-async function followPrices(options: StoreOptions): Promise<Prices> {
-  const { pool } = options;
-  let snapshot = await readPricingSnapshot(pool);
-  let reading: Promise<PricingSnapshot> | null = null;
-  let following: Promise<PricingSnapshot> | null = null;
-
-  const read = (): Promise<PricingSnapshot> => {
-    reading = readPricingSnapshot(pool)
-      .then((fresh) => {
-        if (fresh.version >= snapshot.version) snapshot = fresh;
-        return snapshot;
-      })
-      .finally(() => { reading = null; });
-    return reading;
-  };
-  // Many orders may find their prices stale at once: they share one read, but never one that had
-  // begun before they asked, since that one may still see the old figures.
-  const refresh = (): Promise<PricingSnapshot> => {
-    if (reading === null) return read();
-    following ??= reading.catch(() => snapshot).then(() => {
-      following = null;
-      return read();
-    });
-    return following;
-  };
-  const refreshIfOld = async (): Promise<void> => {
-    if (await readPricingVersion(pool) !== snapshot.version) await refresh();
-  };
-  const follow = (): void => void refreshIfOld().catch(options.onError);
-
-  const stopListening = options.wakeUps.on('catalogue', follow);
-  const timer = setInterval(follow, PRICING_POLL_MS);
-  return {
-    current: () => snapshot,
-    refresh,
-    stop() {
-      stopListening();
-      clearInterval(timer);
-    },
-  };
 }

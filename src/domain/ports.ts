@@ -55,6 +55,8 @@ export interface Store {
   pricing(): PricingSnapshot;
   /** Reads the figures again and returns the new snapshot. */
   refreshPricing(): Promise<PricingSnapshot>;
+  /** The figures of now: read again only where the database says that something changed. */
+  freshPricing(): Promise<PricingSnapshot>;
   /** ONE atomic phase: de-duplicate, debit or redeem, insert order, transfer and event. */
   placeOrder(order: PricedOrder): Promise<Placement>;
   findOrder(clientId: number, orderId: number): Promise<TopupOrder | null>;

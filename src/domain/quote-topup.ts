@@ -8,7 +8,7 @@ import { QUOTE_VALID_MS, sealQuote } from './quote.ts';
 import { Rejection } from './rejection.ts';
 
 export interface QuoteTopup {
-  readonly store: Pick<Store, 'pricing' | 'findWalletsByIds'>;
+  readonly store: Pick<Store, 'freshPricing' | 'findWalletsByIds'>;
   readonly clock: Pick<Clock, 'now'>;
   /** Seals quotes; the same in every process. */
   readonly hashingKey: string;
@@ -49,7 +49,8 @@ export async function quoteTopup(
   deps: QuoteTopup,
 ): Promise<TopupQuote> {
   const request = parseOrderRequest({ ...NOT_ASKED, ...raw });
-  const snapshot = deps.store.pricing();
+  // Fresh, so that an order right after costs the same: that one would be told of old figures.
+  const snapshot = await deps.store.freshPricing();
   const sold = findProduct(snapshot, { clientId, productId: request.productId });
   const price = priceByWallet({ snapshot, ...sold, request });
   const [wallet] = await deps.store.findWalletsByIds(clientId, [price.funding.walletId]);

@@ -27,7 +27,7 @@ const WALLETS = [wallet(1, 'USD', '4.7405'), wallet(3, 'JPY', '711')];
 
 function quote(raw: { walletId?: string } = {}, clientId = 1) {
   const store: Partial<Store> = {
-    pricing: () => figures,
+    freshPricing: async () => figures,
     findWalletsByIds: async (_clientId, ids) => WALLETS.filter(({ id }) => ids.includes(id)),
   };
   const walletId = raw.walletId === undefined ? undefined : number(raw.walletId);

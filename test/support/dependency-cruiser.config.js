@@ -40,6 +40,7 @@ export const FLOORS = {
     ],
     node: ['buffer', 'crypto', 'fs/promises', 'http', 'net', 'path', 'stream'],
   },
+  import: { rooms: ['domain'], packages: ['cli-progress', 'zod'] },
   worker: { rooms: ['domain'] },
   client: { rooms: [], packages: ['graphql-ws'] },
   // What runs in browsers, and what builds it.
@@ -66,6 +67,7 @@ export const FLOORS = {
     node: ['crypto', 'events', 'http', 'net', 'stream'],
   },
   'access-parts.ts': {},
+  'import-command.ts': {},
   'keys-command.ts': {},
   'log.ts': { rooms: [], packages: ['pino'] },
   'stories.ts': { rooms: ['domain'] },

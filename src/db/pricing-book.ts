@@ -1,0 +1,150 @@
+import { setImmediate } from 'node:timers/promises';
+import type pg from 'pg';
+import { compareProducts } from '../domain/catalogue-listing.ts';
+import type { Product } from '../domain/catalogue.ts';
+import { canonical } from '../domain/money.ts';
+import type { PricingSnapshot } from '../domain/pricing-snapshot.ts';
+import { readPricing, type PricingChanges, type PricingHead } from './pricing-reader.ts';
+import {
+  suppliedBy, toClient, toProduct, toVariant, type OfferedVariant, type SupplierRow,
+} from './pricing-rows.ts';
+
+/** Things that are handled in one turn of the event loop: some milliseconds of work. */
+const SLICE_LENGTH = 2000;
+
+/** The catalogue at one version; a later one is another object, made of what did not change. */
+interface Catalogue {
+  readonly products: ReadonlyMap<number, Product>;
+  readonly variants: ReadonlyMap<number, OfferedVariant>;
+  /** In order of name, then id. */
+  readonly listed: readonly Product[];
+}
+
+const EMPTY: Catalogue = { products: new Map(), variants: new Map(), listed: [] };
+
+/**
+ * The price snapshot of a process. It reads what changed since the version that it has, and works
+ * in slices: requests go on meanwhile, by the figures of the version before.
+ */
+export class PricingBook {
+  readonly #pool: pg.Pool;
+  #version: number | null = null;
+  #catalogue = EMPTY;
+  #suppliers: readonly SupplierRow[] = [];
+
+  constructor(pool: pg.Pool) {
+    this.#pool = pool;
+  }
+
+  /** The figures as they stand. One call at a time. */
+  refresh(): Promise<PricingSnapshot> {
+    return readPricing(this.#pool, this.#version, async (changes) => {
+      const suppliers = changes.head.suppliers ?? [];
+      const isSupplied = JSON.stringify(suppliers) === JSON.stringify(this.#suppliers);
+      const before = changes.isWhole ? EMPTY : this.#catalogue;
+      const catalogue = await changed(before, changes, { suppliers, isSupplied });
+      this.#version = changes.head.version;
+      this.#suppliers = suppliers;
+      this.#catalogue = catalogue;
+      return toSnapshot(changes.head, catalogue);
+    });
+  }
+}
+
+async function changed(
+  before: Catalogue,
+  changes: PricingChanges,
+  { suppliers, isSupplied }: { suppliers: readonly SupplierRow[]; isSupplied: boolean },
+): Promise<Catalogue> {
+  const supplyOf = suppliedBy(suppliers);
+  const products = new Map(before.products);
+  const fresh = new Map<number, OfferedVariant>();
+  let productCount = 0;
+  for await (const rows of changes.products()) {
+    for (const row of rows) products.set(row.id, toProduct(row, products.get(row.id)?.variants));
+    productCount += rows.length;
+  }
+  for await (const rows of changes.variants()) {
+    for (const row of rows) fresh.set(row.id, toVariant(row, supplyOf));
+  }
+  if (!isSupplied) {
+    // The greatest change that a single row can bring: all that its supplier offers.
+    await inSlices([...before.variants.values()], (variant) => {
+      if (!fresh.has(variant.id)) fresh.set(variant.id, { ...variant, ...supplyOf(variant) });
+    });
+  }
+  if (!changes.isWhole && productCount === 0 && fresh.size === 0) return before;
+  await setImmediate();
+  const variants = new Map(before.variants);
+  await inSlices([...fresh.values()], (variant) => variants.set(variant.id, variant));
+  await putVariants(products, fresh, before.variants);
+  await setImmediate();
+  // Nearly in order already, as it was read or kept: the sort is one walk over it.
+  const listed = [...products.values()].sort(compareProducts);
+  await setImmediate();
+  return { products: new Map(listed.map((each) => [each.id, each])), variants, listed };
+}
+
+/** Gives products the variants that changed, and takes from them those that moved away. */
+async function putVariants(
+  products: Map<number, Product>,
+  fresh: ReadonlyMap<number, OfferedVariant>,
+  before: ReadonlyMap<number, OfferedVariant>,
+): Promise<void> {
+  const touched = new Map<number, OfferedVariant[]>();
+  const of = (productId: number): OfferedVariant[] => {
+    const list = touched.get(productId) ?? [];
+    touched.set(productId, list);
+    return list;
+  };
+  await inSlices([...fresh.values()], (variant) => {
+    of(variant.productId).push(variant);
+    const old = before.get(variant.id);
+    if (old !== undefined && old.productId !== variant.productId) of(old.productId);
+  });
+  await inSlices([...touched], ([productId, added]) => {
+    const product = products.get(productId);
+    if (product === undefined) return;
+    const kept = product.variants.filter(({ id }) => !fresh.has(id));
+    const variants = [...kept, ...added].sort((a, b) => a.id - b.id);
+    products.set(productId, { ...product, variants });
+  });
+}
+
+async function inSlices<Item>(
+  items: readonly Item[],
+  use: (item: Item) => void,
+): Promise<void> {
+  for (let start = 0; start < items.length; start += SLICE_LENGTH) {
+    if (start > 0) await setImmediate();
+    for (const item of items.slice(start, start + SLICE_LENGTH)) use(item);
+  }
+}
+
+function toSnapshot(head: PricingHead, catalogue: Catalogue): PricingSnapshot {
+  const { products, variants, listed } = catalogue;
+  const clients = new Map((head.clients ?? []).map((client) =>
+    [client.client_id, toClient(client)]));
+  // Ordered by start: of two rates of a pair, the one that came into force later holds.
+  const rates = new Map((head.rates ?? []).map(([from, to, id, rate]) =>
+    [`${from}>${to}`, { id, rate: canonical(rate) }]));
+  const currencies = head.currencies ?? [];
+  const precisions = new Map(currencies.map(({ code, precision }) => [code, precision]));
+  const prefixes = Map.groupBy(head.prefixes ?? [], ([prefix]) => prefix);
+  return {
+    version: head.version,
+    validUntil: head.valid_until?.toISOString() ?? null,
+    product: (id) => products.get(id),
+    products: () => listed,
+    productIdsByPrefix: (prefix) => (prefixes.get(prefix) ?? []).map(([, id]) => id),
+    variant: (id) => variants.get(id),
+    client: (id) => clients.get(id),
+    rate: (from, to) => rates.get(`${from}>${to}`),
+    currencies: () => currencies,
+    precision(currency) {
+      const digits = precisions.get(currency);
+      if (digits === undefined) throw new Error(`No precision for currency ${currency}`);
+      return digits;
+    },
+  };
+}

@@ -1,0 +1,131 @@
+import type pg from 'pg';
+import type { Currency, PricingSnapshot } from '../domain/pricing-snapshot.ts';
+import type { ClientRow, ProductRow, SupplierRow, VariantRow } from './pricing-rows.ts';
+
+/** Rows of one slice: parsed and put away in some milliseconds; then others have a turn. */
+const SLICE_ROWS = 1000;
+
+/** What is read whole at every version: all of it together is small. */
+export interface PricingHead {
+  readonly version: number;
+  readonly removed_in: number;
+  readonly valid_until: Date | null;
+  readonly currencies: readonly Currency[] | null;
+  readonly prefixes: readonly (readonly [prefix: string, productId: number])[] | null;
+  readonly rates: readonly (readonly [string, string, number, string])[] | null;
+  readonly suppliers: readonly SupplierRow[] | null;
+  readonly clients: readonly ClientRow[] | null;
+}
+
+const HEAD_SQL = `
+select
+  (select version from pricing_version) as version,
+  (select removed_in from pricing_version) as removed_in,
+  (select min(edge) from (
+    select valid_from as edge from forex_rate union all select valid_to from forex_rate
+    union all select valid_from from discount union all select valid_to from discount
+  ) e where edge > clock_timestamp()) as valid_until,
+  (select json_agg(c) from (select id, code, name, precision from currency order by code) c)
+    as currencies,
+  (select json_agg(json_build_array(prefix, product_id)) from operator_prefix) as prefixes,
+  (select json_agg(json_build_array(from_currency, to_currency, id, rate::text)
+      order by valid_from, id) from forex_rate
+    where valid_from <= clock_timestamp()
+      and (valid_to is null or valid_to > clock_timestamp())) as rates,
+  (select json_agg(s) from (select id, is_suspended, health from supplier order by id) s)
+    as suppliers,
+  (select json_agg(c) from (select client_id, name,
+      (select json_agg(json_build_object('id', w.id, 'currency', w.currency,
+          'isDefault', w.is_default) order by w.id)
+        from wallet w where w.client_id = c.client_id) as wallets,
+      (select json_agg(json_build_object('variantId', d.variant_id, 'productId', d.product_id,
+          'category', d.category, 'topupType', d.topup_type, 'percent', d.percent::text))
+        from discount d where d.client_id = c.client_id and d.valid_from <= clock_timestamp()
+          and (d.valid_to is null or d.valid_to > clock_timestamp())) as discounts,
+      (select json_agg(json_build_array(e.product_id, e.variant_id, e.is_enabled))
+        from entitlement e where e.client_id = c.client_id) as entitlements
+    from client c where c.is_active) c) as clients`;
+
+const PRODUCTS_SQL = `select row_to_json(p) as row from (select id, name, topup_type, country_code,
+    currency, operator, image_url, input_fields, input_fields_version, fulfils_in_request,
+    is_active, is_restricted
+  from product where changed_in > $1 order by name collate "C", id) p`;
+
+const VARIANTS_SQL = `select row_to_json(v) as row from (select v.id, v.product_id, v.name,
+    v.category, (select json_agg(trim_scale(a)::text order by n)
+      from unnest(v.fixed_amounts) with ordinality f (a, n)) as fixed_amounts,
+    trim_scale(v.min_amount)::text as min_amount, trim_scale(v.max_amount)::text as max_amount,
+    trim_scale(v.amount_step)::text as amount_step, v.fields, v.priority, v.is_active,
+    v.is_in_stock, (select json_agg(o.supplier_id order by o.route) from offer o
+      where o.variant_id = v.id and o.is_active) as supplier_ids
+  from variant v where v.changed_in > $1) v`;
+
+/** What changed since a version, slice by slice, all of one moment. */
+export interface PricingChanges {
+  readonly head: PricingHead;
+  /** Whether all rows come: there is no version to begin with, or rows were deleted since. */
+  readonly isWhole: boolean;
+  products(): AsyncIterable<readonly ProductRow[]>;
+  variants(): AsyncIterable<readonly VariantRow[]>;
+}
+
+/** Reads what changed since version `since`; null reads everything. */
+export async function readPricing<Result>(
+  pool: pg.Pool,
+  since: number | null,
+  use: (changes: PricingChanges) => Promise<Result>,
+): Promise<Result> {
+  const client = await pool.connect();
+  let fault: Error | undefined;
+  try {
+    await client.query('begin isolation level repeatable read read only');
+    const { rows: [head] } = await client.query<PricingHead>({ name: 'pricing', text: HEAD_SQL });
+    if (head === undefined) throw new Error('The price snapshot has no row');
+    // A version of the future was read before an older backup was restored.
+    const isWhole = since === null || head.removed_in > since || head.version < since;
+    const from = isWhole ? -1 : since;
+    const result = await use({
+      head,
+      isWhole,
+      products: () => slices<ProductRow>(client, PRODUCTS_SQL, from),
+      variants: () => slices<VariantRow>(client, VARIANTS_SQL, from),
+    });
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    fault = error as Error;
+    throw error;
+  } finally {
+    // A connection in an open transaction is not given back, but closed.
+    client.release(fault);
+  }
+}
+
+/** Whether nothing changed since, and no edge of validity has passed; cheap. */
+export async function isPricingCurrent(
+  pool: pg.Pool,
+  { version, validUntil }: Pick<PricingSnapshot, 'version' | 'validUntil'>,
+): Promise<boolean> {
+  const { rows } = await pool.query<{ is_current: boolean }>({
+    name: 'pricing_version',
+    text: `select version = $1 and coalesce(clock_timestamp() < $2, true) as is_current
+      from pricing_version`,
+    values: [version, validUntil],
+  });
+  return rows[0]?.is_current ?? false;
+}
+
+/** A cursor, so that neither side ever holds more than a slice. */
+async function* slices<Row>(
+  client: pg.PoolClient,
+  sql: string,
+  from: number,
+): AsyncGenerator<readonly Row[]> {
+  await client.query(`declare slice no scroll cursor for ${sql.replace('$1', String(from))}`);
+  for (let isLast = false; !isLast;) {
+    const { rows } = await client.query<{ row: Row }>(`fetch ${SLICE_ROWS} from slice`);
+    isLast = rows.length < SLICE_ROWS;
+    if (rows.length > 0) yield rows.map(({ row }) => row);
+  }
+  await client.query('close slice');
+}

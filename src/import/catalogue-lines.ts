@@ -1,0 +1,103 @@
+import { z } from 'zod';
+import { INPUT_FIELD_TYPES, TOPUP_TYPES, VARIANT_CATEGORIES } from '../domain/catalogue.ts';
+import { COUNTRIES } from '../domain/countries.ts';
+import { patternFault } from '../domain/linear-pattern.ts';
+import { compare, isPositive } from '../domain/money.ts';
+
+// The lines of a catalogue file. Keys that nobody knows are refused: they are mostly misspelt.
+
+const COUNTRY_CODES: ReadonlySet<string> = new Set(COUNTRIES.map(({ code }) => code));
+
+const id = z.int().min(1);
+const name = z.string().trim().min(1).max(255);
+const code = z.string().regex(/^[A-Z]{3}$/, 'must be three capital letters');
+const amount = z.string()
+  .regex(/^(0|[1-9][0-9]{0,8})(\.[0-9]{1,4})?$/, 'must be text like "4.99", at most 4 decimals')
+  .refine((text) => !/^[0-9.]+$/.test(text) || isPositive(text), 'must be more than 0');
+const pattern = z.string().superRefine((text, context) => {
+  const fault = patternFault(text);
+  if (fault !== null) context.addIssue({ code: 'custom', message: fault });
+});
+
+const inputField = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower case, digits and _'),
+  label: name,
+  type: z.enum(INPUT_FIELD_TYPES),
+  required: z.boolean(),
+  pattern: pattern.optional(),
+  min_length: z.int().min(0).max(255).optional(),
+  max_length: z.int().min(1).max(255).optional(),
+  options: z.array(z.strictObject({ value: name, label: name })).min(1).optional(),
+  placeholder: z.string().max(255).optional(),
+  help_text: z.string().max(1000).optional(),
+  sensitive: z.boolean().optional(),
+}).superRefine((field, context) => {
+  const say = (path: string, message: string): void =>
+    context.addIssue({ code: 'custom', path: [path], message });
+  if ((field.type === 'select') !== (field.options !== undefined)) {
+    say('options', 'belong to a select, and a select needs them');
+  }
+  if ((field.min_length ?? 0) > (field.max_length ?? 255)) say('min_length', 'is over max_length');
+});
+
+const productLine = z.strictObject({
+  kind: z.literal('product'),
+  id,
+  name,
+  topup_type: z.enum(TOPUP_TYPES),
+  country_code: z.string().refine((text) => COUNTRY_CODES.has(text), 'is no country, and not GLO'),
+  currency_code: code,
+  operator: name.nullable().default(null),
+  image_url: z.url({ protocol: /^https?$/ }).nullable().default(null),
+  input_fields: z.array(inputField).max(50),
+  fulfils_in_request: z.boolean().default(false),
+  is_active: z.boolean().default(true),
+  is_restricted: z.boolean().default(false),
+  prefixes: z.array(z.string().regex(/^\+[1-9][0-9]{0,14}$/, 'must begin as E.164 does'))
+    .optional(),
+}).superRefine((product, context) => {
+  const names = product.input_fields.map((field) => field.name);
+  if (new Set(names).size < names.length) {
+    context.addIssue({ code: 'custom', path: ['input_fields'], message: 'have a name twice' });
+  }
+  if (product.prefixes !== undefined && product.topup_type !== 'MOBILE') {
+    context.addIssue({ code: 'custom', path: ['prefixes'], message: 'belong to MOBILE products' });
+  }
+});
+
+const variantLine = z.strictObject({
+  kind: z.literal('variant'),
+  id,
+  product_id: id,
+  name,
+  category: z.enum(VARIANT_CATEGORIES).nullable().default(null),
+  fixed_amounts: z.array(amount).max(1000).default([]),
+  min_amount: amount.nullable().default(null),
+  max_amount: amount.nullable().default(null),
+  amount_step: amount.nullable().default(null),
+  fields: z.record(z.string().max(64), z.string().max(1000)).default({}),
+  priority: z.int().min(-1_000_000).max(1_000_000).default(0),
+  is_active: z.boolean().default(true),
+  is_in_stock: z.boolean().default(true),
+  offers: z.array(z.strictObject({ supplier: name, sku: name })).max(9),
+}).superRefine((variant, context) => {
+  const { min_amount: min, max_amount: max, amount_step: step } = variant;
+  const say = (path: string, message: string): void =>
+    context.addIssue({ code: 'custom', path: [path], message });
+  const given = [min, max, step].filter((each) => each !== null);
+  if (given.length === 0 && variant.fixed_amounts.length === 0) {
+    say('fixed_amounts', 'or a range must be there');
+  }
+  if (given.length !== 0 && given.length !== 3) {
+    say('min_amount', 'goes together with max_amount and amount_step');
+  }
+  if (min !== null && max !== null && compare(min, max) > 0) {
+    say('min_amount', 'is over max_amount');
+  }
+  const suppliers = variant.offers.map((offer) => offer.supplier);
+  if (new Set(suppliers).size < suppliers.length) say('offers', 'have a supplier twice');
+});
+
+export const catalogueLine = z.discriminatedUnion('kind', [productLine, variantLine]);
+export type ProductLine = z.infer<typeof productLine>;
+export type VariantLine = z.infer<typeof variantLine>;

@@ -1,0 +1,105 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createPool } from '../../src/db/pool.ts';
+import { PricingBook } from '../../src/db/pricing-book.ts';
+import type { PricingSnapshot } from '../../src/domain/pricing-snapshot.ts';
+import { useTestDatabase } from '../support/database.ts';
+
+const database = useTestDatabase();
+let pool: pg.Pool;
+beforeAll(() => {
+  pool = createPool({
+    databaseUrl: database().databaseUrl, size: 4, applicationName: 'test', onError: () => undefined,
+  });
+});
+afterAll(() => pool.end());
+
+const contentOf = (snapshot: PricingSnapshot) => ({
+  version: snapshot.version,
+  products: snapshot.products(),
+  byId: snapshot.products().map(({ id }) => snapshot.product(id)),
+  variants: Array.from({ length: 30 }, (_, id) => snapshot.variant(id)),
+  currencies: snapshot.currencies(),
+  clients: [1, 2, 3].map((id) => snapshot.client(id)),
+  rate: snapshot.rate('EUR', 'USD'),
+  airtel: snapshot.productIdsByPrefix('+9188'),
+});
+
+/** What operators do, one after the other; each is seen by a book that had the one before. */
+const CHANGES = [
+  "update product set name = 'Zzz India' where id = 5001",
+  "update product set is_active = false where id = 4218",
+  'update variant set fixed_amounts = array[1.50, 4.99] where id = 2',
+  'update variant set product_id = 4219 where id = 4',
+  'update offer set is_active = false where variant_id = 3 and route = 1',
+  'update offer set is_active = false where variant_id = 3',
+  'delete from offer where variant_id = 1',
+  "insert into offer values (1, 1, 2, 'again')",
+  'update supplier set is_suspended = true where id = 1',
+  'update supplier set is_suspended = false, health = 40 where id = 1',
+  `insert into product (id, name, topup_type, country_code, currency, input_fields)
+    values (7001, 'Aaa', 'GAMING', 'GLO', 'USD', '[]')`,
+  `insert into variant (id, product_id, name, fixed_amounts) values (20, 7001, 'One', '{1}')`,
+  'delete from variant where id = 20',
+  'delete from product where id = 7001',
+  "update forex_rate set rate = 1.2 where to_currency = 'USD'",
+  'update discount set percent = 7 where client_id = 1',
+  "insert into operator_prefix values ('+9188', 5002)",
+  'update client set name = name',
+];
+
+describe('a refreshed price book', () => {
+  test('is what a new one would be, after every kind of change', async () => {
+    const book = new PricingBook(pool);
+    let before = await book.refresh();
+    for (const sql of CHANGES) {
+      const snapshot = contentOf(before);
+      await database().query(sql);
+      const after = await book.refresh();
+      expect(contentOf(after), sql).toEqual(contentOf(await new PricingBook(pool).refresh()));
+      expect(after.version, sql).toBe(before.version + 1);
+      // Whoever holds the snapshot of before sees nothing of it.
+      expect(contentOf(before), sql).toEqual(snapshot);
+      before = after;
+    }
+  });
+
+  test('keeps what did not change', async () => {
+    const book = new PricingBook(pool);
+    const before = await book.refresh();
+    await database().query("update product set operator = 'Other' where id = 5101");
+    const after = await book.refresh();
+    expect(after.product(5101)).not.toBe(before.product(5101));
+    expect(after.product(5002)).toBe(before.product(5002));
+    expect(after.variant(11)).toBe(before.variant(11));
+  });
+
+  test('moves its version once a transaction, and not for one that is taken back', async () => {
+    const book = new PricingBook(pool);
+    const { version } = await book.refresh();
+    await database().query(`begin; update product set name = name where id = 5002;
+      update variant set name = name; update discount set percent = percent; commit`);
+    expect((await book.refresh()).version).toBe(version + 1);
+    await database().query('begin; update product set name = name; rollback');
+    expect((await book.refresh()).version).toBe(version + 1);
+  });
+
+  test('misses nothing of writers that overtake each other', async () => {
+    const book = new PricingBook(pool);
+    await book.refresh();
+    let isDone = false;
+    const writers = [2, 3, 5, 6].map(async (id) => {
+      for (let n = 0; n < 25; n += 1) {
+        await database().query('update variant set priority = priority + 1 where id = $1', [id]);
+      }
+    });
+    const reader = (async () => {
+      while (!isDone) await book.refresh();
+    })();
+    await Promise.all(writers);
+    isDone = true;
+    await reader;
+    const whole = await new PricingBook(pool).refresh();
+    expect(contentOf(await book.refresh())).toEqual(contentOf(whole));
+  });
+});

@@ -70,7 +70,9 @@ const LOST_MESSAGE =
 
 /** The commit's fate is unknown: the connection ended before the answer came. */
 export function isConnectionLost(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code;
+  const { code, severity } = (error ?? {}) as { code?: unknown; severity?: unknown };
+  // Whatever is fatal to a connection ends it: too many of them, a database that lets nobody in.
+  if (severity === 'FATAL') return true;
   if (typeof code === 'string') return LOST_CODE.test(code);
   return error instanceof Error && LOST_MESSAGE.test(error.message);
 }

@@ -96,9 +96,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   return {
     ...access,
     store,
-    feed: feeds.feed,
-    walletFeed: feeds.walletFeed,
-    removeFeedPositions: feeds.removeFeedPositions,
+    ...feeds,
     mailQueue,
     mailer,
     wakeUps,

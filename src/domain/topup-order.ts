@@ -55,6 +55,9 @@ export const TOPUP_ORDER_EVENT_TYPES = [
 ] as const;
 export type TopupOrderEventType = (typeof TOPUP_ORDER_EVENT_TYPES)[number];
 
+/** What stands in the log; a snapshot is only ever shown. */
+export const LOGGED_EVENT_TYPES = TOPUP_ORDER_EVENT_TYPES.filter((type) => type !== 'SNAPSHOT');
+
 /** A placed order. Times are UTC; ids are integers below 2^53. */
 export interface TopupOrder {
   readonly clientId: number;

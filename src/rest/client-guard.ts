@@ -9,6 +9,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The client behind the token; 0 outside of the routes that ask for one. */
     clientId: number;
+    /** The client behind the token, and the token; null outside of those routes. */
+    caller: Caller | null;
   }
   interface FastifyContextConfig {
     /** What the key must be allowed; 'any' where any key will do. */
@@ -30,6 +32,7 @@ export interface ClientGuard {
  */
 export function requireClient(app: FastifyInstance, guard: ClientGuard): void {
   app.decorateRequest('clientId', 0);
+  app.decorateRequest('caller', null);
   app.addHook('onRequest', async (request, reply) => {
     const caller = await authenticated(request, guard);
     const { scope = scopeOf(request.method), rateClass = 'read' } = request.routeOptions.config;
@@ -39,6 +42,7 @@ export function requireClient(app: FastifyInstance, guard: ClientGuard): void {
       clientId, class: rateClass, count: 1,
     });
     request.clientId = clientId;
+    request.caller = caller;
   });
 }
 

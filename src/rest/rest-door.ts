@@ -13,6 +13,7 @@ import { healthRoutes, type HealthProbe } from './health.routes.ts';
 import { readJsonBodies } from './json-body.ts';
 import { collectRoutes, openApiRoutes } from './open-api.ts';
 import { supplierCallbackRoutes, type CallbackGate } from './supplier-callback.routes.ts';
+import { topupOrderEventRoutes, type EventStreamDeps } from './topup-order-events.routes.ts';
 import { topupOrderRoutes, type TopupOrderStories } from './topup-orders.routes.ts';
 import { walletRoutes, type WalletStories } from './wallets.routes.ts';
 
@@ -26,8 +27,8 @@ const ANSWER_HEADERS = {
 } as const;
 
 export interface RestDeps
-  extends TopupOrderStories, CatalogueStories, WalletStories, CallbackGate, HealthProbe,
-  ClientGuard {
+  extends TopupOrderStories, EventStreamDeps, CatalogueStories, WalletStories, CallbackGate,
+  HealthProbe, ClientGuard {
   readonly auth: AuthStories;
   readonly store: TopupOrderStories['store'] & CatalogueStories['store'] & WalletStories['store'];
 }
@@ -45,6 +46,7 @@ export function restDoor(deps: RestDeps): FastifyPluginAsync {
       requireClient(api, deps);
       logoutRoute(api, deps);
       topupOrderRoutes(api, deps);
+      topupOrderEventRoutes(api, deps);
       catalogueRoutes(api, deps);
       walletRoutes(api, deps);
     });

@@ -45,7 +45,7 @@ const PENDING: TopupOrder = {
 };
 
 const ENDED = { ...PENDING, fulfilmentState: null, nextActionAt: null, completedAt: ENDED_AT };
-const DELIVERED: TopupOrder = { ...ENDED, status: 'DELIVERED', attemptCount: 1 };
+export const DELIVERED: TopupOrder = { ...ENDED, status: 'DELIVERED', attemptCount: 1 };
 const CANCELLED: TopupOrder = { ...ENDED, status: 'CANCELLED', refundTransferId: 7401124 };
 const REVERSED: TopupOrder =
   { ...DELIVERED, reversalTransferId: 7401125, reversedAt: new Date('2026-05-20T08:00:00Z') };

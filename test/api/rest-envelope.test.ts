@@ -3,11 +3,14 @@ import { once } from 'node:events';
 import { connect, type AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import type { CallbackResult } from '../../src/domain/fulfil-topup-order.ts';
 import { NumberText } from '../../src/domain/money.ts';
 import type { RawCallback } from '../../src/domain/fulfilment-ports.ts';
 import { Rejection, TemporarilyUnavailable } from '../../src/domain/rejection.ts';
-import { envelopeOptions, restDoor, setRestEnvelope } from '../../src/rest/rest-door.ts';
+import {
+  envelopeOptions, restDoor, setRestEnvelope, type RestDeps,
+} from '../../src/rest/rest-door.ts';
 import { callerOf } from '../support/caller.ts';
 import { noRateLimits } from '../support/no-rate-limits.ts';
 
@@ -63,6 +66,12 @@ async function startApp(): Promise<FastifyInstance> {
     rateLimits: noRateLimits,
     receiveCallback: async (raw) => (calls.push({ name: 'callback', args: [raw] }), told.callback),
     isDatabaseReady: async () => told.isReady,
+    feed: {} as RestDeps['feed'],
+    clock: systemClock,
+    cursorKey: 'cursor key',
+    streamsPerClient: 1,
+    isStillAdmitted: () => true,
+    onAccessChange: () => () => undefined,
     isMigrated: async () => true,
     workerSilentMs: () => 0,
     metrics: { contentType: 'text/plain', write: async () => 'a 1' },

@@ -85,7 +85,7 @@ describe('walletUpdated', () => {
     expect(told(watching, 2)).toEqual([]);
   });
 
-  it('knows a wallet by its global id and by the integer of the REST API, and no other', async () => {
+  it("knows a wallet by its global id and by REST's integer, and no other", async () => {
     const globalId = Buffer.from('Wallet:1').toString('base64url');
     for (const walletId of [globalId, '1']) {
       const [snapshot] = await watch({ walletId }).until(1);

@@ -1,0 +1,93 @@
+import type { Readable } from 'node:stream';
+import type { Access, Caller } from '../domain/access.ts';
+import type { Clock } from '../domain/ports.ts';
+import { HttpRefusal } from './errors.ts';
+
+/** Between two comments on a stream on which nothing happens; milliseconds. */
+const BEAT_MS = 12_000;
+/** A reader that takes nothing is cut off this long after its stream has ended; milliseconds. */
+const FINISH_MS_MAX = 1_000;
+/** Timers overflow at 24.8 days; a token that lives longer is looked at again. */
+const TIMER_MS_MAX = 86_400_000;
+
+interface Stream extends Readable {
+  beat(): void;
+  finish(): void;
+}
+
+interface OpenStreamsOptions extends Pick<Access, 'isStillAdmitted' | 'onAccessChange'> {
+  readonly clock: Clock;
+  readonly streamsPerClient: number;
+}
+
+/** The streams that are open in this process: bounded a client, each as long as its token. */
+export class OpenStreams {
+  readonly #open = new Map<Stream, { readonly caller: Caller; readonly closed: AbortSignal }>();
+  readonly #options: OpenStreamsOptions;
+  /** Null before the first stream: until then nobody's access matters here. */
+  #stopListening: (() => void) | null = null;
+
+  constructor(options: OpenStreamsOptions) {
+    this.#options = options;
+  }
+
+  /** @throws HttpRefusal 429 where the client has as many as it may have */
+  assertRoom(clientId: number): void {
+    const { streamsPerClient } = this.#options;
+    const own = [...this.#open.values()].filter(({ caller }) => caller.clientId === clientId);
+    if (own.length < streamsPerClient) return;
+    throw new HttpRefusal(429, {
+      message: `At most ${streamsPerClient} event streams at a time`,
+      headers: { 'retry-after': '1' },
+    });
+  }
+
+  /** Looks after a stream until it closes. */
+  add(stream: Stream, caller: Caller): void {
+    this.#stopListening ??= this.#options.onAccessChange(() => this.#finishRevoked());
+    const closing = new AbortController();
+    this.#open.set(stream, { caller, closed: closing.signal });
+    stream.once('close', () => {
+      this.#open.delete(stream);
+      closing.abort();
+    });
+    void this.#beat(stream, closing.signal);
+    void this.#finishAtExpiry(stream, caller, closing.signal);
+    // It may have been taken back while the stream was being opened.
+    this.#finishRevoked();
+  }
+
+  /** Ends all streams; resolves when they are gone. */
+  async finishAll(): Promise<void> {
+    this.#stopListening?.();
+    await Promise.all([...this.#open].map(([stream, { closed }]) => this.#finish(stream, closed)));
+  }
+
+  #finishRevoked(): void {
+    for (const [stream, { caller, closed }] of this.#open) {
+      if (!this.#options.isStillAdmitted(caller)) void this.#finish(stream, closed);
+    }
+  }
+
+  async #beat(stream: Stream, closed: AbortSignal): Promise<void> {
+    while (!closed.aborted) {
+      await this.#options.clock.sleep(BEAT_MS, closed);
+      stream.beat();
+    }
+  }
+
+  async #finishAtExpiry(stream: Stream, caller: Caller, closed: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    while (!closed.aborted) {
+      const leftMs = caller.expiresAtMs - clock.now().getTime();
+      if (leftMs <= 0) return this.#finish(stream, closed);
+      await clock.sleep(Math.min(leftMs, TIMER_MS_MAX), closed);
+    }
+  }
+
+  async #finish(stream: Stream, closed: AbortSignal): Promise<void> {
+    stream.finish();
+    await this.#options.clock.sleep(FINISH_MS_MAX, closed);
+    stream.destroy();
+  }
+}

@@ -1,0 +1,87 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Access } from '../domain/access.ts';
+import type { FollowPorts, OrderEdge } from '../domain/follow-topup-order.ts';
+import { followTopupOrders, type FeedSelection } from '../domain/follow-topup-orders.ts';
+import type { Clock } from '../domain/ports.ts';
+import { LOGGED_EVENT_TYPES } from '../domain/topup-order.ts';
+import { errorAnswer } from './errors.ts';
+import { EventStream } from './event-stream.ts';
+import { OpenStreams } from './open-streams.ts';
+import { Query } from './query.ts';
+import { followTopupOrdersSchema } from './topup-order-events.schemas.ts';
+import { orderFilterIn } from './topup-order-filter.ts';
+import { eventOut } from './wire-events.ts';
+
+export interface EventStreamDeps
+  extends FollowPorts, Pick<Access, 'isStillAdmitted' | 'onAccessChange'> {
+  readonly clock: Clock;
+  /** How many streams a client may have open at a time, in each process. */
+  readonly streamsPerClient: number;
+}
+
+const HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store',
+  // Proxies would hold events back until there are enough of them.
+  'x-accel-buffering': 'no',
+};
+
+/** The feed of all orders as Server-Sent Events, for whoever has no WebSocket. */
+export function topupOrderEventRoutes(app: FastifyInstance, deps: EventStreamDeps): void {
+  const streams = new OpenStreams(deps);
+  app.addHook('preClose', () => streams.finishAll());
+  app.get(
+    '/api/v1/topups/orders/events',
+    // A HEAD would open a stream that nobody reads.
+    { schema: followTopupOrdersSchema, exposeHeadRoute: false },
+    async (request, reply) => {
+      const { clientId, caller } = request;
+      if (caller === null) throw new Error('A stream has no caller');
+      streams.assertRoom(clientId);
+      const edges = await followTopupOrders(clientId, selectionIn(request), deps);
+      const stream = new EventStream(edges, {
+        textOf: edgeText,
+        faultOf: (error) => faultText(error, request),
+      });
+      streams.add(stream, caller);
+      return reply.headers(HEADERS).send(stream);
+    },
+  );
+}
+
+/** @throws Rejection VALIDATION_FAILURE */
+function selectionIn(request: FastifyRequest): FeedSelection & { readonly after: string | null } {
+  const query = new Query(request);
+  const filter = orderFilterIn(query);
+  const type = query.oneOf('type', LOGGED_EVENT_TYPES);
+  const lastEventId = request.headers['last-event-id'];
+  return {
+    // No order is ever RECHARGED: nothing passes, and the cursor moves on.
+    filter: { ...EVERYTHING, ...filter ?? { statuses: [] } },
+    types: type === null ? null : [type],
+    // A browser that comes back sends the header beside the address that it was given at first.
+    after: typeof lastEventId === 'string' ? lastEventId : query.text('after'),
+  };
+}
+
+const EVERYTHING = {
+  statuses: null,
+  productIds: null,
+  countryCodes: null,
+  walletIds: null,
+  failureCodes: null,
+  createdFrom: null,
+  createdTo: null,
+};
+
+/** An id without data makes no event: a browser only remembers where to go on. */
+function edgeText({ cursor, node }: OrderEdge): string {
+  const id = `id: ${cursor}\n`;
+  return node === null ? `${id}\n` : `${id}data: ${JSON.stringify(eventOut(node))}\n\n`;
+}
+
+function faultText(error: unknown, request: FastifyRequest): string {
+  const { status, body } = errorAnswer(error, request.id);
+  if (status === 500) request.log.error({ err: error }, 'an event stream failed');
+  return `event: error\ndata: ${JSON.stringify(body)}\n\n`;
+}

@@ -1,0 +1,257 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { rest, type CreateRequest } from '../support/doors.ts';
+import { useWorld } from '../support/world.ts';
+
+const world = useWorld({ role: 'gateway' });
+
+interface Told {
+  readonly id: string;
+  readonly event?: string;
+  readonly data?: {
+    readonly sequence: number;
+    readonly version: number;
+    readonly type: string;
+    readonly order: { readonly id: number; readonly status: string };
+  };
+}
+
+interface Stream {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly told: Told[];
+  readonly ended: Promise<void>;
+  readonly text: () => string;
+  until(count: number): Promise<readonly Told[]>;
+  close(): void;
+}
+
+const open = new Set<Stream>();
+afterEach(async () => {
+  for (const stream of open) stream.close();
+  open.clear();
+  await expect.poll(() => world().parts.feed.watchCount(), { timeout: 5_000 }).toBe(0);
+});
+
+const at = (url: string, query = ''): string => `${url}/api/v1/topups/orders/events${query}`;
+
+/** Reads a stream as a browser does, as far as this test needs it. */
+async function listen(options: {
+  readonly query?: string;
+  readonly lastEventId?: string;
+  readonly token?: string;
+  readonly url?: string;
+} = {}): Promise<Stream> {
+  const abort = new AbortController();
+  const answer = await fetch(at(options.url ?? world().gateway.url, options.query), {
+    signal: abort.signal,
+    headers: {
+      authorization: `Bearer ${options.token ?? world().token(1)}`,
+      ...(options.lastEventId === undefined ? {} : { 'last-event-id': options.lastEventId }),
+    },
+  });
+  const told: Told[] = [];
+  let text = '';
+  const ended = (async () => {
+    let rest = '';
+    for await (const chunk of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      text += chunk;
+      rest += chunk;
+      const blocks = rest.split('\n\n');
+      rest = blocks.pop() ?? '';
+      for (const block of blocks) {
+        const fields = Object.fromEntries(block.split('\n').map((line) => {
+          const colon = line.indexOf(':');
+          return [line.slice(0, colon), line.slice(colon + 1).trimStart()];
+        })) as { id?: string; event?: string; data?: string };
+        if (fields.id === undefined && fields.event === undefined) continue;
+        told.push({
+          ...fields, id: fields.id ?? '',
+          ...(fields.data === undefined ? {} : { data: JSON.parse(fields.data) }),
+        } as Told);
+      }
+    }
+  })().catch(() => undefined);
+  const stream: Stream = {
+    status: answer.status,
+    headers: answer.headers,
+    told,
+    ended,
+    text: () => text,
+    async until(count) {
+      await expect.poll(() => told.length, { timeout: 10_000 }).toBeGreaterThanOrEqual(count);
+      return told;
+    },
+    close: () => abort.abort(),
+  };
+  open.add(stream);
+  return stream;
+}
+
+async function create(request: Partial<CreateRequest> = {}): Promise<number> {
+  const answer = await rest.create(world(), 1, {
+    product_id: 4218,
+    amount: '0.99',
+    input_data: { player_id: '5123456789', server: 'asia' },
+    ...request,
+  });
+  if ('refused' in answer) throw new Error(answer.message);
+  return answer.order.id;
+}
+
+async function cancel(orderId: number): Promise<void> {
+  const url = `${world().gateway.url}/api/v1/topups/orders/${orderId}/cancel`;
+  const headers = { authorization: `Bearer ${world().token(1)}` };
+  expect((await fetch(url, { method: 'POST', headers })).status).toBe(200);
+}
+
+/** The feed as it stands in the database behind a sequence. */
+const logged = async (after = 0): Promise<readonly unknown[]> =>
+  (await world().database.query<{ sequence: string; id: string; version: number; type: string }>(
+    `select f.sequence, f.topup_order_id as id, f.version, e.type from feed_entry f
+      join topup_order_event e using (client_id, topup_order_id, version)
+      where f.client_id = 1 and f.sequence > $1 order by f.sequence`, [after],
+  )).map(({ sequence, id, version, type }) => [Number(sequence), Number(id), version, type]);
+
+const entriesOf = (told: readonly Told[]): readonly unknown[] =>
+  told.flatMap(({ data }) => (data === undefined
+    ? []
+    : [[data.sequence, data.order.id, data.version, data.type]]));
+
+const untilQuiet = (): Promise<void> =>
+  expect.poll(() => world().database.query('select 1 from feed_inbox limit 1'), {
+    timeout: 10_000,
+  }).toEqual([]);
+
+describe('GET /api/v1/topups/orders/events', () => {
+  it('opens with an id, then tells each event of every order once', async () => {
+    await create();
+    await untilQuiet();
+    const start = (await logged()).length;
+    const stream = await listen();
+    expect(stream.status).toBe(200);
+    expect(stream.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    expect(stream.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+    expect(await stream.until(1)).toEqual([{ id: expect.any(String) }]);
+    expect(stream.text()).toMatch(/^retry: 1000\n\nid: /);
+    for (const id of [await create(), await create()]) await cancel(id);
+    await stream.until(5);
+    expect(entriesOf(stream.told)).toEqual(await logged(start));
+    expect(stream.told[4]?.data).toMatchObject({
+      type: 'CANCELLED', previous_status: 'PENDING', status: 'CANCELLED',
+      status_text: 'Order cancelled', occurred_at: expect.stringMatching(/Z$/),
+      order: { status: 'CANCELLED', amount: 0.9405 },
+    });
+  });
+
+  it('goes on behind Last-Event-ID, or behind `after`, in another process too', async () => {
+    const elsewhere = await world().startProcess('gateway');
+    const first = await listen();
+    await first.until(1);
+    for (const id of [await create(), await create()]) await cancel(id);
+    const told = [...await first.until(5)];
+    const start = (await logged()).length - 4;
+    for (const [index, { id }] of told.entries()) {
+      const again = await listen({ lastEventId: id, url: elsewhere?.url ?? '' });
+      const after = await listen({ query: `?after=${id}` });
+      await Promise.all([again.until(4 - index), after.until(4 - index)]);
+      expect(entriesOf(again.told)).toEqual(await logged(start + index));
+      expect(entriesOf(after.told)).toEqual(await logged(start + index));
+      again.close();
+      after.close();
+    }
+    // The header is younger than the address that it is sent with.
+    const both = await listen({ lastEventId: told[3]?.id ?? '', query: `?after=${told[0]?.id}` });
+    await both.until(1);
+    expect(entriesOf(both.told)).toEqual(await logged(start + 3));
+  });
+
+  it('shows what passes its filters', async () => {
+    const byType = await listen({ query: '?type=CANCELLED' });
+    const byProduct = await listen({ query: '?product_id=5101&country=FRA' });
+    await Promise.all([byType.until(1), byProduct.until(1)]);
+    const ids = [await create(), await create({
+      product_id: 5101, amount: '10.00', input_data: { phone_number: '+33612345678' },
+    })];
+    for (const id of ids) await cancel(id);
+    await Promise.all([byType.until(3), byProduct.until(3)]);
+    expect(byType.told.slice(1).map(({ data }) => [data?.order.id, data?.type]))
+      .toEqual(ids.map((id) => [id, 'CANCELLED']));
+    expect(byProduct.told.slice(1).map(({ data }) => [data?.order.id, data?.type]))
+      .toEqual([[ids[1], 'CREATED'], [ids[1], 'CANCELLED']]);
+  });
+
+  it.each([
+    ['a malformed cursor', { lastEventId: 'nonsense' }, 400, 'CURSOR_INVALID'],
+    ['a filter of no known kind', { query: '?type=SNAPSHOT' }, 400, 'VALIDATION_FAILURE'],
+    ['a token that is none', { token: 'x' }, 401, 'UNAUTHORIZED'],
+  ])('refuses %s in the envelope', async (_name, options, status, code) => {
+    const stream = await listen(options);
+    await stream.ended;
+    expect(stream.status).toBe(status);
+    expect(stream.text()).toContain(code);
+  });
+
+  it('ends with its token, and is given up where a client has too many', async () => {
+    const token = await world().parts.signToken(1, 2);
+    const short = await listen({ token });
+    expect(short.status).toBe(200);
+    const others = await Promise.all(Array.from({ length: 19 }, () => listen()));
+    expect(others.map(({ status }) => status)).toEqual(Array(19).fill(200));
+    const excess = await listen();
+    expect([excess.status, excess.headers.get('retry-after')]).toEqual([429, '1']);
+    expect((await listen({ token: world().token(2) })).status).toBe(200);
+    await short.ended;
+    await expect.poll(async () => {
+      const again = await listen();
+      again.close();
+      return again.status;
+    }).toBe(200);
+  });
+
+  it('holds little for a reader that stalls, and loses nothing of it', async () => {
+    const first = await listen();
+    const [opening] = await first.until(1);
+    const start = (await logged()).length;
+    const { hostname, port } = new URL(world().gateway.url);
+    const socket = connect(Number(port), hostname);
+    await once(socket, 'connect');
+    socket.write(`GET /api/v1/topups/orders/events?after=${opening?.id} HTTP/1.1\r\n`
+      + `Host: x\r\nAuthorization: Bearer ${world().token(1)}\r\n\r\n`);
+    await once(socket, 'readable');
+    const orderId = await create();
+    // Several megabytes: more than all buffers on the way take.
+    await world().database.query(
+      `with told as (insert into topup_order_event (client_id, topup_order_id, version, type,
+          previous_status, status)
+          select 1, $1, v, 'RETRY_SCHEDULED', 'PENDING', 'PENDING' from generate_series(2, 9000) v
+          returning client_id, topup_order_id, version),
+        moved as (update topup_order set version = 9000 where client_id = 1 and id = $1)
+        insert into feed_inbox (client_id, topup_order_id, version)
+          select * from told order by version`, [orderId],
+    );
+    await untilQuiet();
+    await first.until(9_001);
+    let text = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => { text += chunk; });
+    const all = await logged(start);
+    const found = (): string[] => text.match(/"sequence":\d+/g) ?? [];
+    await expect.poll(() => found().length, { timeout: 15_000 }).toBe(all.length);
+    expect(found()).toEqual(all.map((each) => `"sequence":${(each as number[])[0]}`));
+    socket.destroy();
+  });
+
+  it('leaves no watcher behind, and ends when its process does', async () => {
+    await (await listen()).until(1);
+    await expect.poll(() => world().parts.feed.watchCount()).toBe(1);
+    for (const stream of open) stream.close();
+    await expect.poll(() => world().parts.feed.watchCount()).toBe(0);
+    const other = await world().startProcess('gateway');
+    const stream = await listen({ url: other?.url ?? '' });
+    await stream.until(1);
+    await other?.stop();
+    await stream.ended;
+  });
+});

@@ -81,7 +81,8 @@ async function revoke(owner: pg.Client, { args, environment }: KeysCommand): Pro
 function describe(key: ApiKeyRow): string {
   const shown = (time: Date | null): string => time?.toISOString().slice(0, 16) ?? 'never';
   const state = key.revokedAt === null ? 'live' : `revoked ${shown(key.revokedAt)}`;
-  return `${key.id}  ${key.secretPrefix}…  ${key.scopes.join(',')}  made ${shown(key.createdAt)}  `
+  const made = `made ${shown(key.createdAt)}`;
+  return `${key.id}  ${key.secretPrefix}…  ${key.scopes.join(',')}  ${made}  `
     + `expires ${shown(key.expiresAt)}  used ${shown(key.lastUsedAt)}  ${state}\n`;
 }
 

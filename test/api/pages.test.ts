@@ -160,7 +160,8 @@ describe('what the pages ask for', () => {
   const schema = buildSchema(sdl?.text ?? '');
 
   test.each([
-    ...explorerTabs('R').map(({ query }) => query), CREATE, RECENT, VIEWER, ORDER_FEED.query, WALLET_FEED.query,
+    ...explorerTabs('R').map(({ query }) => query), CREATE, RECENT, VIEWER, ORDER_FEED.query,
+    WALLET_FEED.query,
   ])('fits the schema: %s', (query) => {
     expect(validate(schema, parse(query))).toEqual([]);
   });

@@ -150,8 +150,8 @@ async function measureWorker(bench: Bench): Promise<void> {
         round(extract(epoch from completed_at - created_at) * 1000))::text as ms
     from topup_order where created_at > (select at from bench_start)`);
   placed -= refused;
-  tell(`worker   refused ${refused}, placed ${placed} in ${Math.round(placedMs)} ms, all ended after `
-    + `${Math.round(doneMs)} ms: ${perSecond(placed, doneMs)}; `
+  tell(`worker   refused ${refused}, placed ${placed} in ${Math.round(placedMs)} ms, `
+    + `all ended after ${Math.round(doneMs)} ms: ${perSecond(placed, doneMs)}; `
     + `placing to end p50, p99, max ${rows[0]?.['ms']} ms; `
     + `this process ${Math.round((cpu.user + cpu.system) / placed)} µs CPU an order`);
 }

@@ -61,11 +61,14 @@ async function changed(
   const fresh = new Map<number, OfferedVariant>();
   let productCount = 0;
   for await (const rows of changes.products()) {
-    for (const row of rows) products.set(row.id, toProduct(row, products.get(row.id)?.variants));
+    for (const [row] of rows) products.set(row.id, toProduct(row, products.get(row.id)?.variants));
     productCount += rows.length;
   }
   for await (const rows of changes.variants()) {
-    for (const row of rows) fresh.set(row.id, toVariant(row, supplyOf));
+    for (const [row] of rows) {
+      const variant = toVariant(row, supplyOf);
+      fresh.set(variant.id, variant);
+    }
   }
   if (!isSupplied) {
     // The greatest change that a single row can bring: all that its supplier offers.

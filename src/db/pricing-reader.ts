@@ -1,9 +1,9 @@
 import type pg from 'pg';
 import type { Currency, PricingSnapshot } from '../domain/pricing-snapshot.ts';
-import type { ClientRow, ProductRow, SupplierRow, VariantRow } from './pricing-rows.ts';
+import type { ClientRow, ProductRow, SupplierRow, VariantText } from './pricing-rows.ts';
 
 /** Rows of one slice: parsed and put away in some milliseconds; then others have a turn. */
-const SLICE_ROWS = 1000;
+const SLICE_ROWS = 4000;
 
 /** What is read whole at every version: all of it together is small. */
 export interface PricingHead {
@@ -46,27 +46,31 @@ select
         from entitlement e where e.client_id = c.client_id) as entitlements
     from client c where c.is_active) c) as clients`;
 
-const PRODUCTS_SQL = `select row_to_json(p) as row from (select id, name, topup_type, country_code,
+const PRODUCTS_SQL = `select row_to_json(p) from (select id, name, topup_type, country_code,
     currency, operator, image_url, input_fields, input_fields_version, fulfils_in_request,
     is_active, is_restricted
   from product where changed_in > $1 order by name collate "C", id) p`;
 
-const VARIANTS_SQL = `select row_to_json(v) as row from (select v.id, v.product_id, v.name,
-    v.category, (select json_agg(trim_scale(a)::text order by n)
-      from unnest(v.fixed_amounts) with ordinality f (a, n)) as fixed_amounts,
-    trim_scale(v.min_amount)::text as min_amount, trim_scale(v.max_amount)::text as max_amount,
-    trim_scale(v.amount_step)::text as amount_step, v.fields, v.priority, v.is_active,
-    v.is_in_stock, (select json_agg(o.supplier_id order by o.route) from offer o
-      where o.variant_id = v.id and o.is_active) as supplier_ids
-  from variant v where v.changed_in > $1) v`;
+// One text for a row: to make and to parse JSON, or a dozen columns, would take longer than all the
+// rest. The offers are joined, not looked up: for many variants that is ten times as fast.
+const VARIANTS_SQL = `select concat_ws(E'\\x1f', v.id, v.product_id,
+    replace(v.name, E'\\x1f', ' '), coalesce(v.category, ''), v.fixed_amounts,
+    coalesce(v.min_amount::text, ''), coalesce(v.max_amount::text, ''),
+    coalesce(v.amount_step::text, ''), v.priority, v.is_active, v.is_in_stock,
+    coalesce(o.supplier_ids::text, ''), v.fields)
+  from variant v left join (
+    select variant_id, array_agg(supplier_id order by route) as supplier_ids from offer
+    where is_active and variant_id in (select id from variant where changed_in > $1)
+    group by variant_id) o on o.variant_id = v.id
+  where v.changed_in > $1`;
 
 /** What changed since a version, slice by slice, all of one moment. */
 export interface PricingChanges {
   readonly head: PricingHead;
   /** Whether all rows come: there is no version to begin with, or rows were deleted since. */
   readonly isWhole: boolean;
-  products(): AsyncIterable<readonly ProductRow[]>;
-  variants(): AsyncIterable<readonly VariantRow[]>;
+  products(): AsyncIterable<readonly (readonly [ProductRow])[]>;
+  variants(): AsyncIterable<readonly (readonly [VariantText])[]>;
 }
 
 /** Reads what changed since version `since`; null reads everything. */
@@ -87,8 +91,8 @@ export async function readPricing<Result>(
     const result = await use({
       head,
       isWhole,
-      products: () => slices<ProductRow>(client, PRODUCTS_SQL, from),
-      variants: () => slices<VariantRow>(client, VARIANTS_SQL, from),
+      products: () => slices<readonly [ProductRow]>(client, PRODUCTS_SQL, from),
+      variants: () => slices<readonly [VariantText]>(client, VARIANTS_SQL, from),
     });
     await client.query('commit');
     return result;
@@ -116,16 +120,18 @@ export async function isPricingCurrent(
 }
 
 /** A cursor, so that neither side ever holds more than a slice. */
-async function* slices<Row>(
+async function* slices<Row extends readonly unknown[]>(
   client: pg.PoolClient,
   sql: string,
   from: number,
 ): AsyncGenerator<readonly Row[]> {
-  await client.query(`declare slice no scroll cursor for ${sql.replace('$1', String(from))}`);
+  const select = sql.replaceAll('$1', String(from));
+  await client.query(`declare slice no scroll cursor for ${select}`);
+  const fetch = { text: `fetch ${SLICE_ROWS} from slice`, rowMode: 'array' } as const;
   for (let isLast = false; !isLast;) {
-    const { rows } = await client.query<{ row: Row }>(`fetch ${SLICE_ROWS} from slice`);
+    const { rows } = await client.query<Row[]>(fetch) as unknown as { rows: readonly Row[] };
     isLast = rows.length < SLICE_ROWS;
-    if (rows.length > 0) yield rows.map(({ row }) => row);
+    if (rows.length > 0) yield rows;
   }
   await client.query('close slice');
 }

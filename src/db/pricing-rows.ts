@@ -1,5 +1,5 @@
 import type { InputField, Product, Variant } from '../domain/catalogue.ts';
-import { canonical } from '../domain/money.ts';
+import { canonical, type Amount } from '../domain/money.ts';
 import type { Discount, PricingClient } from '../domain/pricing-snapshot.ts';
 
 // Rows of the pricing tables, and what the domain makes of them.
@@ -40,21 +40,11 @@ export interface SupplierRow {
   readonly health: number;
 }
 
-export interface VariantRow {
-  readonly id: number;
-  readonly product_id: number;
-  readonly name: string;
-  readonly category: Variant['category'];
-  readonly fixed_amounts: readonly string[] | null;
-  readonly min_amount: string | null;
-  readonly max_amount: string | null;
-  readonly amount_step: string | null;
-  readonly fields: Variant['fields'];
-  readonly priority: number;
-  readonly is_active: boolean;
-  readonly is_in_stock: boolean;
-  readonly supplier_ids: readonly number[] | null;
-}
+/** Some megabytes at most. */
+const SHARED_COUNT_MAX = 10_000;
+
+/** A row of variants in one text: its columns by the unit separator, null as nothing. */
+export type VariantText = string;
 
 export interface ClientRow {
   readonly client_id: number;
@@ -119,23 +109,53 @@ export function suppliedBy(suppliers: readonly SupplierRow[]): SupplyOf {
   };
 }
 
-/** Amounts come in canonical form: the database has trimmed them. */
-export function toVariant(row: VariantRow, supplyOf: SupplyOf): OfferedVariant {
-  const { min_amount: min, max_amount: max, amount_step: step } = row;
-  const offered = { supplierIds: row.supplier_ids ?? [], isInStock: row.is_in_stock };
+export function toVariant(text: VariantText, supplyOf: SupplyOf): OfferedVariant {
+  const [id, productId, name = '', category, fixedAmounts = '', min = '', max = '', step = '',
+    priority, isActive, stock, suppliers = '', fields = '{}'] = text.split('\x1f');
+  const isInStock = stock === 't';
+  const supplierIds = supplierIdsOf(suppliers);
+  const { isAvailable, supplierHealth } = supplyOf({ supplierIds, isInStock });
   return {
-    id: row.id,
-    productId: row.product_id,
-    name: row.name,
-    category: row.category,
-    fixedAmounts: row.fixed_amounts ?? [],
-    range: min === null || max === null || step === null ? null : { min, max, step },
-    fields: row.fields,
-    priority: row.priority,
-    isActive: row.is_active,
-    ...offered,
-    ...supplyOf(offered),
+    id: Number(id),
+    productId: Number(productId),
+    name,
+    category: category === '' ? null : category as Variant['category'],
+    fixedAmounts: amountsOf(fixedAmounts),
+    range: min === '' ? null : { min: trimmed(min), max: trimmed(max), step: trimmed(step) },
+    fields: fieldsOf(fields),
+    priority: Number(priority),
+    isActive: isActive === 't',
+    isAvailable,
+    supplierHealth,
+    supplierIds,
+    isInStock,
   };
+}
+
+const supplierIdsOf = shared((text) => elements(text).map(Number));
+const amountsOf = shared((text) => elements(text).map(trimmed));
+const fieldsOf = shared((text) => JSON.parse(text) as Variant['fields']);
+
+/** Equal texts share one value: most variants have the columns of others, and memory is dear. */
+function shared<Value>(make: (text: string) => Value): (text: string) => Value {
+  const made = new Map<string, Value>();
+  return (text) => {
+    const known = made.get(text);
+    if (known !== undefined) return known;
+    const value = make(text);
+    if (made.size < SHARED_COUNT_MAX) made.set(text, value);
+    return value;
+  };
+}
+
+/** '{1.00,2.00}' -> 1.00 and 2.00: of an array of numbers, which have neither quotes nor commas. */
+function elements(array: string): readonly string[] {
+  return array === '' || array === '{}' ? [] : array.slice(1, -1).split(',');
+}
+
+/** A numeric with its scale in canonical form; there are hundreds of thousands of them. */
+function trimmed(text: string): Amount {
+  return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
 }
 
 export function toClient(row: ClientRow): PricingClient {

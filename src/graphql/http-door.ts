@@ -123,7 +123,7 @@ class HttpDoor {
     const admission = await admitOperation(asked, {
       ...caller,
       transport,
-      onTaken: (...taken) => reply.headers(deps.rateHeaders(...taken)),
+      onTaken: (...taken) => void reply.headers(deps.rateHeaders(...taken)),
     });
     if (admission.kind === 'REFUSED') {
       const errors = maskErrors(admission.errors, { requestId: request.id, log: deps.log });

@@ -209,8 +209,8 @@ CREATE OR REPLACE FUNCTION bump_pricing_version()
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
-  update pricing_version set version = version + 1;
-  perform pg_notify('catalogue', '');
+  update pricing_version set version = version + 1 where xmin <> pg_current_xact_id()::xid;
+  if found then perform pg_notify('catalogue', ''); end if;
   return null;
 end
 $function$
@@ -567,6 +567,47 @@ begin
     and c.supplier_id = from_supplier and c.event_id = m.event_id;
   return case when known.body_digest = m.body_digest
     then 'REPEATED_EVENT' else 'CONFLICTING_EVENT' end;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION mark_offered_variants()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  update variant set changed_in = changed_in
+    where id in (select variant_id from changed_offer)
+      and changed_in < (select version from pricing_version);
+  return null;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION mark_pricing_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  select version into new.changed_in from pricing_version;
+  return new;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION mark_pricing_removal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  update pricing_version set removed_in = version;
+  return null;
 end
 $function$
 ;
@@ -1847,6 +1888,7 @@ create table order_milestone (
 create table pricing_version (
   only_row boolean not null default true,
   version bigint not null default 1,
+  removed_in bigint not null default 0,
   constraint pricing_version_pkey PRIMARY KEY (only_row),
   constraint pricing_version_only_row_check CHECK (only_row)
 );
@@ -1864,6 +1906,7 @@ create table product (
   fulfils_in_request boolean not null default false,
   is_active boolean not null default true,
   is_restricted boolean not null default false,
+  changed_in bigint not null default 0,
   constraint product_pkey PRIMARY KEY (id),
   constraint product_currency_fkey FOREIGN KEY (currency) REFERENCES currency(code),
   constraint product_country_code_check CHECK ((country_code ~ '^[A-Z]{3}$'::text)),
@@ -2086,6 +2129,7 @@ create table variant (
   is_active boolean not null default true,
   is_in_stock boolean not null default true,
   fields jsonb not null default '{}'::jsonb,
+  changed_in bigint not null default 0,
   constraint variant_pkey PRIMARY KEY (id),
   constraint variant_product_id_fkey FOREIGN KEY (product_id) REFERENCES product(id),
   constraint variant_amount_step_check CHECK (((amount_step > (0)::numeric) AND (amount_step <> 'NaN'::numeric))),
@@ -2164,6 +2208,7 @@ CREATE INDEX feed_inbox_oldest ON feed_inbox USING btree (id);
 CREATE INDEX feed_position_oldest ON feed_position USING btree (kept_since);
 CREATE INDEX forex_rate_pair ON forex_rate USING btree (from_currency, to_currency, valid_from DESC);
 CREATE INDEX order_milestone_time ON order_milestone USING btree (client_id, created_at);
+CREATE INDEX product_changed ON product USING btree (changed_in);
 CREATE UNIQUE INDEX submission_effective ON submission USING btree (client_id, topup_order_id) WHERE (state = ANY (ARRAY['INTENT'::text, 'ACCEPTED'::text, 'UNKNOWN'::text, 'DELIVERED'::text]));
 CREATE INDEX topup_order_country ON topup_order USING btree (client_id, country_code, id) WHERE (status <> 'PENDING'::text);
 CREATE INDEX topup_order_due ON topup_order USING btree (next_action_at) WHERE (status = 'PENDING'::text);
@@ -2171,6 +2216,7 @@ CREATE INDEX topup_order_pending ON topup_order USING btree (client_id, id) WHER
 CREATE INDEX topup_order_product ON topup_order USING btree (client_id, product_id, id) WHERE (status <> 'PENDING'::text);
 CREATE INDEX topup_order_unsuccessful ON topup_order USING btree (client_id, status, id) WHERE (status = ANY (ARRAY['FAILED'::text, 'CANCELLED'::text]));
 CREATE INDEX transfer_wallet ON transfer USING btree (client_id, wallet_id, id DESC) WHERE (wallet_id IS NOT NULL);
+CREATE INDEX variant_changed ON variant USING btree (changed_in);
 CREATE INDEX variant_product ON variant USING btree (product_id);
 CREATE UNIQUE INDEX wallet_default ON wallet USING btree (client_id) WHERE is_default;
 
@@ -2183,13 +2229,21 @@ CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON currency FOR EACH STA
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON discount FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON entitlement FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON forex_rate FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
-CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON offer FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON offer FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing_deleted AFTER DELETE ON offer REFERENCING OLD TABLE AS changed_offer FOR EACH STATEMENT EXECUTE FUNCTION mark_offered_variants();
+CREATE TRIGGER pricing_inserted AFTER INSERT ON offer REFERENCING NEW TABLE AS changed_offer FOR EACH STATEMENT EXECUTE FUNCTION mark_offered_variants();
+CREATE TRIGGER pricing_moved AFTER UPDATE ON offer REFERENCING OLD TABLE AS changed_offer FOR EACH STATEMENT EXECUTE FUNCTION mark_offered_variants();
+CREATE TRIGGER pricing_updated AFTER UPDATE ON offer REFERENCING NEW TABLE AS changed_offer FOR EACH STATEMENT EXECUTE FUNCTION mark_offered_variants();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON operator_prefix FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
-CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON product FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON product FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing_mark BEFORE INSERT OR UPDATE ON product FOR EACH ROW EXECUTE FUNCTION mark_pricing_change();
+CREATE TRIGGER pricing_removal AFTER DELETE ON product FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON revoked_token FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON supplier FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON token_generation FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
-CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON variant FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON variant FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing_mark BEFORE INSERT OR UPDATE ON variant FOR EACH ROW EXECUTE FUNCTION mark_pricing_change();
+CREATE TRIGGER pricing_removal AFTER DELETE ON variant FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE OF currency, is_default ON wallet FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 
 grant execute on function ask_about_order(p_client_id bigint, p_order_id bigint) to topup_app;

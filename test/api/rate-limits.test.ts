@@ -32,6 +32,8 @@ async function limited(figures: Partial<RateFigures> = {}): Promise<Limited> {
   for (const [rateClass, perMinute] of Object.entries(figures)) {
     await query('insert into client_rate values ($1, $2, $3)', [clientId, rateClass, perMinute]);
   }
+  // Prices are followed, a moment late: until then nothing is sold to a client that is new.
+  await expect.poll(() => world().parts.store.pricing().client(clientId)).toBeDefined();
   return { clientId, token: await world().parts.signToken(clientId, 3600) };
 }
 

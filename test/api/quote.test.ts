@@ -333,3 +333,46 @@ test('both doors quote the same, and orders placed right after cost it to the la
       }
     }
   }), { numRuns: 40 }), 60_000);
+
+describe('what holds for a time', () => {
+  const query = (sql: string) => world().database.query(sql);
+  const percentOf = async (asked: Asked) => quoted(await quoteByRest(asked, 2)).discountPercent;
+
+  test('discounts of a category and a type count within their dates', async () => {
+    const data = { product_id: 5001, amount: '299', category: 'Data' };
+    const add = (what: string, percent: number, dates: string) =>
+      query(`insert into discount (client_id, ${what.split('=')[0]}, percent, valid_from, valid_to)
+        values (2, '${what.split('=')[1]}', ${percent}, ${dates})`);
+    await add('category=Data', 40, "now() - interval '2 days', now() - interval '1 day'");
+    await add('category=Data', 30, "now() + interval '1 day', null");
+    expect(await percentOf(data)).toBe('0');
+    await add('topup_type=MOBILE', 3, "now() - interval '1 day', null");
+    expect(await percentOf(data)).toBe('3');
+    await add('category=Data', 4, "now() - interval '1 day', now() + interval '1 day'");
+    expect(await percentOf(data)).toBe('4');
+    expect(await percentOf({ ...data, category: 'Bundle' })).toBe('3');
+    expect(await percentOf({ product_id: 4218, amount: '4.99' })).toBe('0');
+    await query('delete from discount where client_id = 2');
+  });
+
+  test('a rate holds from start to end; quote and order see its edges together', async () => {
+    const asked = { product_id: 5201, amount: '100' };
+    const whole = { ...asked, input_data: { phone_number: '+254712345678' } };
+    await query(`insert into forex_rate (from_currency, to_currency, rate, valid_from, valid_to,
+      updated_by) values ('KES', 'USD', 0.01, clock_timestamp() + interval '1 second',
+      clock_timestamp() + interval '2500 ms', 'test')`);
+    const seen: string[] = [];
+    const deadline = performance.now() + 10_000;
+    while (seen.join() !== 'none,0.95,none' && performance.now() < deadline) {
+      const quote = await quoteByRest(asked);
+      const price = 'refused' in quote ? 'none' : quote.quote.charge;
+      if (price !== seen.at(-1)) {
+        seen.push(price);
+        // The order right after costs the same, and has a moment to spare before the next edge.
+        const order = await rest.create(world(), 1, whole);
+        expect('refused' in order ? 'none' : order.order.amount).toBe(price);
+      }
+    }
+    expect(seen).toEqual(['none', '0.95', 'none']);
+  });
+});

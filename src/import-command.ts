@@ -14,7 +14,12 @@ export async function importFile(
   ownerDatabaseUrl: string,
   streams: { readonly out: NodeJS.WritableStream; readonly err: NodeJS.WriteStream },
 ): Promise<boolean> {
-  const file = parseCatalogueFile(await readFile(path));
+  const bytes = await readFile(path).catch((error: Error) => error);
+  if (bytes instanceof Error) {
+    streams.err.write(`The file cannot be read: ${bytes.message}\n`);
+    return false;
+  }
+  const file = parseCatalogueFile(bytes);
   const problems = file.problems.length > 0
     ? file.problems
     : await importWithProgress(file, ownerDatabaseUrl, streams.err);

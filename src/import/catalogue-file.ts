@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { catalogueLine, type ProductLine, type VariantLine } from './catalogue-lines.ts';
 
 /** What is wrong, and in which line; lines count from 1. */
@@ -20,11 +21,14 @@ export interface CatalogueFile {
 
 /** Reads a catalogue of JSON lines; empty lines are skipped. */
 export function parseCatalogueFile(bytes: Uint8Array): CatalogueFile {
+  if (!isUtf8(bytes)) {
+    return { products: [], variants: [], problems: [{ line: 1, message: 'is not all UTF-8' }] };
+  }
   const products: Numbered<ProductLine>[] = [];
   const variants: Numbered<VariantLine>[] = [];
   const problems: FileProblem[] = [];
   const seenAt = new Map<string, number>();
-  for (const [index, text] of textOf(bytes).split('\n').entries()) {
+  for (const [index, text] of new TextDecoder().decode(bytes).split('\n').entries()) {
     if (text.trim() === '') continue;
     const line = index + 1;
     const written = jsonOf(text);
@@ -50,11 +54,6 @@ export function parseCatalogueFile(bytes: Uint8Array): CatalogueFile {
     else variants.push({ line, value });
   }
   return { products, variants, problems };
-}
-
-/** @throws TypeError where it is not UTF-8 */
-function textOf(bytes: Uint8Array): string {
-  return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
 }
 
 /** Undefined for what is no JSON. */

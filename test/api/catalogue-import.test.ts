@@ -148,8 +148,15 @@ describe('an import', () => {
     expect(await world().database.query(renamed)).toEqual([]);
   });
 
-  test('refuses what is not UTF-8', async () => {
-    await expect(run([Buffer.from([0x7b, 0xff, 0x7d])])).rejects.toThrow(/encoded data/);
+  test('refuses what is not UTF-8, or is not there', async () => {
+    expect(await run([product(), Buffer.from([0x7b, 0xff, 0x7d])])).toEqual({
+      isDone: false, out: '', err: 'line 1: is not all UTF-8\nNothing was imported.\n',
+    });
+    const err: string[] = [];
+    const output = { write: (text: string) => err.push(text), isTTY: false } as never;
+    const { ownerDatabaseUrl } = world().database;
+    const isDone = await importFile('/nowhere', ownerDatabaseUrl, { out: output, err: output });
+    expect([isDone, err.join('')]).toEqual([false, expect.stringMatching(/cannot be read: ENOENT/)]);
   });
 
   test('makes no order fail while it goes on', async () => {

@@ -40,7 +40,7 @@ export const FLOORS = {
     ],
     node: ['buffer', 'crypto', 'fs/promises', 'http', 'net', 'path', 'stream'],
   },
-  import: { rooms: ['domain'], packages: ['cli-progress', 'zod'] },
+  import: { rooms: ['domain'], packages: ['cli-progress', 'zod'], node: ['buffer'] },
   worker: { rooms: ['domain'] },
   client: { rooms: [], packages: ['graphql-ws'] },
   // What runs in browsers, and what builds it.

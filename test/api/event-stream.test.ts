@@ -210,6 +210,20 @@ describe('GET /api/v1/topups/orders/events', () => {
     }).toBe(200);
   });
 
+  it('ends when its token is taken back, in whatever process', async () => {
+    const elsewhere = await world().startProcess('gateway');
+    const token = await world().parts.signToken(1, 3600);
+    const streams = [await listen({ token }), await listen({ token, url: elsewhere?.url ?? '' })];
+    await Promise.all(streams.map((each) => each.until(1)));
+    const headers = { authorization: `Bearer ${token}` };
+    const url = `${world().gateway.url}/auth/logout`;
+    expect((await fetch(url, { method: 'POST', headers })).status).toBeLessThan(300);
+    const takenBackMs = performance.now();
+    await Promise.all(streams.map(({ ended }) => ended));
+    expect(performance.now() - takenBackMs).toBeLessThan(5_000);
+    expect((await listen({ token })).status).toBe(401);
+  });
+
   it('holds little for a reader that stalls, and loses nothing of it', async () => {
     const first = await listen();
     const [opening] = await first.until(1);

@@ -44,6 +44,11 @@ export async function placeOrders(
       from generate_series(1, $2::int) n, wallet w
       where w.client_id = $1 and w.is_default) o))`, [clientId, count],
   );
+  // Nobody works on them, and an order that is overdue would be one that was forgotten.
+  await database.query(
+    `update topup_order set next_action_at = now() + interval '1 hour'
+      where client_id = $1 and id = any($2)`, [clientId, rows.map((row) => row.order_id)],
+  );
   return rows.map((row) => Number(row.order_id));
 }
 
@@ -82,6 +87,24 @@ export async function writeEvents(database: TestDatabase, options: {
     }
     await writer.end();
   }));
+}
+
+/** Puts many events of one order into the inbox, committed at once. */
+export async function floodInbox(
+  database: TestDatabase,
+  of: { readonly clientId: number; readonly orderId: number; readonly count: number },
+): Promise<void> {
+  await database.query(
+    `with moved as (update topup_order set version = version + $3::int
+        where client_id = $1 and id = $2 returning version),
+      told as (insert into topup_order_event (client_id, topup_order_id, version, type,
+          previous_status, status)
+        select $1, $2, v, 'RETRY_SCHEDULED', 'PENDING', 'PENDING'
+          from moved, generate_series(version - $3::int + 1, version) v
+        returning client_id, topup_order_id, version)
+    insert into feed_inbox (client_id, topup_order_id, version)
+      select * from told order by version`, [of.clientId, of.orderId, of.count],
+  );
 }
 
 const DEAF: WakeUps = {

@@ -27,6 +27,8 @@ writeFileSync(join(folder, 'assets/page-1a2b3c.css'), 'body {}\n');
 writeFileSync(join(folder, 'secret.txt'), 'not a page');
 
 const world = useWorld({
+  // What is fulfilled in the request is placed all the same where nobody waits for its end.
+  inlineWaitMs: 50,
   role: 'gateway',
   pages: { folder, demoToken: () => Promise.resolve('a.demo</script>token') },
 });

@@ -22,7 +22,7 @@
  *                                             first is at it; api/unsteady-database: cut
  * R17 subscriber between snapshot and event   api/topup-order-updated; worker/many-processes
  * R18 mail after a crash                      worker/mail: drops the line; worker died
- * R19 failover                                as R5 and R16; there is no standby here
+ * R19 failover                                campaign/failover: with a synchronous standby
  * R20 restore from a backup                   db/after-restore
  * Any order of these                          worker/interleavings
  */

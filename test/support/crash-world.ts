@@ -50,7 +50,9 @@ export interface OrderRow {
 /** A database and a supplier that outlive every process started over them. */
 export interface CrashWorld {
   readonly database: TestDatabase;
+  /** A token of client 1. */
   readonly token: string;
+  signToken(clientId: number): Promise<string>;
   place(order: Partial<PricedOrder>): Promise<number>;
   start(role: CrashProcessOptions['role'], crash?: Crash | null): Promise<Child>;
   /** The supplier's callbacks go to these gateways, the first that takes them. */
@@ -76,8 +78,12 @@ export interface Timings {
   readonly backoffMs?: readonly number[];
 }
 
-export async function openCrashWorld(timings: Timings): Promise<CrashWorld> {
-  const database = await createTestDatabase();
+/** Over a database of its own where none is given; `close` drops it. */
+export async function openCrashWorld(
+  timings: Timings,
+  given?: TestDatabase,
+): Promise<CrashWorld> {
+  const database = given ?? await createTestDatabase();
   const { databaseUrl } = database;
   await createSandboxSchema(database.ownerDatabaseUrl, 'topup_app');
   await database.query(`update supplier set call_deadline_ms = $1, lease_ms = $2,
@@ -108,9 +114,8 @@ export async function openCrashWorld(timings: Timings): Promise<CrashWorld> {
   const orders = (): Promise<OrderRow[]> => readOrders(database);
   return {
     database,
-    token: await signTestToken({
-      signingKey: TOKEN_KEY, environment: 'sandbox', clientId: 1, ttlSeconds: 3600,
-    }),
+    token: await signToken(1),
+    signToken,
     async place(order) {
       const placed = await placeOrder(pricedOrder({ pricingVersion, ...order }));
       if (placed.verdict !== 'PLACED') throw new Error(placed.verdict);
@@ -193,6 +198,10 @@ function compareMails(
       .map((each) => `A mail too many says ${each}`),
   ];
 }
+
+const signToken = (clientId: number): Promise<string> => signTestToken({
+  signingKey: TOKEN_KEY, environment: 'sandbox', clientId, ttlSeconds: 3600,
+});
 
 async function readOrders(database: TestDatabase): Promise<OrderRow[]> {
   return database.query<OrderRow>(`

@@ -20,6 +20,8 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 60_000,
     teardownTimeout: 20_000,
+    // What is waited for comes by a poll of a second or so where its wake-up is lost.
+    expect: { poll: { timeout: 10_000 } },
     // A contract file that is missing is a failure, not one more file to write: only
     // `npm run schema`, which says -u, writes.
     update: 'none',

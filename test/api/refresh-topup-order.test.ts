@@ -23,12 +23,21 @@ async function submitted(ending: string): Promise<number> {
 
 const read = (orderId: number): Promise<ToldOrder | null> => rest.find(world(), 1, orderId);
 
-async function questions(orderId: number): Promise<number> {
+interface LogLine {
+  readonly kind: string;
+  readonly supplierReference: string;
+  readonly effective: boolean;
+}
+
+async function logOf(orderId: number): Promise<readonly LogLine[]> {
   const response = await fetch(`${world().sandboxUrl}/log`);
   const lines = (await response.text()).split('\n').filter((line) => line !== '');
-  return lines.map((line) => JSON.parse(line) as { kind: string; supplierReference: string })
-    .filter((line) => line.kind === 'STATUS' && line.supplierReference === `1-${orderId}-1`).length;
+  return lines.map((line) => JSON.parse(line) as LogLine)
+    .filter((line) => line.supplierReference === `1-${orderId}-1`);
 }
+
+const questions = async (orderId: number): Promise<number> =>
+  (await logOf(orderId)).filter((line) => line.kind === 'STATUS').length;
 
 async function lease(orderId: number): Promise<unknown> {
   const rows = await world().database.query(
@@ -40,6 +49,7 @@ async function lease(orderId: number): Promise<unknown> {
 describe('reading an order that is in its supplier\'s hands', () => {
   it('asks the supplier and shows what it says', async () => {
     const orderId = await submitted('007');
+    await expect.poll(async () => (await logOf(orderId)).some((line) => line.effective)).toBe(true);
     expect(await read(orderId)).toMatchObject({ status: 'DELIVERED', isCompleted: true });
   });
 

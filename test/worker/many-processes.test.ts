@@ -132,7 +132,8 @@ describe.concurrent('a worker that stands still through its lease', () => {
       .toEqual([null, null]);
     expect(sentBefore).toBe(sends);
     expect(await submitCount(world, id)).toBe(sends);
-    expect(zombie.faults).toEqual([]);
+    // What it waited for while it stood still timed out; nothing else may have gone wrong.
+    expect(zombie.faults.filter((fault) => !fault.includes('connection timeout'))).toEqual([]);
   }), 180_000);
 });
 

@@ -622,45 +622,56 @@ CREATE OR REPLACE FUNCTION number_events(p_limit integer)
  SET enable_mergejoin TO 'off'
 AS $function$
 declare
-  moved int;
+  news feed_inbox[];
+  ends bigint[];
 begin
   if not exists (select from feed_inbox) then return 0; end if;
   perform pg_advisory_xact_lock(hashtext('feed sequencer'));
   with taken as (
-    delete from feed_inbox where id in (select id from feed_inbox order by id limit p_limit)
+    -- Nobody else removes or changes rows here, so their addresses hold.
+    delete from feed_inbox where ctid = any (array(
+      select i.ctid from feed_inbox i order by i.id limit p_limit))
     returning id, client_id, topup_order_id, version
-  ), counted as (
-    select client_id, count(*) as n from taken group by client_id
-  ), positions as (
+  )
+  select array_agg((t.id, t.client_id, t.topup_order_id, t.version)::feed_inbox
+      order by t.client_id, t.id)
+    into news from taken t;
+  if news is null then return 0; end if;
+  with positions as (
     insert into feed_position (client_id, last_sequence, kept_since)
-      select client_id, n, clock_timestamp() from counted order by client_id
+      select t.client_id, count(*), clock_timestamp() from unnest(news) t
+        group by t.client_id order by t.client_id
       on conflict (client_id) do update
         set last_sequence = feed_position.last_sequence + excluded.last_sequence,
           kept_since = coalesce(feed_position.kept_since, excluded.kept_since)
       returning client_id, last_sequence
-  ), entered as (
-    insert into feed_entry (client_id, sequence, topup_order_id, version)
-      select t.client_id,
-        p.last_sequence - c.n + row_number() over (partition by t.client_id order by t.id),
-        t.topup_order_id, t.version
-      from taken t join counted c using (client_id) join positions p using (client_id)
-      returning 1
-  ), delivered as (
-    select o.product_id, avg(extract(epoch from e.occurred_at - o.created_at) * 1000) as took_ms
-      from taken t
-      join topup_order_event e using (client_id, topup_order_id, version)
-      join topup_order o on o.client_id = t.client_id and o.id = t.topup_order_id
-      where e.type = 'DELIVERED' group by o.product_id
-  ), paced as (
-    insert into delivery_pace as d (product_id, mean_ms, deviation_ms)
-      select product_id, took_ms, took_ms / 2 from delivered order by product_id
-      on conflict (product_id) do update set
-        deviation_ms = d.deviation_ms + (abs(excluded.mean_ms - d.mean_ms) - d.deviation_ms) / 4,
-        mean_ms = d.mean_ms + (excluded.mean_ms - d.mean_ms) / 8
   )
-  select count(*) into moved from entered;
-  if moved > 0 then perform pg_notify('feed', ''); end if;
-  return moved;
+  select array_agg(p.last_sequence order by p.client_id) into ends from positions p;
+  insert into feed_entry (client_id, sequence, topup_order_id, version)
+    select t.client_id,
+      ends[dense_rank() over (order by t.client_id)] - count(*) over (partition by t.client_id)
+        + row_number() over (partition by t.client_id order by t.id),
+      t.topup_order_id, t.version
+    from unnest(news) t order by t.client_id, t.id;
+  with delivered as (
+    select o.product_id, avg(extract(epoch from e.occurred_at - o.created_at) * 1000) as took_ms
+      from unnest(news) t
+      -- The limits keep these look-ups by key, whatever the tables looked like at planning.
+      cross join lateral (select x.occurred_at from topup_order_event x
+        where x.client_id = t.client_id and x.topup_order_id = t.topup_order_id
+          and x.version = t.version and x.type = 'DELIVERED' limit 1) e
+      cross join lateral (select x.product_id, x.created_at from topup_order x
+        where x.client_id = t.client_id and x.id = t.topup_order_id limit 1) o
+      -- The first event of an order is its CREATED.
+      where t.version > 1 group by o.product_id
+  )
+  insert into delivery_pace as d (product_id, mean_ms, deviation_ms)
+    select product_id, took_ms, took_ms / 2 from delivered order by product_id
+    on conflict (product_id) do update set
+      deviation_ms = d.deviation_ms + (abs(excluded.mean_ms - d.mean_ms) - d.deviation_ms) / 4,
+      mean_ms = d.mean_ms + (excluded.mean_ms - d.mean_ms) / 8;
+  perform pg_notify('feed', '');
+  return cardinality(news);
 end
 $function$
 ;
@@ -1811,6 +1822,7 @@ create table feed_entry (
   topup_order_id bigint not null,
   version integer not null,
   entered_at timestamp with time zone not null default clock_timestamp(),
+  place bigint not null generated always as identity,
   constraint feed_entry_pkey PRIMARY KEY (client_id, sequence),
   constraint feed_entry_once UNIQUE (client_id, topup_order_id, version)
 );
@@ -2204,6 +2216,7 @@ create view sellable_route as
   WHERE f.is_active;
 
 CREATE INDEX email_outbox_waiting ON email_outbox USING btree (queued_at) WHERE (handed_over_at IS NULL);
+CREATE INDEX feed_entry_place ON feed_entry USING btree (place);
 CREATE INDEX feed_inbox_oldest ON feed_inbox USING btree (id);
 CREATE INDEX feed_position_oldest ON feed_position USING btree (kept_since);
 CREATE INDEX forex_rate_pair ON forex_rate USING btree (from_currency, to_currency, valid_from DESC);

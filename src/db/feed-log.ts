@@ -2,10 +2,8 @@ import type pg from 'pg';
 import { cursorRefused } from '../domain/feed-cursor.ts';
 import type { FeedExtent } from '../domain/ports.ts';
 import type { FeedEvent, TopupOrder, TopupOrderEvent } from '../domain/topup-order.ts';
+import type { FeedEntry } from './entry-reader.ts';
 import { ORDER_COLUMNS, toEvent, toOrder } from './order-rows.ts';
-
-/** Events of one client in one read of its tail; what is behind them is read at once after. */
-export const TAIL_PAGE_SIZE = 500;
 
 const EVENT_COLUMNS = `e.client_id, e.topup_order_id, e.version, e.type, e.previous_status,
   e.status, e.failure_code, e.occurred_at`;
@@ -57,27 +55,34 @@ export async function readClientEvents(pool: pg.Pool, of: {
   return withOrders(pool, events);
 }
 
-/** The events behind the cursors of many clients at once, by client and sequence. */
-export async function readTails(
+/** The events of entries, in their order, each with its order as it stands. */
+export async function readEvents(
   pool: pg.Pool,
-  tails: readonly { readonly clientId: number; readonly cursor: number }[],
-): Promise<readonly TopupOrderEvent[]> {
+  entries: readonly FeedEntry[],
+): Promise<readonly FeedEvent[]> {
+  if (entries.length === 0) return [];
   const { rows } = await pool.query<object>({
-    name: 'feed_tail',
-    text: `select ${EVENT_COLUMNS}, f.sequence
-      from unnest($1::bigint[], $2::bigint[]) c(client_id, cursor)
-      cross join lateral (select * from feed_entry n where n.client_id = c.client_id
-        and n.sequence > c.cursor order by n.sequence limit ${TAIL_PAGE_SIZE}) f
-      join topup_order_event e on e.client_id = f.client_id
-        and e.topup_order_id = f.topup_order_id and e.version = f.version
-      order by f.client_id, f.sequence`,
-    values: [tails.map(({ clientId }) => clientId), tails.map(({ cursor }) => cursor)],
+    name: 'events_of_entries',
+    // The limit keeps it a look-up by key, whatever plan was made while the tables were small.
+    text: `select e.*, k.sequence
+      from unnest($1::bigint[], $2::bigint[], $3::int[], $4::bigint[]) with ordinality
+        k(client_id, topup_order_id, version, sequence, nth)
+      cross join lateral (select ${EVENT_COLUMNS} from topup_order_event e
+        where e.client_id = k.client_id and e.topup_order_id = k.topup_order_id
+          and e.version = k.version limit 1) e
+      order by k.nth`,
+    values: [
+      entries.map(({ clientId }) => clientId),
+      entries.map(({ topupOrderId }) => topupOrderId),
+      entries.map(({ version }) => version),
+      entries.map(({ sequence }) => sequence),
+    ],
   });
-  return rows.map(toEvent);
+  return withOrders(pool, rows.map(toEvent));
 }
 
 /** Puts its order to each event: one read for all of them, whoever is told of them. */
-export async function withOrders(
+async function withOrders(
   pool: pg.Pool,
   events: readonly TopupOrderEvent[],
 ): Promise<readonly FeedEvent[]> {

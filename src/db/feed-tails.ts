@@ -1,4 +1,5 @@
-import type { FeedEvent, TopupOrderEvent } from '../domain/topup-order.ts';
+import type { FeedEvent } from '../domain/topup-order.ts';
+import type { FeedEntry } from './entry-reader.ts';
 import type { LogWatch } from './log-watch.ts';
 
 type Watch = LogWatch<FeedEvent>;
@@ -9,22 +10,13 @@ interface Subject {
   readonly orderId: number | null;
 }
 
-interface Tail {
-  /** Everything up to this sequence was handed out to those who were here. */
-  cursor: number;
-  /** Watchers by order; under null those of all orders. */
-  readonly watches: Map<number | null, Set<Watch>>;
-}
+/** Watchers by order; under null those of all orders. */
+type Watches = Map<number | null, Set<Watch>>;
 
-/** Who watches the feeds of which clients in this process, and how far each was handed out. */
+/** Who watches the feeds of which clients in this process. */
 export class FeedTails {
-  readonly #tails = new Map<number, Tail>();
-  readonly #lastSequence: (clientId: number) => Promise<number>;
+  readonly #tails = new Map<number, Watches>();
   #hasEnded = false;
-
-  constructor(lastSequence: (clientId: number) => Promise<number>) {
-    this.#lastSequence = lastSequence;
-  }
 
   /** Clients that somebody watches. */
   get size(): number {
@@ -32,61 +24,43 @@ export class FeedTails {
   }
 
   watchCount(): number {
-    const sizes = [...this.#tails.values()].flatMap(({ watches }) => [...watches.values()]);
+    const sizes = [...this.#tails.values()].flatMap((watches) => [...watches.values()]);
     return sizes.reduce((sum, { size }) => sum + size, 0);
   }
 
-  cursors(): readonly { readonly clientId: number; readonly cursor: number }[] {
-    return [...this.#tails].map(([clientId, { cursor }]) => ({ clientId, cursor }));
-  }
-
-  async register(watch: Watch, { clientId, orderId }: Subject): Promise<void> {
-    let tail = this.#tails.get(clientId);
-    if (tail === undefined) {
-      const cursor = await this.#lastSequence(clientId);
-      // Another watcher of this client may have come first while we asked.
-      tail = this.#tails.get(clientId) ?? { cursor, watches: new Map() };
-    }
+  register(watch: Watch, { clientId, orderId }: Subject): void {
     if (this.#hasEnded) watch.end();
     if (watch.isOver) return;
-    this.#tails.set(clientId, tail);
-    const watches = tail.watches.get(orderId) ?? new Set();
-    watches.add(watch);
-    tail.watches.set(orderId, watches);
+    const tail: Watches = this.#tails.get(clientId) ?? new Map<number | null, Set<Watch>>();
+    const watches = tail.get(orderId) ?? new Set();
+    this.#tails.set(clientId, tail.set(orderId, watches.add(watch)));
   }
 
   unregister(watch: Watch, { clientId, orderId }: Subject): void {
     const tail = this.#tails.get(clientId);
-    const watches = tail?.watches.get(orderId);
+    const watches = tail?.get(orderId);
     watches?.delete(watch);
-    if (watches?.size === 0) tail?.watches.delete(orderId);
-    if (tail?.watches.size === 0) this.#tails.delete(clientId);
+    if (watches?.size === 0) tail?.delete(orderId);
+    if (tail?.size === 0) this.#tails.delete(clientId);
   }
 
-  isWatched({ clientId, topupOrderId }: TopupOrderEvent): boolean {
-    const watches = this.#tails.get(clientId)?.watches;
-    return watches !== undefined && (watches.has(topupOrderId) || watches.has(null));
+  isWatched({ clientId, topupOrderId }: FeedEntry): boolean {
+    const tail = this.#tails.get(clientId);
+    return tail !== undefined && (tail.has(topupOrderId) || tail.has(null));
   }
 
-  /** `read` is what was read of the log, `wanted` the part of it that somebody is told of. */
-  handOut(read: readonly TopupOrderEvent[], wanted: readonly FeedEvent[]): void {
-    for (const event of wanted) {
-      const tail = this.#tails.get(event.clientId);
-      if (tail === undefined || event.sequence <= tail.cursor) continue;
-      for (const watch of tail.watches.get(event.topupOrderId) ?? []) watch.push(event);
-      for (const watch of tail.watches.get(null) ?? []) watch.push(event);
-    }
-    for (const { clientId, sequence } of read) {
-      const tail = this.#tails.get(clientId);
-      if (tail !== undefined) tail.cursor = Math.max(tail.cursor, sequence);
-    }
+  /** Tells those who are concerned; each of them knows what it has been told already. */
+  handOut(event: FeedEvent): void {
+    const tail = this.#tails.get(event.clientId);
+    for (const watch of tail?.get(event.topupOrderId) ?? []) watch.push(event);
+    for (const watch of tail?.get(null) ?? []) watch.push(event);
   }
 
   /** Ends every watch, and those that come too late. */
   end(): void {
     this.#hasEnded = true;
-    for (const { watches } of [...this.#tails.values()]) {
-      for (const each of [...watches.values()]) for (const watch of [...each]) watch.end();
+    for (const tail of [...this.#tails.values()]) {
+      for (const each of [...tail.values()]) for (const watch of [...each]) watch.end();
     }
   }
 }

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { EntryReader } from './entry-reader.ts';
 import { removeFeedPositions } from './feed-numbers.ts';
 import { PostgresOrderFeed } from './order-feed.ts';
 import { PostgresWalletFeed } from './wallet-feed.ts';
@@ -19,15 +20,18 @@ export function openFeeds(options: {
   readonly retentionDays: number;
   readonly onError: (error: Error) => void;
 }): Feeds {
-  const feed = new PostgresOrderFeed(options);
-  const walletFeed = new PostgresWalletFeed(options);
+  const entries = new EntryReader(options);
+  const feed = new PostgresOrderFeed(options.pool, entries);
+  const walletFeed = new PostgresWalletFeed(options.pool, entries, options.onError);
   return {
     feed,
     walletFeed,
     removeFeedPositions: (limit) =>
       removeFeedPositions(options.pool, options.retentionDays, limit),
     async close() {
-      await Promise.all([feed.close(), walletFeed.close()]);
+      feed.close();
+      await walletFeed.close();
+      await entries.close();
     },
   };
 }

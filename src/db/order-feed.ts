@@ -1,39 +1,31 @@
 import type pg from 'pg';
 import type { FeedExtent, FeedPosition, OrderFeed } from '../domain/ports.ts';
 import { isTerminal, type FeedEvent, type TopupOrder } from '../domain/topup-order.ts';
-import {
-  readClientEvents, readExtent, readOrderEvents, readTails, TAIL_PAGE_SIZE, withOrders,
-} from './feed-log.ts';
+import type { EntryFollower, EntryReader, FeedEntry } from './entry-reader.ts';
+import { readClientEvents, readEvents, readExtent, readOrderEvents } from './feed-log.ts';
 import { FeedTails } from './feed-tails.ts';
 import { LogWatch } from './log-watch.ts';
 import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
 import { readUntilBack } from './pool.ts';
-import { startTailReader, type TailReader } from './tail-reader.ts';
-import type { WakeUps } from './wake-ups.ts';
 
 /**
- * The event log as iterators. One reader a process follows the feeds of the clients that somebody
- * watches and hands each event to its watchers; a watcher that joins or lags reads the log itself.
+ * The event log as iterators. Each new event is handed to its watchers as the process reads it;
+ * a watcher that joins or lags reads the log itself.
  */
-export class PostgresOrderFeed implements OrderFeed {
+export class PostgresOrderFeed implements OrderFeed, EntryFollower {
   readonly #pool: pg.Pool;
-  readonly #tails: FeedTails;
-  readonly #reader: TailReader;
+  readonly #entries: EntryReader;
+  readonly #tails = new FeedTails();
 
-  constructor(options: {
-    readonly pool: pg.Pool;
-    readonly wakeUps: WakeUps;
-    readonly onError: (error: Error) => void;
-  }) {
-    this.#pool = options.pool;
-    this.#tails = new FeedTails(async (clientId) =>
-      (await readExtent(options.pool, clientId)).lastSequence);
-    this.#reader = startTailReader({ ...options, readTails: () => this.#readTails() });
+  constructor(pool: pg.Pool, entries: EntryReader) {
+    this.#pool = pool;
+    this.#entries = entries;
+    entries.serve(this);
   }
 
-  async close(): Promise<void> {
+  /** Ends all watches, and those that come too late. */
+  close(): void {
     this.#tails.end();
-    await this.#reader.close();
   }
 
   /** Watchers that are registered; 0 once all are gone. */
@@ -59,7 +51,7 @@ export class PostgresOrderFeed implements OrderFeed {
   watchOrder(clientId: number, orderId: number, from: FeedPosition): LogWatch<FeedEvent> {
     let { version } = from;
     return new LogWatch<FeedEvent>({
-      register: (watch) => this.#tails.register(watch, { clientId, orderId }),
+      register: (watch) => this.#register(watch, { clientId, orderId }),
       unregister: (watch) => this.#tails.unregister(watch, { clientId, orderId }),
       read: (limit) => readOrderEvents(this.#pool, {
         clientId, orderId, afterVersion: version, limit,
@@ -83,7 +75,7 @@ export class PostgresOrderFeed implements OrderFeed {
   watchClient(clientId: number, afterSequence: number): LogWatch<FeedEvent> {
     let sequence = afterSequence;
     return new LogWatch<FeedEvent>({
-      register: (watch) => this.#tails.register(watch, { clientId, orderId: null }),
+      register: (watch) => this.#register(watch, { clientId, orderId: null }),
       unregister: (watch) => this.#tails.unregister(watch, { clientId, orderId: null }),
       read: (limit) => readClientEvents(this.#pool, { clientId, afterSequence: sequence, limit }),
       advance: (event) => {
@@ -119,15 +111,21 @@ export class PostgresOrderFeed implements OrderFeed {
     return found.order;
   }
 
-  async #readTails(): Promise<void> {
-    for (let isMore = true; isMore && this.#tails.size > 0;) {
-      const events = await readTails(this.#pool, this.#tails.cursors());
-      // An order is read only where somebody is told of it.
-      const wanted = await withOrders(this.#pool, events.filter(
-        (event) => this.#tails.isWatched(event),
-      ));
-      this.#tails.handOut(events, wanted);
-      isMore = events.length >= TAIL_PAGE_SIZE;
-    }
+  isFollowing(): boolean {
+    return this.#tails.size > 0;
+  }
+
+  /** An event is read only where somebody is told of it, once for all of them. */
+  async handOut(entries: readonly FeedEntry[]): Promise<void> {
+    const wanted = entries.filter((entry) => this.#tails.isWatched(entry));
+    for (const event of await readEvents(this.#pool, wanted)) this.#tails.handOut(event);
+  }
+
+  async #register(
+    watch: LogWatch<FeedEvent>,
+    subject: { readonly clientId: number; readonly orderId: number | null },
+  ): Promise<void> {
+    this.#tails.register(watch, subject);
+    await this.#entries.begin();
   }
 }

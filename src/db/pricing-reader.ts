@@ -82,7 +82,9 @@ export async function readPricing<Result>(
   const client = await pool.connect();
   let fault: Error | undefined;
   try {
-    await client.query('begin isolation level repeatable read read only');
+    // Its plans are made for each read, and a whole catalogue is best read as it lies.
+    await client.query('begin isolation level repeatable read read only; '
+      + 'set local enable_seqscan = on');
     const { rows: [head] } = await client.query<PricingHead>({ name: 'pricing', text: HEAD_SQL });
     if (head === undefined) throw new Error('The price snapshot has no row');
     // A version of the future was read before an older backup was restored.

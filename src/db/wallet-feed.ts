@@ -4,14 +4,15 @@ import type {
 } from '../domain/follow-wallets.ts';
 import { canonical } from '../domain/money.ts';
 import type { Wallet } from '../domain/ports.ts';
+import type { EntryFollower, EntryReader, FeedEntry } from './entry-reader.ts';
 import { LogWatch } from './log-watch.ts';
 import { readUntilBack } from './pool.ts';
-import { startTailReader, type TailReader } from './tail-reader.ts';
-import type { WakeUps } from './wake-ups.ts';
 import { toTransfer, TRANSFER_COLUMNS, WITH_ORDER } from './wallet-reads.ts';
 
 /** Transfers of one wallet in one read of the tails. */
 const TAIL_PAGE_SIZE = 500;
+/** What moves a wallet without an order, as funding does, is seen within this time. */
+const POLL_MS = 500;
 
 const WALLET_COLUMNS = `w.client_id, w.id as wallet_id, w.currency, w.type, w.balance,
   w.credit_limit, w.is_default, w.is_frozen`;
@@ -40,30 +41,33 @@ interface Tail {
 }
 
 /**
- * The transfers of wallets as iterators. One read a wake-up serves all that are watched in this
- * process; it looks at the end of each wallet of the clients whose wallets somebody watches.
+ * The transfers of wallets as iterators. An order's event says whose wallets are worth a look; all
+ * that are watched in this process are looked at now and then. One read at a time.
  */
-export class PostgresWalletFeed implements WalletFeed {
+export class PostgresWalletFeed implements WalletFeed, EntryFollower {
   readonly #pool: pg.Pool;
+  readonly #entries: EntryReader;
   readonly #tails = new Map<number, Tail>();
-  readonly #reader: TailReader;
+  readonly #timer: NodeJS.Timeout;
+  #reading: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  constructor(options: {
-    readonly pool: pg.Pool;
-    readonly wakeUps: WakeUps;
-    readonly onError: (error: Error) => void;
-  }) {
-    this.#pool = options.pool;
-    this.#reader = startTailReader({ ...options, readTails: () => this.#readTails() });
+  constructor(pool: pg.Pool, entries: EntryReader, onError: (error: Error) => void) {
+    this.#pool = pool;
+    this.#entries = entries;
+    this.#timer = setInterval(() => {
+      this.#read([...this.#tails.keys()]).catch(onError);
+    }, POLL_MS);
+    entries.serve(this);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    clearInterval(this.#timer);
     for (const { watches } of [...this.#tails.values()]) {
       for (const watch of [...watches]) watch.end();
     }
-    await this.#reader.close();
+    await this.#reading;
   }
 
   /** Watchers that are registered; 0 once all are gone. */
@@ -109,6 +113,7 @@ export class PostgresWalletFeed implements WalletFeed {
     if (watch.isOver) return;
     this.#tails.set(clientId, tail);
     tail.watches.add(watch);
+    await this.#entries.begin();
   }
 
   #unregister(watch: LogWatch<WalletEvent>, clientId: number): void {
@@ -117,10 +122,30 @@ export class PostgresWalletFeed implements WalletFeed {
     if (tail?.watches.size === 0) this.#tails.delete(clientId);
   }
 
-  async #readTails(): Promise<void> {
-    for (let isMore = true; isMore && this.#tails.size > 0;) {
-      const parts = [...this.#tails].map(([clientId, { positions }]) =>
-        ({ clientId, walletId: null, positions }));
+  isFollowing(): boolean {
+    return this.#tails.size > 0;
+  }
+
+  handOut(entries: readonly FeedEntry[]): Promise<void> {
+    const clientIds = new Set(entries.map(({ clientId }) => clientId));
+    return this.#read([...clientIds].filter((clientId) => this.#tails.has(clientId)));
+  }
+
+  /** Reads what is new of the clients, after whatever is being read. */
+  #read(clientIds: readonly number[]): Promise<void> {
+    if (clientIds.length === 0) return Promise.resolve();
+    const reading = this.#reading.then(() => this.#readTails(clientIds));
+    this.#reading = reading.catch(() => undefined);
+    return reading;
+  }
+
+  async #readTails(clientIds: readonly number[]): Promise<void> {
+    for (let isMore = true; isMore;) {
+      const parts = clientIds.flatMap((clientId) => {
+        const tail = this.#tails.get(clientId);
+        return tail === undefined ? [] : [{ clientId, walletId: null, positions: tail.positions }];
+      });
+      if (parts.length === 0) return;
       const read = await readTransfers(this.#pool, parts, TAIL_PAGE_SIZE);
       for (const { clientId, event } of read) this.#handOut(clientId, event);
       isMore = read.length >= TAIL_PAGE_SIZE;

@@ -44,10 +44,13 @@ export class BenchWorld {
     this.#postgres = postgres;
   }
 
-  static async open(): Promise<BenchWorld> {
+  /** `settings` override parameters of the server, for whoever looks closer than a rate. */
+  static async open(settings: Readonly<Record<string, string>> = {}): Promise<BenchWorld> {
     const directory = mkdtempSync(join(tmpdir(), 'topup-bench-'));
     chmodSync(directory, 0o755);
-    const postgres = await startEmbeddedPostgres({ dataDir: directory, log: () => undefined });
+    const postgres = await startEmbeddedPostgres({
+      dataDir: directory, settings, log: () => undefined,
+    });
     return new BenchWorld(directory, postgres);
   }
 

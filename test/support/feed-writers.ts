@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { EntryReader } from '../../src/db/entry-reader.ts';
 import { PostgresOrderFeed } from '../../src/db/order-feed.ts';
 import { createPool } from '../../src/db/pool.ts';
 import { openWakeUps, type WakeUps } from '../../src/db/wake-ups.ts';
@@ -120,11 +121,13 @@ export function openTestFeed(
   const onError = (): void => undefined;
   const pool = createPool({ databaseUrl, size: 4, applicationName: 'feed', onError });
   const wakeUps = isDeaf ? DEAF : openWakeUps({ databaseUrl, pool, onError });
-  const feed = new PostgresOrderFeed({ pool, wakeUps, onError });
+  const entries = new EntryReader({ pool, wakeUps, onError });
+  const feed = new PostgresOrderFeed(pool, entries);
   return {
     feed,
     async close() {
-      await feed.close();
+      feed.close();
+      await entries.close();
       await wakeUps.close();
       await pool.end();
     },

@@ -157,6 +157,10 @@ describe('topupOrderEvents', () => {
       statuses: ['CANCELLED', 'FAILED'], productIds: [5101, 4218], countryCodes: ['FRA'],
       walletIds: [1, 2],
     }, ['CANCELLED']],
+    ['a failure', { failureCodes: ['INVALID_RECIPIENT'] }, []],
+    ['a time that is over', { createdTo: '2026-01-01T00:00:00Z' }, []],
+    ['a time that has begun', { createdFrom: '2026-01-01T00:00:00Z', statuses: ['PENDING'] },
+      ['CREATED', 'CREATED']],
     ['nothing in particular', {}, ['CREATED', 'CREATED', 'CANCELLED', 'CANCELLED']],
   ])('shows, under a filter by %s, what passes it', async (_name, filter, types) => {
     const watching = watch({ filter });

@@ -163,7 +163,7 @@ describe('one gateway process', () => {
           ?.push(atMs - fromMs);
       }
     }
-    // By the second: one pause of a busy machine is not what the others waited for.
+    // By the second: none of them may hide behind the others.
     const p99s = bySecond.map((each) => Math.round(percentile(each, 0.99)));
     report({
       subscribers: SUBSCRIBERS,
@@ -175,7 +175,7 @@ describe('one gateway process', () => {
     });
     for (const { socket } of subscribers) socket.terminate();
     expect(perSubscriberKb).toBeLessThanOrEqual(60);
-    expect(percentile(p99s, 0.5)).toBeLessThanOrEqual(100);
+    expect(Math.max(...p99s)).toBeLessThanOrEqual(100);
   });
 
   it('keeps its memory while 20 readers stall, and loses nothing of theirs', async () => {

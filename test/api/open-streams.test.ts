@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import type { Clock } from '../../src/domain/ports.ts';
+import { EventStream } from '../../src/rest/event-stream.ts';
+import { OpenStreams } from '../../src/rest/open-streams.ts';
+
+/** A clock whose sleepers wake when they are told to. */
+class StillClock implements Clock {
+  readonly #sleepers: { readonly ms: number; readonly wake: () => void }[] = [];
+
+  now(): Date {
+    return new Date(0);
+  }
+
+  monotonicMs(): number {
+    return 0;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      this.#sleepers.push({ ms, wake: resolve });
+      signal?.addEventListener('abort', () => resolve());
+    });
+  }
+
+  async wake(ms: number): Promise<void> {
+    for (const sleeper of this.#sleepers.splice(0)) {
+      if (sleeper.ms === ms) sleeper.wake();
+      else this.#sleepers.push(sleeper);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** A feed on which nothing happens until somebody lets go of it. */
+function quietFeed(): AsyncIterableIterator<string> & { readonly freed: Promise<void> } {
+  const { promise: freed, resolve } = Promise.withResolvers<void>();
+  const end = (): Promise<IteratorResult<string>> => Promise.resolve({ done: true, value: '' });
+  return {
+    freed,
+    next: () => freed.then(end),
+    return: () => {
+      resolve();
+      return end();
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+describe('a stream on which nothing happens', () => {
+  it('is written a comment every 12 seconds, and ends with its token', async () => {
+    const clock = new StillClock();
+    const streams = new OpenStreams({
+      clock, streamsPerClient: 1, isStillAdmitted: () => true, onAccessChange: () => () => {},
+    });
+    const feed = quietFeed();
+    const stream = new EventStream(feed, { textOf: (text: string) => text, faultOf: String });
+    let text = '';
+    stream.setEncoding('utf8').on('data', (chunk: string) => { text += chunk; });
+    streams.add(stream, { clientId: 1, tokenId: 'T', expiresAtMs: 60_000 } as never);
+    await clock.wake(0);
+    expect(text).toBe('retry: 1000\n\n');
+
+    await clock.wake(12_000);
+    await clock.wake(12_000);
+    expect(text).toBe('retry: 1000\n\n:\n\n:\n\n');
+
+    clock.now = () => new Date(60_000);
+    const ended = new Promise((resolve) => stream.once('end', resolve));
+    await clock.wake(60_000);
+    await ended;
+    await feed.freed;
+    expect(() => streams.assertRoom(1)).not.toThrow();
+  });
+});

@@ -778,6 +778,7 @@ CREATE OR REPLACE FUNCTION place_orders(p_orders json)
  SET enable_seqscan TO 'off'
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 #variable_conflict use_column
 declare
@@ -790,6 +791,7 @@ declare
   order_ids bigint[];
   transfer_ids bigint[];
   expected timestamptz[];
+  placed_ids bigint[];
   started_at timestamptz := clock_timestamp();
 begin
   select array_agg(o order by o.ordinal), bool_and(o.voucher_hash is null),
@@ -844,7 +846,8 @@ begin
           w.balance - sum(p.charge) over (partition by p.client_id, p.wallet_id
             order by p.debit_transfer_id),
           started_at
-        from placed p join wallet w on w.client_id = p.client_id and w.id = p.wallet_id
+        from placed p cross join lateral (select x.balance from wallet x
+          where x.client_id = p.client_id and x.id = p.wallet_id limit 1) w
     ), debited as (
       -- The guard of the wallet's check constraint stands behind this subtraction.
       update wallet w set balance = w.balance - d.total
@@ -857,13 +860,15 @@ begin
       insert into feed_inbox (client_id, topup_order_id, version)
         select p.client_id, p.id, 1 from placed p order by p.id
     )
-    select array_agg(p.id order by t.ordinal), array_agg(p.debit_transfer_id order by t.ordinal),
-        array_agg(started_at + d.expected_ms * interval '1 ms' order by t.ordinal)
-      into order_ids, transfer_ids, expected
-      from t left join placed p on p.id = t.order_id
-      left join delivery_pace d on d.product_id = t.product_id;
+    select a.order_ids, a.transfer_ids, a.expected, (select array_agg(p.id) from placed p)
+      into order_ids, transfer_ids, expected, placed_ids
+      from (select array_agg(t.order_id order by t.ordinal) as order_ids,
+          array_agg(t.transfer_id order by t.ordinal) as transfer_ids,
+          array_agg(started_at + d.expected_ms * interval '1 ms' order by t.ordinal) as expected
+        from t left join lateral (select x.expected_ms from delivery_pace x
+          where x.product_id = t.product_id limit 1) d on true) a;
 
-  if array_position(order_ids, null) is null then
+  if cardinality(placed_ids) = cardinality(order_ids) then
     return query select u.ordinal::int, 'PLACED', u.order_id, u.transfer_id, started_at, u.expected
       from unnest(order_ids, transfer_ids, expected)
         with ordinality u(order_id, transfer_id, expected, ordinal);
@@ -871,12 +876,17 @@ begin
   end if;
   -- Asked only now: a rival call that was waited for has committed, and its order can be seen.
   return query select t.ordinal,
-      case when order_ids[t.ordinal] is not null then 'PLACED'
-        when o.id is not null then 'REPEATED' else 'DUPLICATE' end,
-      coalesce(order_ids[t.ordinal], o.id), transfer_ids[t.ordinal], started_at, expected[t.ordinal]
-    from unnest(todo) t
-    left join topup_order o on order_ids[t.ordinal] is null
-      and o.client_id = t.client_id and o.request_id = t.request_id;
+      case when t.is_placed then 'PLACED' when o.id is not null then 'REPEATED'
+        else 'DUPLICATE' end,
+      case when t.is_placed then t.order_id else o.id end,
+      case when t.is_placed then t.transfer_id end, started_at,
+      case when t.is_placed then t.expected_by end
+    from (select x.ordinal, x.client_id, x.request_id, order_ids[x.ordinal] as order_id,
+          transfer_ids[x.ordinal] as transfer_id, expected[x.ordinal] as expected_by,
+          order_ids[x.ordinal] = any (placed_ids) as is_placed
+        from unnest(todo) x) t
+      left join lateral (select y.id from topup_order y where not coalesce(t.is_placed, false)
+        and y.client_id = t.client_id and y.request_id = t.request_id limit 1) o on true;
 end
 $function$
 ;
@@ -1214,6 +1224,18 @@ begin
       return next;
     end loop;
   end if;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION refuse_removal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  raise exception '% % of client % is never removed', tg_table_name, old.id, old.client_id
+    using errcode = 'foreign_key_violation';
 end
 $function$
 ;
@@ -2095,7 +2117,6 @@ create table topup_order_event (
   occurred_at timestamp with time zone not null default clock_timestamp(),
   sequence bigint,
   constraint topup_order_event_pkey PRIMARY KEY (client_id, topup_order_id, version),
-  constraint topup_order_event_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id),
   constraint topup_order_event_type_check CHECK ((type = ANY (ARRAY['CREATED'::text, 'SUBMITTED'::text, 'RETRY_SCHEDULED'::text, 'DELIVERED'::text, 'FAILED'::text, 'CANCELLED'::text, 'REVERSED'::text, 'LATE_NEWS'::text])))
 );
 
@@ -2115,9 +2136,7 @@ create table transfer (
   created_at timestamp with time zone not null default clock_timestamp(),
   constraint transfer_pkey PRIMARY KEY (client_id, id),
   constraint transfer_once_per_order UNIQUE (client_id, topup_order_id, reason),
-  constraint transfer_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id),
   constraint transfer_client_id_voucher_id_fkey FOREIGN KEY (client_id, voucher_id) REFERENCES voucher(client_id, id),
-  constraint transfer_client_id_wallet_id_fkey FOREIGN KEY (client_id, wallet_id) REFERENCES wallet(client_id, id),
   constraint transfer_amount_check CHECK (((amount > (0)::numeric) AND (amount <> 'NaN'::numeric))),
   constraint transfer_balance_after_check CHECK ((balance_after <> 'NaN'::numeric)),
   constraint transfer_check CHECK (((debit_account = ANY (ARRAY['WALLET'::text, 'VOUCHER'::text, 'IN_FLIGHT'::text, 'SALES'::text, 'EXTERNAL'::text])) AND (credit_account = ANY (ARRAY['WALLET'::text, 'VOUCHER'::text, 'IN_FLIGHT'::text, 'SALES'::text, 'EXTERNAL'::text])) AND (debit_account <> credit_account))),
@@ -2254,10 +2273,12 @@ CREATE TRIGGER pricing_removal AFTER DELETE ON product FOR EACH STATEMENT EXECUT
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON revoked_token FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON supplier FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON token_generation FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
+CREATE TRIGGER stays BEFORE DELETE OR UPDATE OF client_id, id ON topup_order FOR EACH ROW EXECUTE FUNCTION refuse_removal();
 CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON variant FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_mark BEFORE INSERT OR UPDATE ON variant FOR EACH ROW EXECUTE FUNCTION mark_pricing_change();
 CREATE TRIGGER pricing_removal AFTER DELETE ON variant FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE OF currency, is_default ON wallet FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER stays BEFORE DELETE OR UPDATE OF client_id, id ON wallet FOR EACH ROW EXECUTE FUNCTION refuse_removal();
 
 grant execute on function ask_about_order(p_client_id bigint, p_order_id bigint) to topup_app;
 grant execute on function cancel_order(p_client_id bigint, p_order_id bigint) to topup_app;

@@ -19,6 +19,11 @@ export interface BatcherOptions<Item, Result> {
    * one keeps no other waiting for longer than a call. One lane for all by default.
    */
   readonly laneOf?: (item: Item) => number;
+  /**
+   * From so many waiting items on, a second call goes beside the one under way: one of them keeps
+   * the database busy while this process answers those of the other. One call at a time by default.
+   */
+  readonly secondCallFrom?: number;
 }
 
 interface Waiting<Item, Result> {
@@ -29,13 +34,15 @@ interface Waiting<Item, Result> {
 
 /**
  * Items that arrive together are done together: while one call is under way, the next ones wait
- * and then go as one. An item alone goes at once; no timer is involved.
+ * and then go as one. An item alone goes at once, with whatever else the same turn of the event
+ * loop brings; no timer is involved.
  */
 export class Batcher<Item, Result> {
   readonly #options: BatcherOptions<Item, Result>;
   readonly #lanes = new Map<number, Waiting<Item, Result>[]>();
   #waitingCount = 0;
-  #isRunning = false;
+  #callCount = 0;
+  #isStarting = false;
   /** How long a call takes, decaying mean; milliseconds. */
   #callMs = 0;
 
@@ -51,8 +58,7 @@ export class Batcher<Item, Result> {
   /** @throws TemporarilyUnavailable where its turn would come too late; nothing was done */
   add(item: Item): Promise<Result> {
     const lane = this.#options.laneOf?.(item) ?? 0;
-    const callsAhead = Math.ceil(this.#countAhead(lane) / this.#options.sizeMax);
-    if (this.#waitingCount >= WAITING_MAX || callsAhead * this.#callMs > WAIT_MS_MAX) {
+    if (this.#waitingCount >= WAITING_MAX || this.#expectedWaitMs(lane) > WAIT_MS_MAX) {
       throw new TemporarilyUnavailable('Too many orders at once, please retry', RETRY_AFTER_MS);
     }
     return new Promise((resolve, reject) => {
@@ -60,8 +66,13 @@ export class Batcher<Item, Result> {
       if (queue.length === 0) this.#lanes.set(lane, queue);
       queue.push({ item, resolve, reject });
       this.#waitingCount += 1;
-      if (!this.#isRunning) void this.#drain();
+      this.#startSoon();
     });
+  }
+
+  #expectedWaitMs(lane: number): number {
+    const callsAhead = Math.ceil(this.#countAhead(lane) / this.#options.sizeMax);
+    return callsAhead * this.#callMs / (this.#options.secondCallFrom === undefined ? 1 : 2);
   }
 
   /** Who comes before a new item of this lane: its own, and as many of every other. */
@@ -70,15 +81,33 @@ export class Batcher<Item, Result> {
     return Math.min(this.#waitingCount, own * Math.max(this.#lanes.size, 1));
   }
 
-  async #drain(): Promise<void> {
-    this.#isRunning = true;
-    while (this.#waitingCount > 0) {
-      const batch = this.#take();
-      const startedMs = performance.now();
-      await this.#runTogether(batch);
-      this.#callMs += (performance.now() - startedMs - this.#callMs) * NEWEST_WEIGHT;
-    }
-    this.#isRunning = false;
+  #startSoon(): void {
+    if (this.#isStarting || !this.#mayStart()) return;
+    this.#isStarting = true;
+    setImmediate(() => {
+      this.#isStarting = false;
+      this.#start();
+    });
+  }
+
+  #mayStart(): boolean {
+    if (this.#callCount === 0) return this.#waitingCount > 0;
+    const { secondCallFrom } = this.#options;
+    return secondCallFrom !== undefined && this.#callCount === 1
+      && this.#waitingCount >= secondCallFrom;
+  }
+
+  #start(): void {
+    while (this.#mayStart()) void this.#call(this.#take());
+  }
+
+  async #call(batch: readonly Waiting<Item, Result>[]): Promise<void> {
+    this.#callCount += 1;
+    const startedMs = performance.now();
+    await this.#runTogether(batch);
+    this.#callMs += (performance.now() - startedMs - this.#callMs) * NEWEST_WEIGHT;
+    this.#callCount -= 1;
+    this.#start();
   }
 
   /** The next batch: one of each lane in turn, going on where the last batch ended. */

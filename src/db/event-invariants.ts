@@ -5,15 +5,15 @@ const TERMINAL = "('DELIVERED', 'FAILED', 'CANCELLED')";
 const EVENTS: readonly Invariant[] = [
   {
     name: 'event-numbers',
-    says: "An order's events are numbered 1 to its version without gap.",
+    says: "An order's events are numbered 1 to its version without gap; each has its order.",
     sql: `
-      select o.client_id, o.id as topup_order_id, o.version, e.events, e.first, e.last
+      select client_id, id as topup_order_id, o.version, e.events, e.first, e.last
       from topup_order o
-      left join (
-        select client_id, topup_order_id, count(*) as events, min(version) as first,
+      full join (
+        select client_id, topup_order_id as id, count(*) as events, min(version) as first,
           max(version) as last
         from topup_order_event group by client_id, topup_order_id
-      ) e on e.client_id = o.client_id and e.topup_order_id = o.id
+      ) e using (client_id, id)
       where (e.events, e.first, e.last) is distinct from (o.version, 1, o.version)`,
   },
   {
@@ -57,20 +57,21 @@ const EVENTS: readonly Invariant[] = [
 const FEED: readonly Invariant[] = [
   {
     name: 'feed-complete',
-    says: 'Every event is in the feed, was removed from it or is on its way there, once.',
+    says: 'Every event is in the feed, was removed from it or is on its way there, once, and'
+      + ' nothing else is.',
     sql: `
-      select e.client_id, e.topup_order_id, e.version, count(f.client_id) as entries
+      select client_id, topup_order_id, version, count(f.is_entry) as entries
       from topup_order_event e
-      left join (
-        select client_id, topup_order_id, version from feed_entry
+      full join (
+        select client_id, topup_order_id, version, true as is_entry from feed_entry
         union all
-        select client_id, topup_order_id, version from feed_inbox
+        select client_id, topup_order_id, version, true from feed_inbox
         union all
-        select client_id, topup_order_id, version from topup_order_event
+        select client_id, topup_order_id, version, true from topup_order_event
           where sequence is not null
-      ) f on f.client_id = e.client_id and f.topup_order_id = e.topup_order_id
-        and f.version = e.version
-      group by e.client_id, e.topup_order_id, e.version having count(f.client_id) <> 1`,
+      ) f using (client_id, topup_order_id, version)
+      group by client_id, topup_order_id, version
+      having count(f.is_entry) <> 1 or count(e.type) = 0`,
   },
   {
     name: 'feed-numbers',

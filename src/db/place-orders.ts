@@ -8,6 +8,11 @@ import { isConnectionLost, isKnownNotCommitted, repeatUntilKnown } from './pool.
 
 /** Orders of one call: enough to share a commit, few enough to hold a wallet's lock briefly. */
 const BATCH_SIZE_MAX = 256;
+/**
+ * A second call beside the first one pays from so many orders on: each call costs the database as
+ * much as six orders.
+ */
+const SECOND_CALL_FROM = 16;
 /** What a caller waits before it asks for an order whose fate is not known. */
 const RETRY_AFTER_MS = 1000;
 
@@ -37,6 +42,7 @@ export function createPlaceOrder(
 ): ((order: PricedOrder) => Promise<Placement>) & { waitingCount(): number } {
   const batcher = new Batcher<Placing, VerdictRow>({
     sizeMax: BATCH_SIZE_MAX,
+    secondCallFrom: SECOND_CALL_FROM,
     laneOf: ({ order }) => order.clientId,
     run: async (placings) => {
       const rows = await callUntilKnown(options.pool, placings);

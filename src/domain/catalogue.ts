@@ -85,6 +85,8 @@ export function pickVariant(product: Product, options: PickOptions): Variant {
   const matching = inCategory.filter((variant) => offers(variant, options.amount));
   if (matching.length === 0) throw amountNotAvailable(options.amount, inCategory);
   const available = matching.filter((variant) => variant.isAvailable);
+  const [first] = available;
+  if (first !== undefined && available.length === 1) return first;
   const ranked = available
     .map((variant) => ({
       variant,

@@ -26,55 +26,71 @@ const Exact = Decimal.clone({
   precision: 60, rounding: Decimal.ROUND_HALF_UP, toExpPos: 60, toExpNeg: -60,
 });
 
+/** So many texts are kept with what they say: figures of the catalogue come again and again. */
+const KNOWN_MAX = 10_000;
+/** A longer text is not kept: what callers write must not fill the memory. */
+const KNOWN_LENGTH_MAX = 24;
+const known = new Map<string, Decimal>();
+
+function exact(text: string): Decimal {
+  const found = known.get(text);
+  if (found !== undefined) return found;
+  const value = new Exact(text);
+  if (text.length > KNOWN_LENGTH_MAX) return value;
+  if (known.size >= KNOWN_MAX) known.clear();
+  known.set(text, value);
+  return value;
+}
+
 /** "10.0000" -> "10"; `text` must be a decimal number. */
 export function canonical(text: string): Amount {
-  return new Exact(text).toFixed();
+  return exact(text).toFixed();
 }
 
 /** The amount with at least so many digits after the point: "50" -> "50.00", "4.7405" as it is. */
 export function withDecimals(amount: Amount, decimalsMin: number): string {
-  return new Exact(amount).toFixed(Math.max(decimalsMin, decimalPlaces(amount)));
+  return exact(amount).toFixed(Math.max(decimalsMin, decimalPlaces(amount)));
 }
 
 export function compare(a: Amount, b: Amount): number {
-  return new Exact(a).comparedTo(b);
+  return a === b ? 0 : exact(a).comparedTo(exact(b));
 }
 
 export function isPositive(amount: Amount): boolean {
-  return new Exact(amount).greaterThan(0);
+  return exact(amount).greaterThan(0);
 }
 
 export function decimalPlaces(amount: Amount): number {
-  return new Exact(amount).decimalPlaces();
+  return exact(amount).decimalPlaces();
 }
 
 export function subtract(a: Amount, b: Amount): Amount {
-  return new Exact(a).minus(b).toFixed();
+  return exact(a).minus(exact(b)).toFixed();
 }
 
 export function add(a: Amount, b: Amount): Amount {
-  return new Exact(a).plus(b).toFixed();
+  return exact(a).plus(exact(b)).toFixed();
 }
 
 /** percent % of amount, rounded half-up to the ledger's 4 decimals. */
 export function percentOf(amount: Amount, percent: string): Amount {
-  const exact = new Exact(amount).times(percent).dividedBy(100);
-  return exact.toDecimalPlaces(LEDGER_DECIMALS, Decimal.ROUND_HALF_UP).toFixed();
+  const product = exact(amount).times(exact(percent)).dividedBy(100);
+  return product.toDecimalPlaces(LEDGER_DECIMALS, Decimal.ROUND_HALF_UP).toFixed();
 }
 
 /** amount x rate, rounded half-up once to `decimals`, the paying currency's precision. */
 export function convert(amount: Amount, options: { rate: string; decimals: number }): Amount {
-  const exact = new Exact(amount).times(options.rate);
-  return exact.toDecimalPlaces(options.decimals, Decimal.ROUND_HALF_UP).toFixed();
+  const product = exact(amount).times(exact(options.rate));
+  return product.toDecimalPlaces(options.decimals, Decimal.ROUND_HALF_UP).toFixed();
 }
 
 /** True where (amount - from) is a whole multiple of step. */
 export function isOnStep(amount: Amount, range: { from: Amount; step: Amount }): boolean {
-  return new Exact(amount).minus(range.from).modulo(range.step).isZero();
+  return exact(amount).minus(exact(range.from)).modulo(exact(range.step)).isZero();
 }
 
 /** The allowed amount at or below `amount` on the grid from, from + step, ... */
 export function stepBelow(amount: Amount, range: { from: Amount; step: Amount }): Amount {
-  const steps = new Exact(amount).minus(range.from).dividedToIntegerBy(range.step);
-  return steps.times(range.step).plus(range.from).toFixed();
+  const steps = exact(amount).minus(exact(range.from)).dividedToIntegerBy(exact(range.step));
+  return steps.times(exact(range.step)).plus(exact(range.from)).toFixed();
 }

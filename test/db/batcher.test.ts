@@ -8,8 +8,10 @@ interface Call {
   end(): void;
 }
 
+const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
+
 /** A batcher over calls that a test ends one by one; an item's letter is its lane. */
-function steppedBatcher(sizeMax: number): {
+function steppedBatcher(sizeMax: number, secondCallFrom?: number): {
   readonly batcher: Batcher<string, string>;
   readonly calls: Call[];
   /** Ends the call under way and lets the next one begin. */
@@ -18,6 +20,7 @@ function steppedBatcher(sizeMax: number): {
   const calls: Call[] = [];
   const batcher = new Batcher<string, string>({
     sizeMax,
+    ...(secondCallFrom === undefined ? {} : { secondCallFrom }),
     laneOf: (item) => item.charCodeAt(0),
     run: (items) => new Promise((resolve) => {
       calls.push({ items, end: () => resolve(items.map((item) => `${item} done`)) });
@@ -25,7 +28,7 @@ function steppedBatcher(sizeMax: number): {
   });
   const endCall = async (): Promise<void> => {
     calls.at(-1)?.end();
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
   };
   return { batcher, calls, endCall };
 }
@@ -33,17 +36,54 @@ function steppedBatcher(sizeMax: number): {
 describe('a batcher', () => {
   it('lets one alone go at once, and what arrives meanwhile go together', async () => {
     const { batcher, calls, endCall } = steppedBatcher(256);
-    const results = ['a1', 'a2', 'a3'].map((item) => batcher.add(item));
+    const first = batcher.add('a1');
+    await turn();
     expect(calls.map((call) => call.items)).toEqual([['a1']]);
+    const others = ['a2', 'a3'].map((item) => batcher.add(item));
+    await turn();
+    expect(calls).toHaveLength(1);
     await endCall();
     expect(calls.map((call) => call.items)).toEqual([['a1'], ['a2', 'a3']]);
     await endCall();
-    expect(await Promise.all(results)).toEqual(['a1 done', 'a2 done', 'a3 done']);
+    expect(await Promise.all([first, ...others])).toEqual(['a1 done', 'a2 done', 'a3 done']);
+  });
+
+  it('lets what one turn of the event loop brings go together', async () => {
+    const { batcher, calls } = steppedBatcher(256);
+    for (const item of ['a1', 'b1', 'a2']) void batcher.add(item);
+    await turn();
+    expect(calls.map((call) => call.items)).toEqual([['a1', 'b1', 'a2']]);
+  });
+
+  it('begins a second call where enough are waiting, and never a third', async () => {
+    const { batcher, calls } = steppedBatcher(256, 3);
+    const add = async (...items: readonly string[]): Promise<void> => {
+      for (const item of items) void batcher.add(item);
+      await turn();
+    };
+    await add('a1');
+    await add('a2', 'a3');
+    expect(calls.map((call) => call.items)).toEqual([['a1']]);
+    await add('a4');
+    expect(calls.map((call) => call.items)).toEqual([['a1'], ['a2', 'a3', 'a4']]);
+    await add('a5', 'a6', 'a7', 'a8');
+    expect(calls).toHaveLength(2);
+    calls[0]?.end();
+    await turn();
+    expect(calls[2]?.items).toEqual(['a5', 'a6', 'a7', 'a8']);
+    calls[1]?.end();
+    await add('a9');
+    expect(calls).toHaveLength(3);
+    calls[2]?.end();
+    await turn();
+    expect(calls[3]?.items).toEqual(['a9']);
   });
 
   it('takes turns between lanes, and keeps the order within each', async () => {
     const { batcher, calls, endCall } = steppedBatcher(4);
-    for (const item of ['a0', 'a1', 'a2', 'a3', 'a4', 'a5', 'a6', 'b1', 'b2', 'c1']) {
+    void batcher.add('a0');
+    await turn();
+    for (const item of ['a1', 'a2', 'a3', 'a4', 'a5', 'a6', 'b1', 'b2', 'c1']) {
       void batcher.add(item);
     }
     await endCall();
@@ -57,6 +97,7 @@ describe('a batcher', () => {
   it('lets a single item of another lane pass a flood within two calls', async () => {
     const { batcher, calls, endCall } = steppedBatcher(8);
     for (let count = 0; count < 1000; count += 1) void batcher.add(`a${count}`);
+    await turn();
     void batcher.add('b');
     await endCall();
     expect(calls[1]?.items).toContain('b');
@@ -89,7 +130,7 @@ describe('a batcher', () => {
   it('has a bound even where every item is quick', () => {
     const { batcher } = steppedBatcher(256);
     const add = (): Promise<string> => batcher.add('a');
-    for (let count = 0; count < 4097; count += 1) void add();
+    for (let count = 0; count < 4096; count += 1) void add();
     expect(add).toThrow(TemporarilyUnavailable);
   });
 });

@@ -192,13 +192,17 @@ const PLANTED: readonly (readonly [says: string, plant: string, broken: readonly
 
   // Events
   ['a gap in the events', 'delete from topup_order_event where topup_order_id = 2 and version = 2',
-    ['event-numbers', 'event-chain']],
+    ['event-numbers', 'event-chain', 'feed-complete']],
   ['no event at all', 'delete from topup_order_event where topup_order_id = 1',
-    ['event-numbers']],
+    ['event-numbers', 'feed-complete']],
   ['a version without event', 'update topup_order set version = 4 where id = 2',
     ['event-numbers']],
   ['an event beyond the version', `insert into topup_order_event values
     (900, 1, 3, 'SUBMITTED', 'PENDING', 'PENDING')`, ['event-numbers', 'feed-complete']],
+  ['an event without its order', `insert into topup_order_event values
+    (900, 99, 1, 'CREATED', null, 'PENDING');
+    insert into feed_inbox (client_id, topup_order_id, version) values (900, 99, 1)`,
+  ['event-numbers']],
   ['a last event of another failure code',
     "update topup_order set failure_code = 'RECIPIENT_BARRED' where id = 3", ['last-event']],
   ['an event that starts from another status', `update topup_order_event
@@ -221,6 +225,8 @@ const PLANTED: readonly (readonly [says: string, plant: string, broken: readonly
     ['feed-complete']],
   ['an event in feed and inbox', 'insert into feed_inbox (client_id, topup_order_id, version)'
     + ' values (900, 1, 1)', ['feed-complete']],
+  ['an entry without its event', 'insert into feed_inbox (client_id, topup_order_id, version)'
+    + ' values (900, 1, 9)', ['feed-complete']],
   ['a position beyond the feed', 'update feed_position set last_sequence = last_sequence + 1',
     ['feed-numbers']],
   ['a feed without position', 'delete from feed_position', ['feed-numbers']],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { useTestDatabase } from '../support/database.ts';
+import { placeOrders } from '../support/feed-writers.ts';
 
 const database = useTestDatabase();
 
@@ -44,6 +45,16 @@ describe('every table that holds data of a client', () => {
       [await clientTables()],
     );
     expect(rows).toEqual([]);
+  });
+
+  it('keeps its orders and wallets, which transfers and events refer to', async () => {
+    await placeOrders(database(), 1, 1);
+    for (const statement of [
+      'delete from topup_order', 'delete from wallet', 'update topup_order set id = id + 1000',
+      'update wallet set client_id = 2 where client_id = 1',
+    ]) {
+      await expect(database().query(statement), statement).rejects.toMatchObject({ code: '23503' });
+    }
   });
 
   it('is read by its whole key, also through plans made while it was empty', async () => {

@@ -59,7 +59,7 @@ export class Batcher<Item, Result> {
   add(item: Item): Promise<Result> {
     const lane = this.#options.laneOf?.(item) ?? 0;
     if (this.#waitingCount >= WAITING_MAX || this.#expectedWaitMs(lane) > WAIT_MS_MAX) {
-      throw new TemporarilyUnavailable('Too many orders at once, please retry', RETRY_AFTER_MS);
+      throw new TemporarilyUnavailable('Too many requests at once, please retry', RETRY_AFTER_MS);
     }
     return new Promise((resolve, reject) => {
       const queue = this.#lanes.get(lane) ?? [];

@@ -96,9 +96,14 @@ const RETRY_PAUSE_MS = 50;
  * A read, asked again until the database is back.
  * @throws TemporarilyUnavailable where it stays away
  */
-export async function readUntilBack<Result>(read: () => Promise<Result>): Promise<Result> {
+export function readUntilBack<Result>(read: () => Promise<Result>): Promise<Result> {
+  return tellAway(() => repeatUntilKnown(read));
+}
+
+/** @throws TemporarilyUnavailable where the database is away */
+export async function tellAway<Result>(read: () => Promise<Result>): Promise<Result> {
   try {
-    return await repeatUntilKnown(read);
+    return await read();
   } catch (error) {
     if (!isConnectionLost(error)) throw error;
     throw new TemporarilyUnavailable('The service is restarting, please retry', RETRY_AFTER_MS);

@@ -5,13 +5,13 @@ import type { OrderEvents } from '../domain/order-events.ts';
 import type { OrderLists } from '../domain/order-list.ts';
 import type { PricedOrder, Store } from '../domain/ports.ts';
 import type { OrderInquiry } from '../domain/refresh-topup-order.ts';
-import type { TopupOrder } from '../domain/topup-order.ts';
 import type { WalletLists } from '../domain/wallet-list.ts';
 import { Milestones } from './milestones.ts';
 import { createOrderEvents } from './order-events.ts';
 import { createOrderInquiry } from './order-inquiry.ts';
 import { createOrderLists } from './order-lists.ts';
 import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
+import { createOrderReader } from './order-reader.ts';
 import { createPlaceOrder } from './place-orders.ts';
 import { followPrices } from './follow-prices.ts';
 import { readUntilBack } from './pool.ts';
@@ -39,8 +39,7 @@ export async function openStore(
 ): Promise<WholeStore & { waitingOrderCount(): number; close(): void }> {
   const { pool, listPool, orm } = options;
   const prices = await followPrices(options);
-  const findOrder = (clientId: number, orderId: number): Promise<TopupOrder | null> =>
-    findOne(pool, { name: 'order_by_id', where: 'o.id = $2', values: [clientId, orderId] });
+  const findOrder = createOrderReader(pool);
   const placeOrder = createPlaceOrder({ pool, findOrder, onPlaced: options.onPlaced });
   const milestones = new Milestones({ pool: listPool, onError: options.onError });
   return {
@@ -54,11 +53,15 @@ export async function openStore(
     placeOrder: (order: PricedOrder) => placeOrder(order),
     waitingOrderCount: () => placeOrder.waitingCount(),
     findOrder,
-    findOrderByReference: (clientId, clientReference) => findOne(pool, {
-      name: 'order_by_reference',
-      where: 'o.client_reference = $2',
-      values: [clientId, clientReference],
-    }),
+    async findOrderByReference(clientId, clientReference) {
+      const { rows: [row] } = await readUntilBack(() => pool.query<object>({
+        name: 'order_by_reference',
+        text: `select ${ORDER_COLUMNS} from topup_order o
+          where o.client_id = $1 and o.client_reference = $2`,
+        values: [clientId, clientReference],
+      }));
+      return row === undefined ? null : toOrder(row);
+    },
     async findOrdersByIds(clientId, orderIds) {
       const { rows } = await readUntilBack(() => pool.query<object>({
         name: 'orders_by_ids',
@@ -87,16 +90,4 @@ export async function openStore(
     },
     close: prices.stop,
   };
-}
-
-async function findOne(
-  pool: pg.Pool,
-  query: { readonly name: string; readonly where: string; readonly values: readonly unknown[] },
-): Promise<TopupOrder | null> {
-  const { rows } = await readUntilBack(() => pool.query<object>({
-    name: query.name,
-    text: `select ${ORDER_COLUMNS} from topup_order o where o.client_id = $1 and ${query.where}`,
-    values: [...query.values],
-  }));
-  return rows[0] === undefined ? null : toOrder(rows[0]);
 }

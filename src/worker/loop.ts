@@ -3,6 +3,9 @@ import type { Clock } from '../domain/ports.ts';
 /** After a fault a loop waits this long before it tries again; milliseconds. */
 const FAULT_PAUSE_MS = 500;
 
+/** A reason of our own, where an abort would make an error with its stack. */
+const WOKEN = 'woken';
+
 export interface Loop {
   /** Something is to be done: the next round starts at once. */
   wake(): void;
@@ -45,11 +48,11 @@ export function startLoop(options: {
   return {
     wake() {
       isWoken = true;
-      pause.abort();
+      pause.abort(WOKEN);
     },
     async stop() {
       isStopped = true;
-      pause.abort();
+      pause.abort(WOKEN);
       await running;
     },
   };

@@ -15,6 +15,7 @@ import type { ClientGuard } from './rest/client-guard.ts';
 import { startMetrics, type MetricsSource, type ProcessGauge } from './rest/metrics.ts';
 import { openPages, type PageSource } from './rest/pages.routes.ts';
 import { rateHeaders } from './rest/rate-headers.ts';
+import { listen, type ListenAt } from './rest/listeners.ts';
 import { envelopeOptions, restDoor, setRestEnvelope } from './rest/rest-door.ts';
 import { startFeedRetention } from './worker/feed-retention.ts';
 import { openStories } from './stories.ts';
@@ -83,7 +84,7 @@ export interface Gateway extends Running {
 export async function startGateway(
   parts: AppParts,
   settings: AppSettings,
-  at: { readonly host: string; readonly port: number },
+  at: ListenAt,
 ): Promise<Gateway> {
   const app = Fastify({
     ...envelopeOptions,
@@ -105,13 +106,13 @@ export async function startGateway(
   });
   setRestEnvelope(app);
   const doors = await openDoors(app, parts, settings);
-  const url = await app.listen({ host: at.host, port: at.port });
+  const listeners = await listen(app, at);
   let stopping: Promise<void> | null = null;
   return {
-    url,
+    url: listeners.url,
     hasPages: doors.hasPages,
     stop() {
-      stopping ??= doors.close().then(() => app.close());
+      stopping ??= doors.close().then(() => listeners.close());
       return stopping;
     },
   };

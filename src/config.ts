@@ -5,6 +5,8 @@ import { z } from 'zod';
 export interface Config {
   readonly port: number;
   readonly host: string;
+  /** Other processes of the program may listen at the same port. */
+  readonly isPortShared: boolean;
   readonly dataDir: string;
   /** The program's own role; null where the embedded database is used. */
   readonly databaseUrl: string | null;
@@ -130,6 +132,7 @@ const environment = z.object({
   PORT: port('PORT', 4000),
   HOST: z.string().min(1, { message: 'HOST must be an address, e.g. HOST=127.0.0.1' })
     .default('127.0.0.1'),
+  PORT_SHARED: oneOf('PORT_SHARED', ['0', '1']),
   DATA_DIR: z.string().min(1, { message: 'DATA_DIR must be a folder, e.g. DATA_DIR=.data' })
     .default('.data'),
   DATABASE_URL: databaseUrl('DATABASE_URL'),
@@ -205,6 +208,7 @@ export function readConfig(env: NodeJS.ProcessEnv, needsSecrets: boolean): Confi
   return {
     port: read.PORT,
     host: read.HOST,
+    isPortShared: read.PORT_SHARED === '1',
     dataDir: read.DATA_DIR,
     databaseUrl: read.DATABASE_URL,
     migrationDatabaseUrl: read.MIGRATION_DATABASE_URL,

@@ -75,7 +75,8 @@ async function start(config: Config, log: Logger, undo: Undo): Promise<void> {
       : undefined;
     const trustedDocuments = readTrustedDocuments(config.isTrustedOnly);
     const settings = { ...config, trustedDocuments, pages };
-    gateway = await startGateway(appParts, settings, { host: config.host, port: config.port });
+    const { host, port, isPortShared: isShared } = config;
+    gateway = await startGateway(appParts, settings, { host, port, isShared });
     undo.push(gateway.stop);
     log.info({ url: gateway.url }, 'The gateway listens');
   }

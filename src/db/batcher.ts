@@ -6,6 +6,8 @@ const WAITING_MAX = 4096;
 /** Whoever would wait longer hears so at once instead; milliseconds. */
 const WAIT_MS_MAX = 800;
 const RETRY_AFTER_MS = 1000;
+/** Calls of one kind that are under way, of the dozen connections that all kinds share. */
+const CALL_COUNT_MAX = 6;
 /** How much a new call's duration counts against those before it. */
 const NEWEST_WEIGHT = 0.2;
 
@@ -21,7 +23,9 @@ export interface BatcherOptions<Item, Result> {
   readonly laneOf?: (item: Item) => number;
   /**
    * From so many waiting items on, a second call goes beside the one under way: one of them keeps
-   * the database busy while this process answers those of the other. One call at a time by default.
+   * the database busy while this process answers those of the other. Where more wait than these
+   * two can take, more calls go: a process that is busy with arrivals sees to its calls late.
+   * One call at a time by default.
    */
   readonly secondCallFrom?: number;
 }
@@ -72,7 +76,7 @@ export class Batcher<Item, Result> {
 
   #expectedWaitMs(lane: number): number {
     const callsAhead = Math.ceil(this.#countAhead(lane) / this.#options.sizeMax);
-    return callsAhead * this.#callMs / (this.#options.secondCallFrom === undefined ? 1 : 2);
+    return callsAhead * this.#callMs / Math.max(1, this.#callCount);
   }
 
   /** Who comes before a new item of this lane: its own, and as many of every other. */
@@ -93,8 +97,9 @@ export class Batcher<Item, Result> {
   #mayStart(): boolean {
     if (this.#callCount === 0) return this.#waitingCount > 0;
     const { secondCallFrom } = this.#options;
-    return secondCallFrom !== undefined && this.#callCount === 1
-      && this.#waitingCount >= secondCallFrom;
+    if (secondCallFrom === undefined || this.#callCount >= CALL_COUNT_MAX) return false;
+    const isFull = this.#waitingCount >= 2 * this.#options.sizeMax;
+    return isFull || (this.#callCount === 1 && this.#waitingCount >= secondCallFrom);
   }
 
   #start(): void {

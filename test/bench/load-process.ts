@@ -2,12 +2,14 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { placeFloorOrders, type FloorPlan } from './floor-load.ts';
 import { runLoad, type LoadPlan, type LoadResult } from './http-load.ts';
+import { runOpenLoop, type OpenLoopPlan, type OpenLoopResult } from './open-loop.ts';
 import { runSockets, type SocketPlan, type SocketResult } from './socket-load.ts';
 
 /** What a process of its own is asked to do, so that no load shares a thread with another. */
 type Task =
   | { readonly http: LoadPlan }
   | { readonly floor: FloorPlan }
+  | { readonly openLoop: OpenLoopPlan }
   | { readonly sockets: SocketPlan };
 type Told = { readonly isOpen: true } | { readonly fault: string } | { readonly result: unknown };
 
@@ -16,6 +18,11 @@ const ME = fileURLToPath(import.meta.url);
 /** A load through a door of the program. */
 export function loadOf(http: LoadPlan): Promise<LoadResult> {
   return inProcess<LoadResult>({ http });
+}
+
+/** A load that does not wait for answers. */
+export function openLoopOf(openLoop: OpenLoopPlan): Promise<OpenLoopResult> {
+  return inProcess<OpenLoopResult>({ openLoop });
 }
 
 /** The same work as everybody does it. */
@@ -45,6 +52,7 @@ function inProcess<Result>(task: Task, onOpen = (): void => {}): Promise<Result>
 function run(task: Task): Promise<unknown> {
   if ('http' in task) return runLoad(task.http);
   if ('floor' in task) return placeFloorOrders(task.floor);
+  if ('openLoop' in task) return runOpenLoop(task.openLoop);
   return runSockets(task.sockets, () => tell({ isOpen: true }));
 }
 

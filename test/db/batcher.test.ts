@@ -79,6 +79,20 @@ describe('a batcher', () => {
     expect(calls[3]?.items).toEqual(['a9']);
   });
 
+  it('begins more calls where more wait than two can take, up to six', async () => {
+    const { batcher, calls } = steppedBatcher(2, 1);
+    for (let count = 0; count < 20; count += 1) void batcher.add(`a${count}`);
+    await turn();
+    expect(calls).toHaveLength(6);
+    for (const call of calls.slice(0, 6)) call.end();
+    await turn();
+    // Of the 8 that were left the last two find no rush any more: they wait for their turn.
+    expect(calls).toHaveLength(9);
+    for (const call of calls.slice(6, 8)) call.end();
+    await turn();
+    expect(calls.map(({ items }) => items.length)).toEqual([2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
+  });
+
   it('takes turns between lanes, and keeps the order within each', async () => {
     const { batcher, calls, endCall } = steppedBatcher(4);
     void batcher.add('a0');

@@ -1,0 +1,83 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+
+/** Connections that may wait to be accepted; of Node's 511 a burst loses some for seconds. */
+const BACKLOG = 4096;
+/**
+ * Node accepts one connection of a listener in each turn of its loop. Under load a turn takes some
+ * milliseconds, and the last of a thousand clients that come at once would wait for seconds (seen:
+ * 8 s behind 3,000); the kernel deals them to as many queues.
+ */
+const LISTENER_COUNT = 64;
+/** While it closes, connections that became idle are looked for this often; milliseconds. */
+const IDLE_CHECK_MS = 50;
+
+export interface Listeners {
+  readonly url: string;
+  /** Takes no more connections; resolves when those that are open have ended. */
+  close(): Promise<void>;
+}
+
+export interface ListenAt {
+  readonly host: string;
+  readonly port: number;
+  /** Other processes may listen there too: the kernel deals connections to all of them. */
+  readonly isShared?: boolean;
+}
+
+/**
+ * Lets `app` listen, through several listeners where the system allows it.
+ * @throws Error with Node's code, e.g. EADDRINUSE where somebody else listens there already
+ */
+export async function listen(app: FastifyInstance, at: ListenAt): Promise<Listeners> {
+  const { host } = at;
+  // Shared listeners do not notice a stranger's: an ordinary one, opened first, does.
+  const port = at.isShared === true ? at.port : await findFreePort(at);
+  const url = await app.listen({ host, port, backlog: BACKLOG, ...REUSE });
+  const { address, port: bound } = app.server.address() as AddressInfo;
+  const others: Server[] = [];
+  while (others.length + 1 < LISTENER_COUNT && await openAnother(app, others, address, bound));
+  return {
+    url,
+    async close() {
+      const closed = others.map((other) => once(other.close(), 'close'));
+      const timer = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS);
+      await Promise.all([...closed, app.close()]);
+      clearInterval(timer);
+    },
+  };
+}
+
+// Known to Linux and to Node from 22.12 on; elsewhere it says nothing, or that it cannot be had.
+const REUSE = process.platform === 'linux' ? { reusePort: true } : {};
+
+async function findFreePort({ host, port }: ListenAt): Promise<number> {
+  const server = createServer().listen({ host, port });
+  await once(server, 'listening');
+  const found = (server.address() as AddressInfo).port;
+  server.close();
+  await once(server, 'close');
+  return found;
+}
+
+/** Whether another listener could be added; its connections are the app's like any others. */
+async function openAnother(
+  app: FastifyInstance,
+  others: Server[],
+  host: string,
+  port: number,
+): Promise<boolean> {
+  const server = createServer(
+    { allowHalfOpen: true, noDelay: true },
+    (socket) => void app.server.emit('connection', socket),
+  );
+  try {
+    server.listen({ host, port, backlog: BACKLOG, ...REUSE });
+    await once(server, 'listening');
+  } catch {
+    return false;
+  }
+  others.push(server);
+  return true;
+}

@@ -38,7 +38,7 @@ export const FLOORS = {
       '@fastify/[^/]+', '@scalar/[^/]+', 'fastify', 'fastify-plugin', 'fastify-type-provider-zod',
       'ipaddr.js', 'jose', 'prom-client', 'yaml', 'zod',
     ],
-    node: ['buffer', 'crypto', 'fs/promises', 'http', 'net', 'path', 'stream'],
+    node: ['buffer', 'crypto', 'events', 'fs/promises', 'http', 'net', 'path', 'stream'],
   },
   import: { rooms: ['domain'], packages: ['cli-progress', 'zod'], node: ['buffer'] },
   worker: { rooms: ['domain'] },

@@ -1560,8 +1560,8 @@ begin
       join supplier s on s.id = coalesce(m.supplier_id, f.supplier_id)
       where t.fulfilment_state <> 'SUBMITTING'
         and case when t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')
-          then exists (select from sellable_route r
-            where r.variant_id = t.variant_id and r.route = t.route)
+          then (select r.route from sellable_route r
+            where r.variant_id = t.variant_id and r.route = t.route limit 1) is not null
           else m.state is distinct from 'INTENT' end
   ), taken as (
     update topup_order o set
@@ -1578,8 +1578,8 @@ begin
         d.is_sent, d.route, d.supplier_id, d.resend_after,
         (o.client_id, o.id, o.lease_token, case when d.is_sent then 'SUBMIT' else 'QUERY' end,
           d.code, o.client_id || '-' || o.id || '-' || o.route, d.supplier_sku, o.route,
-          exists (select from sellable_route n
-            where n.variant_id = o.variant_id and n.route > o.route),
+          (select n.route from sellable_route n
+            where n.variant_id = o.variant_id and n.route > o.route limit 1) is not null,
           o.face_value, o.face_currency, o.country_code, o.recipient, o.input_data,
           o.attempt_count, o.backoff_step, d.backoff_ms, d.call_deadline_ms,
           extract(epoch from o.retry_until - at) * 1000,

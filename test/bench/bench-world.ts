@@ -101,7 +101,7 @@ export class BenchWorld {
     database: BenchDatabase,
     env: Readonly<Record<string, string>> = {},
   ): Promise<Server> {
-    const port = await freePort();
+    const port = Number(env['PORT'] ?? await freePort());
     const child = spawn(process.execPath, [MAIN], {
       env: {
         PATH: process.env['PATH'] ?? '',

@@ -43,6 +43,18 @@ async function openSide(
   world: BenchWorld,
   of: { readonly name: string; readonly orders: number },
 ): Promise<Side> {
+  const database = await createFilled(world, of);
+  const { rows } = await runSql(database.ownerDatabaseUrl,
+    'select id from topup_order where client_id = 1001 order by id desc limit 1000');
+  const server = await world.startServer(database);
+  return { database, server, orderIds: rows.map((row: { id: string }) => row.id) };
+}
+
+/** A database with a year of delivered orders. */
+export async function createFilled(
+  world: BenchWorld,
+  of: { readonly name: string; readonly orders: number },
+): Promise<BenchDatabase> {
   const database = await world.createDatabase(of.name);
   const sql = readFileSync(new URL('fill.sql', import.meta.url), 'utf8');
   await world.superuser(sql.replaceAll(':orders', String(of.orders)), of.name);
@@ -50,13 +62,19 @@ async function openSide(
     for i in 1 .. 1000 loop exit when not set_order_milestones(1001); end loop;
     for i in 1 .. 1000 loop exit when not set_wallet_milestones(1001, 1001); end loop; end $$`);
   await world.superuser('vacuum analyze', of.name);
-  const { rows } = await runSql(database.ownerDatabaseUrl,
-    'select id from topup_order where client_id = 1001 order by id desc limit 1000');
-  const server = await world.startServer(database);
-  return { database, server, orderIds: rows.map((row: { id: string }) => row.id) };
+  return database;
 }
 
-type Read = (side: Side) => { readonly paths: readonly string[]; readonly expects: string };
+type Read = (side: Side) => {
+  readonly paths: readonly string[];
+  readonly body?: string;
+  readonly expects: string;
+};
+
+/** A page of what happened to all orders, from where the feed begins. */
+const EVENTS = JSON.stringify({
+  query: `{ topupOrderEventLog(first: 50) { edges { cursor node { type order { orderId } } } } }`,
+});
 
 const OPERATIONS: Readonly<Record<string, Read | null>> = {
   create: null,
@@ -67,6 +85,7 @@ const OPERATIONS: Readonly<Record<string, Read | null>> = {
   transactions: () => ({
     paths: ['/api/v1/transactions?wallet_id=1001&limit=50'], expects: '"transaction_type":"DEBIT"',
   }),
+  feed: () => ({ paths: ['/graphql'], body: EVENTS, expects: '"type":"DELIVERED"' }),
 };
 
 /** Milliseconds of one operation while as many as always are under way. */
@@ -93,9 +112,9 @@ function readPlan(
 ): LoadPlan {
   return {
     port: of.port,
-    method: 'GET',
+    method: read.body === undefined ? 'GET' : 'POST',
     targets: read.paths.map((path) => ({ path, token: of.token })),
-    body: null,
+    body: read.body ?? null,
     expects: read.expects,
     connections: IN_FLIGHT,
     seconds: of.seconds,

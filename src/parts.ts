@@ -24,7 +24,7 @@ import type { Loop } from './worker/loop.ts';
 import { startSequencer } from './worker/sequencer.ts';
 
 /** Connections of one process; several processes share the server's 200. */
-const POOL_SIZE = 12;
+const POOL_SIZE = 16;
 const LIST_POOL_SIZE = 4;
 const ORM_POOL_SIZE = 4;
 

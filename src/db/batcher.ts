@@ -6,7 +6,7 @@ const WAITING_MAX = 4096;
 /** Whoever would wait longer hears so at once instead; milliseconds. */
 const WAIT_MS_MAX = 800;
 const RETRY_AFTER_MS = 1000;
-/** Calls of one kind that are under way, of the dozen connections that all kinds share. */
+/** Calls of one kind that are under way, of the sixteen connections that all kinds share. */
 const CALL_COUNT_MAX = 6;
 /** How much a new call's duration counts against those before it. */
 const NEWEST_WEIGHT = 0.2;
@@ -17,8 +17,8 @@ export interface BatcherOptions<Item, Result> {
   /** Carries all items in one transaction; answers in their order. */
   readonly run: (items: readonly Item[]) => Promise<readonly Result[]>;
   /**
-   * Items of one lane go in the order in which they came; lanes take turns, so that the flood of
-   * one keeps no other waiting for longer than a call. One lane for all by default.
+   * Items of one lane go into calls in the order in which they came; lanes take turns, so that the
+   * flood of one keeps no other waiting for longer than a call. One lane for all by default.
    */
   readonly laneOf?: (item: Item) => number;
   /**
@@ -75,7 +75,9 @@ export class Batcher<Item, Result> {
   }
 
   #expectedWaitMs(lane: number): number {
-    const callsAhead = Math.ceil(this.#countAhead(lane) / this.#options.sizeMax);
+    const ahead = this.#countAhead(lane) / this.#options.sizeMax;
+    // Where no call is under way the first of those ahead is this item's own.
+    const callsAhead = this.#callCount === 0 ? Math.floor(ahead) : Math.ceil(ahead);
     return callsAhead * this.#callMs / Math.max(1, this.#callCount);
   }
 

@@ -30,6 +30,16 @@ export function createOrderReader(
   return (clientId, orderId) => tellAway(async () => batcher.add({ clientId, orderId }));
 }
 
+/** One order, by a read of its own that nothing is refused to. */
+export async function readOrder(
+  pool: pg.Pool,
+  clientId: number,
+  orderId: number,
+): Promise<TopupOrder | null> {
+  const [order] = await readOrders(pool, [{ clientId, orderId }]);
+  return order ?? null;
+}
+
 async function readOrders(
   pool: pg.Pool,
   wanted: readonly Wanted[],

@@ -4,6 +4,7 @@ import type { Placement, PlacementRefusal, PricedOrder } from '../domain/ports.t
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import { Batcher } from './batcher.ts';
+import { readOrder } from './order-reader.ts';
 import { isConnectionLost, isKnownNotCommitted, repeatUntilKnown } from './pool.ts';
 
 /** Orders of one call: enough to share a commit, few enough to hold a wallet's lock briefly. */
@@ -32,7 +33,6 @@ interface VerdictRow {
 
 export interface PlaceOrdersOptions {
   readonly pool: pg.Pool;
-  readonly findOrder: (clientId: number, orderId: number) => Promise<TopupOrder | null>;
   readonly onPlaced: () => void;
 }
 
@@ -57,7 +57,7 @@ export function createPlaceOrder(
     if (orderId === null) throw new Error('A placed order has no id');
     if (row.verdict === 'PLACED') return { verdict: 'PLACED', order: placedOrder(order, row) };
     const found = await tellUnknown(
-      repeatUntilKnown(() => options.findOrder(order.clientId, orderId)),
+      repeatUntilKnown(() => readOrder(options.pool, order.clientId, orderId)),
     );
     if (found === null) throw new Error('A repeated order is not there');
     return { verdict: 'PLACED', order: found };

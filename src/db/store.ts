@@ -40,7 +40,7 @@ export async function openStore(
   const { pool, listPool, orm } = options;
   const prices = await followPrices(options);
   const findOrder = createOrderReader(pool);
-  const placeOrder = createPlaceOrder({ pool, findOrder, onPlaced: options.onPlaced });
+  const placeOrder = createPlaceOrder({ pool, onPlaced: options.onPlaced });
   const milestones = new Milestones({ pool: listPool, onError: options.onError });
   return {
     ...createOrderLists({ pool: listPool, milestones }),

@@ -49,15 +49,17 @@ export class PostgresWalletFeed implements WalletFeed, EntryFollower {
   readonly #entries: EntryReader;
   readonly #tails = new Map<number, Tail>();
   readonly #timer: NodeJS.Timeout;
-  #reading: Promise<void> = Promise.resolve();
+  readonly #onError: (error: Error) => void;
+  /** Clients whose wallets are to be looked at. */
+  readonly #asked = new Set<number>();
+  #reading: Promise<void> | null = null;
   #isClosed = false;
 
   constructor(pool: pg.Pool, entries: EntryReader, onError: (error: Error) => void) {
     this.#pool = pool;
     this.#entries = entries;
-    this.#timer = setInterval(() => {
-      this.#read([...this.#tails.keys()]).catch(onError);
-    }, POLL_MS);
+    this.#onError = onError;
+    this.#timer = setInterval(() => this.#read(this.#tails.keys()), POLL_MS);
     entries.serve(this);
   }
 
@@ -67,6 +69,8 @@ export class PostgresWalletFeed implements WalletFeed, EntryFollower {
     for (const { watches } of [...this.#tails.values()]) {
       for (const watch of [...watches]) watch.end();
     }
+    this.#tails.clear();
+    this.#asked.clear();
     await this.#reading;
   }
 
@@ -126,17 +130,24 @@ export class PostgresWalletFeed implements WalletFeed, EntryFollower {
     return this.#tails.size > 0;
   }
 
+  /** Nobody waits for the wallets: what a read misses, the next look finds. */
   handOut(entries: readonly FeedEntry[]): Promise<void> {
-    const clientIds = new Set(entries.map(({ clientId }) => clientId));
-    return this.#read([...clientIds].filter((clientId) => this.#tails.has(clientId)));
+    this.#read(entries.map(({ clientId }) => clientId));
+    return Promise.resolve();
   }
 
-  /** Reads what is new of the clients, after whatever is being read. */
-  #read(clientIds: readonly number[]): Promise<void> {
-    if (clientIds.length === 0) return Promise.resolve();
-    const reading = this.#reading.then(() => this.#readTails(clientIds));
-    this.#reading = reading.catch(() => undefined);
-    return reading;
+  /** Reads what is new of the clients; what is asked for during a read is read right after it. */
+  #read(clientIds: Iterable<number>): void {
+    for (const clientId of clientIds) if (this.#tails.has(clientId)) this.#asked.add(clientId);
+    if (this.#asked.size === 0 || this.#reading !== null) return;
+    const asked = [...this.#asked];
+    this.#asked.clear();
+    this.#reading = this.#readTails(asked)
+      .catch(this.#onError)
+      .finally(() => {
+        this.#reading = null;
+        this.#read([]);
+      });
   }
 
   async #readTails(clientIds: readonly number[]): Promise<void> {

@@ -28,8 +28,8 @@ const Exact = Decimal.clone({
 
 /** So many texts are kept with what they say: figures of the catalogue come again and again. */
 const KNOWN_MAX = 10_000;
-/** A longer text is not kept: what callers write must not fill the memory. */
-const KNOWN_LENGTH_MAX = 24;
+/** A longer text is not kept: it may be cut out of a whole body, which would stay with it. */
+const KNOWN_LENGTH_MAX = 12;
 const known = new Map<string, Decimal>();
 
 function exact(text: string): Decimal {

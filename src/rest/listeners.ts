@@ -10,8 +10,8 @@ const BACKLOG = 4096;
  * 8 s behind 3,000); the kernel deals them to as many queues.
  */
 const LISTENER_COUNT = 64;
-/** While it closes, connections that became idle are looked for this often; milliseconds. */
-const IDLE_CHECK_MS = 50;
+/** While it closes, a connection is kept no longer than this for a next request; milliseconds. */
+const CLOSING_KEEP_ALIVE_MS = 1;
 
 export interface Listeners {
   readonly url: string;
@@ -42,9 +42,9 @@ export async function listen(app: FastifyInstance, at: ListenAt): Promise<Listen
     url,
     async close() {
       const closed = others.map((other) => once(other.close(), 'close'));
-      const timer = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS);
+      // What is answered from now on is idle, and closed, once all of it was sent.
+      app.server.keepAliveTimeout = CLOSING_KEEP_ALIVE_MS;
       await Promise.all([...closed, app.close()]);
-      clearInterval(timer);
     },
   };
 }
@@ -78,6 +78,8 @@ async function openAnother(
   } catch {
     return false;
   }
+  // E.g. no file descriptor was left to accept with: the next connection may find one.
+  server.on('error', (error) => app.log.error({ err: error }, 'A connection was not accepted'));
   others.push(server);
   return true;
 }

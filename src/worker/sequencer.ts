@@ -10,10 +10,10 @@ const POLL_MS = 250;
  * Between two rounds the sequencer rests, so that the events of this time share the next one: a
  * round costs the database as much as thirty events. The first event after a pause does not wait.
  */
-const REST_MS_MIN = 8;
-const REST_MS_MAX = 25;
-/** How much longer than a round the rest is: numbering takes a sixteenth of one core at most. */
-const REST_PER_ROUND = 15;
+const REST_MS_MIN = 3;
+const REST_MS_MAX = 10;
+/** How much longer than a round the rest is, within these bounds. */
+const REST_PER_ROUND = 4;
 
 /** Moves committed events into the feeds of their clients; every process runs one. */
 export function startSequencer(options: {

@@ -179,7 +179,7 @@ async function main(): Promise<void> {
       databaseUrl, size, applicationName: 'bench', onError: (error) => tell(String(error)),
     });
     const placeOrder = createPlaceOrder({
-      pool, findOrder: () => Promise.resolve(null), onPlaced: () => undefined,
+      pool, onPlaced: () => undefined,
     });
     const place = async (): Promise<void> => {
       const { verdict } = await placeOrder(pricedOrder({ pricingVersion }));

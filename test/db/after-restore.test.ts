@@ -65,7 +65,7 @@ async function during<Result>(
     'select version from pricing_version');
   const store = createFulfilmentStore({ pool, onMoved: () => undefined });
   const placeOrder = createPlaceOrder({
-    pool, findOrder: () => Promise.resolve(null), onPlaced: () => undefined,
+    pool, onPlaced: () => undefined,
   });
   const deps = {
     store, clock: systemClock, random: () => 0.5,

@@ -27,7 +27,7 @@ beforeAll(async () => {
     onError: () => undefined,
   }));
   placers = pools.map((pool) => createPlaceOrder({
-    pool, findOrder: () => Promise.resolve(null), onPlaced: () => undefined,
+    pool, onPlaced: () => undefined,
   }));
   stores = pools.map((pool) => createFulfilmentStore({ pool, onMoved: () => undefined }));
 });

@@ -39,7 +39,6 @@ afterAll(() => Promise.all([pool.end(), rivalPool.end()]));
 async function placeOne(over: Partial<PricedOrder> = {}): Promise<number> {
   const place = createPlaceOrder({
     pool,
-    findOrder: () => Promise.resolve(null),
     onPlaced: () => undefined,
   });
   const placed = await place(pricedOrder({ pricingVersion, ...over }));

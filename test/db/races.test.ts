@@ -60,7 +60,7 @@ async function readPricingVersion(): Promise<number> {
 
 async function placeOne(over: Partial<PricedOrder> = {}): Promise<number> {
   const place = createPlaceOrder({
-    pool, findOrder: () => Promise.resolve(null), onPlaced: () => undefined,
+    pool, onPlaced: () => undefined,
   });
   const placed = await place(pricedOrder({ pricingVersion, ...over }));
   if (placed.verdict !== 'PLACED') throw new Error(placed.verdict);

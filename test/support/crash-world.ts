@@ -107,7 +107,7 @@ export async function openCrashWorld(
   const [row] = await database.query<{ version: string }>('select version from pricing_version');
   const pricingVersion = Number(row?.version);
   const placeOrder = createPlaceOrder({
-    pool, findOrder: () => Promise.resolve(null), onPlaced: () => undefined,
+    pool, onPlaced: () => undefined,
   });
   const mails = await startMailServer();
   const children = new Set<Child>();

@@ -165,7 +165,7 @@ export class Interleavings {
     const [row] = await this.#database.query<{ version: string }>(
       'select version from pricing_version');
     const place = createPlaceOrder({
-      pool: this.#pool, findOrder: () => Promise.resolve(null), onPlaced: () => undefined,
+      pool: this.#pool, onPlaced: () => undefined,
     });
     const placed = await place(pricedOrder({
       pricingVersion: Number(row?.version),

@@ -27,7 +27,7 @@ const BY_OTHER = { productId: 4219, variantId: 5, variantName: '86 Diamonds' };
 async function place(count: number, over: Partial<PricedOrder>): Promise<void> {
   const [row] = await database().query<{ version: string }>('select version from pricing_version');
   const placeOrder = createPlaceOrder({
-    pool, findOrder: () => Promise.resolve(null), onPlaced: () => undefined,
+    pool, onPlaced: () => undefined,
   });
   await Promise.all(Array.from({ length: count }, () =>
     placeOrder(pricedOrder({ pricingVersion: Number(row?.version), ...over }))));

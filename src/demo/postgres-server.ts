@@ -19,9 +19,9 @@ const FAST_SHUTDOWN_MS = 5000;
 const IMMEDIATE_SHUTDOWN_MS = 2000;
 const LOG_BYTES_MAX = 10_000_000;
 
-// The last three keep what clients sent out of the log. A checkpoint makes commits wait (seen: 110 ms
-// instead of 9 at the 99th percentile), so they are twice as rare under load as by default; rarer
-// ones would leave more to a start after a crash, which takes a second for every 100 MB.
+// The last three keep what clients sent out of the log. A checkpoint makes commits wait (seen: 110
+// ms instead of 9 at the 99th percentile), so they are twice as rare under load as by default;
+// rarer ones would leave more to a start after a crash, which takes a second for every 100 MB.
 const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',

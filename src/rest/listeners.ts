@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 
 /** Connections that may wait to be accepted; of Node's 511 a burst loses some for seconds. */
@@ -32,6 +32,11 @@ export interface ListenAt {
  */
 export async function listen(app: FastifyInstance, at: ListenAt): Promise<Listeners> {
   const { host } = at;
+  const sockets = new Set<Socket>();
+  app.server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   // Shared listeners do not notice a stranger's: an ordinary one, opened first, does.
   const port = at.isShared === true ? at.port : await findFreePort(at);
   const url = await app.listen({ host, port, backlog: BACKLOG, ...REUSE });
@@ -44,6 +49,8 @@ export async function listen(app: FastifyInstance, at: ListenAt): Promise<Listen
       const closed = others.map((other) => once(other.close(), 'close'));
       // What is answered from now on is idle, and closed, once all of it was sent.
       app.server.keepAliveTimeout = CLOSING_KEEP_ALIVE_MS;
+      // To Node a connection on which nothing was ever asked is not idle; nobody misses it.
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       await Promise.all([...closed, app.close()]);
     },
   };

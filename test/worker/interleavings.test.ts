@@ -4,7 +4,7 @@ import { findViolations } from '../../src/db/invariants.ts';
 import { useTestDatabase } from '../support/database.ts';
 import { Interleavings, ops, setting } from '../support/interleavings.ts';
 
-const RUNS = 200;
+const RUNS = 120;
 
 const database = useTestDatabase();
 let interleavings: Interleavings;

@@ -1,6 +1,6 @@
 -- What an order costs the database while it is placed. Measured in batches of 64: 140 us before,
--- 85 us after; a third of it was foreign keys, each a look-up with a row lock and its entry in the
--- log for every row.
+-- some 70 us after; a third of it was foreign keys, each a look-up with a row lock and its entry in
+-- the log for every row.
 
 -- Only the functions of these migrations write transfers and events, each in the statement that
 -- has the order, and the wallet, in its hands. What a foreign key would still guard is the other

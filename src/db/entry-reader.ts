@@ -53,10 +53,7 @@ export class EntryReader {
     this.#pool = options.pool;
     this.#onError = options.onError;
     this.#stopListening = options.wakeUps.on('feed', () => this.#read());
-    this.#timer = setInterval(() => {
-      this.#read();
-      this.#lookBack().catch(this.#onError);
-    }, POLL_MS);
+    this.#timer = setInterval(() => this.#read(), POLL_MS);
   }
 
   serve(follower: EntryFollower): void {
@@ -114,14 +111,6 @@ export class EntryReader {
       this.#place = rows.at(-1)?.place ?? this.#place;
       isMore = rows.length >= PAGE_SIZE;
     }
-  }
-
-  /** A database that lost its last places in a failover gives them again: they are read again. */
-  async #lookBack(): Promise<void> {
-    if (this.#place === null) return;
-    const before = this.#place;
-    const last = await this.#lastPlace();
-    if (last < before && this.#place === before) this.#place = last;
   }
 
   async #lastPlace(): Promise<number> {

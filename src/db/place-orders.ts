@@ -11,7 +11,7 @@ import { isConnectionLost, isKnownNotCommitted, repeatUntilKnown } from './pool.
 const BATCH_SIZE_MAX = 256;
 /**
  * A second call beside the first one pays from so many orders on: each call costs the database as
- * much as six orders.
+ * much as nine orders.
  */
 const SECOND_CALL_FROM = 16;
 /** What a caller waits before it asks for an order whose fate is not known. */

@@ -61,6 +61,22 @@ async function openSocket(port: number): Promise<Socket> {
   return socket;
 }
 
+/** The nth request of a plan, counted from 0. */
+export function requestOf(plan: LoadPlan, nth: number): Buffer {
+  const number = String(plan.firstNumber + nth).padStart(DIGITS, '0');
+  const target = plan.targets[nth % plan.targets.length];
+  if (target === undefined) throw new Error('A load has no target');
+  const body = plan.body?.replaceAll('{n}', number) ?? '';
+  const head = [
+    `${plan.method} ${target.path.replaceAll('{n}', number)} HTTP/1.1`,
+    'Host: 127.0.0.1',
+    `Authorization: Bearer ${target.token}`,
+    ...(plan.body === null
+      ? [] : ['Content-Type: application/json', `Content-Length: ${Buffer.byteLength(body)}`]),
+  ];
+  return Buffer.from(`${head.join('\r\n')}\r\n\r\n${body}`, 'latin1');
+}
+
 class LoadState {
   readonly plan: LoadPlan;
   readonly #onAnswer: (answer: Buffer) => void;
@@ -76,20 +92,8 @@ class LoadState {
   }
 
   nextRequest(): Buffer {
-    const { plan } = this;
-    const number = String(plan.firstNumber + this.#sent).padStart(DIGITS, '0');
-    const target = plan.targets[this.#sent % plan.targets.length];
-    if (target === undefined) throw new Error('A load has no target');
     this.#sent += 1;
-    const body = plan.body?.replaceAll('{n}', number) ?? '';
-    const head = [
-      `${plan.method} ${target.path.replaceAll('{n}', number)} HTTP/1.1`,
-      'Host: 127.0.0.1',
-      `Authorization: Bearer ${target.token}`,
-      ...(plan.body === null
-        ? [] : ['Content-Type: application/json', `Content-Length: ${Buffer.byteLength(body)}`]),
-    ];
-    return Buffer.from(`${head.join('\r\n')}\r\n\r\n${body}`, 'latin1');
+    return requestOf(this.plan, this.#sent - 1);
   }
 
   record(latencyMs: number, answer: Buffer): void {

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LoadPlan } from './http-load.ts';
+import { requestOf, type LoadPlan } from './http-load.ts';
 
 /** Requests at a steady pace, whatever is answered: each on a connection without one in flight. */
 export interface OpenLoopPlan extends LoadPlan {
@@ -102,9 +102,7 @@ class OpenLoop {
   }
 
   #send(socket: Socket): void {
-    const { plan, number } = { plan: this.#plan, number: this.#plan.firstNumber + this.#sent };
-    const target = plan.targets[this.#sent % plan.targets.length];
-    const body = plan.body?.replaceAll('{n}', String(number).padStart(9, '0')) ?? '';
+    const request = requestOf(this.#plan, this.#sent);
     this.#sent += 1;
     this.#inFlight += 1;
     const sentMs = performance.now();
@@ -123,8 +121,6 @@ class OpenLoop {
       this.#free.push(socket);
     };
     socket.on('data', take);
-    socket.write(`${plan.method} ${target?.path} HTTP/1.1\r\nHost: 127.0.0.1\r\n`
-      + `Authorization: Bearer ${target?.token}\r\nContent-Type: application/json\r\n`
-      + `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+    socket.write(request);
   }
 }

@@ -22,12 +22,12 @@ const order = {} as ClaimedOrder;
 beforeEach(() => {
   calls = [];
   nowMs = 0;
-  registry = createSupplierRegistry([stub('a'), stub('b')], {
+  registry = createSupplierRegistry([idleSupplier('a'), idleSupplier('b')], {
     clock, concurrencyMax: { a: 3, b: 3 }, unreachedCountMax: 2, restMs: REST_MS,
   });
 });
 
-function stub(code: string): Supplier {
+function idleSupplier(code: string): Supplier {
   const call = () => {
     const answer = Promise.withResolvers<Outcome>();
     calls.push(answer);
@@ -106,7 +106,7 @@ describe('the cap', () => {
   });
 
   test('a busy supplier has room again once some calls can begin together', async () => {
-    registry = createSupplierRegistry([stub('a')], { clock, concurrencyMax: { a: 16 } });
+    registry = createSupplierRegistry([idleSupplier('a')], { clock, concurrencyMax: { a: 16 } });
     void Promise.all(Array.from({ length: 15 }, () => submit()));
     await settled();
     expect(registry.rooms()).toEqual({ a: 0 });

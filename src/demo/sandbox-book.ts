@@ -2,13 +2,14 @@ import type { ClientBase, Pool } from 'pg';
 
 import { behaviourOf, type Refusal } from './sandbox-behaviour.ts';
 import {
-  insertOrder, lockDueOrders, lockOrder, logAnswer, readAnswer, releaseOrders, untilNextStepMs,
-  updateOrders,
+  insertOrders, lockDueOrders, lockOrder, logAnswer, readAnswers, releaseOrders, untilNextStepMs,
+  updateOrders, type FoundAnswer, type OrderKey,
 } from './sandbox-orders.ts';
 import {
   acceptOrder, takeStep, type Answer, type BookedOrder, type Change, type Circumstances,
   type LogKind,
 } from './sandbox-steps.ts';
+import { together } from './sandbox-together.ts';
 
 /** What the submitting caller gets; without an answer the connection is cut. */
 export type SubmitReply =
@@ -32,7 +33,9 @@ export interface SandboxBook {
   takeDueSteps(): Promise<number | null>;
 }
 
-const DUE_ORDERS_MAX = 100;
+const DUE_ORDERS_MAX = 500;
+/** Calls that share a commit. */
+const TOGETHER_MAX = 128;
 
 /** `onLater` is called when a step or a callback is to come. */
 export function createSandboxBook(options: {
@@ -43,10 +46,14 @@ export function createSandboxBook(options: {
 }): SandboxBook {
   const { pool, delayScale, nowMs, onLater } = options;
   const circumstances = (): Circumstances => ({ delayScale, nowMs: nowMs() });
+  const insert = together(TOGETHER_MAX, (changes: readonly Change[]) => (
+    insertOrders(pool, changes)
+  ));
+  const read = together<OrderKey, FoundAnswer>(TOGETHER_MAX, (keys) => readAnswers(pool, keys));
   return {
     async submit(order) {
       const first = submitAnew({ ...order, submitCount: 1 }, circumstances());
-      if (await insertOrder(pool, first.change)) {
+      if (await insert(first.change)) {
         if (hasSequel(first.change)) onLater();
         return first.reply;
       }
@@ -58,7 +65,7 @@ export function createSandboxBook(options: {
     },
 
     async query(supplierCode, reference) {
-      const found = await readAnswer(pool, supplierCode, reference);
+      const found = await read({ supplierCode, reference });
       if (!found.isDue) return found.answer;
       const answer = await inTransaction(pool, async (client) => {
         const order = await lockOrder(client, supplierCode, reference);

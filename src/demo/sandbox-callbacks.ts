@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 
 /** Longer than one round takes; a process killed in between leaves the rest to another. */
 const CLAIM_MS = 20_000;
-const CLAIMED_MAX = 32;
+const CLAIMED_MAX = 128;
 const SEND_TIMEOUT_MS = 3_000;
 /** A gateway says every second that it lives. */
 const GATEWAY_SILENCE_MS_MAX = 5_000;
@@ -33,6 +33,7 @@ export async function sendDueCallbacks(options: {
   const { pool, signingKeys, nowMs, delayScale, signal } = options;
   const due = await claim(pool, [...signingKeys.keys()]);
   const gateways = due.length === 0 ? [] : await liveGateways(pool);
+  const taken: string[] = [];
   await Promise.all(due.map(async (callback) => {
     const signingKey = signingKeys.get(callback.supplier_code) ?? '';
     const path = `/callbacks/fulfilment/${callback.supplier_code}`;
@@ -43,9 +44,10 @@ export async function sendDueCallbacks(options: {
         body: callback.body, signingKey, nowMs: nowMs(), signal,
       });
     }
-    const pauseMs = RETRY_MS[Math.min(callback.try_count, RETRY_MS.length) - 1] ?? 0;
-    await settle(pool, callback, isTaken ? null : pauseMs * delayScale);
+    if (isTaken) taken.push(callback.event_id);
+    else await putOff(pool, callback, delayScale);
   }));
+  if (taken.length > 0) await countDown(pool, taken);
   return untilNextCallbackMs(pool, [...signingKeys.keys()]);
 }
 
@@ -104,20 +106,22 @@ async function liveGateways(pool: Pool): Promise<string[]> {
   return rows.map((row) => row.base_url);
 }
 
-/** Taken: counted down, and gone when it was the last send. Otherwise tried again. */
-async function settle(pool: Pool, callback: DueCallback, retryMs: number | null): Promise<void> {
-  if (retryMs === null) {
-    await pool.query(
-      `with taken as (
-         delete from sandbox.callback where event_id = $1 and sends_left <= 1
-       )
-       update sandbox.callback
-       set sends_left = sends_left - 1, try_count = 0, next_try_at = clock_timestamp()
-       where event_id = $1 and sends_left > 1`,
-      [callback.event_id],
-    );
-    return;
-  }
+/** Those that were taken: gone where it was the last send. */
+async function countDown(pool: Pool, eventIds: readonly string[]): Promise<void> {
+  await pool.query(
+    `with taken as (
+       delete from sandbox.callback where event_id = any ($1) and sends_left <= 1
+     )
+     update sandbox.callback
+     set sends_left = sends_left - 1, try_count = 0, next_try_at = clock_timestamp()
+     where event_id = any ($1) and sends_left > 1`,
+    [eventIds],
+  );
+}
+
+/** One that was not taken is tried again, for a day. */
+async function putOff(pool: Pool, callback: DueCallback, delayScale: number): Promise<void> {
+  const pauseMs = RETRY_MS[Math.min(callback.try_count, RETRY_MS.length) - 1] ?? 0;
   await pool.query(
     `with given_up as (
        delete from sandbox.callback
@@ -125,7 +129,7 @@ async function settle(pool: Pool, callback: DueCallback, retryMs: number | null)
      )
      update sandbox.callback set next_try_at = clock_timestamp() + $2 * interval '1 ms'
      where event_id = $1 and created_at > clock_timestamp() - $3 * interval '1 hour'`,
-    [callback.event_id, retryMs, GIVE_UP_HOURS],
+    [callback.event_id, pauseMs * delayScale, GIVE_UP_HOURS],
   );
 }
 

@@ -27,7 +27,7 @@ const LINES_AND_CALLBACKS = `
     from written join change using (supplier_code, reference),
       json_to_recordset(callbacks) as callback("eventId" text, body text, "sendsLeft" int)
   )
-  select count(*)::int as count from written`;
+  select supplier_code, reference from written`;
 const INSERT = `
   with ${CHANGE},
   written as (
@@ -53,24 +53,46 @@ const UPDATE = `
   ),
   ${LINES_AND_CALLBACKS}`;
 
-/** Books a new order in one statement; false where its reference is known already. */
-export async function insertOrder(client: ClientBase | Pool, change: Change): Promise<boolean> {
-  return await write(client, INSERT, [change]) === 1;
+/**
+ * Books new orders in one statement; answers of each whether it was new. Of equal references the
+ * first counts.
+ */
+export async function insertOrders(
+  client: ClientBase | Pool,
+  changes: readonly Change[],
+): Promise<readonly boolean[]> {
+  const firsts = new Map<string, Change>();
+  for (const change of changes) if (!firsts.has(keyOf(change))) firsts.set(keyOf(change), change);
+  // In one order in all processes: calls that have references in common do not block each other.
+  const sorted = [...firsts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, change]) => change);
+  const written = await write(client, INSERT, sorted);
+  return changes.map((change) => (
+    firsts.get(keyOf(change)) === change && written.has(keyOf(change))
+  ));
 }
 
 /** Writes changes of orders that the transaction holds locked. */
 export async function updateOrders(client: ClientBase, changes: readonly Change[]): Promise<void> {
-  const count = await write(client, UPDATE, changes);
-  if (count !== changes.length) throw new Error(`${count} of ${changes.length} orders written`);
+  const { size } = await write(client, UPDATE, changes);
+  if (size !== changes.length) throw new Error(`${size} of ${changes.length} orders written`);
 }
 
+/** The keys of the orders that were written. */
 async function write(
   client: ClientBase | Pool,
   text: string,
   changes: readonly Change[],
-): Promise<number> {
-  const { rows } = await client.query<{ count: number }>(text, [JSON.stringify(changes)]);
-  return rows[0]?.count ?? 0;
+): Promise<ReadonlySet<string>> {
+  const { rows } = await client.query<{ supplier_code: string; reference: string }>(
+    text, [JSON.stringify(changes)],
+  );
+  return new Set(rows.map((row) => (
+    keyOf({ supplierCode: row.supplier_code, reference: row.reference })
+  )));
+}
+
+function keyOf({ supplierCode, reference }: OrderKey): string {
+  return `${supplierCode} ${reference}`;
 }
 
 const COLUMNS = `supplier_code as "supplierCode", reference, sku, recipient,
@@ -122,30 +144,42 @@ export async function untilNextStepMs(client: ClientBase): Promise<number | null
   return rows[0]?.ms ?? null;
 }
 
+export type OrderKey = Pick<BookedOrder, 'supplierCode' | 'reference'>;
+
+export interface FoundAnswer {
+  /** Null where the order is not known. */
+  readonly answer: Answer | null;
+  readonly isDue: boolean;
+}
+
 /**
- * Answers a query and logs it, in one statement, unless a step is due that has to be taken first.
- * The answer is null where the order is not known.
+ * Answers queries and logs them, in one statement, but not those of orders with a step that is due
+ * and has to be taken first.
  */
-export async function readAnswer(
+export async function readAnswers(
   pool: Pool,
-  supplierCode: string,
-  reference: string,
-): Promise<{ readonly answer: Answer | null; readonly isDue: boolean }> {
-  const { rows } = await pool.query<{ answer: Answer; isDue: boolean }>(
-    `with found as (
-       select answer, coalesce(not is_held and due_at <= clock_timestamp(), false) as "isDue"
-       from sandbox.supplier_order
-       where supplier_code = $1 and reference = $2 and step_count is not null
+  asked: readonly OrderKey[],
+): Promise<readonly FoundAnswer[]> {
+  const { rows } = await pool.query<FoundAnswer>(
+    `with asked as (
+       select ordinal, "supplierCode" as supplier_code, reference
+       from rows from (json_to_recordset($1) as ("supplierCode" text, reference text))
+         with ordinality as keys("supplierCode", reference, ordinal)
+     ), found as materialized (
+       select ordinal, asked.supplier_code, asked.reference, answer,
+         coalesce(not is_held and due_at <= clock_timestamp(), false) as is_due
+       from asked left join sandbox.supplier_order known
+         on known.supplier_code = asked.supplier_code and known.reference = asked.reference
+           and step_count is not null
      ), line as (
        insert into sandbox.log (supplier_code, supplier_reference, kind, outcome, effective)
-       select $1, $2, 'STATUS', coalesce((select answer ->> 'status' from found), 'NOT_FOUND'),
-         false
-       where not exists (select from found where "isDue")
+       select supplier_code, reference, 'STATUS', coalesce(answer ->> 'status', 'NOT_FOUND'), false
+       from found where not is_due
      )
-     select answer, "isDue" from found`,
-    [supplierCode, reference],
+     select answer, is_due as "isDue" from found order by ordinal`,
+    [JSON.stringify(asked)],
   );
-  return rows[0] ?? { answer: null, isDue: false };
+  return rows;
 }
 
 /** A line for a call that changed nothing. */

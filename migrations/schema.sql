@@ -269,6 +269,7 @@ CREATE OR REPLACE FUNCTION claim_orders(p_limit integer, p_rooms json)
  SET enable_seqscan TO 'off'
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   full_suppliers bigint[];
@@ -277,6 +278,8 @@ declare
   order_ids bigint[];
   claims claimed_order[] := '{}';
   o topup_order;
+  -- Held still: the index is read up to here. By the clock itself all that is pending was read.
+  at timestamptz := clock_timestamp();
 begin
   select coalesce(array_agg(s.id) filter (where (p_rooms ->> s.code)::int <= 0), '{}'),
       coalesce(array_agg(s.id) filter (where s.is_suspended), '{}')
@@ -284,7 +287,7 @@ begin
   -- Nobody waits here, so the order of these locks is free.
   with due as materialized (
     select t.client_id, t.id, t.variant_id, t.route, t.next_action_at from topup_order t
-      where t.status = 'PENDING' and t.next_action_at <= clock_timestamp()
+      where t.status = 'PENDING' and t.next_action_at <= at
         and (cardinality(full_suppliers) + cardinality(suspended_suppliers) = 0 or not exists (
           select from offer f where f.variant_id = t.variant_id and f.route = t.route
             and (f.supplier_id = any (full_suppliers) or (f.supplier_id = any (suspended_suppliers)
@@ -503,6 +506,7 @@ CREATE OR REPLACE FUNCTION find_submission(p_client_id bigint, p_order_id bigint
  SET enable_seqscan TO 'off'
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   o topup_order;
@@ -620,6 +624,7 @@ CREATE OR REPLACE FUNCTION number_events(p_limit integer)
  SET enable_seqscan TO 'off'
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   news feed_inbox[];
@@ -742,7 +747,7 @@ CREATE OR REPLACE FUNCTION pick_plain_moves(p_moves recorded_move[])
 AS $function$
   select coalesce(array_agg(x.move), '{}') from (
       select m as move, m.client_id, m.order_id, m.route, m.kind, m.lease_token, m.event_id,
-          m.supplier_code,
+          (select s.id from supplier s where s.code = m.supplier_code) as supplier_id,
           count(*) over (partition by m.client_id, m.order_id) as of_order,
           count(*) over (partition by m.client_id, m.supplier_code, m.event_id) as of_event
         from unnest(p_moves) m
@@ -758,15 +763,16 @@ AS $function$
           and (s.state <> 'NOT_APPLIED' or o.lease_token = x.lease_token)
         else x.kind in ('AWAIT', 'RETRY', 'ASK_AGAIN', 'REVIEW') and x.event_id is null
           and o.lease_token = x.lease_token end
-      and (x.event_id is null or (x.of_event = 1 and not exists (
-        select from callback c join supplier p on p.id = c.supplier_id
-          where c.client_id = x.client_id and c.event_id = x.event_id
-            and p.code = x.supplier_code)))
+      -- Asked whether one exists, the planner reads all there are, once for each call.
+      and (x.event_id is null or (x.of_event = 1 and (
+        select c.event_id from callback c
+          where c.client_id = x.client_id and c.supplier_id = x.supplier_id
+            and c.event_id = x.event_id limit 1) is null))
       and not exists (select from submission e where e.client_id = o.client_id
         and e.topup_order_id = o.id and e.route <> o.route
         and e.state in ('INTENT', 'ACCEPTED', 'UNKNOWN'))
-      and not exists (select from reconciliation_case c
-        where c.client_id = o.client_id and c.topup_order_id = o.id);
+      and (select c.topup_order_id from reconciliation_case c
+        where c.client_id = o.client_id and c.topup_order_id = o.id limit 1) is null;
 $function$
 ;
 
@@ -1180,6 +1186,7 @@ CREATE OR REPLACE FUNCTION record_moves(p_moves json)
  SET enable_seqscan TO 'off'
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 #variable_conflict use_column
 declare

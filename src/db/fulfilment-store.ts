@@ -35,6 +35,9 @@ export function createFulfilmentStore(options: {
       return results;
     },
   });
+  const submissions = new Batcher<AskedSubmission, ClaimedOrder | null>({
+    sizeMax: BATCH_SIZE_MAX, run: (asked) => findSubmissions(pool, asked),
+  });
   return {
     async claimOrders({ limit, rooms }) {
       const values = [limit, JSON.stringify(rooms)];
@@ -51,9 +54,7 @@ export function createFulfilmentStore(options: {
     async findSubmission(supplierReference, supplierCode) {
       const ours = parseSupplierReference(supplierReference);
       if (ours === null) return null;
-      const values = [ours.clientId, ours.orderId, ours.route, supplierCode];
-      const [order] = await queryClaims(pool, 'find_submission', values);
-      return order ?? null;
+      return submissions.add({ ...ours, supplierCode });
     },
     keepStrayCallback: (event) => keepStrayCallback(pool, event),
     async nextDueInMs() {
@@ -69,7 +70,7 @@ export function createFulfilmentStore(options: {
 
 async function queryClaims(
   pool: pg.Pool,
-  name: 'claim_orders' | 'claim_order' | 'find_submission',
+  name: 'claim_orders' | 'claim_order',
   values: readonly unknown[],
 ): Promise<readonly ClaimedOrder[]> {
   const parameters = values.map((_, index) => `$${index + 1}`).join(', ');
@@ -80,6 +81,34 @@ async function queryClaims(
     values: [...values],
   });
   return rows.map((row) => toClaimedOrder(row, claimedAtMs));
+}
+
+interface AskedSubmission {
+  readonly clientId: number;
+  readonly orderId: number;
+  readonly route: number;
+  readonly supplierCode: string;
+}
+
+async function findSubmissions(
+  pool: pg.Pool,
+  asked: readonly AskedSubmission[],
+): Promise<readonly (ClaimedOrder | null)[]> {
+  const claimedAtMs = performance.now();
+  const { rows } = await pool.query<{ readonly place: number }>({
+    name: 'find_submissions',
+    text: `select place::int, found.*
+      from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[])
+        with ordinality asked (client_id, id, route, supplier_code, place)
+      cross join lateral find_submission(asked.client_id, asked.id, asked.route,
+        asked.supplier_code) found`,
+    values: [
+      asked.map(({ clientId }) => clientId), asked.map(({ orderId }) => orderId),
+      asked.map(({ route }) => route), asked.map(({ supplierCode }) => supplierCode),
+    ],
+  });
+  const found = new Map(rows.map((row) => [row.place, toClaimedOrder(row, claimedAtMs)]));
+  return asked.map((_, index) => found.get(index + 1) ?? null);
 }
 
 async function recordMoves(

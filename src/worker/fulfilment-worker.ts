@@ -10,6 +10,11 @@ const CLAIM_MAX = 256;
 const CLAIM_GAP_MS = 10;
 /** A lost wake-up costs at most this. */
 const POLL_MS = 500;
+/**
+ * Beside a supplier that takes no more, a claim reads over all that waits for it; it is not made
+ * again before so many times of what it took, or a poll.
+ */
+const REST_FACTOR = 9;
 /** The shortest pause before an order that is nearly due. */
 const PAUSE_MS_MIN = 5;
 
@@ -44,17 +49,26 @@ export function startFulfilmentWorker(
   };
 
   let claimedAtMs = -Infinity;
+  let restsUntilMs = -Infinity;
   const runOnce = async (): Promise<number> => {
     const earlyMs = claimedAtMs + CLAIM_GAP_MS - deps.clock.monotonicMs();
     if (earlyMs > 0) await deps.clock.sleep(earlyMs);
     claimedAtMs = deps.clock.monotonicMs();
-    const limit = Math.min(IN_HAND_MAX - inHand.size, CLAIM_MAX);
     const rooms = deps.suppliers.rooms();
-    const isFull = limit <= 0 || (Object.keys(rooms).length > 0
-      && Object.values(rooms).every((room) => room === 0));
+    // The database locks as many orders as it is asked for, whether there is room for them or not.
+    const roomCount = Object.values(rooms).reduce((sum, room) => sum + room, 0);
+    const limit = Math.min(
+      IN_HAND_MAX - inHand.size, CLAIM_MAX, Object.keys(rooms).length > 0 ? roomCount : Infinity,
+    );
     // The end of a step wakes the loop.
-    if (isFull) return POLL_MS;
+    if (limit <= 0) return POLL_MS;
+    const isOneFull = Object.values(rooms).includes(0);
+    if (isOneFull && claimedAtMs < restsUntilMs) return restsUntilMs - claimedAtMs;
     const orders = await deps.store.claimOrders({ limit, rooms });
+    const endedAtMs = deps.clock.monotonicMs();
+    if (isOneFull) {
+      restsUntilMs = endedAtMs + Math.min(REST_FACTOR * (endedAtMs - claimedAtMs), POLL_MS);
+    }
     orders.forEach(take);
     if (orders.length > 0) return 0;
     const dueInMs = await deps.store.nextDueInMs();

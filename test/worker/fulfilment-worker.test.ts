@@ -5,7 +5,7 @@ import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
 import type { Outcome, Supplier } from '../../src/domain/fulfilment-ports.ts';
-import type { PricedOrder } from '../../src/domain/ports.ts';
+import type { Clock, PricedOrder } from '../../src/domain/ports.ts';
 import { createSupplierRegistry } from '../../src/outbound/supplier-registry.ts';
 import { startFulfilmentWorker } from '../../src/worker/fulfilment-worker.ts';
 import { pricedOrder } from '../support/builders.ts';
@@ -66,6 +66,63 @@ it('lets a supplier that hangs hold its own orders only, and burns no attempt', 
     expect(await statesOf(2)).toContain(`QUEUED 0: ${700 - CALLS_MAX}`);
     hangs.resolve({ kind: 'DELIVERED', receipt: null });
     await expect.poll(() => statesOf(2), { timeout: 10_000 }).toEqual(['DELIVERED 1: 700']);
+  } finally {
+    await worker.stop(1000);
+  }
+});
+
+/** Time that only the test moves on; who waits for a wake-up waits for nothing else. */
+function stoppedClock() {
+  let ms = 0;
+  const clock: Clock = {
+    now: () => new Date(),
+    monotonicMs: () => ms,
+    sleep: (waitMs, signal) => {
+      if (signal === undefined) ms += waitMs;
+      return signal === undefined ? Promise.resolve() : new Promise((resolve) => {
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    },
+  };
+  return { clock, pass: (passedMs: number) => void (ms += passedMs) };
+}
+
+it('claims seldom while one supplier is full, and at once when it has room', async () => {
+  const { clock, pass } = stoppedClock();
+  const store = createFulfilmentStore({ pool, onMoved: () => undefined });
+  let rooms: Readonly<Record<string, number>> = { 'sandbox-a': 0, 'sandbox-b': 4 };
+  let claims = 0;
+  let ended = Promise.withResolvers<unknown>();
+  const worker = startFulfilmentWorker({
+    store: {
+      ...store,
+      claimOrders(wanted) {
+        claims += 1;
+        pass(100);
+        return store.claimOrders(wanted);
+      },
+    },
+    suppliers: { find: () => undefined, rooms: () => rooms },
+    clock, random: () => 0.5,
+    onError: (error) => { throw error; },
+    onRound: () => ended.resolve(null),
+  });
+  const nextRound = async (): Promise<void> => {
+    ended = Promise.withResolvers();
+    worker.wake();
+    await ended.promise;
+  };
+  try {
+    await ended.promise;
+    expect(claims).toBe(1);
+    for (let round = 0; round < 5; round += 1) await nextRound();
+    expect(claims).toBe(1);
+    pass(500);
+    await nextRound();
+    expect(claims).toBe(2);
+    rooms = { 'sandbox-a': 1, 'sandbox-b': 4 };
+    await nextRound();
+    expect(claims).toBe(3);
   } finally {
     await worker.stop(1000);
   }

@@ -1,5 +1,5 @@
-import { createHmac } from 'node:crypto';
 import { VARIANT_CATEGORIES, type VariantCategory } from './catalogue.ts';
+import { keyedDigest } from './keyed-digest.ts';
 import {
   canonical, decimalPlaces, isPositive, LEDGER_DECIMALS, NumberText, type Amount,
 } from './money.ts';
@@ -159,6 +159,5 @@ export function digestRequest(
   const sorted = pairs.map((pair) => JSON.stringify(pair)).sort();
   const asked = [request.productId, request.amount, sorted, request.walletId, request.category,
     request.voucherCode, request.allowForexFallback];
-  const hmac = createHmac('sha256', hashingKey).update(`request:${JSON.stringify(asked)}`);
-  return hmac.digest('base64url');
+  return keyedDigest(hashingKey, `request:${JSON.stringify(asked)}`);
 }

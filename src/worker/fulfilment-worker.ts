@@ -11,8 +11,8 @@ const CLAIM_GAP_MS = 10;
 /** A lost wake-up costs at most this. */
 const POLL_MS = 500;
 /**
- * Beside a supplier that takes no more, a claim reads over all that waits for it; it is not made
- * again before so many times of what it took, or a poll.
+ * Beside a supplier that takes no more, a claim reads over all that waits for it. One that found
+ * less than there was room for is not made again before so many times of what it took, or a poll.
  */
 const REST_FACTOR = 9;
 /** The shortest pause before an order that is nearly due. */
@@ -66,7 +66,7 @@ export function startFulfilmentWorker(
     if (isOneFull && claimedAtMs < restsUntilMs) return restsUntilMs - claimedAtMs;
     const orders = await deps.store.claimOrders({ limit, rooms });
     const endedAtMs = deps.clock.monotonicMs();
-    if (isOneFull) {
+    if (isOneFull && orders.length < limit) {
       restsUntilMs = endedAtMs + Math.min(REST_FACTOR * (endedAtMs - claimedAtMs), POLL_MS);
     }
     orders.forEach(take);

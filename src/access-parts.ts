@@ -11,6 +11,7 @@ import type { Clock } from './domain/ports.ts';
 import { DEFAULT_RATES, type RateLimits } from './domain/rate-limits.ts';
 import { createTokens } from './rest/access-token.ts';
 import type { AuthStories } from './rest/auth.routes.ts';
+import type { ClientOf } from './rest/load-shedder.ts';
 import { createAddressOf, type AddressOf } from './rest/peer-address.ts';
 
 export interface AccessOptions {
@@ -27,6 +28,7 @@ export interface AccessParts extends Access {
   readonly addressOf: AddressOf;
   readonly rateLimits: RateLimits;
   readonly auth: AuthStories;
+  readonly clientOf: ClientOf;
   /** A token for everything, that no key stands behind; revocable as any. */
   readonly signToken: (clientId: number, ttlSeconds: number) => Promise<string>;
   readonly closeAccess: () => void;
@@ -59,6 +61,7 @@ export async function openAccess(
     authenticate: (shown) => admitCaller(shown, { readToken: tokens.readAccess, standings }),
     isStillAdmitted: (caller) => isStillAdmitted(caller, standings),
     onAccessChange: (listener) => standings.onChange(listener),
+    clientOf: tokens.clientOf,
     addressOf: createAddressOf(options.trustedProxies.map(toNetwork)),
     rateLimits,
     auth: {

@@ -9,13 +9,19 @@ import type { OrderLists } from './domain/order-list.ts';
 import type { OrderFeed, Store } from './domain/ports.ts';
 import type { OrderInquiry } from './domain/refresh-topup-order.ts';
 import type { WalletLists } from './domain/wallet-list.ts';
+import { busyAnswer } from './graphql/busy-answer.ts';
 import { graphqlDoor, type GraphqlDeps, type GraphqlDoor } from './graphql/graphql-door.ts';
+import { GRAPHQL_PATH } from './graphql/http-door.ts';
 import type { AuthStories } from './rest/auth.routes.ts';
 import type { ClientGuard } from './rest/client-guard.ts';
+import { createHttpServer } from './rest/http-server.ts';
 import { startMetrics, type MetricsSource, type ProcessGauge } from './rest/metrics.ts';
 import { openPages, type PageSource } from './rest/pages.routes.ts';
 import { rateHeaders } from './rest/rate-headers.ts';
 import { listen, type ListenAt } from './rest/listeners.ts';
+import {
+  BUSY, busyTextOf, createLoadShedder, type ClientOf, type LoadShedder,
+} from './rest/load-shedder.ts';
 import { envelopeOptions, restDoor, setRestEnvelope } from './rest/rest-door.ts';
 import { startFeedRetention } from './worker/feed-retention.ts';
 import { openStories } from './stories.ts';
@@ -23,10 +29,6 @@ import { startFulfilmentWorker } from './worker/fulfilment-worker.ts';
 import { startMailWorker, type MailWorker } from './worker/mail-worker.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
-const REQUEST_TIMEOUT_MS = 30_000;
-const HEADERS_TIMEOUT_MS = 10_000;
-const KEEP_ALIVE_MS = 5_000;
-const TIMEOUT_CHECK_MS = 1_000;
 /** Attempts in hand may finish within this time; what is left is asked about after its lease. */
 const WORKER_GRACE_MS = 4_000;
 /** The first look loads the job library, a tenth of a second of work: the doors open before. */
@@ -34,6 +36,7 @@ const MAIL_STARTS_IN_MS = 500;
 
 export interface AppParts extends Access, ClientGuard {
   readonly auth: AuthStories;
+  readonly clientOf: ClientOf;
   readonly store:
     Store & NotificationStore & OrderEvents & OrderInquiry & OrderLists & WalletLists;
   readonly feed: OrderFeed;
@@ -49,7 +52,7 @@ export interface AppParts extends Access, ClientGuard {
   readonly workerPulse: { beat(): void; silentMs(): number };
   readonly countOpenWork: MetricsSource['countOpenWork'];
   readonly readGauges: () => Readonly<Record<
-    Exclude<ProcessGauge, 'sockets' | 'workerSilentSeconds'>, number
+    Exclude<ProcessGauge, 'sockets' | 'workerSilentSeconds' | 'requestsWaiting'>, number
   >>;
   /** Tells of new work, from this process and others; answers how to stop listening. */
   readonly onWork: (listener: () => void) => () => void;
@@ -86,6 +89,11 @@ export async function startGateway(
   settings: AppSettings,
   at: ListenAt,
 ): Promise<Gateway> {
+  const busy = busyAnswer(BUSY, settings.httpText);
+  const shedder = createLoadShedder({
+    clientOf: parts.clientOf,
+    textsByPath: { [GRAPHQL_PATH]: busyTextOf(busy.type, busy.bodyOf) },
+  });
   const app = Fastify({
     ...envelopeOptions,
     loggerInstance: parts.log,
@@ -96,16 +104,10 @@ export async function startGateway(
     }),
     genReqId: () => randomUUID(),
     bodyLimit: BODY_BYTES_MAX,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    http: {
-      requireHostHeader: false,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-    },
+    serverFactory: (handler) => createHttpServer(shedder.shed(handler)),
   });
   setRestEnvelope(app);
-  const doors = await openDoors(app, parts, settings);
+  const doors = await openDoors(app, parts, settings, shedder);
   const listeners = await listen(app, at);
   let stopping: Promise<void> | null = null;
   return {
@@ -122,15 +124,18 @@ async function openDoors(
   app: FastifyInstance,
   parts: AppParts,
   settings: AppSettings,
+  shedder: LoadShedder,
 ): Promise<{ readonly hasPages: boolean; close(): Promise<void> }> {
   const { store, feed, fulfilment, workerPulse } = parts;
   let graphql: GraphqlDoor | null = null;
   const metrics = startMetrics(app, {
+    ...shedder,
     countOpenWork: parts.countOpenWork,
     readGauges: () => ({
       ...parts.readGauges(),
       sockets: graphql?.socketCount() ?? 0,
       workerSilentSeconds: workerPulse.silentMs() / 1000,
+      requestsWaiting: shedder.waitingCount(),
     }),
   });
   const stories = openStories({
@@ -183,8 +188,7 @@ async function openDoors(
     answerExplorer: pages?.answerExplorer,
     log: parts.log,
   });
-  const opened = graphql;
-  return { hasPages: pages !== null, close: () => opened.close() };
+  return { hasPages: pages !== null, close: graphql.close };
 }
 
 /**

@@ -3,11 +3,9 @@ import { isConnectionLost } from './pool.ts';
 
 /** Memory is bounded by this, whatever an item is expected to wait. */
 const WAITING_MAX = 4096;
-/** Whoever would wait longer hears so at once instead; milliseconds. */
-const WAIT_MS_MAX = 800;
+/** Whoever would wait longer for calls before its own hears so at once instead; milliseconds. */
+const WAIT_MS_MAX = 400;
 const RETRY_AFTER_MS = 1000;
-/** Calls of one kind that are under way, of the sixteen connections that all kinds share. */
-const CALL_COUNT_MAX = 6;
 /** How much a new call's duration counts against those before it. */
 const NEWEST_WEIGHT = 0.2;
 
@@ -23,9 +21,7 @@ export interface BatcherOptions<Item, Result> {
   readonly laneOf?: (item: Item) => number;
   /**
    * From so many waiting items on, a second call goes beside the one under way: one of them keeps
-   * the database busy while this process answers those of the other. Where more wait than these
-   * two can take, more calls go: a process that is busy with arrivals sees to its calls late.
-   * One call at a time by default.
+   * the database busy while this process answers those of the other. One call at a time by default.
    */
   readonly secondCallFrom?: number;
 }
@@ -75,16 +71,17 @@ export class Batcher<Item, Result> {
   }
 
   #expectedWaitMs(lane: number): number {
-    const ahead = this.#countAhead(lane) / this.#options.sizeMax;
-    // Where no call is under way the first of those ahead is this item's own.
-    const callsAhead = this.#callCount === 0 ? Math.floor(ahead) : Math.ceil(ahead);
-    return callsAhead * this.#callMs / Math.max(1, this.#callCount);
+    const callsAhead = Math.floor(this.#countAhead(lane) / this.#options.sizeMax);
+    // Of the next call nobody is refused, however slow the database is.
+    if (callsAhead === 0) return 0;
+    return (callsAhead + this.#callCount) * this.#callMs / Math.max(1, this.#callCount);
   }
 
-  /** Who comes before a new item of this lane: its own, and as many of every other. */
+  /** Who comes before a new item of this lane: its own, and of every other one more than these. */
   #countAhead(lane: number): number {
     const own = this.#lanes.get(lane)?.length ?? 0;
-    return Math.min(this.#waitingCount, own * Math.max(this.#lanes.size, 1));
+    const laneCount = this.#lanes.size + (own === 0 ? 1 : 0);
+    return Math.min(this.#waitingCount, (own + 1) * laneCount - 1);
   }
 
   #startSoon(): void {
@@ -99,9 +96,8 @@ export class Batcher<Item, Result> {
   #mayStart(): boolean {
     if (this.#callCount === 0) return this.#waitingCount > 0;
     const { secondCallFrom } = this.#options;
-    if (secondCallFrom === undefined || this.#callCount >= CALL_COUNT_MAX) return false;
-    const isFull = this.#waitingCount >= 2 * this.#options.sizeMax;
-    return isFull || (this.#callCount === 1 && this.#waitingCount >= secondCallFrom);
+    return secondCallFrom !== undefined && this.#callCount === 1
+      && this.#waitingCount >= secondCallFrom;
   }
 
   #start(): void {

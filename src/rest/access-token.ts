@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { SCOPES, type AccessToken, type Grant, type Scope } from '../domain/access.ts';
 import type { LogIn, Signed } from '../domain/log-in.ts';
+import type { ClientOf } from './load-shedder.ts';
 import { createJwts, SKEW_SECONDS, type Jwts, type JwtOptions } from './jwt.ts';
 
 /** Ours have about 500 characters. */
@@ -14,6 +15,8 @@ export interface Tokens extends Pick<LogIn, 'signAccess' | 'signRefresh' | 'read
    * 30 s after its end; `expiresAtMs` is the end itself.
    */
   readAccess(authorization: string | undefined): Promise<AccessToken | null>;
+  /** Whose an Authorization header was when it was read; 0 where it was not, or long ago. */
+  readonly clientOf: ClientOf;
 }
 
 /** Access and refresh tokens: JWT by HS256. */
@@ -44,6 +47,8 @@ export function createTokens(options: JwtOptions): Tokens {
   return {
     signAccess,
     readAccess,
+    clientOf: (authorization) =>
+      remembered.get(bearerToken(authorization) ?? '')?.clientId ?? 0,
     async signRefresh({ clientId, familyId, tokenId }, endsAt) {
       const expiresAt = secondsOf(endsAt) ?? 0;
       const token = await jwts.sign('rt+jwt', { clientId, tokenId, expiresAt, sid: familyId });

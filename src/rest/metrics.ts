@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** Upper bounds in seconds, from an answer out of memory to the end of our patience. */
 const SECONDS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -21,6 +21,7 @@ const PROCESS = {
   connectionsAwaited: ['topup_database_connections_awaited', 'Queries that wait for one.'],
   ordersWaiting: ['topup_orders_waiting_to_be_placed', 'Creates whose placing call waits.'],
   sockets: ['topup_sockets', 'WebSockets that are open.'],
+  requestsWaiting: ['topup_requests_waiting', 'Requests that have not begun.'],
   workerSilentSeconds: ['topup_worker_silent_seconds', 'Since any worker was heard last.'],
 } as const;
 export type ProcessGauge = keyof typeof PROCESS;
@@ -30,6 +31,8 @@ export interface MetricsSource {
   readonly countOpenWork: () => Promise<Readonly<Record<OpenWork, number>>>;
   /** Of this process, out of memory. */
   readonly readGauges: () => Readonly<Record<ProcessGauge, number>>;
+  /** Requests that were refused before they began, since the start of this process. */
+  readonly refusedCount: () => number;
 }
 
 export interface Metrics {
@@ -43,6 +46,15 @@ export function startMetrics(app: FastifyInstance, source: MetricsSource): Metri
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   timeRequests(app, registry);
+  new Counter({
+    name: 'topup_requests_refused_total',
+    help: 'Requests refused with 503 before they began.',
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(source.refusedCount());
+    },
+  });
   const openWork = gaugesOf(OPEN_WORK, registry);
   const ofProcess = gaugesOf(PROCESS, registry);
   return {

@@ -86,10 +86,10 @@ class OpenLoop {
     };
   }
 
-  /** One that the server has not closed because nothing was asked on it. */
+  /** The one that was free longest: a server closes what nothing is asked on. */
   #takeFree(): Socket | undefined {
     for (;;) {
-      const socket = this.#free.pop();
+      const socket = this.#free.shift();
       if (socket === undefined || socket.readyState === 'open') return socket;
     }
   }

@@ -19,26 +19,28 @@ try {
   const database = await world.createDatabase('bench');
   const tokens = await signTokens(CLIENT_COUNT);
   const server = await world.startServer(database);
-  const plan = () => createPlan({ door: 'rest', port: server.port, tokens, seconds: SECONDS });
-  await loadOf(plan());
-  const { perSecond, p99Ms } = await loadOf(plan());
-  tell(`sustained by 64 in flight: ${Math.round(perSecond)}/s, p99 ${Math.round(p99Ms)} ms`);
-
   const countOrders = async (): Promise<number> => {
     const { rows: [row] } = await runSql(database.ownerDatabaseUrl,
       'select count(*) from topup_order');
     return Number((row as { count: string }).count);
   };
-  for (const connections of CONNECTIONS) {
-    const before = await countOrders();
-    const rush = await openLoopOf({ ...plan(), connections, pace: Math.round(perSecond * 3) });
-    const placed = await countOrders() - before;
-    tell(`three times that over ${connections} connections: ${JSON.stringify(rush)}`);
-    tell(`  orders placed: ${placed}, answered 200: ${rush.answers['200']?.count ?? 0}`);
-    const after = await openLoopOf({
-      ...plan(), connections: 300, pace: Math.round(perSecond / 2),
-    });
-    tell(`  half of it, at once after: ${JSON.stringify(after.answers)}`);
+  for (const door of ['rest', 'graphql'] as const) {
+    const plan = () => createPlan({ door, port: server.port, tokens, seconds: SECONDS });
+    await loadOf(plan());
+    const { perSecond, p99Ms } = await loadOf(plan());
+    tell(`${door}, sustained by 64 in flight: ${Math.round(perSecond)}/s, `
+      + `p99 ${Math.round(p99Ms)} ms`);
+    for (const connections of CONNECTIONS) {
+      const before = await countOrders();
+      const rush = await openLoopOf({ ...plan(), connections, pace: Math.round(perSecond * 3) });
+      const placed = await countOrders() - before;
+      tell(`  three times that over ${connections} connections: ${JSON.stringify(rush)}`);
+      tell(`    orders placed: ${placed}, answered 200: ${rush.answers['200']?.count ?? 0}`);
+      const after = await openLoopOf({
+        ...plan(), connections: 300, pace: Math.round(perSecond / 2),
+      });
+      tell(`    half of it, at once after: ${JSON.stringify(after.answers)}`);
+    }
   }
   await server.stop();
 } finally {

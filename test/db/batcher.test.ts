@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Batcher } from '../../src/db/batcher.ts';
 import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 
@@ -79,20 +79,6 @@ describe('a batcher', () => {
     expect(calls[3]?.items).toEqual(['a9']);
   });
 
-  it('begins more calls where more wait than two can take, up to six', async () => {
-    const { batcher, calls } = steppedBatcher(2, 1);
-    for (let count = 0; count < 20; count += 1) void batcher.add(`a${count}`);
-    await turn();
-    expect(calls).toHaveLength(6);
-    for (const call of calls.slice(0, 6)) call.end();
-    await turn();
-    // Of the 8 that were left the last two find no rush any more: they wait for their turn.
-    expect(calls).toHaveLength(9);
-    for (const call of calls.slice(6, 8)) call.end();
-    await turn();
-    expect(calls.map(({ items }) => items.length)).toEqual([2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
-  });
-
   it('takes turns between lanes, and keeps the order within each', async () => {
     const { batcher, calls, endCall } = steppedBatcher(4);
     void batcher.add('a0');
@@ -139,6 +125,25 @@ describe('a batcher', () => {
     });
     expect(new Set(flood)).toEqual(new Set(['taken', 'retry 1000']));
     expect(await batcher.add('b')).toBeNull();
+  });
+
+  it('refuses nobody of the next call, however slow calls are, and a new lane as any', async () => {
+    const { batcher, endCall } = steppedBatcher(8);
+    const add = (item: string): void => void batcher.add(item);
+    add('a');
+    await turn();
+    // A first call of 2.5 s: half a second each, as far as the mean knows.
+    const nowMs = performance.now();
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(nowMs + 2500);
+    await endCall();
+    clock.mockRestore();
+    add('a');
+    await turn();
+    for (const item of ['b', 'c', 'd', 'e', 'f', 'g', 'h', 'i']) add(item);
+    expect(() => add('j')).toThrow(TemporarilyUnavailable);
+    expect(() => add('b')).toThrow(TemporarilyUnavailable);
+    await endCall();
+    expect(() => add('j')).not.toThrow();
   });
 
   it('has a bound even where every item is quick', () => {

@@ -1,0 +1,96 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { TemporarilyUnavailable } from '../domain/rejection.ts';
+import { errorAnswer } from './errors.ts';
+import { RunQueue } from './run-queue.ts';
+
+const RETRY_AFTER_MS = 1000;
+/** Whoever asks how the process does hears it above all when it does badly. */
+const NEVER_REFUSED: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics']);
+/** Stands for the id of the request while the text around it is made. */
+const ID_MARK = '%id%';
+
+/** The client of a token that was shown before, in memory; 0 for everybody else. */
+export type ClientOf = (authorization: string | undefined) => number;
+
+/** The body of a refusal, and its media type. */
+export interface BusyText {
+  readonly type: string;
+  readonly body: (requestId: string) => string;
+}
+
+export interface LoadShedderOptions {
+  readonly clientOf: ClientOf;
+  /** Of doors with an envelope of their own, by their path. */
+  readonly textsByPath: Readonly<Record<string, BusyText>>;
+}
+
+/** What stands before all doors: begins requests, or answers 503 for a fifth of their cost. */
+export interface LoadShedder {
+  /** The same handler behind the queue. */
+  shed(handler: RequestListener): RequestListener;
+  /** Since the process started. */
+  refusedCount(): number;
+  waitingCount(): number;
+}
+
+export const BUSY = new TemporarilyUnavailable(
+  'Too many requests at once, please retry', RETRY_AFTER_MS,
+);
+
+export function createLoadShedder({ clientOf, textsByPath }: LoadShedderOptions): LoadShedder {
+  const queue = new RunQueue();
+  const texts = new Map(Object.entries(textsByPath));
+  const restText = restBusyText();
+  let refusedCount = 0;
+  return {
+    shed: (handler) => (request, response) => {
+      const [path = ''] = (request.url ?? '').split('?', 1);
+      if (NEVER_REFUSED.has(path)) return handler(request, response);
+      const isAdmitted = queue.add(
+        () => clientOf(authorizationOf(request)),
+        () => {
+          // Nothing was done for whoever hung up meanwhile, and nobody would read it.
+          if (!request.destroyed) handler(request, response);
+        },
+      );
+      if (isAdmitted) return;
+      refusedCount += 1;
+      refuse(response, texts.get(path) ?? restText);
+    },
+    refusedCount: () => refusedCount,
+    waitingCount: () => queue.waitingCount,
+  };
+}
+
+/** A text that differs only in the id of its request, which has nothing that JSON would escape. */
+export function busyTextOf(type: string, bodyOf: (requestId: string) => object): BusyText {
+  const [before = '', after = ''] = JSON.stringify(bodyOf(ID_MARK)).split(ID_MARK);
+  return { type, body: (requestId) => before + requestId + after };
+}
+
+function restBusyText(): BusyText {
+  return busyTextOf('application/json', (requestId) => errorAnswer(BUSY, requestId).body);
+}
+
+/** Around the framework: what it does for each request costs more than the rest of this. */
+function refuse(response: ServerResponse, { type, body }: BusyText): void {
+  const requestId = randomUUID();
+  const text = body(requestId);
+  response.writeHead(503, {
+    'content-type': `${type}; charset=utf-8`,
+    'content-length': String(Buffer.byteLength(text)),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'x-request-id': requestId,
+    'retry-after': String(RETRY_AFTER_MS / 1000),
+  });
+  response.end(text);
+}
+
+/** Without making an object of all headers. */
+function authorizationOf({ rawHeaders }: IncomingMessage): string | undefined {
+  const at = rawHeaders.findIndex((name, index) =>
+    index % 2 === 0 && name.length === 13 && name.toLowerCase() === 'authorization');
+  return at === -1 ? undefined : rawHeaders[at + 1];
+}

@@ -92,6 +92,7 @@ export async function startGateway(
   const busy = busyAnswer(BUSY, settings.httpText);
   const shedder = createLoadShedder({
     clientOf: parts.clientOf,
+    addressOf: parts.addressOf,
     textsByPath: { [GRAPHQL_PATH]: busyTextOf(busy.type, busy.bodyOf) },
   });
   const app = Fastify({

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import { errorAnswer } from './errors.ts';
+import type { AddressOf } from './peer-address.ts';
 import { RunQueue } from './run-queue.ts';
 
 const RETRY_AFTER_MS = 1000;
@@ -21,11 +22,13 @@ export interface BusyText {
 
 export interface LoadShedderOptions {
   readonly clientOf: ClientOf;
+  /** Whoever is no client yet shares only with its own address. */
+  readonly addressOf: AddressOf;
   /** Of doors with an envelope of their own, by their path. */
   readonly textsByPath: Readonly<Record<string, BusyText>>;
 }
 
-/** What stands before all doors: begins requests, or answers 503 for a fifth of their cost. */
+/** What stands before the doors of HTTP: begins requests, or answers 503 for a part of the cost. */
 export interface LoadShedder {
   /** The same handler behind the queue. */
   shed(handler: RequestListener): RequestListener;
@@ -38,7 +41,8 @@ export const BUSY = new TemporarilyUnavailable(
   'Too many requests at once, please retry', RETRY_AFTER_MS,
 );
 
-export function createLoadShedder({ clientOf, textsByPath }: LoadShedderOptions): LoadShedder {
+export function createLoadShedder(options: LoadShedderOptions): LoadShedder {
+  const { clientOf, addressOf, textsByPath } = options;
   const queue = new RunQueue();
   const texts = new Map(Object.entries(textsByPath));
   const restText = restBusyText();
@@ -48,7 +52,7 @@ export function createLoadShedder({ clientOf, textsByPath }: LoadShedderOptions)
       const [path = ''] = (request.url ?? '').split('?', 1);
       if (NEVER_REFUSED.has(path)) return handler(request, response);
       const isAdmitted = queue.add(
-        () => clientOf(authorizationOf(request)),
+        () => clientOf(authorizationOf(request)) || addressOf(request),
         () => {
           // Nothing was done for whoever hung up meanwhile, and nobody would read it.
           if (!request.destroyed) handler(request, response);

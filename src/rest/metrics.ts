@@ -82,7 +82,7 @@ function gaugesOf<Key extends string>(
 function timeRequests(app: FastifyInstance, registry: Registry): void {
   const durations = new Histogram({
     name: 'http_request_duration_seconds',
-    help: 'From the head of a request to the end of its answer.',
+    help: 'From when a request begins to the end of its answer.',
     labelNames: ['method', 'route', 'status'],
     buckets: SECONDS,
     registers: [registry],

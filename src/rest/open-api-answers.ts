@@ -38,7 +38,8 @@ const EVERYWHERE = {
 const WITH_TOKEN = {
   401: 'The token is missing, malformed, expired or revoked.',
   429: 'Too many requests of this class; come back after `Retry-After`.',
-  503: 'Not now: the gateway is restarting or its database is away. Nothing was done.',
+  503: 'Not now: the gateway has too much to do, is restarting, or its database is away. '
+    + 'Nothing was done.',
 } as const;
 const WITH_BODY = {
   413: 'The body is larger than 64 KiB.',

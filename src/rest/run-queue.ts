@@ -2,63 +2,63 @@
 const STARTS_PER_TURN = 32;
 /** Whoever would wait longer before its request begins is refused at once; milliseconds. */
 const WAIT_MS_MAX = 200;
-/** Memory is bounded by this, whatever a request is expected to wait. */
-const WAITING_MAX = 4096;
+/** Memory is bounded by these, whatever the expected wait: what a lane shares in, and all. */
+const SHARED_MAX = 4096;
+const WAITING_MAX = 2 * SHARED_MAX;
 /** How much a new turn's duration counts against those before it. */
 const NEWEST_WEIGHT = 0.2;
 
-interface Waiting {
-  readonly lane: number;
-  readonly start: () => void;
-}
+/** Whose a request is. */
+export type Lane = number | string;
+type Start = () => void;
 
 /**
  * Requests that may run and have not begun. A process that begins all it reads reads the next ones
  * late: under three times its load everybody would wait for seconds, those who are refused in the
  * end as well. So a few begin in each turn of the event loop, at once as long as there are few, and
- * the others stand here, before anything was done for them.
+ * the others stand here, before anything was done for them. Lanes take turns.
  */
 export class RunQueue {
-  #waiting: Waiting[] = [];
-  /** Of `#waiting`: those before it have begun. */
-  #nextAt = 0;
-  /** How many of each lane wait. */
-  readonly #lanes = new Map<number, number>();
+  readonly #lanes = new Map<Lane, Start[]>();
+  #waitingCount = 0;
   #startedCount = 0;
   #isTurnAwaited = false;
-  /** How long a turn takes while some wait, decaying mean; milliseconds. */
+  /** How long a turn takes in which as many begin as may, decaying mean; milliseconds. */
   #turnMs = 0;
-  #lastTurnMs: number | null = null;
+  /** When the last turn began, where it was such a one. */
+  #fullTurnAtMs: number | null = null;
 
   get waitingCount(): number {
-    return this.#waiting.length - this.#nextAt;
+    return this.#waitingCount;
   }
 
   /**
-   * Calls `start` now or in one of the next turns, in the order of the calls.
+   * Calls `start` now or in one of the next turns, those of one lane in the order of the calls.
    * @param laneOf asked only where there is a queue; the flood of one lane refuses itself alone
    * @returns false where its turn would come too late: it is not called
    */
-  add(laneOf: () => number, start: () => void): boolean {
+  add(laneOf: () => Lane, start: Start): boolean {
     this.#awaitTurn();
-    if (this.waitingCount === 0 && this.#startedCount < STARTS_PER_TURN) {
+    if (this.#waitingCount === 0 && this.#startedCount < STARTS_PER_TURN) {
       this.#startedCount += 1;
       start();
       return true;
     }
     const lane = laneOf();
-    const own = this.#lanes.get(lane) ?? 0;
-    if (this.waitingCount >= WAITING_MAX || this.#expectedWaitMs(own) > WAIT_MS_MAX) return false;
-    this.#lanes.set(lane, own + 1);
-    this.#waiting.push({ lane, start });
+    const queue = this.#lanes.get(lane) ?? [];
+    if (!this.#hasRoom(queue.length)) return false;
+    if (queue.length === 0) this.#lanes.set(lane, queue);
+    queue.push(start);
+    this.#waitingCount += 1;
     return true;
   }
 
-  /** As if lanes took turns: one that has few waiting is not refused for those that have many. */
-  #expectedWaitMs(own: number): number {
+  /** Before a new one come its own, and of every other lane one more than these. */
+  #hasRoom(own: number): boolean {
     const laneCount = this.#lanes.size + (own === 0 ? 1 : 0);
-    const ahead = Math.min(this.waitingCount, (own + 1) * laneCount - 1);
-    return Math.floor(ahead / STARTS_PER_TURN) * this.#turnMs;
+    const ahead = Math.min(this.#waitingCount, (own + 1) * laneCount - 1);
+    return ahead < SHARED_MAX && this.#waitingCount < WAITING_MAX
+      && Math.floor(ahead / STARTS_PER_TURN) * this.#turnMs <= WAIT_MS_MAX;
   }
 
   #awaitTurn(): void {
@@ -69,34 +69,29 @@ export class RunQueue {
 
   #turn(): void {
     this.#isTurnAwaited = false;
-    this.#startedCount = 0;
     this.#measure();
-    if (this.waitingCount === 0) return;
-    this.#awaitTurn();
-    for (; this.#startedCount < STARTS_PER_TURN && this.waitingCount > 0; this.#startedCount += 1) {
-      this.#take().start();
+    this.#startedCount = 0;
+    if (this.#waitingCount > 0) this.#awaitTurn();
+    // A Map keeps the order of insertion, and this loop meets again what is put at its end.
+    for (const [lane, queue] of this.#lanes) {
+      const start = queue.shift();
+      this.#lanes.delete(lane);
+      if (queue.length > 0) this.#lanes.set(lane, queue);
+      this.#startedCount += 1;
+      this.#waitingCount -= 1;
+      start?.();
+      if (this.#startedCount === STARTS_PER_TURN) break;
     }
   }
 
+  /** From the beginning of one full turn to that of the next. */
   #measure(): void {
     const nowMs = performance.now();
-    const lastMs = this.#lastTurnMs;
-    this.#lastTurnMs = this.waitingCount === 0 ? null : nowMs;
-    if (lastMs !== null) this.#turnMs += (nowMs - lastMs - this.#turnMs) * NEWEST_WEIGHT;
-  }
-
-  #take(): Waiting {
-    const taken = this.#waiting[this.#nextAt];
-    if (taken === undefined) throw new Error('Nothing waits');
-    this.#nextAt += 1;
-    // Moving what is left down costs its length: once for as many as have gone.
-    if (this.#nextAt * 2 >= this.#waiting.length) {
-      this.#waiting.splice(0, this.#nextAt);
-      this.#nextAt = 0;
+    if (this.#fullTurnAtMs !== null) {
+      // A long pause of the whole process is one pause, and not how long turns take.
+      const tookMs = Math.min(nowMs - this.#fullTurnAtMs, WAIT_MS_MAX);
+      this.#turnMs += (tookMs - this.#turnMs) * NEWEST_WEIGHT;
     }
-    const left = (this.#lanes.get(taken.lane) ?? 1) - 1;
-    if (left === 0) this.#lanes.delete(taken.lane);
-    else this.#lanes.set(taken.lane, left);
-    return taken;
+    this.#fullTurnAtMs = this.#waitingCount >= STARTS_PER_TURN ? nowMs : null;
   }
 }

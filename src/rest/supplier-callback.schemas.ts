@@ -52,7 +52,7 @@ export const supplierCallbackSchema = {
     200: jsonAnswer('Applied, or known already.', result('DONE.')),
     202: jsonAnswer('Kept: the order is not known yet.', result('KEPT.')),
     401: refusal('Not authentic, too old, or not from this supplier.'),
-    503: refusal('A worker holds the order; send it again.'),
+    503: refusal('A worker holds the order, or too much is to be done; send it again.'),
   },
   'x-examples': examples,
 };

@@ -46,14 +46,15 @@ describe('a run queue', () => {
     expect(begun.at(-1)).toBe('b');
   });
 
-  test('lets nobody pass who waits', async () => {
+  test('lets nobody pass who waits, but lanes take turns', async () => {
     const { begun, add } = queued();
-    for (let count = 0; count < 70; count += 1) add('a', 1);
+    for (let count = 0; count < 200; count += 1) add('a', 1);
     await turn();
+    add('b', 2);
     add('b', 2);
     expect(begun).not.toContain('b');
     await turn();
-    expect(begun.at(-1)).toBe('b');
+    expect(begun.slice(64, 96)).toEqual(['a', 'b', 'a', 'b', ...Array<string>(28).fill('a')]);
   });
 
   test('refuses what would wait too long, and a flood only in its own lane', async () => {
@@ -88,5 +89,16 @@ describe('a run queue', () => {
     const { add } = queued();
     for (let count = 0; count < 32 + 4096; count += 1) expect(add('a', 1)).toBe(true);
     expect(add('a', 1)).toBe(false);
+    expect(add('b', 2)).toBe(true);
+  });
+
+  test('does not take one long pause for how long turns take', async () => {
+    const { queue, add } = queued();
+    const flood = (busyMs: number): void => {
+      for (let count = 0; count < 80; count += 1) add('a', 1, count === 40 ? busyMs : 0);
+    };
+    flood(3000);
+    while (queue.waitingCount > 0) await turn();
+    for (let count = 0; count < 32 + 128; count += 1) expect(add('a', 1)).toBe(true);
   });
 });

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, expect, test, vi } from 'vitest';
 import { authorization, JSON_TYPE } from '../support/doors.ts';
 import { useWorld } from '../support/world.ts';
@@ -79,11 +81,32 @@ describe('metrics', () => {
       expect(count('GET', '/api/v1/topups/orders/:id', 404)).toBe('1');
       expect(count('GET', 'none', 404)).toBe('1');
       for (const name of ['nodejs_eventloop_lag_seconds', 'topup_database_connections',
-        'topup_orders_waiting_to_be_placed', 'topup_sockets', 'topup_events_unnumbered']) {
+        'topup_orders_waiting_to_be_placed', 'topup_sockets', 'topup_events_unnumbered',
+        'topup_requests_waiting', 'topup_requests_refused_total']) {
         expect(Number(told.get(name)), name).toBeGreaterThanOrEqual(0);
       }
       expect([...told.keys()].filter((key) => key.includes('987654321'))).toEqual([]);
     }, 10_000);
+  });
+
+  test('count whom the gateway refused because too many came at once', async () => {
+    const { port } = new URL(world().gateway.url);
+    // Each connection's thousand is read in one piece: far more stand at once than may wait.
+    const pipelined = 'GET /api/v1/wallets HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1000);
+    const statuses = await Promise.all(Array.from({ length: 8 }, async () => {
+      const socket = connect(Number(port), '127.0.0.1');
+      let text = '';
+      for (socket.write(pipelined); text.split('HTTP/1.1 ').length <= 1000;) {
+        const [chunk] = await once(socket, 'data') as [Buffer];
+        text += chunk.toString();
+      }
+      socket.destroy();
+      return [...text.matchAll(/HTTP\/1\.1 ([0-9]+)/g)].map(([, status]) => status);
+    }));
+    const countOf = (status: string): number => statuses.flat().filter((s) => s === status).length;
+    expect(countOf('401') + countOf('503')).toBe(8000);
+    expect(countOf('503')).toBeGreaterThan(0);
+    expect((await metrics()).get('topup_requests_refused_total')).toBe(String(countOf('503')));
   });
 
   test('are told without a database, as far as they are known', async () => {

@@ -284,36 +284,41 @@ begin
   select coalesce(array_agg(s.id) filter (where (p_rooms ->> s.code)::int <= 0), '{}'),
       coalesce(array_agg(s.id) filter (where s.is_suspended), '{}')
     into full_suppliers, suspended_suppliers from supplier s;
-  -- Nobody waits here, so the order of these locks is free.
-  with due as materialized (
-    select t.client_id, t.id, t.variant_id, t.route, t.next_action_at from topup_order t
-      where t.status = 'PENDING' and t.next_action_at <= at
-        and (cardinality(full_suppliers) + cardinality(suspended_suppliers) = 0 or not exists (
-          select from offer f where f.variant_id = t.variant_id and f.route = t.route
-            and (f.supplier_id = any (full_suppliers) or (f.supplier_id = any (suspended_suppliers)
-              and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')))))
-      order by t.next_action_at limit p_limit for no key update skip locked
-  ), placed as (
-    select d.client_id, d.id, (p_rooms ->> s.code)::int as room,
-        row_number() over (partition by f.supplier_id order by d.next_action_at) as place
-      from due d
-      left join offer f on f.variant_id = d.variant_id and f.route = d.route
-      left join supplier s on s.id = f.supplier_id
-  )
-  select array_agg(p.client_id order by p.client_id, p.id),
-      array_agg(p.id order by p.client_id, p.id)
-    into client_ids, order_ids from placed p where p.room is null or p.place <= p.room;
-  if order_ids is null then return; end if;
   begin
+    -- Locked where they are updated: a row that a transaction locks and its subtransaction updates
+    -- bears both numbers, and its old versions stay in the index of what is due until a vacuum.
+    with due as materialized (
+      select t.client_id, t.id, t.variant_id, t.route, t.next_action_at from topup_order t
+        where t.status = 'PENDING' and t.next_action_at <= at
+          and (cardinality(full_suppliers) + cardinality(suspended_suppliers) = 0 or not exists (
+            select from offer f where f.variant_id = t.variant_id and f.route = t.route
+              and (f.supplier_id = any (full_suppliers)
+                or (f.supplier_id = any (suspended_suppliers)
+                  and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')))))
+        order by t.next_action_at limit p_limit for no key update skip locked
+    ), placed as (
+      select d.client_id, d.id, (p_rooms ->> s.code)::int as room,
+          row_number() over (partition by f.supplier_id order by d.next_action_at) as place
+        from due d
+        left join offer f on f.variant_id = d.variant_id and f.route = d.route
+        left join supplier s on s.id = f.supplier_id
+    )
+    select array_agg(p.client_id order by p.client_id, p.id),
+        array_agg(p.id order by p.client_id, p.id)
+      into client_ids, order_ids from placed p where p.room is null or p.place <= p.room;
+    if order_ids is null then return; end if;
     claims := take_orders(client_ids, order_ids);
   exception when others then
+    if order_ids is null then raise; end if;
     -- All of them go order by order: the one that cannot be taken must not keep its neighbours.
     raise warning '% orders cannot be taken together: %', cardinality(order_ids), sqlerrm;
   end;
   if cardinality(claims) < cardinality(order_ids) then
+    -- The locks went with the subtransaction, if it failed: each is taken again.
     for o in select t.* from unnest(client_ids, order_ids) k (client_id, id)
         join topup_order t on t.client_id = k.client_id and t.id = k.id
-        where t.next_action_at <= clock_timestamp() loop
+        where t.status = 'PENDING' and t.next_action_at <= clock_timestamp()
+        for no key update of t skip locked loop
       begin
         claims := claims || take_order(o);
       exception when others then

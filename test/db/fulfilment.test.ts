@@ -155,6 +155,22 @@ describe('the way of an order', () => {
     });
   });
 
+  it('leaves nothing in the index of due orders that only a vacuum removes', async () => {
+    await database().query('alter table topup_order set (autovacuum_enabled = off)');
+    await Promise.all(Array.from({ length: 50 }, () => placeOne()));
+    expect((await store.claimOrders({ limit: 100, rooms: {} })).length).toBeGreaterThan(49);
+    const readsOf = async (): Promise<number> => {
+      // What counts as dead to everybody is found out anew with each transaction that writes.
+      await database().query('select pg_current_xact_id()');
+      const rows = await database().query<{ 'QUERY PLAN': string }>(`explain (analyze, costs off)
+        select min(next_action_at) from topup_order where status = 'PENDING'`);
+      const text = rows.map((row) => row['QUERY PLAN']).join('\n');
+      return Number(/Heap Fetches: ([0-9]+)/.exec(text)?.[1]);
+    };
+    // The first looks mark what is dead to everybody; from then on nobody reads it again.
+    await expect.poll(readsOf, { timeout: 5_000 }).toBeLessThan(10);
+  });
+
   it('refunds a failure once, to the same wallet, whoever tells it', async () => {
     const before = await balance();
     const id = await placeOne();

@@ -54,6 +54,8 @@ export interface AppParts extends Access, ClientGuard {
   readonly readGauges: () => Readonly<Record<
     Exclude<ProcessGauge, 'sockets' | 'workerSilentSeconds' | 'requestsWaiting'>, number
   >>;
+  /** Orders that this process is placing. */
+  readonly openOrderCount: () => number;
   /** Tells of new work, from this process and others; answers how to stop listening. */
   readonly onWork: (listener: () => void) => () => void;
   readonly log: FastifyBaseLogger;
@@ -199,6 +201,7 @@ async function openDoors(
 export function startWorker(parts: AppParts): Running {
   const worker = startFulfilmentWorker({
     ...parts.fulfilment,
+    placingCount: parts.openOrderCount,
     onError: (error, order) => parts.log.error({
       err: error, order_id: order?.orderId, client_id: order?.clientId,
     }, 'A step of fulfilment failed; the order is taken up again after its lease'),

@@ -59,6 +59,8 @@ export interface Parts extends AccessParts, Omit<Feeds, 'close'> {
   readonly workerPulse: WorkerPulse;
   readonly countOpenWork: () => Promise<OpenWorkCounts>;
   readonly readGauges: () => PartsGauges;
+  /** Orders that this process is placing. */
+  readonly openOrderCount: () => number;
   readonly close: () => Promise<void>;
 }
 
@@ -110,6 +112,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     isMigrated: () => isMigrated(pool),
     workerPulse: openWorkerPulse({ wakeUps, clock }),
     countOpenWork: () => countOpenWork(pool),
+    openOrderCount: () => store.openOrderCount(),
     readGauges: () => ({ ...connectionGauges(pool), ordersWaiting: store.waitingOrderCount() }),
     async close() {
       access.closeAccess();

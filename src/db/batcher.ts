@@ -42,6 +42,7 @@ export class Batcher<Item, Result> {
   readonly #lanes = new Map<number, Waiting<Item, Result>[]>();
   #waitingCount = 0;
   #callCount = 0;
+  #underWayCount = 0;
   #isStarting = false;
   /** How long a call takes, decaying mean; milliseconds. */
   #callMs = 0;
@@ -53,6 +54,11 @@ export class Batcher<Item, Result> {
   /** Items whose call has not begun. */
   get waitingCount(): number {
     return this.#waitingCount;
+  }
+
+  /** Items that have no answer yet. */
+  get openCount(): number {
+    return this.#waitingCount + this.#underWayCount;
   }
 
   /** @throws TemporarilyUnavailable where its turn would come too late; nothing was done */
@@ -106,10 +112,12 @@ export class Batcher<Item, Result> {
 
   async #call(batch: readonly Waiting<Item, Result>[]): Promise<void> {
     this.#callCount += 1;
+    this.#underWayCount += batch.length;
     const startedMs = performance.now();
     await this.#runTogether(batch);
     this.#callMs += (performance.now() - startedMs - this.#callMs) * NEWEST_WEIGHT;
     this.#callCount -= 1;
+    this.#underWayCount -= batch.length;
     this.#start();
   }
 

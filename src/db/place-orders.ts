@@ -36,10 +36,18 @@ export interface PlaceOrdersOptions {
   readonly onPlaced: () => void;
 }
 
+export interface PlaceOrder {
+  (order: PricedOrder): Promise<Placement>;
+  /** Orders whose call has not begun. */
+  waitingCount(): number;
+  /** Orders without a verdict. */
+  openCount(): number;
+}
+
 /** Places orders, those that arrive together in one call of `place_orders`. */
 export function createPlaceOrder(
   options: PlaceOrdersOptions,
-): ((order: PricedOrder) => Promise<Placement>) & { waitingCount(): number } {
+): PlaceOrder {
   const batcher = new Batcher<Placing, VerdictRow>({
     sizeMax: BATCH_SIZE_MAX,
     secondCallFrom: SECOND_CALL_FROM,
@@ -62,7 +70,9 @@ export function createPlaceOrder(
     if (found === null) throw new Error('A repeated order is not there');
     return { verdict: 'PLACED', order: found };
   };
-  return Object.assign(place, { waitingCount: () => batcher.waitingCount });
+  return Object.assign(place, {
+    waitingCount: () => batcher.waitingCount, openCount: () => batcher.openCount,
+  });
 }
 
 /**

@@ -33,10 +33,17 @@ export interface StoreOptions {
 export type WholeStore =
   Store & NotificationStore & OrderLists & OrderEvents & OrderInquiry & WalletLists;
 
+export interface PlacingGauges {
+  /** Orders whose placing call has not begun. */
+  waitingOrderCount(): number;
+  /** Orders that are being placed: waiting, or in a call. */
+  openOrderCount(): number;
+}
+
 /** Store over PostgreSQL; it holds the pricing snapshot in memory and keeps it fresh. */
 export async function openStore(
   options: StoreOptions,
-): Promise<WholeStore & { waitingOrderCount(): number; close(): void }> {
+): Promise<WholeStore & PlacingGauges & { close(): void }> {
   const { pool, listPool, orm } = options;
   const prices = await followPrices(options);
   const findOrder = createOrderReader(pool);
@@ -52,6 +59,7 @@ export async function openStore(
     freshPricing: prices.fresh,
     placeOrder: (order: PricedOrder) => placeOrder(order),
     waitingOrderCount: () => placeOrder.waitingCount(),
+    openOrderCount: () => placeOrder.openCount(),
     findOrder,
     async findOrderByReference(clientId, clientReference) {
       const { rows: [row] } = await readUntilBack(() => pool.query<object>({

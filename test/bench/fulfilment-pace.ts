@@ -40,6 +40,7 @@ interface Bench {
   readonly owner: pg.Client;
   readonly store: FulfilmentStore;
   readonly place: () => Promise<void>;
+  readonly placingCount: () => number;
 }
 
 async function placeMany(bench: Bench, count: number): Promise<void> {
@@ -116,6 +117,7 @@ async function measureWorker(bench: Bench): Promise<void> {
     ['sandbox-a', 'sandbox-b'].map(supplier), { clock: systemClock });
   const worker = startFulfilmentWorker({
     store: bench.store, suppliers, clock: systemClock, random: Math.random,
+    placingCount: bench.placingCount,
     onError: (error) => tell(String(error)),
   });
   await bench.owner.query('create table bench_start as select clock_timestamp() as at');
@@ -186,7 +188,8 @@ async function main(): Promise<void> {
       if (verdict !== 'PLACED') throw new Error(verdict);
     };
     const store = createFulfilmentStore({ pool, onMoved: () => undefined });
-    await run({ pool, owner, store, place }).finally(() => pool.end());
+    const { openCount: placingCount } = placeOrder;
+    await run({ pool, owner, store, place, placingCount }).finally(() => pool.end());
   };
   try {
     await measure(1, measureCellar);

@@ -42,10 +42,13 @@ describe('a batcher', () => {
     const others = ['a2', 'a3'].map((item) => batcher.add(item));
     await turn();
     expect(calls).toHaveLength(1);
+    expect(batcher).toMatchObject({ waitingCount: 2, openCount: 3 });
     await endCall();
     expect(calls.map((call) => call.items)).toEqual([['a1'], ['a2', 'a3']]);
+    expect(batcher).toMatchObject({ waitingCount: 0, openCount: 2 });
     await endCall();
     expect(await Promise.all([first, ...others])).toEqual(['a1 done', 'a2 done', 'a3 done']);
+    expect(batcher.openCount).toBe(0);
   });
 
   it('lets what one turn of the event loop brings go together', async () => {

@@ -55,7 +55,7 @@ it('lets a supplier that hangs hold its own orders only, and burns no attempt', 
   await place(700, {});
   const worker = startFulfilmentWorker({
     store: createFulfilmentStore({ pool, onMoved: () => undefined }),
-    suppliers, clock: systemClock, random: () => 0.5,
+    suppliers, clock: systemClock, random: () => 0.5, placingCount: () => 0,
     onError: (error) => { throw error; },
   });
   try {
@@ -103,7 +103,7 @@ it('claims seldom while one supplier is full, and at once when it has room', asy
       },
     },
     suppliers: { find: () => undefined, rooms: () => rooms },
-    clock, random: () => 0.5,
+    clock, random: () => 0.5, placingCount: () => 0,
     onError: (error) => { throw error; },
     onRound: () => ended.resolve(null),
   });
@@ -123,6 +123,63 @@ it('claims seldom while one supplier is full, and at once when it has room', asy
     rooms = { 'sandbox-a': 1, 'sandbox-b': 4 };
     await nextRound();
     expect(claims).toBe(3);
+  } finally {
+    await worker.stop(1000);
+  }
+});
+
+it('yields to orders that are being placed, by so many steps as it takes', async () => {
+  const { clock, pass } = stoppedClock();
+  const store = createFulfilmentStore({ pool, onMoved: () => undefined });
+  const claimedAtMs: number[] = [];
+  let placingCount = 0;
+  let callMs = 1_000;
+  const supplier: Supplier = {
+    code: 'sandbox-a',
+    submit: () => {
+      pass(callMs);
+      return Promise.resolve({ kind: 'DELIVERED', receipt: null });
+    },
+    query: () => Promise.reject(new Error('Nothing is asked here')),
+    verifyCallback: () => null,
+  };
+  const worker = startFulfilmentWorker({
+    store: {
+      ...store,
+      async claimOrders(wanted) {
+        const atMs = clock.monotonicMs();
+        claimedAtMs.push(atMs);
+        const orders = await store.claimOrders(wanted);
+        return orders.map((order) => ({ ...order, claimedAtMs: atMs }));
+      },
+    },
+    suppliers: { find: () => supplier, rooms: () => ({}) },
+    clock, random: () => 0.5,
+    placingCount: () => placingCount,
+    onError: (error) => { throw error; },
+  });
+  const claimed = (...atMs: readonly number[]) =>
+    expect.poll(() => claimedAtMs.splice(0), { timeout: 5_000 }).toEqual(atMs);
+  try {
+    await claimed(0);
+    await place(1, {});
+    worker.wake();
+    await expect.poll(() => claimedAtMs.length).toBe(2);
+    // The end of the step is another reason to look.
+    await claimed(10, 1_010);
+    for (const [count, atMs] of [[16, 1_035], [32, 1_075], [10_000, 1_115], [0, 1_125]] as const) {
+      placingCount = count;
+      worker.wake();
+      await claimed(atMs);
+    }
+    callMs = 60_000;
+    await place(1, {});
+    worker.wake();
+    await expect.poll(() => claimedAtMs.length).toBe(2);
+    await claimed(1_135, 61_135);
+    placingCount = 32;
+    worker.wake();
+    await claimed(61_535);
   } finally {
     await worker.stop(1000);
   }

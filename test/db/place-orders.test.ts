@@ -76,6 +76,15 @@ describe('placing orders', () => {
     });
   });
 
+  it('gives requests ids in the order of time', async () => {
+    for (let count = 0; count < 3; count += 1) await place(pricedOrder({ pricingVersion }));
+    const rows = await database().query<{ request_id: string }>(
+      'select request_id from topup_order order by id desc limit 3');
+    const ids = rows.map((row) => row.request_id);
+    expect(ids.toSorted().toReversed()).toEqual(ids);
+    expect(ids.every((id) => id.charAt(14) === '7')).toBe(true);
+  });
+
   it('gives fifty rivals from two processes exactly the ten that fit', async () => {
     await setBalance(database(), { clientId: 2, walletId: 4, to: '49.9' });
     const order = (): PricedOrder =>

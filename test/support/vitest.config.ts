@@ -15,7 +15,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/support/global-setup.ts',
     pool: 'forks',
-    // A worker loads the program once for all its files: a quarter of the suite's time. So no file
+    // A worker loads the program once for all its files: a third of the suite's time. So no file
     // may leave anything behind in a module, in the environment or in a global.
     isolate: false,
     restoreMocks: true,

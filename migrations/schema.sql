@@ -270,6 +270,7 @@ CREATE OR REPLACE FUNCTION claim_orders(p_limit integer, p_rooms json)
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET enable_sort TO 'off'
 AS $function$
 declare
   full_suppliers bigint[];
@@ -423,6 +424,8 @@ CREATE OR REPLACE FUNCTION end_orders(p_moves recorded_move[])
  LANGUAGE plpgsql
  SET search_path TO 'public', 'pg_temp'
 AS $function$
+declare
+  is_whole boolean;
 begin
   insert into callback (client_id, supplier_id, event_id, supplier_reference, body_digest)
     select m.client_id, s.id, m.event_id, m.supplier_reference, m.body_digest
@@ -431,11 +434,18 @@ begin
   with news as materialized (
     -- Numbered under the wallets' locks: a wallet's transfers are in the order of their balances.
     select n.*, nextval('transfer_id_seq') as transfer_id from (
-      select o.client_id, o.id, o.route, m.kind = 'DELIVER' as is_delivered, m.failure_code,
-          m.receipt, o.charge, o.currency, case when m.kind = 'FAIL' then o.wallet_id end
-            as wallet_id
+      select o.address, o.client_id, o.id, o.route, s.address as submission_address,
+          m.kind = 'DELIVER' as is_delivered, m.failure_code, m.receipt, o.charge, o.currency,
+          w.id as wallet_id, w.address as wallet_address, w.balance
         from unnest(p_moves) m
-        join topup_order o on o.client_id = m.client_id and o.id = m.order_id
+        cross join lateral (select x.*, x.ctid as address from topup_order x
+          where x.client_id = m.client_id and x.id = m.order_id limit 1) o
+        cross join lateral (select x.ctid as address from submission x
+          where x.client_id = o.client_id and x.topup_order_id = o.id and x.route = o.route
+          limit 1) s
+        left join lateral (select x.id, x.balance, x.ctid as address from wallet x
+          where m.kind = 'FAIL' and x.client_id = o.client_id and x.id = o.wallet_id
+          limit 1) w on true
         where m.kind in ('DELIVER', 'FAIL') order by o.client_id, wallet_id, o.id) n
   ), booked as (
     insert into transfer (client_id, id, reason, debit_account, credit_account, wallet_id,
@@ -443,19 +453,18 @@ begin
       select n.client_id, n.transfer_id,
         case when n.is_delivered then 'ORDER_SALE' else 'ORDER_REFUND' end, 'IN_FLIGHT',
         case when n.is_delivered then 'SALES' else 'WALLET' end, n.wallet_id, n.id, n.charge,
-        n.currency, w.balance + sum(n.charge) over (partition by n.client_id, n.wallet_id
+        n.currency, n.balance + sum(n.charge) over (partition by n.client_id, n.wallet_id
           order by n.transfer_id)
-      from news n left join wallet w on w.client_id = n.client_id and w.id = n.wallet_id
+      from news n
   ), credited as (
     update wallet w set balance = w.balance + r.total
-      from (select n.client_id, n.wallet_id, sum(n.charge) as total from news n
-        where n.wallet_id is not null group by 1, 2) r
-      where w.client_id = r.client_id and w.id = r.wallet_id
+      from (select n.wallet_address, sum(n.charge) as total from news n
+        where n.wallet_id is not null group by 1) r
+      where w.ctid = r.wallet_address returning 1
   ), closed as (
     update submission s set state = case when n.is_delivered then 'DELIVERED'
         else 'NOT_APPLIED' end
-      from news n
-      where s.client_id = n.client_id and s.topup_order_id = n.id and s.route = n.route
+      from news n where s.ctid = n.submission_address returning 1
   ), ended as (
     update topup_order o set
         status = case when n.is_delivered then 'DELIVERED' else 'FAILED' end,
@@ -468,7 +477,7 @@ begin
         lease_token = null,
         lease_until = null,
         completed_at = clock_timestamp()
-      from news n where o.client_id = n.client_id and o.id = n.id
+      from news n where o.ctid = n.address
       returning o.client_id, o.id, o.version, o.status, o.failure_code, o.notification_email
   ), told as (
     insert into topup_order_event (client_id, topup_order_id, version, type, previous_status,
@@ -478,10 +487,19 @@ begin
   ), entered as (
     insert into feed_inbox (client_id, topup_order_id, version)
       select e.client_id, e.id, e.version from ended e order by 1, 2
+  ), owed as (
+    insert into email_outbox (client_id, topup_order_id, status, address)
+      select e.client_id, e.id, e.status, e.notification_email from ended e
+      where e.notification_email is not null on conflict do nothing
   )
-  insert into email_outbox (client_id, topup_order_id, status, address)
-    select e.client_id, e.id, e.status, e.notification_email from ended e
-    where e.notification_email is not null on conflict do nothing;
+  select a.news_count = (select count(*) from ended)
+      and a.news_count = (select count(*) from closed)
+      and a.wallet_count = (select count(*) from credited) into is_whole
+    from (select count(*) as news_count, count(distinct n.wallet_address) as wallet_count
+      from news n) a;
+  if not is_whole then
+    raise exception 'a row was written meanwhile' using errcode = 'serialization_failure';
+  end if;
 end
 $function$
 ;
@@ -757,25 +775,25 @@ AS $function$
           count(*) over (partition by m.client_id, m.supplier_code, m.event_id) as of_event
         from unnest(p_moves) m
     ) x
-    join topup_order o on o.client_id = x.client_id and o.id = x.order_id
-      and o.status = 'PENDING' and o.route = x.route
-    join submission s on s.client_id = o.client_id and s.topup_order_id = o.id
-      and s.route = o.route
-    where x.of_order = 1
+    cross join lateral (select t.* from topup_order t
+      where t.client_id = x.client_id and t.id = x.order_id limit 1) o
+    cross join lateral (select t.* from submission t
+      where t.client_id = o.client_id and t.topup_order_id = o.id and t.route = o.route
+      limit 1) s
+    where x.of_order = 1 and o.status = 'PENDING' and o.route = x.route
       and case x.kind
         when 'DELIVER' then true
         when 'FAIL' then o.voucher_id is null
           and (s.state <> 'NOT_APPLIED' or o.lease_token = x.lease_token)
         else x.kind in ('AWAIT', 'RETRY', 'ASK_AGAIN', 'REVIEW') and x.event_id is null
           and o.lease_token = x.lease_token end
-      -- Asked whether one exists, the planner reads all there are, once for each call.
       and (x.event_id is null or (x.of_event = 1 and (
         select c.event_id from callback c
           where c.client_id = x.client_id and c.supplier_id = x.supplier_id
             and c.event_id = x.event_id limit 1) is null))
-      and not exists (select from submission e where e.client_id = o.client_id
+      and (select e.route from submission e where e.client_id = o.client_id
         and e.topup_order_id = o.id and e.route <> o.route
-        and e.state in ('INTENT', 'ACCEPTED', 'UNKNOWN'))
+        and e.state in ('INTENT', 'ACCEPTED', 'UNKNOWN') limit 1) is null
       and (select c.topup_order_id from reconciliation_case c
         where c.client_id = o.client_id and c.topup_order_id = o.id limit 1) is null;
 $function$
@@ -803,6 +821,7 @@ declare
   transfer_ids bigint[];
   expected timestamptz[];
   placed_ids bigint[];
+  are_debited boolean;
   started_at timestamptz := clock_timestamp();
 begin
   select array_agg(o order by o.ordinal), bool_and(o.voucher_hash is null),
@@ -863,7 +882,9 @@ begin
       -- The guard of the wallet's check constraint stands behind this subtraction.
       update wallet w set balance = w.balance - d.total
         from (select p.client_id, p.wallet_id, sum(p.charge) as total from placed p group by 1, 2) d
-        where w.client_id = d.client_id and w.id = d.wallet_id
+        cross join lateral (select x.ctid as address from wallet x
+          where x.client_id = d.client_id and x.id = d.wallet_id limit 1) a
+        where w.ctid = a.address returning 1
     ), told as (
       insert into topup_order_event (client_id, topup_order_id, version, type, status, occurred_at)
         select p.client_id, p.id, 1, 'CREATED', 'PENDING', started_at from placed p
@@ -871,13 +892,19 @@ begin
       insert into feed_inbox (client_id, topup_order_id, version)
         select p.client_id, p.id, 1 from placed p order by p.id
     )
-    select a.order_ids, a.transfer_ids, a.expected, (select array_agg(p.id) from placed p)
-      into order_ids, transfer_ids, expected, placed_ids
+    select a.order_ids, a.transfer_ids, a.expected, p.ids,
+        p.wallet_count = (select count(*) from debited)
+      into order_ids, transfer_ids, expected, placed_ids, are_debited
       from (select array_agg(t.order_id order by t.ordinal) as order_ids,
           array_agg(t.transfer_id order by t.ordinal) as transfer_ids,
           array_agg(started_at + d.expected_ms * interval '1 ms' order by t.ordinal) as expected
         from t left join lateral (select x.expected_ms from delivery_pace x
-          where x.product_id = t.product_id limit 1) d on true) a;
+          where x.product_id = t.product_id limit 1) d on true) a,
+        (select array_agg(p.id) as ids, count(distinct (p.client_id, p.wallet_id)) as wallet_count
+          from placed p) p;
+  if not are_debited then
+    raise exception 'a wallet was written meanwhile' using errcode = 'serialization_failure';
+  end if;
 
   if cardinality(placed_ids) = cardinality(order_ids) then
     return query select u.ordinal::int, 'PLACED', u.order_id, u.transfer_id, started_at, u.expected
@@ -1202,20 +1229,25 @@ begin
   select array_agg(x order by x.ordinal) into moves
     from json_populate_recordset(null::recorded_move, p_moves) x;
   if moves is null then return; end if;
-  perform 1 from topup_order t
-    where (t.client_id, t.id) in (select x.client_id, x.order_id from unnest(moves) x)
-    order by t.client_id, t.id for no key update;
+  perform 1
+    from (select distinct x.client_id, x.order_id from unnest(moves) x order by 1, 2) k
+    cross join lateral (select t.id from topup_order t
+      where t.client_id = k.client_id and t.id = k.order_id for no key update) o;
   if exists (select from unnest(moves) x where x.kind in ('FAIL', 'REVERSE')) then
-    perform 1 from voucher v
-      where (v.client_id, v.id) in (select t.client_id, t.voucher_id from unnest(moves) x
-        join topup_order t on t.client_id = x.client_id and t.id = x.order_id
-        where x.kind in ('FAIL', 'REVERSE'))
-      order by v.client_id, v.id for no key update;
-    perform 1 from wallet w
-      where (w.client_id, w.id) in (select t.client_id, t.wallet_id from unnest(moves) x
-        join topup_order t on t.client_id = x.client_id and t.id = x.order_id
-        where x.kind in ('FAIL', 'REVERSE'))
-      order by w.client_id, w.id for no key update;
+    perform 1
+      from (select distinct o.client_id, o.voucher_id from unnest(moves) x
+        cross join lateral (select t.client_id, t.voucher_id from topup_order t
+          where t.client_id = x.client_id and t.id = x.order_id limit 1) o
+        where x.kind in ('FAIL', 'REVERSE') order by 1, 2) k
+      cross join lateral (select t.id from voucher t
+        where t.client_id = k.client_id and t.id = k.voucher_id for no key update) v;
+    perform 1
+      from (select distinct o.client_id, o.wallet_id from unnest(moves) x
+        cross join lateral (select t.client_id, t.wallet_id from topup_order t
+          where t.client_id = x.client_id and t.id = x.order_id limit 1) o
+        where x.kind in ('FAIL', 'REVERSE') order by 1, 2) k
+      cross join lateral (select t.id from wallet t
+        where t.client_id = k.client_id and t.id = k.wallet_id for no key update) w;
   end if;
   -- Read under the locks: nothing that this looks at can change any more.
   plain := pick_plain_moves(moves);
@@ -1470,15 +1502,26 @@ $function$
 
 CREATE OR REPLACE FUNCTION step_orders(p_moves recorded_move[])
  RETURNS void
- LANGUAGE sql
+ LANGUAGE plpgsql
  SET search_path TO 'public', 'pg_temp'
 AS $function$
-  with noted as (
+declare
+  is_whole boolean;
+begin
+  with known as materialized (
+    select m.kind, m.next_in_ms, o.address, case
+          when m.kind in ('AWAIT', 'RETRY') or s.state = 'INTENT' then s.address
+        end as submission_address
+      from unnest(p_moves) m
+      cross join lateral (select x.ctid as address from topup_order x
+        where x.client_id = m.client_id and x.id = m.order_id limit 1) o
+      left join lateral (select x.state, x.ctid as address from submission x
+        where x.client_id = m.client_id and x.topup_order_id = m.order_id and x.route = m.route
+        limit 1) s on true
+  ), noted as (
     update submission s set state = case m.kind when 'AWAIT' then 'ACCEPTED'
         when 'RETRY' then 'NOT_APPLIED' else 'UNKNOWN' end
-      from unnest(p_moves) m
-      where s.client_id = m.client_id and s.topup_order_id = m.order_id and s.route = m.route
-        and (m.kind in ('AWAIT', 'RETRY') or s.state = 'INTENT')
+      from known m where s.ctid = m.submission_address returning 1
   ), stepped as (
     update topup_order o set
         fulfilment_state = case m.kind when 'AWAIT' then 'AWAITING_SUPPLIER'
@@ -1491,16 +1534,25 @@ AS $function$
         lease_token = null,
         lease_until = null,
         version = o.version + (m.kind = 'RETRY')::int
-      from unnest(p_moves) m where o.client_id = m.client_id and o.id = m.order_id
+      from known m where o.ctid = m.address
       returning o.client_id, o.id, o.version, m.kind
   ), told as (
     insert into topup_order_event (client_id, topup_order_id, version, type, previous_status,
         status)
       select t.client_id, t.id, t.version, 'RETRY_SCHEDULED', 'PENDING', 'PENDING'
       from stepped t where t.kind = 'RETRY'
+  ), entered as (
+    insert into feed_inbox (client_id, topup_order_id, version)
+      select t.client_id, t.id, t.version from stepped t where t.kind = 'RETRY' order by 1, 2
   )
-  insert into feed_inbox (client_id, topup_order_id, version)
-    select t.client_id, t.id, t.version from stepped t where t.kind = 'RETRY' order by 1, 2;
+  select a.order_count = (select count(*) from stepped)
+      and a.submission_count = (select count(*) from noted) into is_whole
+    from (select count(*) as order_count, count(m.submission_address) as submission_count
+      from known m) a;
+  if not is_whole then
+    raise exception 'a row was written meanwhile' using errcode = 'serialization_failure';
+  end if;
+end
 $function$
 ;
 
@@ -1554,7 +1606,8 @@ declare
   at timestamptz := clock_timestamp();
 begin
   with due as materialized (
-    select t.client_id, t.id, t.route, t.fulfilment_state in ('QUEUED', 'RETRY_WAIT') as is_sent,
+    select t.address, t.client_id, t.id, t.route,
+        t.fulfilment_state in ('QUEUED', 'RETRY_WAIT') as is_sent,
         t.attempt_count = 0 as is_first,
         coalesce(t.retry_until + greatest(at - t.next_action_at, interval '0'),
           case when t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')
@@ -1565,10 +1618,13 @@ begin
         m.state as sent_state, f.supplier_sku, s.id as supplier_id, s.code, s.lease_ms,
         s.backoff_ms, s.call_deadline_ms, s.can_be_queried, s.dedupes_by_reference
       from unnest(p_client_ids, p_order_ids) k (client_id, id)
-      join topup_order t on t.client_id = k.client_id and t.id = k.id
-      left join submission m on m.client_id = t.client_id and m.topup_order_id = t.id
-        and m.route = t.route
-      left join offer f on f.variant_id = t.variant_id and f.route = t.route
+      cross join lateral (select x.*, x.ctid as address from topup_order x
+        where x.client_id = k.client_id and x.id = k.id limit 1) t
+      left join lateral (select x.* from submission x
+        where x.client_id = t.client_id and x.topup_order_id = t.id and x.route = t.route
+        limit 1) m on true
+      left join lateral (select x.* from offer x
+        where x.variant_id = t.variant_id and x.route = t.route limit 1) f on true
       join supplier s on s.id = coalesce(m.supplier_id, f.supplier_id)
       where t.fulfilment_state <> 'SUBMITTING'
         and case when t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')
@@ -1585,7 +1641,7 @@ begin
         attempt_count = o.attempt_count + d.is_sent::int,
         last_attempt_at = case when d.is_sent then at else o.last_attempt_at end,
         version = o.version + (d.is_sent and d.is_first)::int
-      from due d where o.client_id = d.client_id and o.id = d.id
+      from due d where o.ctid = d.address
       returning o.client_id, o.id, o.version, o.status, d.is_sent and d.is_first as is_first,
         d.is_sent, d.route, d.supplier_id, d.resend_after,
         (o.client_id, o.id, o.lease_token, case when d.is_sent then 'SUBMIT' else 'QUERY' end,

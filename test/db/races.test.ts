@@ -27,7 +27,7 @@
  * Any order of these                          worker/interleavings
  */
 import { randomUUID } from 'node:crypto';
-import type pg from 'pg';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Batcher } from '../../src/db/batcher.ts';
 import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
@@ -236,5 +236,28 @@ describe('a placing call that is repeated while the first one is still at it', (
     expect(placed.rows).toMatchObject([{ verdict: 'PLACED' }]);
     expect((await repeated).rows)
       .toEqual([{ ...placed.rows[0] as object, verdict: 'REPEATED' }]);
+  });
+});
+
+describe('a question that is noted while its answer is recorded', () => {
+  // Who asks about an order holds no lock of it, and writes its submission all the same.
+  it.each([
+    ['that it was delivered', DELIVER, 'DELIVERED'],
+    ['that it was taken', { kind: 'AWAIT', nextInMs: 1000 }, 'ACCEPTED'],
+    ['that it was refused', FAIL, 'NOT_APPLIED'],
+  ] as const)('does not keep back %s', async (_case, move, state) => {
+    const claimed = await claim(await placeOne());
+    const asking = new pg.Client({ connectionString: database().ownerDatabaseUrl });
+    await asking.connect();
+    await asking.query('begin');
+    await asking.query('update submission set asked_at = now() where topup_order_id = $1',
+      [claimed.orderId]);
+    const recorded = record(claimed, move);
+    await untilWaiting();
+    await asking.query('commit');
+    await asking.end();
+    expect(await recorded).toBe('APPLIED');
+    expect(await database().query('select state from submission where topup_order_id = $1',
+      [claimed.orderId])).toEqual([{ state }]);
   });
 });

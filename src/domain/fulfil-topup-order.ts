@@ -1,3 +1,4 @@
+import { withDeadline } from './deadline.ts';
 import type {
   ClaimedOrder, FulfilmentStore, Move, MoveResult, Outcome, RawCallback, Supplier,
   SupplierRegistry,
@@ -54,8 +55,9 @@ async function callSupplier(order: ClaimedOrder, deps: Fulfilment): Promise<Outc
   // another one may hold the order by now.
   const leftMs = order.callDeadlineMs - (deps.clock.monotonicMs() - order.claimedAtMs);
   if (leftMs <= 0) return { kind: 'TRANSIENT', reason: 'too late to call', retryAfterMs: null };
-  const signal = AbortSignal.timeout(Math.ceil(leftMs));
-  return order.action === 'SUBMIT' ? supplier.submit(order, signal) : ask(supplier, order, signal);
+  return withDeadline(Math.ceil(leftMs), (signal) => (
+    order.action === 'SUBMIT' ? supplier.submit(order, signal) : ask(supplier, order, signal)
+  ));
 }
 
 /** Where a supplier cannot be asked, only one that de-duplicates may be sent to again. */
@@ -172,7 +174,7 @@ export async function fulfilInRequest(
     const waited = new AbortController();
     const step = fulfilTopupOrder(claimed, deps);
     await Promise.race([step, deps.clock.sleep(deps.waitMs, waited.signal)]);
-    waited.abort();
+    waited.abort('not waited for');
   }
   const leftMs = deps.waitMs - (deps.clock.monotonicMs() - startedMs);
   return deps.feed.untilTerminal(order.clientId, order.id, Math.max(leftMs, 0));

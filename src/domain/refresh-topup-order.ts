@@ -1,3 +1,4 @@
+import { withDeadline } from './deadline.ts';
 import { decideAfterCallback, type Fulfilment } from './fulfil-topup-order.ts';
 import type { ClaimedOrder } from './fulfilment-ports.ts';
 import type { Store } from './ports.ts';
@@ -59,7 +60,7 @@ export function createRefreshTopupOrder(
       askOnce(clientId, orderId),
       deps.fulfilment.clock.sleep(WAIT_MS_MAX, waited.signal).then(() => false),
     ]);
-    waited.abort();
+    waited.abort('not waited for');
     return isNews ? deps.store.findOrder(clientId, orderId) : order;
   };
 }
@@ -70,7 +71,9 @@ async function ask(clientId: number, orderId: number, deps: RefreshDeps): Promis
   const order = await deps.store.askAboutOrder(clientId, orderId);
   const supplier = order === null ? undefined : suppliers.find(order.supplierCode);
   if (order === null || supplier === undefined) return false;
-  const outcome = await supplier.query(order, AbortSignal.timeout(order.callDeadlineMs));
+  const outcome = await withDeadline(order.callDeadlineMs, (signal) => (
+    supplier.query(order, signal)
+  ));
   const move = decideAfterCallback(order, outcome, random);
   if (move.kind === 'NONE') return false;
   const { route } = order;

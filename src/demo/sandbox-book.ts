@@ -2,8 +2,8 @@ import type { ClientBase, Pool } from 'pg';
 
 import { behaviourOf, type Refusal } from './sandbox-behaviour.ts';
 import {
-  insertOrders, lockDueOrders, lockOrder, logAnswer, readAnswers, releaseOrders, untilNextStepMs,
-  updateOrders, type FoundAnswer, type OrderKey,
+  insertOrders, keyOf, lockDueOrders, lockOrders, logAnswers, readAnswers, releaseOrders,
+  untilNextStepMs, updateOrders, type FoundAnswer, type OrderKey,
 } from './sandbox-orders.ts';
 import {
   acceptOrder, takeStep, type Answer, type BookedOrder, type Change, type Circumstances,
@@ -50,6 +50,9 @@ export function createSandboxBook(options: {
     insertOrders(pool, changes)
   ));
   const read = together<OrderKey, FoundAnswer>(TOGETHER_MAX, (keys) => readAnswers(pool, keys));
+  const settleAsked = together<OrderKey, Answer | null>(TOGETHER_MAX, (keys) => (
+    inTransaction(pool, (client) => settleKeys(client, keys, 'STATUS', circumstances()))
+  ));
   return {
     async submit(order) {
       const first = submitAnew({ ...order, submitCount: 1 }, circumstances());
@@ -67,25 +70,19 @@ export function createSandboxBook(options: {
     async query(supplierCode, reference) {
       const found = await read({ supplierCode, reference });
       if (!found.isDue) return found.answer;
-      const answer = await inTransaction(pool, async (client) => {
-        const order = await lockOrder(client, supplierCode, reference);
-        return order === undefined ? null : settle(client, order, 'STATUS', circumstances());
-      });
+      const answer = await settleAsked({ supplierCode, reference });
       onLater();
       return answer;
     },
 
     async release(reference) {
-      const answer = await inTransaction(pool, async (client) => {
-        let last: Answer | null = null;
-        for (const supplierCode of await releaseOrders(client, reference)) {
-          const order = await lockOrder(client, supplierCode, reference);
-          if (order !== undefined) last = await settle(client, order, 'CALLBACK', circumstances());
-        }
-        return last;
+      const answers = await inTransaction(pool, async (client) => {
+        const supplierCodes = await releaseOrders(client, reference);
+        const keys = supplierCodes.map((supplierCode) => ({ supplierCode, reference }));
+        return settleKeys(client, keys, 'CALLBACK', circumstances());
       });
       onLater();
-      return answer;
+      return answers.at(-1) ?? null;
     },
 
     async takeDueSteps() {
@@ -109,10 +106,10 @@ async function submitAgain(
   order: OrderToSubmit,
   circumstances: Circumstances,
 ): Promise<SubmitReply> {
-  const known = await lockOrder(client, order.supplierCode, order.reference);
+  const [known] = await lockOrders(client, [order]);
   if (known === undefined) throw new Error('An order is gone from the books');
   if (isAccepted(known)) {
-    const answer = await settle(client, known, 'SUBMIT', circumstances);
+    const [answer] = await settle(client, [known], 'SUBMIT', circumstances);
     return { kind: 'ANSWER', answer: answer ?? processing(order.reference) };
   }
   const submitCount = known.submitCount + 1;
@@ -121,21 +118,36 @@ async function submitAgain(
   return reply;
 }
 
-/** Takes the step of a locked order if it is due, and logs what is answered then. */
-async function settle(
+/** Locks orders and settles them; null for what is not known. */
+async function settleKeys(
   client: ClientBase,
-  order: BookedOrder,
+  keys: readonly OrderKey[],
   kind: LogKind,
   circumstances: Circumstances,
-): Promise<Answer | null> {
-  if (order.isDue && isAccepted(order)) {
-    const change = takeStep(order, kind, circumstances);
-    await updateOrders(client, [change]);
-    return change.answer;
-  }
+): Promise<readonly (Answer | null)[]> {
+  const orders = await lockOrders(client, keys);
+  const answers = await settle(client, orders, kind, circumstances);
+  const known = new Map(orders.map((order, at) => [keyOf(order), answers[at] ?? null]));
+  // Who asks for one reference in the same moment shares its line of the log.
+  return keys.map((key) => known.get(keyOf(key)) ?? null);
+}
+
+/** Takes the steps of locked orders that are due, and logs what is answered of the others. */
+async function settle(
+  client: ClientBase,
+  orders: readonly BookedOrder[],
+  kind: LogKind,
+  circumstances: Circumstances,
+): Promise<readonly (Answer | null)[]> {
+  const changes = orders.map((order) => (
+    order.isDue && isAccepted(order) ? takeStep(order, kind, circumstances) : null
+  ));
+  const made = changes.filter((change) => change !== null);
+  if (made.length > 0) await updateOrders(client, made);
+  const others = orders.filter((_, at) => changes[at] === null);
   // A release that changes nothing yet is no news.
-  if (kind !== 'CALLBACK') await logAnswer(client, order, kind);
-  return order.answer;
+  if (kind !== 'CALLBACK' && others.length > 0) await logAnswers(client, others, kind);
+  return orders.map((order, at) => (changes[at] ?? order).answer);
 }
 
 function isAccepted(order: BookedOrder): order is BookedOrder & { readonly stepCount: number } {

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import type { Pool } from 'pg';
+import { Agent, request } from 'undici';
 
 /** Longer than one round takes; a process killed in between leaves the rest to another. */
 const CLAIM_MS = 20_000;
@@ -11,6 +12,12 @@ const GATEWAYS_TRIED_MAX = 4;
 /** Pauses between tries, the last one for ever; times the scale of all delays. */
 const RETRY_MS = [200, 500, 1_000, 2_000, 5_000, 15_000, 60_000, 300_000];
 const GIVE_UP_HOURS = 24;
+
+const gatewayConnections = new Agent({
+  connect: { timeout: SEND_TIMEOUT_MS },
+  headersTimeout: SEND_TIMEOUT_MS,
+  bodyTimeout: SEND_TIMEOUT_MS,
+});
 
 interface DueCallback {
   readonly event_id: string;
@@ -65,7 +72,8 @@ async function send(
   const signature = createHmac('sha256', options.signingKey)
     .update(`${timestamp}.${options.body}`).digest('hex');
   try {
-    const response = await fetch(url, {
+    const response = await request(url, {
+      dispatcher: gatewayConnections,
       method: 'POST',
       headers: {
         'content-type': 'application/json',
@@ -73,50 +81,53 @@ async function send(
         'x-signature': signature,
       },
       body: options.body,
-      redirect: 'manual',
-      signal: AbortSignal.any([options.signal, AbortSignal.timeout(SEND_TIMEOUT_MS)]),
+      signal: options.signal,
     });
-    await response.arrayBuffer();
-    return response.ok;
+    await response.body.dump();
+    return response.statusCode >= 200 && response.statusCode < 300;
   } catch {
     return false;
   }
 }
 
 async function claim(pool: Pool, supplierCodes: readonly string[]): Promise<DueCallback[]> {
-  const { rows } = await pool.query<DueCallback>(
-    `update sandbox.callback
-     set next_try_at = clock_timestamp() + $3 * interval '1 ms', try_count = try_count + 1
-     where event_id in (
-       select event_id from sandbox.callback
-       where next_try_at <= clock_timestamp() and supplier_code = any ($1)
-       order by next_try_at limit $2 for update skip locked)
-     returning event_id, supplier_code, body, try_count`,
-    [supplierCodes, CLAIMED_MAX, CLAIM_MS],
-  );
+  const { rows } = await pool.query<DueCallback>({
+    name: 'sandbox_claim_callbacks',
+    // A clock that was read once is a condition of the index: those claimed are not read again.
+    text: `update sandbox.callback
+      set next_try_at = clock_timestamp() + $3 * interval '1 ms', try_count = try_count + 1
+      where ctid = any (array(
+        select ctid from sandbox.callback
+        where next_try_at <= (select clock_timestamp()) and supplier_code = any ($1)
+        order by next_try_at limit $2 for update skip locked))
+      returning event_id, supplier_code, body, try_count`,
+    values: [supplierCodes, CLAIMED_MAX, CLAIM_MS],
+  });
   return rows;
 }
 
 async function liveGateways(pool: Pool): Promise<string[]> {
-  const { rows } = await pool.query<{ base_url: string }>(
-    `select base_url from sandbox.gateway
-     where seen_at > clock_timestamp() - $1 * interval '1 ms' order by seen_at desc limit $2`,
-    [GATEWAY_SILENCE_MS_MAX, GATEWAYS_TRIED_MAX],
-  );
+  const { rows } = await pool.query<{ base_url: string }>({
+    name: 'sandbox_live_gateways',
+    text: `select base_url from sandbox.gateway
+      where seen_at > clock_timestamp() - $1 * interval '1 ms' order by seen_at desc limit $2`,
+    values: [GATEWAY_SILENCE_MS_MAX, GATEWAYS_TRIED_MAX],
+  });
   return rows.map((row) => row.base_url);
 }
 
 /** Those that were taken: gone where it was the last send. */
 async function countDown(pool: Pool, eventIds: readonly string[]): Promise<void> {
-  await pool.query(
-    `with taken as (
-       delete from sandbox.callback where event_id = any ($1) and sends_left <= 1
-     )
-     update sandbox.callback
-     set sends_left = sends_left - 1, try_count = 0, next_try_at = clock_timestamp()
-     where event_id = any ($1) and sends_left > 1`,
-    [eventIds],
-  );
+  await pool.query({
+    name: 'sandbox_count_down_callbacks',
+    text: `with taken as (
+        delete from sandbox.callback where event_id = any ($1) and sends_left <= 1
+      )
+      update sandbox.callback
+      set sends_left = sends_left - 1, try_count = 0, next_try_at = clock_timestamp()
+      where event_id = any ($1) and sends_left > 1`,
+    values: [eventIds],
+  });
 }
 
 /** One that was not taken is tried again, for a day. */
@@ -137,11 +148,12 @@ async function untilNextCallbackMs(
   pool: Pool,
   supplierCodes: readonly string[],
 ): Promise<number | null> {
-  const { rows } = await pool.query<{ ms: number | null }>(
-    `select (extract(epoch from min(next_try_at) - clock_timestamp()) * 1000)::float8 as ms
-     from sandbox.callback where supplier_code = any ($1)`,
-    [supplierCodes],
-  );
+  const { rows } = await pool.query<{ ms: number | null }>({
+    name: 'sandbox_until_next_callback',
+    text: `select (extract(epoch from min(next_try_at) - clock_timestamp()) * 1000)::float8 as ms
+      from sandbox.callback where supplier_code = any ($1)`,
+    values: [supplierCodes],
+  });
   return rows[0]?.ms ?? null;
 }
 

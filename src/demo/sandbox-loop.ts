@@ -12,6 +12,8 @@ const IDLE_MS = 500;
 /** Rounds under load are this far apart, times the scale of all delays. */
 const PAUSE_MS_MIN = 50;
 const FAULT_PAUSE_MS = 500;
+/** A reason of our own: without one each abort makes an error with its stack. */
+const WOKEN = 'woken';
 
 /**
  * Runs `runOnce`, which answers the milliseconds until it is wanted again (null: not known), again
@@ -50,7 +52,7 @@ export function startSandboxLoop(options: {
   return {
     wake() {
       isWoken = true;
-      pause.abort();
+      pause.abort(WOKEN);
     },
     async stop() {
       stopping.abort();

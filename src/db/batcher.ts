@@ -3,7 +3,6 @@ import { isConnectionLost } from './pool.ts';
 
 /** Memory is bounded by this, whatever an item is expected to wait. */
 const WAITING_MAX = 4096;
-/** Whoever would wait longer for calls before its own hears so at once instead; milliseconds. */
 const WAIT_MS_MAX = 400;
 const RETRY_AFTER_MS = 1000;
 /** How much a new call's duration counts against those before it. */
@@ -24,6 +23,11 @@ export interface BatcherOptions<Item, Result> {
    * the database busy while this process answers those of the other. One call at a time by default.
    */
   readonly secondCallFrom?: number;
+  /**
+   * Whoever would wait longer for calls before its own hears so at once instead; milliseconds.
+   * 400 by default.
+   */
+  readonly waitMsMax?: number;
 }
 
 interface Waiting<Item, Result> {
@@ -64,7 +68,8 @@ export class Batcher<Item, Result> {
   /** @throws TemporarilyUnavailable where its turn would come too late; nothing was done */
   add(item: Item): Promise<Result> {
     const lane = this.#options.laneOf?.(item) ?? 0;
-    if (this.#waitingCount >= WAITING_MAX || this.#expectedWaitMs(lane) > WAIT_MS_MAX) {
+    const { waitMsMax = WAIT_MS_MAX } = this.#options;
+    if (this.#waitingCount >= WAITING_MAX || this.#expectedWaitMs(lane) > waitMsMax) {
       throw new TemporarilyUnavailable('Too many requests at once, please retry', RETRY_AFTER_MS);
     }
     return new Promise((resolve, reject) => {

@@ -24,7 +24,7 @@ const STATEMENTS: readonly (readonly [title: string, part: string])[] = [
   ['Numbering: positions', 'insert into feed_position'],
   ['Numbering: into the log', 'insert into feed_entry'],
   ['Claiming: which orders are due', 't.variant_id, t.route, t.next_action_at from topup_order t'],
-  ['Claiming: taking them', 'with due as materialized ( select t.client_id, t.id, t.route'],
+  ['Claiming: taking them', 'with due as materialized ( select t.address'],
   ['Recording: which moves go the ordinary way', 'select coalesce(array_agg(x.move)'],
   ['Recording: the end of orders', 'with news as materialized'],
   ['An order by its id', 'select k.nth, o.* from unnest'],

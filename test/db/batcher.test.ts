@@ -130,6 +130,23 @@ describe('a batcher', () => {
     expect(await batcher.add('b')).toBeNull();
   });
 
+  it('refuses nobody where none is to be refused, however slow calls are', async () => {
+    let callMs = 20;
+    const batcher = new Batcher<string, null>({
+      sizeMax: 1,
+      waitMsMax: Infinity,
+      run: async () => {
+        await new Promise((resolve) => setTimeout(resolve, callMs));
+        return [null];
+      },
+    });
+    await batcher.add('a');
+    callMs = 0;
+    const flood = Array.from({ length: 1000 }, () => batcher.add('a'));
+    expect(batcher.waitingCount).toBe(1000);
+    expect(new Set(await Promise.all(flood))).toEqual(new Set([null]));
+  });
+
   it('refuses nobody of the next call, however slow calls are, and a new lane as any', async () => {
     const { batcher, endCall } = steppedBatcher(8);
     const add = (item: string): void => void batcher.add(item);

@@ -3,9 +3,9 @@
 -- of it: with 20,000 orders a claim of 64 compared each of them with each order, 0.25 s, and to
 -- record as many moves took 0.16 s. A look-up under a limit, or under a lock, is no join that the
 -- planner may turn round; the row that was found so is then written by its address. A row that
--- somebody else writes in between has another address then, and would be passed over in silence:
--- the orders and wallets are locked before, and all rows are counted. Submissions are not locked,
--- who asks about one notes it there; a call that meets this is made again.
+-- somebody else wrote in between would have another one and be passed over in silence: orders and
+-- wallets are locked before, submissions by their orders, and all that is written is counted. A
+-- call that passed one over all the same ends with an error, and is made again.
 
 -- Takes the locked, due orders that are sent or asked about in the ordinary way. The others are
 -- left as they are, which is: due.
@@ -440,6 +440,100 @@ begin
 end
 $$;
 
--- What is due is read in its order from the index that has it: sorting all that is pending is the
--- cheaper way only while that is little.
-alter function claim_orders(int, json) set enable_sort = off;
+-- Up to p_limit due orders, oldest first, none that another worker holds. p_rooms says by supplier
+-- code how many orders it may be given now; one that is not named takes any number. What is due is
+-- read in its order from the index that has it: sorting all that is pending is the cheaper way only
+-- while that is little.
+create or replace function claim_orders(p_limit int, p_rooms json) returns setof claimed_order
+language plpgsql security definer set search_path = public, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_sort = off set plan_cache_mode = force_generic_plan as $$
+declare
+  full_suppliers bigint[];
+  suspended_suppliers bigint[];
+  client_ids bigint[];
+  order_ids bigint[];
+  claims claimed_order[] := '{}';
+  o topup_order;
+  -- Held still: the index is read up to here. By the clock itself all that is pending was read.
+  at timestamptz := clock_timestamp();
+begin
+  select coalesce(array_agg(s.id) filter (where (p_rooms ->> s.code)::int <= 0), '{}'),
+      coalesce(array_agg(s.id) filter (where s.is_suspended), '{}')
+    into full_suppliers, suspended_suppliers from supplier s;
+  begin
+    -- Locked where they are updated: a row that a transaction locks and its subtransaction updates
+    -- bears both numbers, and its old versions stay in the index of what is due until a vacuum.
+    with due as materialized (
+      select t.client_id, t.id, t.variant_id, t.route, t.next_action_at from topup_order t
+        where t.status = 'PENDING' and t.next_action_at <= at
+          and (cardinality(full_suppliers) + cardinality(suspended_suppliers) = 0 or not exists (
+            select from offer f where f.variant_id = t.variant_id and f.route = t.route
+              and (f.supplier_id = any (full_suppliers)
+                or (f.supplier_id = any (suspended_suppliers)
+                  and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')))))
+        order by t.next_action_at limit p_limit for no key update skip locked
+    ), placed as (
+      select d.client_id, d.id, (p_rooms ->> s.code)::int as room,
+          row_number() over (partition by f.supplier_id order by d.next_action_at) as place
+        from due d
+        left join offer f on f.variant_id = d.variant_id and f.route = d.route
+        left join supplier s on s.id = f.supplier_id
+    )
+    select array_agg(p.client_id order by p.client_id, p.id),
+        array_agg(p.id order by p.client_id, p.id)
+      into client_ids, order_ids from placed p where p.room is null or p.place <= p.room;
+    if order_ids is null then return; end if;
+    claims := take_orders(client_ids, order_ids);
+  exception when others then
+    if order_ids is null then raise; end if;
+    -- All of them go order by order: the one that cannot be taken must not keep its neighbours.
+    raise warning '% orders cannot be taken together: %', cardinality(order_ids), sqlerrm;
+  end;
+  if cardinality(claims) < cardinality(order_ids) then
+    -- The locks went with the subtransaction, if it failed: each is taken again.
+    for o in select t.* from unnest(client_ids, order_ids) k (client_id, id)
+        cross join lateral (select x.* from topup_order x
+          where x.client_id = k.client_id and x.id = k.id and x.status = 'PENDING'
+            and x.next_action_at <= clock_timestamp() for no key update skip locked) t loop
+      begin
+        claims := claims || take_order(o);
+      exception when others then
+        raise warning 'order % of client % cannot be taken: %', o.id, o.client_id, sqlerrm;
+        update topup_order set next_action_at = clock_timestamp() + interval '1 minute'
+          where client_id = o.client_id and id = o.id;
+      end;
+    end loop;
+  end if;
+  return query select c.* from unnest(claims) c;
+end
+$$;
+
+-- The order as the question needs it, at most once in two seconds over all processes; nothing where
+-- there is nothing to ask about, or somebody has the order in hands: no submission is written but
+-- under the lock of its order.
+create or replace function ask_about_order(p_client_id bigint, p_order_id bigint)
+returns setof claimed_order
+language plpgsql security definer set search_path = public, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  o topup_order;
+begin
+  select t.* into o from topup_order t
+    where t.client_id = p_client_id and t.id = p_order_id and t.status = 'PENDING';
+  if not found then return; end if;
+  perform 1 from submission m join supplier s on s.id = m.supplier_id
+    where m.client_id = o.client_id and m.topup_order_id = o.id and m.route = o.route
+      and m.state in ('ACCEPTED', 'UNKNOWN') and s.can_be_queried and not s.is_suspended
+      and (m.asked_at is null or m.asked_at <= clock_timestamp() - interval '2 seconds')
+    for no key update of m skip locked;
+  if not found then return; end if;
+  perform 1 from topup_order t
+    where t.client_id = o.client_id and t.id = o.id and t.version = o.version
+    for no key update skip locked;
+  if not found then return; end if;
+  update submission m set asked_at = clock_timestamp()
+    where m.client_id = o.client_id and m.topup_order_id = o.id and m.route = o.route;
+  return next describe_order(o, 'QUERY');
+end
+$$;

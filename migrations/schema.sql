@@ -152,6 +152,10 @@ begin
       and (m.asked_at is null or m.asked_at <= clock_timestamp() - interval '2 seconds')
     for no key update of m skip locked;
   if not found then return; end if;
+  perform 1 from topup_order t
+    where t.client_id = o.client_id and t.id = o.id and t.version = o.version
+    for no key update skip locked;
+  if not found then return; end if;
   update submission m set asked_at = clock_timestamp()
     where m.client_id = o.client_id and m.topup_order_id = o.id and m.route = o.route;
   return next describe_order(o, 'QUERY');
@@ -269,8 +273,8 @@ CREATE OR REPLACE FUNCTION claim_orders(p_limit integer, p_rooms json)
  SET enable_seqscan TO 'off'
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
  SET enable_sort TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   full_suppliers bigint[];
@@ -317,9 +321,9 @@ begin
   if cardinality(claims) < cardinality(order_ids) then
     -- The locks went with the subtransaction, if it failed: each is taken again.
     for o in select t.* from unnest(client_ids, order_ids) k (client_id, id)
-        join topup_order t on t.client_id = k.client_id and t.id = k.id
-        where t.status = 'PENDING' and t.next_action_at <= clock_timestamp()
-        for no key update of t skip locked loop
+        cross join lateral (select x.* from topup_order x
+          where x.client_id = k.client_id and x.id = k.id and x.status = 'PENDING'
+            and x.next_action_at <= clock_timestamp() for no key update skip locked) t loop
       begin
         claims := claims || take_order(o);
       exception when others then

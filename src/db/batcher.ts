@@ -3,6 +3,7 @@ import { isConnectionLost } from './pool.ts';
 
 /** Memory is bounded by this, whatever an item is expected to wait. */
 const WAITING_MAX = 4096;
+/** Whoever would wait longer for calls before its own hears so at once instead; milliseconds. */
 const WAIT_MS_MAX = 400;
 const RETRY_AFTER_MS = 1000;
 /** How much a new call's duration counts against those before it. */
@@ -23,11 +24,8 @@ export interface BatcherOptions<Item, Result> {
    * the database busy while this process answers those of the other. One call at a time by default.
    */
   readonly secondCallFrom?: number;
-  /**
-   * Whoever would wait longer for calls before its own hears so at once instead; milliseconds.
-   * 400 by default.
-   */
-  readonly waitMsMax?: number;
+  /** Whether an item is refused where its turn would come too late; all are by default. */
+  readonly isRefusable?: (item: Item) => boolean;
 }
 
 interface Waiting<Item, Result> {
@@ -68,8 +66,7 @@ export class Batcher<Item, Result> {
   /** @throws TemporarilyUnavailable where its turn would come too late; nothing was done */
   add(item: Item): Promise<Result> {
     const lane = this.#options.laneOf?.(item) ?? 0;
-    const { waitMsMax = WAIT_MS_MAX } = this.#options;
-    if (this.#waitingCount >= WAITING_MAX || this.#expectedWaitMs(lane) > waitMsMax) {
+    if (this.#isTooLate(lane) && this.#options.isRefusable?.(item) !== false) {
       throw new TemporarilyUnavailable('Too many requests at once, please retry', RETRY_AFTER_MS);
     }
     return new Promise((resolve, reject) => {
@@ -79,6 +76,10 @@ export class Batcher<Item, Result> {
       this.#waitingCount += 1;
       this.#startSoon();
     });
+  }
+
+  #isTooLate(lane: number): boolean {
+    return this.#waitingCount >= WAITING_MAX || this.#expectedWaitMs(lane) > WAIT_MS_MAX;
   }
 
   #expectedWaitMs(lane: number): number {

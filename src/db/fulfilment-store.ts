@@ -29,8 +29,8 @@ export function createFulfilmentStore(options: {
   const { pool, onMoved } = options;
   const moves = new Batcher<RecordedMove, MoveResult>({
     sizeMax: BATCH_SIZE_MAX,
-    // What a supplier answered is known: refused here, it would be asked for again, a lease later.
-    waitMsMax: Infinity,
+    // What a supplier answered would be asked for again, a lease later; a callback comes again.
+    isRefusable: ({ callback }) => callback !== null,
     run: async (batch) => {
       const results = await recordMoves(pool, batch);
       onMoved();

@@ -6,6 +6,8 @@ import { Agent, request } from 'undici';
 const CLAIM_MS = 20_000;
 const CLAIMED_MAX = 128;
 const SEND_TIMEOUT_MS = 3_000;
+/** A round that is stopped waits for this, once. */
+const CONNECT_TIMEOUT_MS = 1_000;
 /** A gateway says every second that it lives. */
 const GATEWAY_SILENCE_MS_MAX = 5_000;
 const GATEWAYS_TRIED_MAX = 4;
@@ -14,7 +16,7 @@ const RETRY_MS = [200, 500, 1_000, 2_000, 5_000, 15_000, 60_000, 300_000];
 const GIVE_UP_HOURS = 24;
 
 const gatewayConnections = new Agent({
-  connect: { timeout: SEND_TIMEOUT_MS },
+  connect: { timeout: CONNECT_TIMEOUT_MS },
   headersTimeout: SEND_TIMEOUT_MS,
   bodyTimeout: SEND_TIMEOUT_MS,
 });
@@ -46,7 +48,7 @@ export async function sendDueCallbacks(options: {
     const path = `/callbacks/fulfilment/${callback.supplier_code}`;
     let isTaken = false;
     for (const gateway of gateways) {
-      if (isTaken) break;
+      if (isTaken || signal.aborted) break;
       isTaken = await send(`${gateway}${path}`, {
         body: callback.body, signingKey, nowMs: nowMs(), signal,
       });

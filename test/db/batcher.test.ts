@@ -130,21 +130,28 @@ describe('a batcher', () => {
     expect(await batcher.add('b')).toBeNull();
   });
 
-  it('refuses nobody where none is to be refused, however slow calls are', async () => {
-    let callMs = 20;
+  it('refuses no item that is not to be refused, however many others wait', async () => {
     const batcher = new Batcher<string, null>({
       sizeMax: 1,
-      waitMsMax: Infinity,
+      isRefusable: (item) => item !== 'kept',
       run: async () => {
-        await new Promise((resolve) => setTimeout(resolve, callMs));
+        await new Promise((resolve) => setTimeout(resolve, 20));
         return [null];
       },
     });
     await batcher.add('a');
-    callMs = 0;
-    const flood = Array.from({ length: 1000 }, () => batcher.add('a'));
-    expect(batcher.waitingCount).toBe(1000);
-    expect(new Set(await Promise.all(flood))).toEqual(new Set([null]));
+    await turn();
+    const flood = (item: string) => Array.from({ length: 1000 }, () => {
+      try {
+        batcher.add(item).catch(() => undefined);
+        return 'taken';
+      } catch (error) {
+        return error instanceof TemporarilyUnavailable ? 'refused' : error;
+      }
+    });
+    expect(new Set(flood('a'))).toEqual(new Set(['taken', 'refused']));
+    expect(new Set(flood('kept'))).toEqual(new Set(['taken']));
+    expect(flood('a')).toEqual(Array.from({ length: 1000 }, () => 'refused'));
   });
 
   it('refuses nobody of the next call, however slow calls are, and a new lane as any', async () => {

@@ -10,6 +10,7 @@ const database = useTestDatabase();
 const FEW = 3;
 const BATCH = 40;
 const STORED = 2000;
+const CALL = 250;
 
 /** One connection that places, claims and records, and keeps its plans. */
 interface Session {
@@ -32,9 +33,12 @@ afterAll(() => Promise.all(sessions.map(({ pool }) => pool.end())));
 async function placeMany({ place }: Session, count: number): Promise<void> {
   const [row] = await database().query<{ version: string }>('select version from pricing_version');
   const pricingVersion = Number(row?.version);
-  const placed = await Promise.all(Array.from({ length: count }, () => (
-    place(pricedOrder({ pricingVersion })))));
-  expect(placed.filter(({ verdict }) => verdict === 'PLACED').length).toBe(count);
+  // One call at a time: what would wait for others may be refused.
+  for (let left = count; left > 0; left -= CALL) {
+    const placed = await Promise.all(Array.from({ length: Math.min(left, CALL) }, () => (
+      place(pricedOrder({ pricingVersion })))));
+    expect(new Set(placed.map(({ verdict }) => verdict))).toEqual(new Set(['PLACED']));
+  }
 }
 
 interface Claim {

@@ -31,6 +31,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Batcher } from '../../src/db/batcher.ts';
 import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
+import { createOrderInquiry } from '../../src/db/order-inquiry.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
 import type { ClaimedOrder, FulfilmentStore, Move } from '../../src/domain/fulfilment-ports.ts';
@@ -239,25 +240,43 @@ describe('a placing call that is repeated while the first one is still at it', (
   });
 });
 
-describe('a question that is noted while its answer is recorded', () => {
-  // Who asks about an order holds no lock of it, and writes its submission all the same.
+describe('a submission that is written without the lock of its order', () => {
+  // By nobody of ours, but by an operator's hand; what is written by address must not miss it.
   it.each([
     ['that it was delivered', DELIVER, 'DELIVERED'],
     ['that it was taken', { kind: 'AWAIT', nextInMs: 1000 }, 'ACCEPTED'],
     ['that it was refused', FAIL, 'NOT_APPLIED'],
   ] as const)('does not keep back %s', async (_case, move, state) => {
     const claimed = await claim(await placeOne());
-    const asking = new pg.Client({ connectionString: database().ownerDatabaseUrl });
-    await asking.connect();
-    await asking.query('begin');
-    await asking.query('update submission set asked_at = now() where topup_order_id = $1',
+    const writing = new pg.Client({ connectionString: database().ownerDatabaseUrl });
+    await writing.connect();
+    await writing.query('begin');
+    await writing.query('update submission set asked_at = now() where topup_order_id = $1',
       [claimed.orderId]);
     const recorded = record(claimed, move);
     await untilWaiting();
-    await asking.query('commit');
-    await asking.end();
+    await writing.query('commit');
+    await writing.end();
     expect(await recorded).toBe('APPLIED');
     expect(await database().query('select state from submission where topup_order_id = $1',
       [claimed.orderId])).toEqual([{ state }]);
+  });
+});
+
+describe('a question about an order that somebody has in hands', () => {
+  it('is not asked, and waits for nobody', async () => {
+    const claimed = await claim(await placeOne());
+    await record(claimed, { kind: 'AWAIT', nextInMs: 60_000 });
+    const inquiry = createOrderInquiry(pool);
+    const holding = new pg.Client({ connectionString: database().ownerDatabaseUrl });
+    await holding.connect();
+    await holding.query('begin');
+    await holding.query('select from topup_order where id = $1 for no key update',
+      [claimed.orderId]);
+    expect(await inquiry.askAboutOrder(1, claimed.orderId)).toBeNull();
+    await holding.query('commit');
+    await holding.end();
+    expect(await inquiry.askAboutOrder(1, claimed.orderId))
+      .toMatchObject({ action: 'QUERY', orderId: claimed.orderId });
   });
 });

@@ -1,5 +1,8 @@
-import { isIP } from 'node:net';
 import { z } from 'zod';
+import {
+  databaseUrl, integer, isNetwork, isSender, isSmtpUrl, oneOf, parseSupplierKeys, port, secret,
+  SECRET_LENGTH_MIN, splitList,
+} from './config-values.ts';
 
 /** Settings of one process. Every key says what it means; times carry their unit. */
 export interface Config {
@@ -25,6 +28,8 @@ export interface Config {
   readonly subscriptionsPerSocket: number;
   /** How long the feed of events can be resumed; days. */
   readonly feedRetentionDays: number;
+  /** How long an exchange rate may be in force; older ones count as missing. 0: no limit. */
+  readonly forexRateHoursMax: number;
   readonly isIntrospectionAllowed: boolean;
   /** The explorer and, in the demo, what goes with it. */
   readonly arePagesServed: boolean;
@@ -61,72 +66,8 @@ const DEMO_TOKEN_KEY = 'demo-token-signing-key-for-this-machine-only';
 const DEMO_HASHING_KEY = 'demo-key-hashing-key-for-this-machine-only';
 const DEMO_SUPPLIER_KEYS = 'sandbox-a=demo-signing-key-of-supplier-a-0001,'
   + 'sandbox-b=demo-signing-key-of-supplier-b-0001';
-/** Shorter keys can be guessed; 32 characters of base64 carry 192 bits. */
-const SECRET_LENGTH_MIN = 32;
 const INLINE_WAIT_MS_MAX = 60_000;
 const DEMO_MAIL_FROM = 'Top-up gateway <no-reply@topup.example>';
-
-function port(name: string, fallback: number): z.ZodType<number, string | undefined> {
-  return integer(name, { fallback, min: 1, max: 65_535 });
-}
-
-function integer(
-  name: string,
-  range: { readonly fallback: number; readonly min: number; readonly max: number },
-): z.ZodType<number, string | undefined> {
-  const message = `${name} must be a whole number from ${range.min} to ${range.max}, `
-    + `e.g. ${name}=${range.fallback}`;
-  return z.string().default(String(range.fallback))
-    .refine((text) => /^[0-9]{1,9}$/.test(text)
-      && Number(text) >= range.min && Number(text) <= range.max, { message })
-    .transform(Number);
-}
-
-function databaseUrl(name: string): z.ZodType<string | null, string | undefined> {
-  const message = `${name} must be a PostgreSQL address, `
-    + `e.g. ${name}=postgresql://user:password@127.0.0.1:5432/topup`;
-  return z.string().optional()
-    .refine((text) => text === undefined || isPostgresUrl(text), { message })
-    .transform((text) => text ?? null);
-}
-
-function isPostgresUrl(text: string): boolean {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  return url !== null && /^postgres(ql)?:$/.test(url.protocol) && url.username !== '';
-}
-
-function isSmtpUrl(text: string): boolean {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  return url !== null && /^smtps?:$/.test(url.protocol) && url.hostname !== '';
-}
-
-function isSender(text: string): boolean {
-  return /^(?:[^\p{Cc}<>"@,;:\\]+ <[^\s<>@]+@[^\s<>@]+>|[^\s<>@,;]+@[^\s<>@,;]+)$/u.test(text);
-}
-
-function oneOf<Value extends string>(
-  name: string,
-  values: readonly [Value, ...Value[]],
-): z.ZodType<Value, string | undefined> {
-  const message = `${name} must be one of ${values.join(', ')}, e.g. ${name}=${values[0]}`;
-  return z.enum(values, { message }).default(values[0]) as z.ZodType<Value, string | undefined>;
-}
-
-function secret(name: string): z.ZodType<string | undefined, string | undefined> {
-  const message = `${name} must have at least ${SECRET_LENGTH_MIN} characters, `
-    + `e.g. from: openssl rand -base64 32`;
-  return z.string().min(SECRET_LENGTH_MIN, { message }).optional();
-}
-
-function splitList(text: string): readonly string[] {
-  return text.split(',').map((each) => each.trim()).filter((each) => each !== '');
-}
-
-function isNetwork(text: string): boolean {
-  const [address = '', bits = '0', ...more] = text.split('/');
-  const bitsMax = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
-  return more.length === 0 && /^[0-9]{1,3}$/.test(bits) && Number(bits) <= bitsMax;
-}
 
 const environment = z.object({
   PORT: port('PORT', 4000),
@@ -150,6 +91,7 @@ const environment = z.object({
   SUBSCRIPTIONS_PER_SOCKET:
     integer('SUBSCRIPTIONS_PER_SOCKET', { fallback: 50, min: 1, max: 10_000 }),
   FEED_RETENTION_DAYS: integer('FEED_RETENTION_DAYS', { fallback: 30, min: 1, max: 3650 }),
+  FOREX_RATE_HOURS_MAX: integer('FOREX_RATE_HOURS_MAX', { fallback: 0, min: 0, max: 87_600 }),
   INTROSPECTION: oneOf('INTROSPECTION', ['', '0', '1']),
   PAGES: oneOf('PAGES', ['', '0', '1']),
   GRAPHQL_HTTP: oneOf('GRAPHQL_HTTP', ['draft', 'legacy']),
@@ -172,16 +114,6 @@ const environment = z.object({
         + `${SECRET_LENGTH_MIN} characters`,
     }),
 });
-
-function parseSupplierKeys(text: string): Record<string, readonly string[]> | null {
-  const pairs = text.split(',').map((pair) => {
-    const at = pair.indexOf('=');
-    return [pair.slice(0, at).trim(), pair.slice(at + 1).split('+')] as const;
-  });
-  const isRight = pairs.every(([code, keys]) => /^[a-z][a-z0-9-]*$/.test(code)
-    && keys.every((key) => key.length >= SECRET_LENGTH_MIN));
-  return isRight ? Object.fromEntries(pairs) : null;
-}
 
 /**
  * Reads the environment; `needsSecrets` is false for commands that only look after a database.
@@ -221,6 +153,7 @@ export function readConfig(env: NodeJS.ProcessEnv, needsSecrets: boolean): Confi
     socketsPerClient: read.SOCKETS_PER_CLIENT,
     subscriptionsPerSocket: read.SUBSCRIPTIONS_PER_SOCKET,
     feedRetentionDays: read.FEED_RETENTION_DAYS,
+    forexRateHoursMax: read.FOREX_RATE_HOURS_MAX,
     isIntrospectionAllowed: read.INTROSPECTION === '1' || (isDemo && read.INTROSPECTION !== '0'),
     arePagesServed: read.PAGES === '1' || (isDemo && read.PAGES !== '0'),
     httpText: read.GRAPHQL_HTTP,

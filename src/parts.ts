@@ -36,6 +36,8 @@ export interface PartsOptions extends AccessOptions {
   /** Null to leave mail queued. */
   readonly mailServer: MailServer | null;
   readonly feedRetentionDays: number;
+  /** Absent or 0: a rate is never too old. */
+  readonly forexRateHoursMax?: number;
   readonly onError: (error: unknown, doing: string) => void;
 }
 
@@ -80,8 +82,9 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     sequencer?.wake();
     wakeUps.send('work');
   };
+  const { forexRateHoursMax = 0 } = options;
   const store = await openStore({
-    pool, listPool, orm, wakeUps, onPlaced, onMoved, onError: onError('prices'),
+    pool, listPool, orm, wakeUps, forexRateHoursMax, onPlaced, onMoved, onError: onError('prices'),
   });
   const { feedRetentionDays: retentionDays } = options;
   const feeds = openFeeds({ pool, wakeUps, retentionDays, onError: onError('the feeds') });

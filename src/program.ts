@@ -57,6 +57,7 @@ async function start(config: Config, log: Logger, undo: Undo): Promise<void> {
     sandboxUrl: demo?.sandboxUrl ?? null,
     mailServer: smtpUrl === null ? null : { url: smtpUrl, from: config.mailFrom },
     feedRetentionDays: config.feedRetentionDays,
+    forexRateHoursMax: config.forexRateHoursMax,
     clock: systemClock,
     onError: (error, doing) => log.error({ err: error }, `A fault in ${doing}`),
   });

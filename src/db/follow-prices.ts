@@ -22,10 +22,11 @@ export interface Prices {
 export async function followPrices(options: {
   readonly pool: pg.Pool;
   readonly wakeUps: WakeUps;
+  readonly forexRateHoursMax: number;
   readonly onError: (error: Error) => void;
 }): Promise<Prices> {
-  const { pool } = options;
-  const book = new PricingBook(pool);
+  const { pool, forexRateHoursMax } = options;
+  const book = new PricingBook(pool, { forexRateHoursMax });
   let snapshot = await book.refresh();
   let reading: Promise<PricingSnapshot> | null = null;
   let following: Promise<PricingSnapshot> | null = null;

@@ -28,17 +28,21 @@ const EMPTY: Catalogue = { products: new Map(), variants: new Map(), listed: [] 
  */
 export class PricingBook {
   readonly #pool: pg.Pool;
+  readonly #forexRateHoursMax: number;
   #version: number | null = null;
   #catalogue = EMPTY;
   #suppliers: readonly SupplierRow[] = [];
 
-  constructor(pool: pg.Pool) {
+  /** Without `forexRateHoursMax`, or with 0, a rate is never too old. */
+  constructor(pool: pg.Pool, { forexRateHoursMax = 0 } = {}) {
     this.#pool = pool;
+    this.#forexRateHoursMax = forexRateHoursMax;
   }
 
   /** The figures as they stand. One call at a time. */
   refresh(): Promise<PricingSnapshot> {
-    return readPricing(this.#pool, this.#version, async (changes) => {
+    const from = { since: this.#version, forexRateHoursMax: this.#forexRateHoursMax };
+    return readPricing(this.#pool, from, async (changes) => {
       const suppliers = changes.head.suppliers ?? [];
       const isSupplied = JSON.stringify(suppliers) === JSON.stringify(this.#suppliers);
       const before = changes.isWhole ? EMPTY : this.#catalogue;

@@ -17,21 +17,25 @@ export interface PricingHead {
   readonly clients: readonly ClientRow[] | null;
 }
 
+// $1: hours after which a rate is too old; null for never. Of two ends the earlier one counts.
 const HEAD_SQL = `
+with rate as (
+  select *, least(valid_to, valid_from + $1 * interval '1 hour') as ends_at from forex_rate
+)
 select
   (select version from pricing_version) as version,
   (select removed_in from pricing_version) as removed_in,
   (select min(edge) from (
-    select valid_from as edge from forex_rate union all select valid_to from forex_rate
+    select valid_from as edge from rate union all select ends_at from rate
     union all select valid_from from discount union all select valid_to from discount
   ) e where edge > clock_timestamp()) as valid_until,
   (select json_agg(c) from (select id, code, name, precision from currency order by code) c)
     as currencies,
   (select json_agg(json_build_array(prefix, product_id)) from operator_prefix) as prefixes,
   (select json_agg(json_build_array(from_currency, to_currency, id, rate::text)
-      order by valid_from, id) from forex_rate
+      order by valid_from, id) from rate
     where valid_from <= clock_timestamp()
-      and (valid_to is null or valid_to > clock_timestamp())) as rates,
+      and (ends_at is null or ends_at > clock_timestamp())) as rates,
   (select json_agg(s) from (select id, is_suspended, health from supplier order by id) s)
     as suppliers,
   (select json_agg(c) from (select client_id, name,
@@ -73,10 +77,13 @@ export interface PricingChanges {
   variants(): AsyncIterable<readonly (readonly [VariantText])[]>;
 }
 
-/** Reads what changed since version `since`; null reads everything. */
+/** Reads what changed since version `since`; null reads everything. Rates hold so many hours. */
 export async function readPricing<Result>(
   pool: pg.Pool,
-  since: number | null,
+  { since, forexRateHoursMax }: {
+    readonly since: number | null;
+    readonly forexRateHoursMax: number;
+  },
   use: (changes: PricingChanges) => Promise<Result>,
 ): Promise<Result> {
   const client = await pool.connect();
@@ -85,7 +92,9 @@ export async function readPricing<Result>(
     // Its plans are made for each read, and a whole catalogue is best read as it lies.
     await client.query('begin isolation level repeatable read read only; '
       + 'set local enable_seqscan = on');
-    const { rows: [head] } = await client.query<PricingHead>({ name: 'pricing', text: HEAD_SQL });
+    const { rows: [head] } = await client.query<PricingHead>({
+      name: 'pricing', text: HEAD_SQL, values: [forexRateHoursMax === 0 ? null : forexRateHoursMax],
+    });
     if (head === undefined) throw new Error('The price snapshot has no row');
     // A version of the future was read before an older backup was restored.
     const isWhole = since === null || head.removed_in > since || head.version < since;

@@ -24,6 +24,7 @@ export interface StoreOptions {
   readonly listPool: pg.Pool;
   readonly orm: MikroORM;
   readonly wakeUps: WakeUps;
+  readonly forexRateHoursMax: number;
   readonly onPlaced: () => void;
   readonly onMoved: () => void;
   readonly onError: (error: Error) => void;

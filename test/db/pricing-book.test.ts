@@ -102,4 +102,28 @@ describe('a refreshed price book', () => {
     const whole = await new PricingBook(pool).refresh();
     expect(contentOf(await book.refresh())).toEqual(contentOf(whole));
   });
+
+  test('holds a rate for as many hours as it may be in force', async () => {
+    const [{ id } = { id: 0 }] = await database().query<{ id: number }>(
+      "select id::int from forex_rate where from_currency = 'EUR' and to_currency = 'USD'",
+    );
+    const age = (span: string, rest = 'null') => database().query(
+      `update forex_rate set valid_from = now() - $1::interval, valid_to = ${rest} where id = $2`,
+      [span, id],
+    );
+    const read = async (forexRateHoursMax: number) => {
+      const snapshot = await new PricingBook(pool, { forexRateHoursMax }).refresh();
+      const inMs = snapshot.validUntil === null
+        ? null : Date.parse(snapshot.validUntil) - Date.now();
+      return { id: snapshot.rate('EUR', 'USD')?.id, inHours: inMs && Math.round(inMs / 3_600_000) };
+    };
+    await database().query("update forex_rate set valid_from = now() - interval '1 hour'");
+    await age('70 hours');
+    expect(await read(72)).toEqual({ id, inHours: 2 });
+    await age('70 hours', "now() + interval '1 hour'");
+    expect(await read(72)).toEqual({ id, inHours: 1 });
+    await age('73 hours');
+    expect(await read(72)).toEqual({ id: undefined, inHours: 71 });
+    expect(await read(0)).toEqual({ id, inHours: null });
+  });
 });

@@ -61,7 +61,8 @@ export const FLOORS = {
     node: builtinModules,
   },
   'clock.ts': { rooms: ['domain'], node: ['perf_hooks', 'timers/promises'] },
-  'config.ts': { rooms: [], packages: ['zod'], node: ['net', 'path', 'url'] },
+  'config.ts': { rooms: ['config-values.ts'], packages: ['zod'] },
+  'config-values.ts': { rooms: [], packages: ['zod'], node: ['net'] },
   'app.ts': {
     rooms: ['domain', 'graphql', 'rest', 'worker', 'stories.ts'],
     packages: ['fastify', '@fastify/[^/]+', 'pino'],

@@ -1,0 +1,78 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+
+/** Shorter keys can be guessed; 32 characters of base64 carry 192 bits. */
+export const SECRET_LENGTH_MIN = 32;
+
+export function port(name: string, fallback: number): z.ZodType<number, string | undefined> {
+  return integer(name, { fallback, min: 1, max: 65_535 });
+}
+
+export function integer(
+  name: string,
+  range: { readonly fallback: number; readonly min: number; readonly max: number },
+): z.ZodType<number, string | undefined> {
+  const message = `${name} must be a whole number from ${range.min} to ${range.max}, `
+    + `e.g. ${name}=${range.fallback}`;
+  return z.string().default(String(range.fallback))
+    .refine((text) => /^[0-9]{1,9}$/.test(text)
+      && Number(text) >= range.min && Number(text) <= range.max, { message })
+    .transform(Number);
+}
+
+export function databaseUrl(name: string): z.ZodType<string | null, string | undefined> {
+  const message = `${name} must be a PostgreSQL address, `
+    + `e.g. ${name}=postgresql://user:password@127.0.0.1:5432/topup`;
+  return z.string().optional()
+    .refine((text) => text === undefined || isPostgresUrl(text), { message })
+    .transform((text) => text ?? null);
+}
+
+function isPostgresUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url !== null && /^postgres(ql)?:$/.test(url.protocol) && url.username !== '';
+}
+
+export function isSmtpUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url !== null && /^smtps?:$/.test(url.protocol) && url.hostname !== '';
+}
+
+export function isSender(text: string): boolean {
+  return /^(?:[^\p{Cc}<>"@,;:\\]+ <[^\s<>@]+@[^\s<>@]+>|[^\s<>@,;]+@[^\s<>@,;]+)$/u.test(text);
+}
+
+export function oneOf<Value extends string>(
+  name: string,
+  values: readonly [Value, ...Value[]],
+): z.ZodType<Value, string | undefined> {
+  const message = `${name} must be one of ${values.join(', ')}, e.g. ${name}=${values[0]}`;
+  return z.enum(values, { message }).default(values[0]) as z.ZodType<Value, string | undefined>;
+}
+
+export function secret(name: string): z.ZodType<string | undefined, string | undefined> {
+  const message = `${name} must have at least ${SECRET_LENGTH_MIN} characters, `
+    + `e.g. from: openssl rand -base64 32`;
+  return z.string().min(SECRET_LENGTH_MIN, { message }).optional();
+}
+
+export function splitList(text: string): readonly string[] {
+  return text.split(',').map((each) => each.trim()).filter((each) => each !== '');
+}
+
+export function isNetwork(text: string): boolean {
+  const [address = '', bits = '0', ...more] = text.split('/');
+  const bitsMax = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  return more.length === 0 && /^[0-9]{1,3}$/.test(bits) && Number(bits) <= bitsMax;
+}
+
+/** Keys by code of `code=key[+oldkey],...`; null where it reads otherwise. */
+export function parseSupplierKeys(text: string): Record<string, readonly string[]> | null {
+  const pairs = text.split(',').map((pair) => {
+    const at = pair.indexOf('=');
+    return [pair.slice(0, at).trim(), pair.slice(at + 1).split('+')] as const;
+  });
+  const isRight = pairs.every(([code, keys]) => /^[a-z][a-z0-9-]*$/.test(code)
+    && keys.every((key) => key.length >= SECRET_LENGTH_MIN));
+  return isRight ? Object.fromEntries(pairs) : null;
+}

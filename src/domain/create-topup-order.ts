@@ -1,7 +1,8 @@
 import { findProduct } from './catalogue-listing.ts';
 import { fulfilInRequest, type Fulfilment } from './fulfil-topup-order.ts';
 import {
-  digestRequest, parseOrderRequest, type OrderRequest, type RawOrderRequest,
+  digestRequest, parseOrderSubject, parseOrderTerms, type OrderRequest, type OrderSubject,
+  type RawOrderRequest,
 } from './order-request.ts';
 import { placeAsGuess } from './guess-voucher.ts';
 import type { OrderFeed, Placement, PlacementRefusal, PricedOrder, Store } from './ports.ts';
@@ -10,7 +11,7 @@ import {
 } from './price-order.ts';
 import type { PricingSnapshot } from './pricing-snapshot.ts';
 import { priceByQuote } from './quote.ts';
-import type { RateLimits } from './rate-limits.ts';
+import { RateLimited, type RateLimits } from './rate-limits.ts';
 import { parseRecipient } from './recipient.ts';
 import { Rejection, TemporarilyUnavailable, type RejectionCode } from './rejection.ts';
 import type { TopupOrder } from './topup-order.ts';
@@ -43,10 +44,10 @@ export async function createTopupOrder(
   raw: RawOrderRequest,
   deps: CreateTopupOrder,
 ): Promise<TopupOrder> {
-  const request = parseOrderRequest(raw);
+  const subject = parseOrderSubject(raw);
   let snapshot = deps.store.pricing();
   for (let round = 1; round <= 2; round += 1) {
-    const order = await priceOrTellDuplicate({ clientId, request, snapshot }, deps);
+    const order = await priceOrTellDuplicate({ clientId, raw, subject, snapshot }, deps);
     const placement = await place(order, deps);
     if (placement.verdict === 'PLACED') {
       deps.fulfilment.reached?.('PLACED');
@@ -61,15 +62,28 @@ export async function createTopupOrder(
 }
 
 /** A voucher's code may be a guess; a wallet is the client's own. */
-function place(order: PricedOrder, { store, rateLimits }: CreateTopupOrder): Promise<Placement> {
-  const placing = (): Promise<Placement> => store.placeOrder(order);
-  if (order.funding.kind === 'WALLET') return placing();
-  return placeAsGuess(order.clientId, placing, rateLimits);
+function place(order: PricedOrder, deps: CreateTopupOrder): Promise<Placement> {
+  return order.funding.kind === 'WALLET' ? deps.store.placeOrder(order) : placeGuess(order, deps);
+}
+
+/** No code is tried once too many were bad, but a retry still hears of its duplicate. */
+async function placeGuess(order: PricedOrder, deps: CreateTopupOrder): Promise<Placement> {
+  const { store, rateLimits } = deps;
+  const { clientId, clientReference, inputDigest } = order;
+  try {
+    return await placeAsGuess(clientId, () => store.placeOrder(order), rateLimits);
+  } catch (error) {
+    if (!(error instanceof RateLimited) || clientReference === null) throw error;
+    const existing = await store.findOrderByReference(clientId, clientReference);
+    if (existing === null) throw error;
+    throw duplicate(existing, inputDigest);
+  }
 }
 
 interface Pricing {
   readonly clientId: number;
-  readonly request: OrderRequest;
+  readonly raw: RawOrderRequest;
+  readonly subject: OrderSubject;
   readonly snapshot: PricingSnapshot;
 }
 
@@ -81,32 +95,45 @@ async function priceOrTellDuplicate(
   try {
     return priceOrder(pricing, deps);
   } catch (error) {
-    const { clientId, request } = pricing;
-    if (!(error instanceof Rejection) || request.clientReference === null) throw error;
-    const existing = await deps.store.findOrderByReference(clientId, request.clientReference);
+    const { clientId, subject } = pricing;
+    if (!(error instanceof Rejection) || subject.clientReference === null) throw error;
+    const existing = await deps.store.findOrderByReference(clientId, subject.clientReference);
     if (existing === null) throw error;
-    const digest = digestRequest(request, normalisedInput(pricing), deps.hashingKey);
-    throw duplicate(existing, digest);
+    throw duplicate(existing, digestOfRefused(pricing, deps));
   }
 }
 
+/** Of a request that an order may have been made of once; null where its form is wrong. */
+function digestOfRefused(pricing: Pricing, { hashingKey }: CreateTopupOrder): string | null {
+  const { raw, subject } = pricing;
+  const terms = unlessRejected(() => parseOrderTerms(raw));
+  if (terms === null) return null;
+  return digestRequest({ ...subject, ...terms }, normalisedInput(pricing), hashingKey);
+}
+
 /** input_data as an order would have kept it, or as it was sent where that cannot be told. */
-function normalisedInput({ request, snapshot }: Pricing): unknown {
-  const product = snapshot.product(request.productId);
-  if (product === undefined) return request.inputData;
+function normalisedInput({ subject: { productId, inputData }, snapshot }: Pricing): unknown {
+  const product = snapshot.product(productId);
+  if (product === undefined) return inputData;
+  return unlessRejected(() => parseRecipient(product, inputData))?.inputData ?? inputData;
+}
+
+function unlessRejected<Result>(check: () => Result): Result | null {
   try {
-    return parseRecipient(product, request.inputData).inputData;
+    return check();
   } catch (error) {
-    if (!(error instanceof Rejection)) throw error;
-    return request.inputData;
+    if (error instanceof Rejection) return null;
+    throw error;
   }
 }
 
 /** Steps 1 and 2: product, recipient, variant, charge. Pure, over one snapshot. */
-function priceOrder({ clientId, request, snapshot }: Pricing, deps: CreateTopupOrder): PricedOrder {
-  const sold = findProduct(snapshot, { clientId, productId: request.productId });
+function priceOrder(pricing: Pricing, deps: CreateTopupOrder): PricedOrder {
+  const { clientId, raw, subject, snapshot } = pricing;
+  const sold = findProduct(snapshot, { clientId, productId: subject.productId });
   const { product } = sold;
-  const { inputData, recipient } = parseRecipient(product, request.inputData);
+  const { inputData, recipient } = parseRecipient(product, subject.inputData);
+  const request = { ...subject, ...parseOrderTerms(raw) };
   const price = priceOf({ snapshot, ...sold, request }, deps);
   return {
     clientId,
@@ -181,7 +208,7 @@ async function refusal(
   return new Rejection(code, message, { field: [field] });
 }
 
-function duplicate(existing: TopupOrder | null, inputDigest: string): Rejection {
+function duplicate(existing: TopupOrder | null, inputDigest: string | null): Rejection {
   const isSame = existing?.inputDigest === inputDigest;
   return new Rejection('DUPLICATE_CLIENT_REFERENCE', 'Duplicate client_reference', {
     field: ['clientReference'],

@@ -28,12 +28,16 @@ export interface RawOrderRequest {
   readonly allowForexFallback: boolean;
 }
 
-/** A create request whose form is right; nothing has been looked up yet. */
-export interface OrderRequest {
+/** What is ordered, and under which reference. */
+export interface OrderSubject {
   readonly productId: number;
   readonly amount: Amount;
   readonly inputData: unknown;
   readonly clientReference: string | null;
+}
+
+/** Which variant it may be, and who pays. */
+export interface OrderTerms {
   readonly walletId: number | null;
   readonly category: VariantCategory | null;
   /** Normalised; an unusable code is kept as '' and is refused like an unknown one. */
@@ -42,12 +46,25 @@ export interface OrderRequest {
   readonly allowForexFallback: boolean;
 }
 
+/** A create request whose form is right; nothing has been looked up yet. */
+export interface OrderRequest extends OrderSubject, OrderTerms {}
+
 /** Checks the form of a request, in the documented order. @throws Rejection VALIDATION_FAILURE */
 export function parseOrderRequest(raw: RawOrderRequest): OrderRequest {
+  return { ...parseOrderSubject(raw), ...parseOrderTerms(raw) };
+}
+
+/** What is checked before a reference is looked up. @throws Rejection VALIDATION_FAILURE */
+export function parseOrderSubject(raw: RawOrderRequest): OrderSubject {
   const productId = parseId(raw.productId);
   if (productId === null) throw invalid('productId', 'Product ID is required');
   const amount = parseFaceValue(raw.amount);
   const clientReference = parseClientReference(raw.clientReference);
+  return { productId, amount, inputData: raw.inputData, clientReference };
+}
+
+/** What is checked after the product. @throws Rejection VALIDATION_FAILURE */
+export function parseOrderTerms(raw: RawOrderRequest): OrderTerms {
   const walletId = isAbsent(raw.walletId) ? null : parseId(raw.walletId);
   if (walletId === null && !isAbsent(raw.walletId)) {
     throw invalid('walletId', 'Wallet ID must be a positive integer');
@@ -61,17 +78,7 @@ export function parseOrderRequest(raw: RawOrderRequest): OrderRequest {
   if (voucherCode !== null && quoteId !== null) {
     throw invalid('redeemVoucherCode', 'A voucher cannot be combined with a quote');
   }
-  return {
-    productId,
-    amount,
-    inputData: raw.inputData,
-    clientReference,
-    walletId,
-    category,
-    voucherCode,
-    quoteId,
-    allowForexFallback: raw.allowForexFallback,
-  };
+  return { walletId, category, voucherCode, quoteId, allowForexFallback: raw.allowForexFallback };
 }
 
 /** A positive integer below 2^53 written as plain digits, or null. */

@@ -4,6 +4,7 @@ import { createTopupOrder, type CreateTopupOrder } from '../../src/domain/create
 import type { RawOrderRequest } from '../../src/domain/order-request.ts';
 import type { OrderFeed, Placement, PricedOrder, Store } from '../../src/domain/ports.ts';
 import type { PricingSnapshot } from '../../src/domain/pricing-snapshot.ts';
+import { NOT_LIMITED, RateLimited, type RateLimits } from '../../src/domain/rate-limits.ts';
 import { Rejection, TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 import type { TopupOrder } from '../../src/domain/topup-order.ts';
 import { hashVoucherCode } from '../../src/domain/voucher.ts';
@@ -27,6 +28,7 @@ function story(of: {
   readonly pricing?: PricingSnapshot;
   readonly submit?: () => Promise<never>;
   readonly sleep?: () => Promise<void>;
+  readonly rateLimits?: RateLimits;
 }) {
   const { placed = topupOrder(), existing = null, pricing = snapshot(), sleep = never } = of;
   const verdicts = [...of.verdicts ?? ['PLACED' as const]];
@@ -47,7 +49,7 @@ function story(of: {
   const deps: CreateTopupOrder = {
     store: store as Store,
     feed,
-    rateLimits: noRateLimits,
+    rateLimits: of.rateLimits ?? noRateLimits,
     hashingKey: HASHING_KEY,
     inlineWaitMs: 5000,
     fulfilment: {
@@ -162,6 +164,34 @@ describe('a duplicate reference', () => {
     const broken = rawRequest({ inputData: [['player_id', 'x']] });
     const { code, detail } = await refusalOf(story({ existing: topupOrder() }).create(broken));
     expect([code, detail]).toEqual(['DUPLICATE_CLIENT_REFERENCE', 'INPUT_MISMATCH']);
+  });
+
+  test.each([
+    ['the category', { category: 'NONE' }],
+    ['the wallet', { walletId: number('0') }],
+    ['a voucher beside a wallet', { walletId: number('1'), redeemVoucherCode: 'DEMO-0499-AAAA' }],
+    ['a voucher beside a quote', { quoteId: 'q', redeemVoucherCode: 'DEMO-0499-AAAA' }],
+  ])('and a product are told before %s', async (_case, over) => {
+    const again = await refusalOf(story({ existing: topupOrder() }).create(rawRequest(over)));
+    expect([again.code, again.detail]).toEqual(['DUPLICATE_CLIENT_REFERENCE', 'INPUT_MISMATCH']);
+    const unknown = rawRequest({ ...over, productId: number('1') });
+    expect((await refusalOf(story({}).create(unknown))).code).toBe('PRODUCT_NOT_FOUND');
+    expect((await refusalOf(story({}).create(rawRequest(over)))).code).toBe('VALIDATION_FAILURE');
+  });
+
+  test('is told also where no more voucher codes may be tried', async () => {
+    const rateLimits: RateLimits = {
+      ...noRateLimits, take: async () => ({ ...NOT_LIMITED, isAdmitted: false }),
+    };
+    const guess = rawRequest({ redeemVoucherCode: 'DEMO-0499-AAAA' });
+    const retry = story({ rateLimits, existing: topupOrder() });
+    expect((await refusalOf(retry.create(guess))).code).toBe('DUPLICATE_CLIENT_REFERENCE');
+    const fresh = story({ rateLimits });
+    await expect(fresh.create(guess)).rejects.toBeInstanceOf(RateLimited);
+    const nameless = story({ rateLimits, existing: topupOrder() });
+    await expect(nameless.create({ ...guess, clientReference: null }))
+      .rejects.toBeInstanceOf(RateLimited);
+    expect([...retry.orders, ...fresh.orders, ...nameless.orders]).toEqual([]);
   });
 
   test('is not told of a request whose form is wrong, or that has no reference', async () => {

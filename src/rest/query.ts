@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import { parseMoment } from '../domain/moment.ts';
 import { NumberText } from '../domain/money.ts';
 import { parseId } from '../domain/order-request.ts';
 import { Rejection } from '../domain/rejection.ts';
@@ -54,15 +55,14 @@ export class Query {
 
   /** A moment by RFC 3339, with its offset. @throws Rejection VALIDATION_FAILURE */
   time(name: string): Date | null {
-    const text = this.matching(name, RFC_3339, TIME_EXPECTED);
+    const text = this.text(name);
     if (text === null) return null;
-    const time = new Date(text);
-    if (!Number.isNaN(time.getTime())) return time;
+    const time = parseMoment(text);
+    if (time !== null) return time;
     throw invalidParameter(name, `${name} must be ${TIME_EXPECTED}`);
   }
 }
 
-const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 const TIME_EXPECTED = 'a time by RFC 3339, e.g. 2026-11-03T09:30:00Z';
 
 export function invalidParameter(name: string, message: string): Rejection {

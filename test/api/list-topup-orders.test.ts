@@ -119,6 +119,7 @@ describe('the list of orders', () => {
     ['created_from=2026-01-02T03:04:05Z', ALL],
     ['created_from=2026-01-02T03:04:06Z', ALL.slice(0, -1)],
     ['created_from=2026-01-02T08:34:05%2B05:30&created_to=2026-01-02T03:04:05.5Z', ['oldest']],
+    ['created_from=0000-01-01t00:00:00%2B23:59', ALL],
     ['unknown=1', ALL],
   ])('narrowed by %s', async (query, expected) => {
     const { status, ids: listed, headers } = await list(`?${query}`);
@@ -132,8 +133,8 @@ describe('the list of orders', () => {
     'country=IN', 'country=%00', 'client_reference=', 'client_reference=%00',
     'client_reference=a&client_reference=b', 'failure_code=NOPE', 'failure_code=unknown',
     'created_from=yesterday', 'created_from=2026-13-01T00:00:00Z', 'created_to=2026-01-01',
-    'created_to=', 'page=0', 'page=-1', 'page=x', 'per_page=0', 'per_page=501', 'limit=501',
-    'status[]=FAILED',
+    'created_from=2026-02-30T00:00:00Z', 'created_to=2026-11-27T24:00:00Z', 'created_to=',
+    'page=0', 'page=-1', 'page=x', 'per_page=0', 'per_page=501', 'limit=501', 'status[]=FAILED',
   ])('refuses %s', async (query) => {
     expect((await list(`?${query}`)).status).toBe(400);
   });

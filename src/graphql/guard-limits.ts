@@ -60,6 +60,7 @@ function checkOperation(
   const extent = measure.extentOf(operation.selectionSet);
   const roots = measure.rootFieldsOf(operation.selectionSet);
   const isMutation = operation.operation === OperationTypeNode.MUTATION;
+  const isSubscription = operation.operation === OperationTypeNode.SUBSCRIPTION;
   const moneyCount = [...roots.values()].filter((name) => MONEY_FIELDS.has(name)).length;
   const directiveCount = extent.directiveCount + ownDirectives(operation);
   const tooMany = (count: number, max: number, what: string): string[] =>
@@ -73,11 +74,22 @@ function checkOperation(
     ...(isMutation && moneyCount > 1
       ? ['places or cancels more than one order; send them one by one']
       : []),
+    ...(isSubscription && measure.rootSelectionsOf(operation.selectionSet).some(isSwitched)
+      ? ['has @skip or @include at the root of a subscription; they may stand further inside']
+      : []),
   ];
   return [
     ...faults.map((fault) => new GraphQLError(`The operation ${fault}`, { nodes: operation })),
     ...checkRepeats(operation, measure),
   ];
+}
+
+/**
+ * The specification allows neither at the root of a subscription. The specified rule that counts
+ * the root fields would throw here, because it evaluates the condition without any variables.
+ */
+function isSwitched({ directives }: SelectionNode): boolean {
+  return directives?.some(({ name }) => ['skip', 'include'].includes(name.value)) ?? false;
 }
 
 function ownDirectives({ directives, variableDefinitions }: OperationDefinitionNode): number {
@@ -151,22 +163,33 @@ class Measure {
   }
 
   /** Root fields by response name: what carries the same name is one field, executed once. */
-  rootFieldsOf(
+  rootFieldsOf(selectionSet: SelectionSetNode): ReadonlyMap<string, string> {
+    return new Map(this.rootSelectionsOf(selectionSet)
+      .filter((selection) => selection.kind === Kind.FIELD)
+      .map(({ alias, name }) => [alias?.value ?? name.value, name.value]));
+  }
+
+  /** Everything that is selected at the root, spreads and what stands in their fragments alike. */
+  rootSelectionsOf(
     selectionSet: SelectionSetNode,
-    roots = new Map<string, string>(),
     seen = new Set<string>(),
-  ): ReadonlyMap<string, string> {
+  ): readonly SelectionNode[] {
+    const found: SelectionNode[] = [];
     for (const selection of selectionSet.selections) {
-      if (selection.kind === Kind.FIELD) {
-        roots.set(selection.alias?.value ?? selection.name.value, selection.name.value);
-      } else if (selection.kind === Kind.INLINE_FRAGMENT) {
-        this.rootFieldsOf(selection.selectionSet, roots, seen);
-      } else if (!seen.has(selection.name.value)) {
-        seen.add(selection.name.value);
-        const fragment = this.#fragments.get(selection.name.value);
-        if (fragment !== undefined) this.rootFieldsOf(fragment.selectionSet, roots, seen);
-      }
+      found.push(selection);
+      const inside = this.#writtenOut(selection, seen);
+      if (inside !== undefined) found.push(...this.rootSelectionsOf(inside, seen));
     }
-    return roots;
+    return found;
+  }
+
+  /** What a fragment selects, where it was not seen before. */
+  #writtenOut(selection: SelectionNode, seen: Set<string>): SelectionSetNode | undefined {
+    if (selection.kind === Kind.FIELD) return undefined;
+    if (selection.kind === Kind.INLINE_FRAGMENT) return selection.selectionSet;
+    const name = selection.name.value;
+    if (seen.has(name)) return undefined;
+    seen.add(name);
+    return this.#fragments.get(name)?.selectionSet;
   }
 }

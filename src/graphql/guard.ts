@@ -102,21 +102,21 @@ function documentCheck(
     ...(isIntrospectionAllowed ? [] : [NoSchemaIntrospectionCustomRule]),
   ];
   return (text) => {
-    let document: DocumentNode;
+    let step: ErrorCode = 'GRAPHQL_PARSE_FAILED';
     try {
-      document = parse(text, { maxTokens: TOKENS_MAX });
+      const document = parse(text, { maxTokens: TOKENS_MAX });
+      step = 'GRAPHQL_VALIDATION_FAILED';
+      // The limits come first: they are linear, some of the specified rules are not.
+      const excesses = checkLimits(document);
+      const errors = excesses.length > 0
+        ? excesses
+        : validate(schema, document, rules, { maxErrors: ERRORS_MAX, hideSuggestions: true });
+      return errors.length > 0 ? { errors: coded(step, errors) } : { document };
     } catch (error) {
+      // Parsing throws what it finds, and so do rules that evaluate a part of the document.
       if (!(error instanceof GraphQLError)) throw error;
-      return { errors: coded('GRAPHQL_PARSE_FAILED', [error]) };
+      return { errors: coded(step, [error]) };
     }
-    // The limits come first: they are linear, some of the specified rules are not.
-    const excesses = checkLimits(document);
-    const errors = excesses.length > 0
-      ? excesses
-      : validate(schema, document, rules, { maxErrors: ERRORS_MAX, hideSuggestions: true });
-    return errors.length > 0
-      ? { errors: coded('GRAPHQL_VALIDATION_FAILED', errors) }
-      : { document };
   };
 }
 

@@ -52,6 +52,8 @@ describe('an operation is allowed', () => {
       `mutation { ${CREATE} ...F } fragment F on Mutation { ${CREATE} }`],
     ['that subscribes with everything', `subscription { topupOrderUpdated(by: {orderId: 1}) {
       cursor node { order { refund { transaction { balanceAfter { amount } } } } } } }`],
+    ['that subscribes to parts that may be left out',
+      'subscription ($x: Boolean!) { topupOrderEvents { cursor @include(if: $x) } }'],
   ])('%s', (_name, source) => {
     expect(refusalOf(source)).toEqual([]);
   });
@@ -91,6 +93,18 @@ describe('an operation is refused whole', () => {
     ['with two orders, one of them skipped',
       `mutation { a: ${CREATE} b: ${CREATE.replace(')', ') @skip(if: true)')} }`,
       /more than one order/],
+    ...[
+      'subscription ($x: Boolean!) { topupOrderEvents @include(if: $x) { cursor } }',
+      'subscription ($x: Boolean = true) { topupOrderEvents @skip(if: $x) { cursor } }',
+      'subscription { topupOrderEvents @skip(if: true) { cursor } }',
+      'subscription { topupOrderEvents @include(if: $unknown) { cursor } }',
+      'subscription { topupOrderEvents @include(if: "a") { cursor } }',
+      'subscription { topupOrderEvents @include { cursor } }',
+      'subscription { ...F @include(if: true) } fragment F on Subscription { __typename }',
+      `subscription { ...F }
+        fragment F on Subscription { ... on Subscription { topupOrderEvents @skip { cursor } } }`,
+    ].map((source) => [`that may subscribe to nothing: ${source}`, source,
+      /@skip or @include at the root of a subscription/] as const),
     ['with a field repeated', `{ viewer { ${'name '.repeat(11)} } }`,
       /repeated more than 10 times/],
     ['with a field repeated in a fragment that nobody uses', `{ viewer { name } }

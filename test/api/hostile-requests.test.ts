@@ -79,6 +79,8 @@ const DOCUMENTS: readonly Probe[] = [
   ['a page of pages', body(`{ topupOrders(first: 100) { edges { node { events(first: 100) {
     edges { node { order { charge { amount } faceValue { amount } } } } } } } } }`),
   'LIMIT_EXCEEDED'],
+  ['a subscription that may be left out', body(`subscription ($x: Boolean!) {
+    topupOrderEvents @include(if: $x) { cursor } }`, { variables: { x: true } }), INVALID],
   ['a misspelt field', body('{ viewe { name } }'), INVALID],
   ['a lone surrogate in the document', `{"query":"{ viewer { name } } #\\ud800"}`, UNPARSED],
   ['a NUL in the document', `{"query":"{ viewer { name } }\\u0000"}`, UNPARSED],

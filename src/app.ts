@@ -107,7 +107,8 @@ export async function startGateway(
     }),
     genReqId: () => randomUUID(),
     bodyLimit: BODY_BYTES_MAX,
-    serverFactory: (handler) => createHttpServer(shedder.shed(handler)),
+    serverFactory: (handler) =>
+      createHttpServer(shedder.shed(handler), { socketPath: GRAPHQL_PATH }),
   });
   setRestEnvelope(app);
   const doors = await openDoors(app, parts, settings, shedder);

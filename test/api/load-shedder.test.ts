@@ -29,7 +29,7 @@ beforeAll(async () => {
     const untilMs = performance.now() + WORK_MS;
     while (performance.now() < untilMs);
     request.resume().on('end', () => response.end('done'));
-  })).listen(0, '127.0.0.1');
+  }), { socketPath: '/graphql' }).listen(0, '127.0.0.1');
   await once(server, 'listening');
 });
 

@@ -1,0 +1,132 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { authorization } from '../support/doors.ts';
+import { useWorld } from '../support/world.ts';
+
+const world = useWorld({ role: 'gateway' });
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const H2C = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQ'];
+const WEB_SOCKET = [
+  'Connection: Upgrade', 'Upgrade: WebSocket', 'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Protocol: graphql-transport-ws',
+];
+const ORDER = JSON.stringify({
+  product_id: 4218, amount: 0.99, input_data: { player_id: '5123456789', server: 'asia' },
+});
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: string;
+}
+
+/** A connection on which bytes are sent as they are. */
+class Connection {
+  readonly socket: Socket;
+  #text = '';
+
+  constructor(port: number) {
+    this.socket = connect(port, '127.0.0.1');
+    this.socket.setEncoding('utf8').on('data', (chunk: string) => { this.#text += chunk; });
+    this.socket.on('error', () => undefined);
+    connections.push(this);
+  }
+
+  write(line: string, headers: readonly string[] = [], body = ''): void {
+    const lines = [`${line} HTTP/1.1`, 'Host: x', ...headers];
+    if (body !== '') lines.push(`Content-Length: ${Buffer.byteLength(body)}`);
+    this.socket.write(`${lines.join('\r\n')}\r\n\r\n${body}`);
+  }
+
+  /** The next answer; its body is as long as its head says. */
+  async answer(): Promise<Answer> {
+    await expect.poll(() => this.#text, { timeout: 5_000 }).toContain('\r\n\r\n');
+    const [head = ''] = this.#text.split('\r\n\r\n', 1);
+    const [first = '', ...lines] = head.split('\r\n');
+    const headers = new Headers(lines.map((line) => line.split(': ') as [string, string]));
+    const start = head.length + 4;
+    const end = start + Number(headers.get('content-length') ?? 0);
+    await expect.poll(() => this.#text.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(end);
+    const body = this.#text.slice(start, end);
+    this.#text = this.#text.slice(end);
+    return { status: Number(first.split(' ')[1]), headers, body };
+  }
+
+  async ask(line: string, headers: readonly string[] = [], body = ''): Promise<Answer> {
+    this.write(line, headers, body);
+    return this.answer();
+  }
+
+  /** What came behind the last answer until the other side closed. */
+  async rest(): Promise<string> {
+    if (!this.socket.closed) await once(this.socket, 'close');
+    return this.#text;
+  }
+}
+
+const connections: Connection[] = [];
+afterEach(() => {
+  for (const { socket } of connections.splice(0)) socket.destroy();
+});
+
+const open = (): Connection => new Connection(Number(new URL(world().gateway.url).port));
+const token = (): string => `Authorization: ${authorization(world(), 1)['authorization']}`;
+
+describe('an upgrade', () => {
+  test('to what is no WebSocket is passed over, and its request served', async () => {
+    const connection = open();
+    const headers = [...H2C, token(), 'Content-Type: application/json'];
+    const placed = await connection.ask('POST /api/v1/topups/orders', headers, ORDER);
+    expect([placed.status, placed.body]).toEqual([200, expect.stringContaining('"PENDING"')]);
+    expect(placed.headers.get('x-request-id')).toMatch(UUID);
+    const { id } = JSON.parse(placed.body) as { id: number };
+    const query = JSON.stringify({ query: '{ viewer { name } }' });
+    for (const offer of [H2C, WEB_SOCKET, ['Connection: Upgrade', 'Upgrade: TLS/1.0']]) {
+      const more = [...offer, token()];
+      expect((await connection.ask(`GET /api/v1/topups/orders/${id}`, more)).status).toBe(200);
+      expect((await connection.ask('GET /livez', offer)).body).toBe('{"ok":true}');
+      const json = [...more, 'Content-Type: application/json'];
+      const asked = await connection.ask('POST /graphql', json, query);
+      expect([asked.status, asked.body]).toEqual([200, expect.stringContaining('"viewer"')]);
+    }
+    const get = `GET /graphql?query=${encodeURIComponent('{viewer{name}}')}`;
+    const read = await connection.ask(get, [...H2C, token()]);
+    expect([read.status, read.body]).toEqual([200, expect.stringContaining('"viewer"')]);
+    expect((await connection.ask('GET /livez')).status).toBe(200);
+  });
+
+  test('may come before its body', async () => {
+    const connection = open();
+    const { length } = ORDER;
+    connection.write('POST /api/v1/topups/orders', [
+      ...H2C, token(), 'Content-Type: application/json', `Content-Length: ${length}`,
+    ]);
+    await expect.poll(() => connection.socket.writableLength).toBe(0);
+    connection.socket.write(ORDER.slice(0, 20));
+    await expect.poll(() => connection.socket.writableLength).toBe(0);
+    connection.socket.write(ORDER.slice(20));
+    expect((await connection.answer()).status).toBe(200);
+    expect((await connection.ask('GET /livez')).status).toBe(200);
+  });
+
+  test('to a WebSocket is taken at /graphql, and refused in the envelope elsewhere', async () => {
+    const socket = new WebSocket(
+      `${world().gateway.url.replace('http', 'ws')}/graphql?x=1`, 'graphql-transport-ws',
+    );
+    await once(socket, 'open');
+    socket.terminate();
+    expect((await open().ask('GET /graphql', WEB_SOCKET)).status).toBe(101);
+    const connection = open();
+    for (const path of ['/', '/graphql/', '/api/v1/topups/socket']) {
+      const { status, headers, body } = await connection.ask(`GET ${path}`, WEB_SOCKET);
+      expect(status).toBe(404);
+      const { error } = JSON.parse(body) as { error: object };
+      expect(error).toMatchObject({
+        code: 'NOT_FOUND', request_id: headers.get('x-request-id'),
+      });
+    }
+    expect((await connection.ask('GET /livez')).status).toBe(200);
+  });
+});

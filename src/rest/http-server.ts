@@ -24,7 +24,9 @@ export function createHttpServer(
     connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     // Node knows it since 24.9; an older one leaves every upgrade to the sockets, which refuse it.
     shouldUpgradeCallback: (request) => asksForSocket(request, socketPath),
-  }, handler);
+  }, handler)
+    // What we know no such thing of is ignored; Node's own 417 is empty.
+    .on('checkExpectation', handler);
 }
 
 /**

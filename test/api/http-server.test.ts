@@ -130,3 +130,12 @@ describe('an upgrade', () => {
     expect((await connection.ask('GET /livez')).status).toBe(200);
   });
 });
+
+test('an expectation that nobody knows is ignored', async () => {
+  const connection = open();
+  const headers = [token(), 'Content-Type: application/json', 'Expect: a-miracle'];
+  const placed = await connection.ask('POST /api/v1/topups/orders', headers, ORDER);
+  expect([placed.status, placed.body]).toEqual([200, expect.stringContaining('"PENDING"')]);
+  expect(placed.headers.get('x-request-id')).toMatch(UUID);
+  expect((await connection.ask('GET /livez', ['Expect: 200-ok'])).status).toBe(200);
+});

@@ -1,20 +1,25 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 
 const REQUEST_TIMEOUT_MS = 30_000;
 const HEADERS_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 5_000;
 const TIMEOUT_CHECK_MS = 1_000;
+/** Often enough to spread busy connections over new processes, too seldom to cost anybody time. */
+const REQUESTS_PER_CONNECTION = 10_000;
 
 export interface HttpServerOptions {
   /** Where a request may become a WebSocket. */
   readonly socketPath: string;
+  readonly requestsPerConnection?: number;
 }
 
 /** Node's server as the doors use it: it waits for slow requests, but not long. */
 export function createHttpServer(
   handler: RequestListener,
-  { socketPath }: HttpServerOptions,
+  { socketPath, requestsPerConnection = REQUESTS_PER_CONNECTION }: HttpServerOptions,
 ): Server {
+  const bounded = boundedByConnection(handler, requestsPerConnection);
   return createServer({
     // A missing one is refused in the envelope; Node's own answer is empty.
     requireHostHeader: false,
@@ -24,9 +29,9 @@ export function createHttpServer(
     connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     // Node knows it since 24.9; an older one leaves every upgrade to the sockets, which refuse it.
     shouldUpgradeCallback: (request) => asksForSocket(request, socketPath),
-  }, handler)
+  }, bounded)
     // What we know no such thing of is ignored; Node's own 417 is empty.
-    .on('checkExpectation', handler);
+    .on('checkExpectation', bounded);
 }
 
 /**
@@ -36,4 +41,19 @@ export function createHttpServer(
 function asksForSocket({ method, url = '', headers }: IncomingMessage, path: string): boolean {
   return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket'
     && url.split('?', 1)[0] === path;
+}
+
+/**
+ * The last answer of a connection says so and ends it. What was pipelined behind it is not begun,
+ * as its sender learns from that (RFC 9112, 9.6); Node's own bound answers it with an empty 503.
+ */
+function boundedByConnection(handler: RequestListener, countMax: number): RequestListener {
+  const counts = new WeakMap<Socket, number>();
+  return (request, response) => {
+    const count = (counts.get(request.socket) ?? 0) + 1;
+    counts.set(request.socket, count);
+    if (count > countMax) return;
+    if (count === countMax) response.shouldKeepAlive = false;
+    handler(request, response);
+  };
 }

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Server } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { createHttpServer } from '../../src/rest/http-server.ts';
 import { authorization } from '../support/doors.ts';
 import { useWorld } from '../support/world.ts';
 
@@ -138,4 +140,49 @@ test('an expectation that nobody knows is ignored', async () => {
   expect([placed.status, placed.body]).toEqual([200, expect.stringContaining('"PENDING"')]);
   expect(placed.headers.get('x-request-id')).toMatch(UUID);
   expect((await connection.ask('GET /livez', ['Expect: 200-ok'])).status).toBe(200);
+});
+
+describe('a connection that had its last request', () => {
+  let server: Server;
+  const begun: string[] = [];
+  const answerers: (() => void)[] = [];
+  afterEach(() => {
+    server.close();
+    begun.length = 0;
+  });
+
+  async function serve(): Promise<Connection> {
+    server = createHttpServer((request, response) => {
+      begun.push(request.url ?? '');
+      const answer = (): unknown => response.end('done');
+      if (request.url === '/slow') answerers.push(answer);
+      else answer();
+    }, { socketPath: '/graphql', requestsPerConnection: 3 }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new Connection((server.address() as AddressInfo).port);
+  }
+
+  test('is told so and closed, and not before', async () => {
+    const connection = await serve();
+    const told: unknown[] = [];
+    for (let count = 0; count < 3; count += 1) {
+      const { status, headers } = await connection.ask('GET /', ['Expect: a-miracle']);
+      told.push([status, headers.get('connection')]);
+    }
+    expect(told).toEqual([[200, 'keep-alive'], [200, 'keep-alive'], [200, 'close']]);
+    expect(await connection.rest()).toBe('');
+  });
+
+  test('begins nothing of what is pipelined behind', async () => {
+    const connection = await serve();
+    for (const path of ['/a', '/b', '/slow', '/c', '/d']) connection.write(`POST ${path}`, [], 'x');
+    expect((await connection.answer()).status).toBe(200);
+    expect((await connection.answer()).status).toBe(200);
+    await expect.poll(() => answerers.length).toBe(1);
+    answerers.pop()?.();
+    const { status, headers } = await connection.answer();
+    expect([status, headers.get('connection')]).toEqual([200, 'close']);
+    expect(await connection.rest()).toBe('');
+    expect(begun).toEqual(['/a', '/b', '/slow']);
+  });
 });

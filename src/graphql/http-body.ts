@@ -1,10 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isJsonMap } from './graphql-request.ts';
-import { parseJson } from './json-numbers.ts';
+import { parseJsonBytes } from './json-numbers.ts';
 
 export const BODY_BYTES_MAX = 65_536;
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** A body that is no JSON object; Fastify trusts the status. */
 class UnreadableBody extends Error {
@@ -27,7 +25,7 @@ export function acceptOnlyJson(scope: FastifyInstance): void {
 
 function parse(body: Buffer): object | undefined {
   try {
-    const value = parseJson(utf8.decode(body));
+    const value = parseJsonBytes(body);
     return isJsonMap(value) ? value : undefined;
   } catch {
     return undefined;

@@ -5,7 +5,7 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /** Whether a JSON text, inside so many levels of ours, is nested deeper than any request. */
-export function isTooDeep(json: string, levelsOfOurs = 0): boolean {
+export function isTooDeep(json: string, levelsOfOurs: number): boolean {
   let depth = -levelsOfOurs;
   let isInText = false;
   for (let at = 0; at < json.length; at += 1) {

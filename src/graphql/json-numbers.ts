@@ -11,12 +11,23 @@ class WrittenNumber extends NumberText {
 /** A number, or a part of a text that looks like one, that is no integer of 15 digits or fewer. */
 const TELLING_NUMBER = /(?:^|[\s:,[])-?(?:[0-9]+[.eE]|[0-9]{16})/;
 
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * `parseJson` of bytes, which must be UTF-8.
+ * @throws SyntaxError, or TypeError for other bytes
+ */
+export function parseJsonBytes(bytes: Buffer, levelsOfOurs = 0): unknown {
+  return parseJson(utf8.decode(bytes), levelsOfOurs);
+}
+
 /**
  * JSON.parse with `keepWrittenNumbers`, which most texts do not need.
- * @throws SyntaxError for what is no JSON, or nested deeper than any request
+ * @throws SyntaxError for what is no JSON, or nested deeper than any request inside so many levels
+ * of ours
  */
-export function parseJson(text: string): unknown {
-  if (isTooDeep(text)) throw new SyntaxError('The JSON is nested too deeply');
+export function parseJson(text: string, levelsOfOurs = 0): unknown {
+  if (isTooDeep(text, levelsOfOurs)) throw new SyntaxError('The JSON is nested too deeply');
   return TELLING_NUMBER.test(text) ? JSON.parse(text, keepWrittenNumbers) : JSON.parse(text);
 }
 

@@ -2,6 +2,7 @@ import type { WebSocket } from 'ws';
 import type { Caller } from '../domain/access.ts';
 import type { Clock } from '../domain/ports.ts';
 import type { ResultIterator } from './fresh-subscribe.ts';
+import { SocketOperations } from './socket-operations.ts';
 
 /** From opening to acknowledgement, a hanging authentication included. */
 const ACKNOWLEDGE_WITHIN_MS = 3_000;
@@ -23,6 +24,7 @@ export const CLOSE = {
   refused: [4403, 'Forbidden'],
   expired: [4403, 'Token expired'],
   revoked: [4403, 'Token revoked'],
+  idInUse: [4409, 'Subscriber already exists'],
   lateAcknowledgement: [4408, 'Connection initialisation timeout'],
   tooManyMessages: [4429, 'Too many messages before connection_init'],
 } as const satisfies Record<string, readonly [code: number, reason: string]>;
@@ -33,6 +35,7 @@ export class SocketConnection {
   readonly id: string;
   /** From where the upgrade came. */
   readonly address: string;
+  readonly operations = new SocketOperations();
   readonly #socket: WebSocket;
   readonly #clock: Clock;
   readonly #ended = new AbortController();
@@ -95,10 +98,11 @@ export class SocketConnection {
 
   /** Resolves when the message has left this process: a slow reader slows its own sources. */
   async send(message: string): Promise<void> {
-    if (!this.isOpen) return;
+    const shown = this.operations.shown(message);
+    if (!this.isOpen || shown === null) return;
     if (this.#socket.bufferedAmount > SEND_BUFFER_BYTES_MAX) return this.close(CLOSE.tooSlow);
     await new Promise<void>((resolve) => {
-      this.#socket.send(message, () => resolve());
+      this.#socket.send(shown, () => resolve());
     });
   }
 

@@ -7,9 +7,11 @@ import { handleProtocols, type Server } from 'graphql-ws';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Admit } from './admission.ts';
 import type { GraphqlDeps } from './context.ts';
+import { MalformedRequest } from './graphql-request.ts';
 import { GRAPHQL_PATH } from './http-door.ts';
-import { isTooDeep } from './json-depth.ts';
 import { CLOSE, SocketConnection } from './socket-connection.ts';
+import { readMessage } from './socket-message.ts';
+import { IdInUse, type Handle } from './socket-operations.ts';
 import { HEARTBEAT_INTERVAL_MS, socketProtocol } from './socket-protocol.ts';
 
 const FRAME_LIMITS = {
@@ -86,21 +88,18 @@ class Sockets {
     const connection = new SocketConnection(socket, { id, address, clock: this.#deps.clock });
     // ws ends the socket itself, with 1009 for a frame that is too long.
     socket.on('error', () => {});
-    let receive: ((message: string) => Promise<void>) | undefined;
+    let handle: Handle = () => Promise.resolve();
     const closed = this.#protocol.opened({
       protocol: connection.protocol,
       send: (message) => connection.send(message),
       close: (code, reason) => connection.close([code ?? 1000, reason ?? '']),
       onMessage: (callback) => {
-        receive = callback;
+        // Its type knows texts only; what is parsed already is taken as it is.
+        handle = callback as Handle;
       },
     }, connection);
-    socket.on('message', (message) => {
-      if (!connection.takesMessage()) return;
-      const text = String(message);
-      // A message has one level around what a request has over HTTP.
-      if (isTooDeep(text, 1)) return connection.close(CLOSE.malformed);
-      void this.#receive(connection, receive?.(text));
+    socket.on('message', (bytes) => {
+      if (connection.takesMessage()) void this.#receive(connection, bytes as Buffer, handle);
     });
     this.#connections.set(connection, new Promise((resolve) => {
       socket.once('close', (code, reason) => {
@@ -110,13 +109,12 @@ class Sockets {
   }
 
   /** Operations answer their own errors, so whatever arrives here is about the socket. */
-  async #receive(connection: SocketConnection, received: Promise<void> | undefined): Promise<void> {
+  async #receive(connection: SocketConnection, bytes: Buffer, handle: Handle): Promise<void> {
     try {
-      await received;
+      await connection.operations.pass(readMessage(bytes), handle);
     } catch (error) {
-      if (error instanceof Error && error.message.startsWith('Unexpected message of type')) {
-        return connection.close(CLOSE.malformed);
-      }
+      if (error instanceof IdInUse) return connection.close(CLOSE.idInUse);
+      if (isMalformed(error)) return connection.close(CLOSE.malformed);
       this.#deps.log.error({ requestId: connection.id, err: error }, 'A socket message failed');
       connection.close(CLOSE.internalError);
     }
@@ -168,6 +166,12 @@ class Sockets {
     for (const connection of this.#connections.keys()) connection.close(CLOSE.goingAway);
     await Promise.all(gone);
   }
+}
+
+/** The protocol's library closes the socket for every other message that is not as it should be. */
+function isMalformed(error: unknown): boolean {
+  return error instanceof MalformedRequest
+    || (error instanceof Error && error.message.startsWith('Unexpected message of type'));
 }
 
 function refuseUpgrade(stream: Duplex, status: string): void {

@@ -1,20 +1,31 @@
-import { isJsonMap } from './graphql-request.ts';
-import { keepWrittenNumbers } from './json-numbers.ts';
+import { isJsonMap, MalformedRequest } from './graphql-request.ts';
+import { parseJsonBytes } from './json-numbers.ts';
+
+type JsonMap = Readonly<Record<string, unknown>>;
 
 /**
- * A reviver for the messages of a socket. The protocol's library ends a socket whose request has
- * no `query`; where a persisted document is named instead, an empty one stands in for it.
+ * A message of a socket. The protocol's library ends a socket whose request has no `query`; where
+ * a persisted document is named instead, an empty one stands in for it.
+ * @throws MalformedRequest for what is no JSON in UTF-8
  */
-export function reviveMessage(
-  key: string,
-  value: unknown,
-  written?: { readonly source?: string },
-): unknown {
-  if (key === 'payload' && isJsonMap(value) && namesDocument(value)) return { query: '', ...value };
-  return keepWrittenNumbers(key, value, written);
+export function readMessage(bytes: Buffer): unknown {
+  const message = parse(bytes);
+  if (!isJsonMap(message)) return message;
+  const { payload } = message;
+  if (!isJsonMap(payload) || !namesDocument(payload)) return message;
+  return { ...message, payload: { query: '', ...payload } };
 }
 
-function namesDocument({ documentId, extensions }: Readonly<Record<string, unknown>>): boolean {
+function parse(bytes: Buffer): unknown {
+  try {
+    // A message has one level around what a request has over HTTP.
+    return parseJsonBytes(bytes, 1);
+  } catch {
+    throw new MalformedRequest('A message must be JSON');
+  }
+}
+
+function namesDocument({ documentId, extensions }: JsonMap): boolean {
   return typeof documentId === 'string'
     || (isJsonMap(extensions) && Object.hasOwn(extensions, 'persistedQuery'));
 }

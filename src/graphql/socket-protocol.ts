@@ -9,7 +9,6 @@ import { operationContext, type GraphqlDeps, type OperationContext } from './con
 import { carried, maskErrors, requestError } from './errors.ts';
 import { subscribeFreshly, type ResultIterator } from './fresh-subscribe.ts';
 import { MalformedRequest, readParameters } from './graphql-request.ts';
-import { reviveMessage } from './socket-message.ts';
 import { CLOSE, type SocketConnection } from './socket-connection.ts';
 
 /** Told to the client in connection_ack: how often we ping it. */
@@ -39,7 +38,6 @@ export function socketProtocol(options: SocketProtocolOptions): Server<SocketCon
   return makeServer<Init, SocketConnection>({
     // The connection keeps one deadline for connection_init and authentication together.
     connectionInitWaitTimeout: 0,
-    jsonMessageReviver: reviveMessage,
     onConnect: ({ extra, connectionParams }) => connect(extra, connectionParams, options),
     onSubscribe: (context, _id, payload) => begin(context, payload, options),
     execute: (args) => executeOnce(args),
@@ -105,7 +103,7 @@ function authorizationOf(init: Init | undefined): string | undefined {
 
 /** What to execute, or why not; thrown errors would end the socket, so nothing is thrown. */
 async function begin(
-  { extra: connection, subscriptions }: SocketContext,
+  { extra: connection }: SocketContext,
   payload: SubscribePayload,
   { schema, admitOperation, deps }: SocketProtocolOptions,
 ): Promise<AdmittedArgs | readonly GraphQLError[]> {
@@ -113,7 +111,7 @@ async function begin(
     const { caller } = connection;
     if (caller === null) return [requestError('UNAUTHENTICATED', 'The socket has no caller')];
     // The new operation is counted already.
-    if (Object.keys(subscriptions).length > deps.subscriptionsPerSocket) {
+    if (connection.operations.count > deps.subscriptionsPerSocket) {
       const limit = deps.subscriptionsPerSocket;
       return [requestError('LIMIT_EXCEEDED', `At most ${limit} operations at a time on a socket`)];
     }

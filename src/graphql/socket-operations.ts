@@ -1,0 +1,79 @@
+import { isJsonMap } from './graphql-request.ts';
+
+/** A message about one operation. */
+type Named = Readonly<Record<string, unknown>> & { readonly id: string };
+
+/** Hands a message to the protocol's library; resolves when an operation that it begins is gone. */
+export type Handle = (message: unknown) => Promise<void>;
+
+/** Two operations were to have one id. */
+export class IdInUse extends Error {}
+
+/** How a message about an operation begins: with the number that was put before its id. */
+const NUMBERED = /^\{"id":"([0-9]+):/;
+
+/**
+ * The operations of one socket. The protocol's library looks them up by id alone: one that was
+ * completed while it was being opened would take over the place of the next one with its id, and
+ * could not be ended any more. So the library is told ids with a number before them that never
+ * comes again, and the client is told its own.
+ */
+export class SocketOperations {
+  /** Those that the client has not completed, by its ids. */
+  readonly #numbers = new Map<string, number>();
+  readonly #told = new Set<number>();
+  #lastNumber = 0;
+  #count = 0;
+
+  /** Operations that are not gone yet, though the client may have completed them already. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** @throws IdInUse */
+  async pass(message: unknown, handle: Handle): Promise<void> {
+    if (isNamed(message, 'subscribe')) return this.#begin(message, handle);
+    return isNamed(message, 'complete') ? this.#complete(message, handle) : handle(message);
+  }
+
+  /** A message as the client is to see it; null about an operation that it has completed. */
+  shown(message: string): string | null {
+    const [start, number] = NUMBERED.exec(message) ?? [];
+    if (start === undefined) return message;
+    return this.#told.has(Number(number)) ? `{"id":"${message.slice(start.length)}` : null;
+  }
+
+  async #begin(message: Named, handle: Handle): Promise<void> {
+    const { id } = message;
+    if (this.#numbers.has(id)) throw new IdInUse('An operation has this id already');
+    this.#lastNumber += 1;
+    const number = this.#lastNumber;
+    this.#numbers.set(id, number);
+    this.#told.add(number);
+    this.#count += 1;
+    try {
+      await handle({ ...message, id: `${number}:${id}` });
+    } finally {
+      this.#count -= 1;
+      this.#forget(id, number);
+    }
+  }
+
+  async #complete(message: Named, handle: Handle): Promise<void> {
+    const number = this.#numbers.get(message.id);
+    // It has ended by itself meanwhile.
+    if (number === undefined) return;
+    this.#forget(message.id, number);
+    await handle({ ...message, id: `${number}:${message.id}` });
+  }
+
+  #forget(id: string, number: number): void {
+    this.#told.delete(number);
+    if (this.#numbers.get(id) === number) this.#numbers.delete(id);
+  }
+}
+
+function isNamed(message: unknown, type: 'subscribe' | 'complete'): message is Named {
+  return isJsonMap(message) && message['type'] === type
+    && typeof message['id'] === 'string' && message['id'] !== '';
+}

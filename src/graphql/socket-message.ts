@@ -13,7 +13,7 @@ export function readMessage(bytes: Buffer): unknown {
   if (!isJsonMap(message)) return message;
   const { payload } = message;
   if (!isJsonMap(payload) || !namesDocument(payload)) return message;
-  return { ...message, payload: { query: '', ...payload } };
+  return { ...message, payload: { ...payload, query: payload['query'] ?? '' } };
 }
 
 function parse(bytes: Buffer): unknown {

@@ -475,6 +475,8 @@ describe('a socket lives on', () => {
 
   test.each([
     ['documentId', { documentId: `sha256:${TRUSTED_HASH}` }],
+    ['documentId beside a query that is null',
+      { query: null, documentId: `sha256:${TRUSTED_HASH}` }],
     ['the older hash',
       { extensions: { persistedQuery: { version: 1, sha256Hash: TRUSTED_HASH } } }],
   ])('and executes a document named by %s, as HTTP does', async (_way, payload) => {

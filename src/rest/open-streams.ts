@@ -23,27 +23,50 @@ interface OpenStreamsOptions extends Pick<Access, 'isStillAdmitted' | 'onAccessC
 /** The streams that are open in this process: bounded a client, each as long as its token. */
 export class OpenStreams {
   readonly #open = new Map<Stream, { readonly caller: Caller; readonly closed: AbortSignal }>();
+  /** One for each stream that is open or being opened. */
+  readonly #places = new Set<{ readonly clientId: number }>();
   readonly #options: OpenStreamsOptions;
   /** Null before the first stream: until then nobody's access matters here. */
   #stopListening: (() => void) | null = null;
+  #isFinishing = false;
 
   constructor(options: OpenStreamsOptions) {
     this.#options = options;
   }
 
-  /** @throws HttpRefusal 429 where the client has as many as it may have */
-  assertRoom(clientId: number): void {
-    const { streamsPerClient } = this.#options;
-    const own = [...this.#open.values()].filter(({ caller }) => caller.clientId === clientId);
-    if (own.length < streamsPerClient) return;
-    throw new HttpRefusal(429, {
-      message: `At most ${streamsPerClient} event streams at a time`,
-      headers: { 'retry-after': '1' },
-    });
+  /**
+   * Begins a stream and looks after it until it closes. Its place is taken before anything is
+   * waited for: however many are begun at once, no more are open than the client may have.
+   * @throws HttpRefusal 429 where it has as many already, and whatever `begin` throws
+   */
+  async open<Begun extends Stream>(caller: Caller, begin: () => Promise<Begun>): Promise<Begun> {
+    const leave = this.#takePlace(caller.clientId);
+    try {
+      const stream = await begin();
+      stream.once('close', leave);
+      this.#lookAfter(stream, caller);
+      return stream;
+    } catch (error) {
+      leave();
+      throw error;
+    }
   }
 
-  /** Looks after a stream until it closes. */
-  add(stream: Stream, caller: Caller): void {
+  #takePlace(clientId: number): () => void {
+    const { streamsPerClient } = this.#options;
+    const taken = [...this.#places].filter((each) => each.clientId === clientId);
+    if (taken.length >= streamsPerClient) {
+      throw new HttpRefusal(429, {
+        message: `At most ${streamsPerClient} event streams at a time`,
+        headers: { 'retry-after': '1' },
+      });
+    }
+    const place = { clientId };
+    this.#places.add(place);
+    return () => this.#places.delete(place);
+  }
+
+  #lookAfter(stream: Stream, caller: Caller): void {
     this.#stopListening ??= this.#options.onAccessChange(() => this.#finishRevoked());
     const closing = new AbortController();
     this.#open.set(stream, { caller, closed: closing.signal });
@@ -53,12 +76,15 @@ export class OpenStreams {
     });
     void this.#beat(stream, closing.signal);
     void this.#finishAtExpiry(stream, caller, closing.signal);
-    // It may have been taken back while the stream was being opened.
-    this.#finishRevoked();
+    // Either may have come while the stream was being opened.
+    if (this.#isFinishing || !this.#options.isStillAdmitted(caller)) {
+      void this.#finish(stream, closing.signal);
+    }
   }
 
   /** Ends all streams; resolves when they are gone. */
   async finishAll(): Promise<void> {
+    this.#isFinishing = true;
     this.#stopListening?.();
     await Promise.all([...this.#open].map(([stream, { closed }]) => this.#finish(stream, closed)));
   }

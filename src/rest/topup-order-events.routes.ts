@@ -19,6 +19,8 @@ export interface EventStreamDeps
   readonly streamsPerClient: number;
 }
 
+const EVENTS = '/api/v1/topups/orders/events';
+
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-store',
@@ -31,22 +33,28 @@ export function topupOrderEventRoutes(app: FastifyInstance, deps: EventStreamDep
   const streams = new OpenStreams(deps);
   app.addHook('preClose', () => streams.finishAll());
   app.get(
-    '/api/v1/topups/orders/events',
+    EVENTS,
     // A HEAD would open a stream that nobody reads.
     { schema: followTopupOrdersSchema, exposeHeadRoute: false },
     async (request, reply) => {
-      const { clientId, caller } = request;
+      const { caller } = request;
       if (caller === null) throw new Error('A stream has no caller');
-      streams.assertRoom(clientId);
-      const edges = await followTopupOrders(clientId, selectionIn(request), deps);
-      const stream = new EventStream(edges, {
-        textOf: edgeText,
-        faultOf: (error) => faultText(error, request),
-      });
-      streams.add(stream, caller);
+      const stream = await streams.open(caller, () => eventStream(caller.clientId, request, deps));
       return reply.headers(HEADERS).send(stream);
     },
   );
+}
+
+async function eventStream(
+  clientId: number,
+  request: FastifyRequest,
+  ports: FollowPorts,
+): Promise<EventStream<OrderEdge>> {
+  const edges = await followTopupOrders(clientId, selectionIn(request), ports);
+  return new EventStream(edges, {
+    textOf: edgeText,
+    faultOf: (error) => faultText(error, request),
+  });
 }
 
 /** @throws Rejection VALIDATION_FAILURE */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { rest, type CreateRequest } from '../support/doors.ts';
 import { useWorld } from '../support/world.ts';
@@ -121,6 +122,22 @@ const entriesOf = (told: readonly Told[]): readonly unknown[] =>
     ? []
     : [[data.sequence, data.order.id, data.version, data.type]]));
 
+/** Runs while nobody can read where a feed stands, as every stream does when it is opened. */
+async function whileOpeningWaits<Result>(
+  run: (untilWaiting: () => Promise<void>) => Promise<Result>,
+): Promise<Result> {
+  const { ownerDatabaseUrl, query } = world().database;
+  const owner = new pg.Client(ownerDatabaseUrl);
+  await owner.connect();
+  try {
+    await owner.query('begin; lock table feed_position in access exclusive mode');
+    return await run(() => expect.poll(() => query(`select 1 from pg_locks where not granted
+      and relation = 'feed_position'::regclass`)).not.toEqual([]));
+  } finally {
+    await owner.end();
+  }
+}
+
 const untilQuiet = (timeout = 10_000): Promise<void> =>
   expect.poll(() => world().database.query('select 1 from feed_inbox limit 1'), {
     timeout,
@@ -224,6 +241,42 @@ describe('GET /api/v1/topups/orders/events', () => {
     await Promise.all(streams.map(({ ended }) => ended));
     expect(performance.now() - takenBackMs).toBeLessThan(5_000);
     expect((await listen({ token })).status).toBe(401);
+  });
+
+  it('counts a stream while it is being opened, and no more when its reader left', async () => {
+    const token = await world().parts.signToken(3, 3600);
+    const url = at(world().gateway.url);
+    const abort = new AbortController();
+    const refused: number[] = [];
+    const opening = await whileOpeningWaits(async () => {
+      const all = Array.from({ length: 80 }, async () => {
+        const headers = { authorization: `Bearer ${token}` };
+        const { status } = await fetch(url, { headers, signal: abort.signal });
+        refused.push(status);
+      });
+      await expect.poll(() => refused, { timeout: 5_000 }).toEqual(Array(60).fill(429));
+      abort.abort();
+      return Promise.allSettled(all);
+    });
+    expect(opening.filter(({ status }) => status === 'rejected')).toHaveLength(20);
+    await expect.poll(async () => {
+      const again = await Promise.all(Array.from({ length: 21 }, () => listen({ token })));
+      for (const each of again) each.close();
+      return again.map(({ status }) => status).sort();
+    }).toEqual([...Array(20).fill(200), 429]);
+  });
+
+  it('ends when its token is taken back while it is being opened', async () => {
+    const token = await world().parts.signToken(3, 3600);
+    const stream = await whileOpeningWaits(async (untilWaiting) => {
+      const opening = listen({ token });
+      await untilWaiting();
+      const headers = { authorization: `Bearer ${token}` };
+      const url = `${world().gateway.url}/auth/logout`;
+      expect((await fetch(url, { method: 'POST', headers })).status).toBeLessThan(300);
+      return { opening };
+    });
+    await (await stream.opening).ended;
   });
 
   it('holds little for a reader that stalls, and loses nothing of it', async () => {

@@ -58,7 +58,8 @@ describe('a stream on which nothing happens', () => {
     const stream = new EventStream(feed, { textOf: (text: string) => text, faultOf: String });
     let text = '';
     stream.setEncoding('utf8').on('data', (chunk: string) => { text += chunk; });
-    streams.add(stream, { clientId: 1, tokenId: 'T', expiresAtMs: 60_000 } as never);
+    const caller = { clientId: 1, tokenId: 'T', expiresAtMs: 60_000 } as never;
+    await streams.open(caller, async () => stream);
     await clock.wake(0);
     expect(text).toBe('retry: 1000\n\n');
 
@@ -71,6 +72,24 @@ describe('a stream on which nothing happens', () => {
     await clock.wake(60_000);
     await ended;
     await feed.freed;
-    expect(() => streams.assertRoom(1)).not.toThrow();
+    const next = new EventStream(quietFeed(), { textOf: String, faultOf: String });
+    expect(await streams.open(caller, async () => next)).toBe(next);
+    next.destroy();
   });
+});
+
+it('a stream that is begun while all are being ended is ended too', async () => {
+  const clock = new StillClock();
+  const streams = new OpenStreams({
+    clock, streamsPerClient: 1, isStillAdmitted: () => true, onAccessChange: () => () => {},
+  });
+  const stream = new EventStream(quietFeed(), { textOf: String, faultOf: String });
+  const caller = { clientId: 1, tokenId: 'T', expiresAtMs: 60_000 } as never;
+  const begun = Promise.withResolvers<typeof stream>();
+  const opening = streams.open(caller, () => begun.promise);
+  await streams.finishAll();
+  begun.resolve(stream);
+  const ended = new Promise((resolve) => stream.resume().once('end', resolve));
+  await opening;
+  await ended;
 });

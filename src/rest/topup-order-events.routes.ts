@@ -43,6 +43,11 @@ export function topupOrderEventRoutes(app: FastifyInstance, deps: EventStreamDep
       return reply.headers(HEADERS).send(stream);
     },
   );
+  // Without a route of its own, a HEAD would ask for the order with the id "events".
+  app.head(EVENTS, { schema: { ...followTopupOrdersSchema, hide: true } }, (request, reply) => {
+    selectionIn(request);
+    return reply.headers(HEADERS).send();
+  });
 }
 
 async function eventStream(

@@ -279,6 +279,20 @@ describe('GET /api/v1/topups/orders/events', () => {
     await (await stream.opening).ended;
   });
 
+  it('has an answer for HEAD, and says so', async () => {
+    const headers = { authorization: `Bearer ${world().token(1)}` };
+    const ask = (method: string, query = ''): Promise<Response> =>
+      fetch(at(world().gateway.url, query), { method, headers });
+    const head = await ask('HEAD');
+    expect(head.status).toBe(200);
+    expect(head.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    expect(head.headers.has('content-length')).toBe(false);
+    expect(world().parts.feed.watchCount()).toBe(0);
+    expect((await ask('HEAD', '?type=SNAPSHOT')).status).toBe(400);
+    const refused = await ask('POST');
+    expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+  });
+
   it('holds little for a reader that stalls, and loses nothing of it', async () => {
     const first = await listen();
     const [opening] = await first.until(1);

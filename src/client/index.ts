@@ -1,8 +1,9 @@
 export { createTopupClient } from './topup-client.ts';
+export type { NewOrder } from './create-order.ts';
 export type {
-  NewOrder, OrderEdge, TopupClient, TopupClientOptions, WatchOptions,
+  OrderEdge, TopupClient, TopupClientOptions, WatchOptions,
 } from './topup-client.ts';
-export { TopupRefused, TopupRequestFailed } from './errors.ts';
+export { TopupInDoubt, TopupRefused, TopupRequestFailed } from './errors.ts';
 export type {
   CreateTopupOrderInput, EventPartsFragment, OrderPartsFragment, TopupOrderBy,
   TopupOrderErrorCode, TopupOrderEventType, TopupOrderFilter, TopupOrderStatus,

@@ -1,23 +1,52 @@
-import { Passing } from './errors.ts';
+import { Passing, TokenRefused, TopupRequestFailed } from './errors.ts';
 
 /** The first pause; each one doubles, up to the last. */
 const PAUSE_MS_MIN = 200;
 const PAUSE_MS_MAX = 15_000;
 
+export interface PatienceOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told of every failure that is followed by another try. */
+  readonly onRetry?: ((failure: Error) => void) | undefined;
+}
+
 /** Pauses between tries, growing while nothing succeeds, spread so that clients do not march. */
 export class Patience {
+  readonly #options: PatienceOptions;
   #failureCount = 0;
+  #isTokenRefused = false;
+
+  constructor(options: PatienceOptions) {
+    this.#options = options;
+  }
 
   succeeded(): void {
     this.#failureCount = 0;
   }
 
-  /** Waits before the next try; at once over where the signal aborts, which then throws. */
-  async afterFailure(error: unknown, signal?: AbortSignal): Promise<void> {
+  /** A token may be good for a connection, and end with it before anything succeeds. */
+  tokenTaken(): void {
+    this.#isTokenRefused = false;
+  }
+
+  /**
+   * Waits before the next try.
+   * @throws what no next try can mend, a token that was refused twice running among it; and the
+   *   reason of the signal, at once where it aborts
+   */
+  async afterFailure(error: unknown): Promise<void> {
+    const { signal, onRetry } = this.#options;
+    if (!(error instanceof Passing)) throw error;
+    signal?.throwIfAborted();
+    const isRefused = error instanceof TokenRefused;
+    if (isRefused && this.#isTokenRefused) {
+      throw new TopupRequestFailed(error.message, { code: 'UNAUTHENTICATED' });
+    }
+    this.#isTokenRefused = isRefused;
+    onRetry?.(error);
     const step = Math.min(PAUSE_MS_MIN * 2 ** this.#failureCount, PAUSE_MS_MAX);
     this.#failureCount += 1;
-    const asked = error instanceof Passing ? error.afterMs : 0;
-    await pause(Math.max(asked, step * (0.5 + Math.random() / 2)), signal);
+    await pause(Math.max(error.afterMs, step * (0.5 + Math.random() / 2)), signal);
   }
 }
 

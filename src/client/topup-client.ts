@@ -1,12 +1,9 @@
 import { createClient, type Client } from 'graphql-ws/client';
-import { Passing, TopupRefused } from './errors.ts';
+import { createOrder, type NewOrder } from './create-order.ts';
 import {
-  CreateTopupOrderDocument, TopupOrderEventsDocument, TopupOrderUpdatedDocument,
-  type CreateTopupOrderInput, type EventPartsFragment, type OrderPartsFragment, type TopupOrderBy,
-  type TopupOrderFilter,
+  TopupOrderEventsDocument, TopupOrderUpdatedDocument, type EventPartsFragment,
+  type OrderPartsFragment, type TopupOrderBy, type TopupOrderFilter,
 } from './generated/graphql.ts';
-import { requestOnce } from './http.ts';
-import { Patience } from './patience.ts';
 import { watch, type Watched } from './watch.ts';
 
 /** An unanswered ping ends the socket: a line that is cut without a word is noticed. */
@@ -16,17 +13,22 @@ const PONG_WITHIN_MS = 5_000;
 export interface TopupClientOptions {
   /** The GraphQL address, e.g. 'https://gateway.example/graphql'. */
   readonly url: string;
-  /** A valid access token; asked for at every request and connection, so it may be a fresh one. */
+  /**
+   * A valid access token; asked for at every request and connection, so it may be a fresh one.
+   * One that cannot be had now is asked for again; one that is refused, once more.
+   */
   readonly token: () => string | Promise<string>;
+  /**
+   * Told of every failure that is followed by another try. A gateway that is not there looks like
+   * one that is being restarted: it is tried until a signal ends it.
+   */
+  readonly onRetry?: (failure: Error) => void;
   /** The WebSocket address; by default `url` with ws: for http:. */
   readonly wsUrl?: string;
   /** A WebSocket class, where the runtime has none. */
   readonly webSocketImpl?: unknown;
   readonly fetch?: typeof globalThis.fetch;
 }
-
-/** An order to place; without a reference the client makes one of its own. */
-export type NewOrder = CreateTopupOrderInput;
 
 export interface WatchOptions {
   /** The cursor of the last edge that was handled: goes on right behind it. */
@@ -42,6 +44,8 @@ export interface TopupClient {
    * Places an order, exactly once: whatever goes wrong on the way, it asks again under the same
    * reference until it knows. Also resolves where the order has FAILED: that is its `status`.
    * @throws TopupRefused where the gateway refused it: nothing was debited
+   * @throws TopupInDoubt where it was ended before it knew: has the reference to ask again under
+   * @throws TopupRequestFailed, or the reason of the signal, where nothing can have been placed
    */
   createOrder(order: NewOrder, options?: { readonly signal?: AbortSignal }):
     Promise<OrderPartsFragment>;
@@ -54,18 +58,26 @@ export interface TopupClient {
   close(): Promise<void>;
 }
 
-/** A client of the gateway that resumes. Needs fetch and WebSocket: a browser, or Node 22. */
+/**
+ * A client of the gateway that resumes. Needs fetch and WebSocket: a browser, or Node 22.
+ * @throws TypeError where an address is no URL: no try could mend that
+ */
 export function createTopupClient(options: TopupClientOptions): TopupClient {
-  const { url, token, fetch = globalThis.fetch } = options;
-  const socket = openSocket(options);
+  const { token, onRetry, fetch = globalThis.fetch } = options;
+  const url = addressOf(options.url, 'http');
+  const socket = openSocket({
+    ...options, wsUrl: addressOf(options.wsUrl ?? url.replace('http', 'ws'), 'ws'),
+  });
   const closing = new AbortController();
-  const watchOf = (given: WatchOptions): { after: string | null; signal: AbortSignal } => ({
+  const watchOf = (given: WatchOptions) => ({
+    onRetry,
     after: given.after ?? null,
     signal: given.signal === undefined
       ? closing.signal : AbortSignal.any([closing.signal, given.signal]),
   });
   return {
-    createOrder: (order, { signal } = {}) => createOrder(order, { url, token, fetch, signal }),
+    createOrder: (order, { signal } = {}) =>
+      createOrder(order, { url, token, fetch, signal, onRetry }),
     watchOrder: (by, given = {}) => watch(socket, {
       ...watchOf(given),
       endsWithItself: true,
@@ -87,11 +99,19 @@ export function createTopupClient(options: TopupClientOptions): TopupClient {
   };
 }
 
+function addressOf(text: string, scheme: 'http' | 'ws'): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url?.protocol !== `${scheme}:` && url?.protocol !== `${scheme}s:`) {
+    throw new TypeError(`Not an absolute ${scheme}: or ${scheme}s: URL: ${text}`);
+  }
+  return url.href;
+}
+
 /** One connection for all watches; each watch resumes by itself, from its own cursor. */
-function openSocket(options: TopupClientOptions): Client {
+function openSocket(options: TopupClientOptions & { readonly wsUrl: string }): Client {
   let pongIsDue: ReturnType<typeof setTimeout> | undefined;
   const client = createClient({
-    url: options.wsUrl ?? options.url.replace(/^http/, 'ws'),
+    url: options.wsUrl,
     connectionParams: async () => ({ authorization: `Bearer ${await options.token()}` }),
     ...(options.webSocketImpl === undefined ? {} : { webSocketImpl: options.webSocketImpl }),
     // Its own retries would subscribe again without the cursor that was reached.
@@ -108,28 +128,4 @@ function openSocket(options: TopupClientOptions): Client {
     },
   });
   return client;
-}
-
-async function createOrder(
-  order: NewOrder,
-  options: Parameters<typeof requestOnce>[2],
-): Promise<OrderPartsFragment> {
-  const clientReference = order.clientReference ?? crypto.randomUUID();
-  const input = { ...order, clientReference };
-  const patience = new Patience();
-  for (;;) {
-    try {
-      const { createTopupOrder } = await requestOnce(CreateTopupOrderDocument, { input }, options);
-      const { order: placed, userErrors, duplicateOf } = createTopupOrder;
-      if (placed !== null && placed !== undefined) return placed;
-      // The same order under the same reference is this one, placed by an earlier try.
-      const isOurs = userErrors.every((error) => error.code === 'DUPLICATE_CLIENT_REFERENCE'
-        && error.details !== 'INPUT_MISMATCH');
-      if (isOurs && duplicateOf !== null && duplicateOf !== undefined) return duplicateOf;
-      throw new TopupRefused(userErrors);
-    } catch (error) {
-      if (!(error instanceof Passing)) throw error;
-      await patience.afterFailure(error, options.signal);
-    }
-  }
 }

@@ -1,7 +1,12 @@
 import type { Client } from 'graphql-ws/client';
-import { errorOf, Passing, TopupRequestFailed, type WireError } from './errors.ts';
+import {
+  errorOf, Passing, textOf, TokenRefused, TopupRequestFailed, type WireError,
+} from './errors.ts';
 import type { TypedDocumentString } from './generated/graphql.ts';
-import { Patience } from './patience.ts';
+import { Patience, type PatienceOptions } from './patience.ts';
+
+/** How the gateway closes a socket whose token it does not take, or no longer. */
+const REFUSED = 4403;
 
 export interface Watched<Event> {
   readonly cursor: string;
@@ -13,7 +18,7 @@ interface Edge<Event> {
   readonly node?: Event | null;
 }
 
-interface Watch<Data, Variables, Event> {
+interface Watch<Data, Variables, Event> extends PatienceOptions {
   readonly document: TypedDocumentString<Data, Variables>;
   readonly variables: (after: string | null) => Variables;
   readonly edgeOf: (data: Data) => Edge<Event>;
@@ -32,29 +37,33 @@ export async function* watch<Data, Variables, Event>(
   client: Client,
   of: Watch<Data, Variables, Event>,
 ): AsyncIterableIterator<Watched<Event>> {
-  const patience = new Patience();
+  const patience = new Patience(of);
+  const unlisten = client.on('connected', () => patience.tokenTaken());
   let cursor = of.after;
-  while (!of.signal.aborted) {
-    const results = open(client, of, cursor);
-    try {
-      for await (const result of results) {
-        if (result.errors !== undefined) throw errorOf(result.errors);
-        if (result.data === undefined || result.data === null) continue;
-        patience.succeeded();
-        const edge = of.edgeOf(result.data);
-        cursor = edge.cursor;
-        if (edge.node !== undefined && edge.node !== null) yield { cursor, event: edge.node };
+  try {
+    while (!of.signal.aborted) {
+      const results = open(client, of, cursor);
+      try {
+        for await (const result of results) {
+          if (result.errors !== undefined) throw errorOf(result.errors);
+          if (result.data === undefined || result.data === null) continue;
+          patience.succeeded();
+          const edge = of.edgeOf(result.data);
+          cursor = edge.cursor;
+          if (edge.node !== undefined && edge.node !== null) yield { cursor, event: edge.node };
+        }
+        if (of.endsWithItself) return;
+        throw new Passing('The feed was completed');
+      } catch (error) {
+        await patience.afterFailure(faultOf(error));
+      } finally {
+        await results.return?.();
       }
-      if (of.endsWithItself || of.signal.aborted) return;
-      throw new Passing('The feed was completed');
-    } catch (error) {
-      if (of.signal.aborted) return;
-      const fault = faultOf(error);
-      if (fault instanceof TopupRequestFailed) throw fault;
-      await patience.afterFailure(fault, of.signal).catch(() => undefined);
-    } finally {
-      await results.return?.();
     }
+  } catch (error) {
+    if (!of.signal.aborted) throw error;
+  } finally {
+    unlisten();
   }
 }
 
@@ -92,5 +101,10 @@ function open<Data, Variables, Event>(
 function faultOf(error: unknown): Error {
   if (error instanceof TopupRequestFailed || error instanceof Passing) return error;
   if (Array.isArray(error)) return errorOf(error as WireError[]);
-  return new Passing(String(error));
+  const { code, reason } = Object(error) as { readonly code?: unknown; readonly reason?: unknown };
+  if (typeof code !== 'number' || typeof reason !== 'string') {
+    return new Passing(textOf(error), { cause: error });
+  }
+  const message = `The socket was closed: ${code} ${reason}`;
+  return code === REFUSED ? new TokenRefused(message) : new Passing(message);
 }

@@ -72,15 +72,6 @@ describe('createOrder', () => {
     expect(tokens).toEqual([]);
     await client.close();
   });
-
-  it('gives up where its caller does', async () => {
-    const nobody = createTopupClient({
-      url: 'http://127.0.0.1:9/graphql', token: () => 'none',
-    });
-    await expect(nobody.createOrder(NEW_ORDER, { signal: AbortSignal.timeout(300) }))
-      .rejects.toMatchObject({ name: 'TimeoutError' });
-    await nobody.close();
-  });
 });
 
 describe('watchOrder', () => {
@@ -107,18 +98,18 @@ describe('watchOrder', () => {
 });
 
 describe('watchOrders', () => {
-  it('goes on with a fresh token where the first one ends', async () => {
+  it('goes on with a fresh token wherever one ends', async () => {
     const { parts } = world();
     let askedCount = 0;
     const client = connect(() => {
       askedCount += 1;
-      return parts.signToken(1, askedCount === 1 ? 1 : 3600);
+      return parts.signToken(1, askedCount <= 2 ? 1 : 3600);
     });
     const seen: number[] = [];
     const watching = (async () => {
       for await (const { event } of client.watchOrders()) seen.push(event.order.orderId);
     })();
-    await expect.poll(() => askedCount, { timeout: 15_000 }).toBe(2);
+    await expect.poll(() => askedCount, { timeout: 15_000 }).toBe(3);
     const order = await client.createOrder(NEW_ORDER);
     await expect.poll(() => seen, { timeout: 15_000 }).toContain(order.orderId);
     await client.close();

@@ -4,6 +4,7 @@ import { RateLimited, retryAfterSeconds } from '../domain/rate-limits.ts';
 import { Rejection, TemporarilyUnavailable, type RejectionCode } from '../domain/rejection.ts';
 import type { FailureCode } from '../domain/topup-order.ts';
 import type { Log } from './log.ts';
+import { unquotedMessage } from './unquoted.ts';
 
 /** `extensions.code` of the errors that this door makes itself. */
 export type ErrorCode =
@@ -170,7 +171,7 @@ function visiblePart(error: unknown): VisiblePart {
     };
   }
   return error instanceof GraphQLError && isAboutRequest(error, cause)
-    ? { message: withoutSuggestion(error.message), extensions: codeOf(error) }
+    ? { message: unquotedMessage(error), extensions: codeOf(error) }
     : INTERNAL;
 }
 
@@ -186,11 +187,6 @@ function isAboutRequest(error: GraphQLError, cause: unknown): boolean {
 function codeOf(error: GraphQLError): VisiblePart['extensions'] {
   const { code, detail } = error.extensions;
   return { code: code ?? 'BAD_USER_INPUT', ...(detail === undefined ? {} : { detail }) };
-}
-
-/** Suggestions would tell the schema to whoever may not read it. */
-function withoutSuggestion(message: string): string {
-  return message.replace(/ Did you mean [^?]*\?/g, '');
 }
 
 function causeOf(error: unknown): unknown {

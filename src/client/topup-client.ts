@@ -1,14 +1,10 @@
-import { createClient, type Client } from 'graphql-ws/client';
 import { createOrder, type NewOrder } from './create-order.ts';
 import {
   TopupOrderEventsDocument, TopupOrderUpdatedDocument, type EventPartsFragment,
   type OrderPartsFragment, type TopupOrderBy, type TopupOrderFilter,
 } from './generated/graphql.ts';
+import { Sockets } from './sockets.ts';
 import { watch, type Watched } from './watch.ts';
-
-/** An unanswered ping ends the socket: a line that is cut without a word is noticed. */
-const PING_EVERY_MS = 10_000;
-const PONG_WITHIN_MS = 5_000;
 
 export interface TopupClientOptions {
   /** The GraphQL address, e.g. 'https://gateway.example/graphql'. */
@@ -65,7 +61,7 @@ export interface TopupClient {
 export function createTopupClient(options: TopupClientOptions): TopupClient {
   const { token, onRetry, fetch = globalThis.fetch } = options;
   const url = addressOf(options.url, 'http');
-  const socket = openSocket({
+  const sockets = new Sockets({
     ...options, wsUrl: addressOf(options.wsUrl ?? url.replace('http', 'ws'), 'ws'),
   });
   const closing = new AbortController();
@@ -78,14 +74,14 @@ export function createTopupClient(options: TopupClientOptions): TopupClient {
   return {
     createOrder: (order, { signal } = {}) =>
       createOrder(order, { url, token, fetch, signal, onRetry }),
-    watchOrder: (by, given = {}) => watch(socket, {
+    watchOrder: (by, given = {}) => watch(sockets, {
       ...watchOf(given),
       endsWithItself: true,
       document: TopupOrderUpdatedDocument,
       variables: (after) => ({ by, after }),
       edgeOf: (data) => data.topupOrderUpdated,
     }),
-    watchOrders: (filter = null, given = {}) => watch(socket, {
+    watchOrders: (filter = null, given = {}) => watch(sockets, {
       ...watchOf(given),
       endsWithItself: false,
       document: TopupOrderEventsDocument,
@@ -94,7 +90,7 @@ export function createTopupClient(options: TopupClientOptions): TopupClient {
     }),
     async close() {
       closing.abort();
-      await socket.dispose();
+      sockets.close();
     },
   };
 }
@@ -105,27 +101,4 @@ function addressOf(text: string, scheme: 'http' | 'ws'): string {
     throw new TypeError(`Not an absolute ${scheme}: or ${scheme}s: URL: ${text}`);
   }
   return url.href;
-}
-
-/** One connection for all watches; each watch resumes by itself, from its own cursor. */
-function openSocket(options: TopupClientOptions & { readonly wsUrl: string }): Client {
-  let pongIsDue: ReturnType<typeof setTimeout> | undefined;
-  const client = createClient({
-    url: options.wsUrl,
-    connectionParams: async () => ({ authorization: `Bearer ${await options.token()}` }),
-    ...(options.webSocketImpl === undefined ? {} : { webSocketImpl: options.webSocketImpl }),
-    // Its own retries would subscribe again without the cursor that was reached.
-    retryAttempts: 0,
-    keepAlive: PING_EVERY_MS,
-    on: {
-      ping: (isReceived) => {
-        if (!isReceived) pongIsDue = setTimeout(() => client.terminate(), PONG_WITHIN_MS);
-      },
-      pong: (isReceived) => {
-        if (isReceived) clearTimeout(pongIsDue);
-      },
-      closed: () => clearTimeout(pongIsDue),
-    },
-  });
-  return client;
 }

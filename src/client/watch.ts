@@ -1,9 +1,11 @@
 import type { Client } from 'graphql-ws/client';
+import { Arrivals } from './arrivals.ts';
 import {
   errorOf, Passing, textOf, TokenRefused, TopupRequestFailed, type WireError,
 } from './errors.ts';
 import type { TypedDocumentString } from './generated/graphql.ts';
 import { Patience, type PatienceOptions } from './patience.ts';
+import type { Sockets } from './sockets.ts';
 
 /** How the gateway closes a socket whose token it does not take, or no longer. */
 const REFUSED = 4403;
@@ -33,22 +35,39 @@ interface Watch<Data, Variables, Event> extends PatienceOptions {
  * new connection goes on behind it, so nothing is missed and nothing comes twice.
  * @throws TopupRequestFailed for what no new connection can mend
  */
-export async function* watch<Data, Variables, Event>(
-  client: Client,
+export function watch<Data, Variables, Event>(
+  sockets: Sockets,
   of: Watch<Data, Variables, Event>,
 ): AsyncIterableIterator<Watched<Event>> {
+  const left = new AbortController();
+  const events = follow(sockets, { ...of, signal: AbortSignal.any([of.signal, left.signal]) });
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    next: () => events.next(),
+    // A generator takes a return() only when it yields: one that waits has to be woken.
+    return: () => {
+      left.abort();
+      return events.return(undefined);
+    },
+  };
+}
+
+async function* follow<Data, Variables, Event>(
+  sockets: Sockets,
+  of: Watch<Data, Variables, Event>,
+): AsyncGenerator<Watched<Event>, undefined> {
+  const { client, leave } = sockets.enter();
   const patience = new Patience(of);
   const unlisten = client.on('connected', () => patience.tokenTaken());
   let cursor = of.after;
   try {
     while (!of.signal.aborted) {
-      const results = open(client, of, cursor);
       try {
-        for await (const result of results) {
-          if (result.errors !== undefined) throw errorOf(result.errors);
-          if (result.data === undefined || result.data === null) continue;
+        for await (const data of dataOf(client, of, cursor)) {
           patience.succeeded();
-          const edge = of.edgeOf(result.data);
+          const edge = of.edgeOf(data);
           cursor = edge.cursor;
           if (edge.node !== undefined && edge.node !== null) yield { cursor, event: edge.node };
         }
@@ -56,14 +75,13 @@ export async function* watch<Data, Variables, Event>(
         throw new Passing('The feed was completed');
       } catch (error) {
         await patience.afterFailure(faultOf(error));
-      } finally {
-        await results.return?.();
       }
     }
   } catch (error) {
     if (!of.signal.aborted) throw error;
   } finally {
     unlisten();
+    leave();
   }
 }
 
@@ -72,29 +90,34 @@ interface Result<Data> {
   readonly errors?: readonly WireError[] | undefined;
 }
 
-/** One subscription over one connection; the signal ends a wait for an event at once. */
-function open<Data, Variables, Event>(
+/** One subscription over one connection; the signal ends it at once, whatever it waits for. */
+async function* dataOf<Data, Variables, Event>(
   client: Client,
-  of: Watch<Data, Variables, Event>,
+  { document, variables, signal }: Watch<Data, Variables, Event>,
   after: string | null,
-): AsyncIterableIterator<Result<Data>> {
-  const results = client.iterate<Data>({
-    query: of.document.toString(),
-    variables: of.variables(after) as Record<string, unknown>,
-  }) as AsyncIterableIterator<Result<Data>>;
-  const stop = (): void => void results.return?.();
-  of.signal.addEventListener('abort', stop, { once: true });
-  return {
-    [Symbol.asyncIterator]() {
-      return this;
+): AsyncGenerator<Data> {
+  const arrivals = new Arrivals<Result<Data>>();
+  const stop = (): void => arrivals.end();
+  signal.addEventListener('abort', stop, { once: true });
+  const leave = client.subscribe<Data>(
+    { query: document.toString(), variables: variables(after) as Record<string, unknown> },
+    {
+      next: (result) => arrivals.add(result as Result<Data>),
+      error: (fault) => arrivals.end(fault),
+      complete: stop,
     },
-    next: () => results.next(),
-    return: async () => {
-      of.signal.removeEventListener('abort', stop);
-      await results.return?.();
-      return { done: true, value: undefined };
-    },
-  };
+  );
+  try {
+    for (;;) {
+      const result = await arrivals.next();
+      if (result === undefined || signal.aborted) return;
+      if (result.errors !== undefined) throw errorOf(result.errors);
+      if (result.data !== undefined && result.data !== null) yield result.data;
+    }
+  } finally {
+    signal.removeEventListener('abort', stop);
+    leave();
+  }
 }
 
 /** A refused subscription brings GraphQL errors; all else is about the connection and may pass. */

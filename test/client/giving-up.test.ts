@@ -1,8 +1,10 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import {
   createTopupClient, TopupInDoubt, TopupRefused, type TopupClient, type TopupClientOptions,
 } from '../../src/client/index.ts';
-import { logIn, makeKey } from '../support/access.ts';
+import { logIn, makeKey, TokenSocket } from '../support/access.ts';
 import { startCuttingProxy, type CuttingProxy } from '../support/cutting-proxy.ts';
 import { useWorld } from '../support/world.ts';
 
@@ -176,5 +178,66 @@ describe('a watch', () => {
       expect(await failureOf(watch.next()))
         .toMatchObject({ name: 'TopupRequestFailed', code: 'UNAUTHENTICATED' });
     }
+  });
+
+  it('has room beside fifty others', async () => {
+    const client = connect();
+    const { orderId } = await client.createOrder(NEW_ORDER);
+    const watches = Array.from({ length: 51 }, () => client.watchOrder({ orderId }));
+    const firsts = await Promise.all(watches.map((watch) => watch.next()));
+    expect(new Set(firsts.map(({ value }) => value?.event.type))).toEqual(new Set(['SNAPSHOT']));
+  });
+
+  it('waits for its place where the gateway gives no further socket', async () => {
+    const token = (): string => world().token(2);
+    const others = Array.from({ length: 20 }, () => new TokenSocket(proxy.url, token()));
+    onTestFinished(() => others.forEach((other) => other.end()));
+    await Promise.all(others.map((other) => other.greeted()));
+    const client = connect({
+      token,
+      onRetry: ({ message }) => {
+        expect(message).toMatch(/^The socket was closed: 1013 Too many sockets/);
+        others[0]?.end();
+      },
+    });
+    const { orderId } = await client.createOrder(NEW_ORDER);
+    expect(await client.watchOrder({ orderId }).next()).toMatchObject({ done: false });
+    await others[0]?.closed;
+  });
+
+  it('ends at once where it is left while it waits, and frees its connection', async () => {
+    const opened: WebSocket[] = [];
+    class KeptSocket extends WebSocket {
+      constructor(url: string, protocols: string) {
+        super(url, protocols);
+        opened.push(this);
+      }
+    }
+    const client = connect({ webSocketImpl: KeptSocket });
+    const { orderId } = await client.createOrder(NEW_ORDER);
+    const watch = client.watchOrder({ orderId });
+    await watch.next();
+    const waiting = watch.next();
+    expect(await watch.return?.()).toEqual({ done: true, value: undefined });
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    // It closes behind the last subscription that is left.
+    await expect.poll(() => opened.map(({ readyState }) => readyState))
+      .toEqual([WebSocket.CLOSED]);
+  });
+
+  it('ends at once while its connection is being made', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void silent.close());
+    await once(silent, 'listening');
+    const { port } = silent.address() as { port: number };
+    const client = connect({ url: `http://127.0.0.1:${port}/graphql` });
+    const [left, open] = [client.watchOrders(), client.watchOrders()];
+    const waiting = [left.next(), open.next()];
+    await once(silent, 'connection');
+    await left.return?.();
+    await client.close();
+    expect(await Promise.all(waiting)).toEqual([
+      { done: true, value: undefined }, { done: true, value: undefined },
+    ]);
   });
 });

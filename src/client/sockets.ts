@@ -1,0 +1,80 @@
+import { createClient, type Client } from 'graphql-ws/client';
+
+/** An unanswered ping ends the socket: a line that is cut without a word is noticed. */
+const PING_EVERY_MS = 10_000;
+const PONG_WITHIN_MS = 5_000;
+/** What a gateway takes on one socket, unless it was told otherwise. */
+const WATCHES_PER_SOCKET = 50;
+
+export interface SocketOptions {
+  readonly wsUrl: string;
+  readonly token: () => string | Promise<string>;
+  readonly webSocketImpl?: unknown;
+}
+
+interface Shared {
+  readonly client: Client;
+  watchCount: number;
+}
+
+/** A watch's share of a connection. */
+export interface Place {
+  readonly client: Client;
+  readonly leave: () => void;
+}
+
+/** The connections of all watches: one for as many as fit, and a further one for the next. */
+export class Sockets {
+  readonly #options: SocketOptions;
+  readonly #shared: Shared[] = [];
+
+  constructor(options: SocketOptions) {
+    this.#options = options;
+  }
+
+  enter(): Place {
+    const shared = this.#shared.find(({ watchCount }) => watchCount < WATCHES_PER_SOCKET)
+      ?? this.#open();
+    shared.watchCount += 1;
+    return {
+      client: shared.client,
+      leave: () => {
+        shared.watchCount -= 1;
+      },
+    };
+  }
+
+  /** Ends connections that are still being made, too. */
+  close(): void {
+    for (const { client } of this.#shared) client.terminate();
+  }
+
+  #open(): Shared {
+    const shared = { client: openSocket(this.#options), watchCount: 0 };
+    this.#shared.push(shared);
+    return shared;
+  }
+}
+
+/** Connects with the first watch and closes behind the last; each resumes from its own cursor. */
+function openSocket({ wsUrl, token, webSocketImpl }: SocketOptions): Client {
+  let pongIsDue: ReturnType<typeof setTimeout> | undefined;
+  const client = createClient({
+    url: wsUrl,
+    connectionParams: async () => ({ authorization: `Bearer ${await token()}` }),
+    ...(webSocketImpl === undefined ? {} : { webSocketImpl }),
+    // Its own retries would subscribe again without the cursor that was reached.
+    retryAttempts: 0,
+    keepAlive: PING_EVERY_MS,
+    on: {
+      ping: (isReceived) => {
+        if (!isReceived) pongIsDue = setTimeout(() => client.terminate(), PONG_WITHIN_MS);
+      },
+      pong: (isReceived) => {
+        if (isReceived) clearTimeout(pongIsDue);
+      },
+      closed: () => clearTimeout(pongIsDue),
+    },
+  });
+  return client;
+}

@@ -1,11 +1,11 @@
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
+import { parseMoment } from '../domain/moment.ts';
 import { NumberText } from '../domain/money.ts';
 
 /** A longer amount is refused before anybody calculates with it. */
 const DECIMAL_LENGTH_MAX = 32;
 const DECIMAL = /^-?[0-9]+(\.[0-9]+)?$/;
 const INTEGER = /^-?[0-9]+$/;
-const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 
 /** Exact decimal: text on the wire, so that no float ever stands between two amounts. */
 export const Decimal = new GraphQLScalarType<string, string>({
@@ -64,8 +64,8 @@ export const DateTime = new GraphQLScalarType<Date, string>({
 });
 
 function dateOf(value: unknown): Date {
-  const date = new Date(typeof value === 'string' && RFC_3339.test(value) ? value : Number.NaN);
-  if (Number.isNaN(date.getTime())) throw refused('DateTime must be written by RFC 3339');
+  const date = typeof value === 'string' ? parseMoment(value) : null;
+  if (date === null) throw refused('DateTime must be written by RFC 3339');
   return date;
 }
 

@@ -812,6 +812,7 @@ CREATE OR REPLACE FUNCTION place_orders(p_orders json)
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET lock_timeout TO '500ms'
 AS $function$
 #variable_conflict use_column
 declare
@@ -1223,6 +1224,7 @@ CREATE OR REPLACE FUNCTION record_moves(p_moves json)
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET lock_timeout TO '500ms'
 AS $function$
 #variable_conflict use_column
 declare

@@ -9,7 +9,7 @@ import { countOpenWork, type OpenWorkCounts } from './db/open-work.ts';
 import { openMailQueue } from './db/mail-queue.ts';
 import { findMissingMigrations } from './db/migrate.ts';
 import { openOrm } from './db/orm.ts';
-import { createPool } from './db/pool.ts';
+import { createPool, withConnection } from './db/pool.ts';
 import { openStore, type WholeStore } from './db/store.ts';
 import { listSuppliers } from './db/suppliers.ts';
 import { openWakeUps, type WakeUps } from './db/wake-ups.ts';
@@ -111,7 +111,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
       clock,
       random: Math.random,
     },
-    isDatabaseReady: () => pool.query('select 1').then(() => true, () => false),
+    isDatabaseReady: () => isWritable(pool),
     isMigrated: () => isMigrated(pool),
     workerPulse: openWorkerPulse({ wakeUps, clock }),
     countOpenWork: () => countOpenWork(pool),
@@ -139,13 +139,16 @@ function connectionGauges(pool: Pool): Omit<PartsGauges, 'ordersWaiting'> {
   };
 }
 
-async function isMigrated(pool: Pool): Promise<boolean> {
-  const client = await pool.connect();
-  try {
-    return (await findMissingMigrations(client)).length === 0;
-  } finally {
-    client.release();
-  }
+/** One that is no primary any more only reads. */
+async function isWritable(pool: Pool): Promise<boolean> {
+  const asked = pool.query<{ writes: boolean }>(
+    "select current_setting('transaction_read_only') = 'off' as writes",
+  );
+  return asked.then(({ rows }) => rows[0]?.writes === true, () => false);
+}
+
+function isMigrated(pool: Pool): Promise<boolean> {
+  return withConnection(pool, async (client) => (await findMissingMigrations(client)).length === 0);
 }
 
 function openPools(options: PartsOptions): { readonly pool: Pool; readonly listPool: Pool } {

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Scope } from '../domain/access.ts';
 import type { AccessStore, FamilyGrant } from '../domain/log-in.ts';
-import { readUntilBack } from './pool.ts';
+import { askUntilBack } from './pool.ts';
 
 interface FamilyRow {
   readonly key_id: string;
@@ -52,7 +52,7 @@ function repeat<Row extends object>(
   pool: pg.Pool,
   query: pg.QueryConfig,
 ): Promise<pg.QueryResult<Row>> {
-  return readUntilBack(() => pool.query<Row>(query));
+  return askUntilBack(() => pool.query<Row>(query));
 }
 
 function toGrant(row: FamilyRow): FamilyGrant {

@@ -1,10 +1,13 @@
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
-import { isConnectionLost } from './pool.ts';
+import { answer, ApartLanes, type Waiting } from './apart-lanes.ts';
+import { isAway, isLockTimeout } from './pool.ts';
 
 /** Memory is bounded by this, whatever an item is expected to wait. */
 const WAITING_MAX = 4096;
 /** Whoever would wait longer for calls before its own hears so at once instead; milliseconds. */
 const WAIT_MS_MAX = 400;
+/** Behind calls that hang, whoever waited for this is not begun any more; milliseconds. */
+const LATE_MS = 4000;
 const RETRY_AFTER_MS = 1000;
 /** How much a new call's duration counts against those before it. */
 const NEWEST_WEIGHT = 0.2;
@@ -28,57 +31,72 @@ export interface BatcherOptions<Item, Result> {
   readonly isRefusable?: (item: Item) => boolean;
 }
 
-interface Waiting<Item, Result> {
-  readonly item: Item;
-  readonly resolve: (result: Result) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /**
  * Items that arrive together are done together: while one call is under way, the next ones wait
  * and then go as one. An item alone goes at once, with whatever else the same turn of the event
- * loop brings; no timer is involved.
+ * loop brings; no timer is involved. A call that fails is made again for each lane apart.
  */
 export class Batcher<Item, Result> {
   readonly #options: BatcherOptions<Item, Result>;
   readonly #lanes = new Map<number, Waiting<Item, Result>[]>();
+  readonly #apart: ApartLanes<Item, Result>;
+  #openCount = 0;
+  /** In the lanes that go together. */
   #waitingCount = 0;
   #callCount = 0;
-  #underWayCount = 0;
   #isStarting = false;
   /** How long a call takes, decaying mean; milliseconds. */
   #callMs = 0;
 
   constructor(options: BatcherOptions<Item, Result>) {
     this.#options = options;
+    const { sizeMax, run } = options;
+    const onFree = this.#takeBack.bind(this);
+    this.#apart = new ApartLanes({ sizeMax, run, onFree });
   }
 
   /** Items whose call has not begun. */
   get waitingCount(): number {
-    return this.#waitingCount;
+    return this.#waitingCount + this.#apart.waitingCount;
   }
 
   /** Items that have no answer yet. */
   get openCount(): number {
-    return this.#waitingCount + this.#underWayCount;
+    return this.#openCount;
   }
 
   /** @throws TemporarilyUnavailable where its turn would come too late; nothing was done */
   add(item: Item): Promise<Result> {
-    const lane = this.#options.laneOf?.(item) ?? 0;
+    const lane = this.#laneOf(item);
     if (this.#isTooLate(lane) && this.#options.isRefusable?.(item) !== false) {
-      throw new TemporarilyUnavailable('Too many requests at once, please retry', RETRY_AFTER_MS);
+      throw tooMany();
     }
-    return new Promise((resolve, reject) => {
-      const queue = this.#lanes.get(lane) ?? [];
-      if (queue.length === 0) this.#lanes.set(lane, queue);
-      queue.push({ item, resolve, reject });
-      this.#waitingCount += 1;
-      this.#startSoon();
-    });
+    this.#openCount += 1;
+    return new Promise<Result>((resolve, reject) => {
+      const waiting = { item, sinceMs: performance.now(), resolve, reject };
+      if (this.#apart.has(lane)) this.#apart.add(lane, [waiting]);
+      else this.#wait(lane, [waiting]);
+    }).finally(() => { this.#openCount -= 1; });
+  }
+
+  #laneOf(item: Item): number {
+    return this.#options.laneOf?.(item) ?? 0;
+  }
+
+  #wait(lane: number, items: readonly Waiting<Item, Result>[]): void {
+    const queue = this.#lanes.get(lane) ?? [];
+    if (queue.length === 0) this.#lanes.set(lane, queue);
+    queue.push(...items);
+    this.#waitingCount += items.length;
+    this.#startSoon();
+  }
+
+  #takeBack(lane: number, items: readonly Waiting<Item, Result>[]): void {
+    if (items.length > 0) this.#wait(lane, items);
   }
 
   #isTooLate(lane: number): boolean {
+    if (this.#apart.has(lane)) return this.#apart.isFull(lane);
     return this.#waitingCount >= WAITING_MAX || this.#expectedWaitMs(lane) > WAIT_MS_MAX;
   }
 
@@ -113,17 +131,18 @@ export class Batcher<Item, Result> {
   }
 
   #start(): void {
-    while (this.#mayStart()) void this.#call(this.#take());
+    while (this.#mayStart()) {
+      const batch = this.#take();
+      if (batch.length > 0) void this.#call(batch);
+    }
   }
 
   async #call(batch: readonly Waiting<Item, Result>[]): Promise<void> {
     this.#callCount += 1;
-    this.#underWayCount += batch.length;
     const startedMs = performance.now();
     await this.#runTogether(batch);
     this.#callMs += (performance.now() - startedMs - this.#callMs) * NEWEST_WEIGHT;
     this.#callCount -= 1;
-    this.#underWayCount -= batch.length;
     this.#start();
   }
 
@@ -131,7 +150,7 @@ export class Batcher<Item, Result> {
   #take(): readonly Waiting<Item, Result>[] {
     const batch: Waiting<Item, Result>[] = [];
     for (const [lane, queue] of this.#lanes) {
-      const next = queue.shift();
+      const next = this.#nextOf(queue);
       if (next !== undefined) batch.push(next);
       // A Map keeps the order of insertion, and this loop meets again what is put at its end.
       this.#lanes.delete(lane);
@@ -142,20 +161,39 @@ export class Batcher<Item, Result> {
     return batch;
   }
 
+  /** The first one that is not too late. */
+  #nextOf(queue: Waiting<Item, Result>[]): Waiting<Item, Result> | undefined {
+    const beganMs = performance.now() - LATE_MS;
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      if (next.sinceMs > beganMs || this.#options.isRefusable?.(next.item) === false) return next;
+      this.#waitingCount -= 1;
+      next.reject(tooMany());
+    }
+    return undefined;
+  }
+
   async #runTogether(batch: readonly Waiting<Item, Result>[]): Promise<void> {
     try {
-      const results = await this.#options.run(batch.map((each) => each.item));
-      batch.forEach((each, index) => {
-        const result = results[index];
-        if (result === undefined) each.reject(new Error('A batched call left out a result'));
-        else each.resolve(result);
-      });
+      answer(batch, await this.#options.run(batch.map((each) => each.item)));
     } catch (error) {
       // Without a database each item would fail alone as well, one long wait after the other.
-      const isFatal = batch.length === 1 || isConnectionLost(error);
+      const isFatal = isAway(error) || (batch.length === 1 && !isLockTimeout(error));
       if (isFatal) for (const each of batch) each.reject(error);
-      // One faulty item must not touch its neighbours: each goes again on its own.
-      else for (const each of batch) await this.#runTogether([each]);
+      else this.#part(batch);
     }
   }
+
+  /** Whoever waits in these lanes goes with them, behind what has failed. */
+  #part(batch: readonly Waiting<Item, Result>[]): void {
+    for (const [lane, items] of Map.groupBy(batch, ({ item }) => this.#laneOf(item))) {
+      const waiting = this.#lanes.get(lane) ?? [];
+      this.#lanes.delete(lane);
+      this.#waitingCount -= waiting.length;
+      this.#apart.add(lane, [...items, ...waiting]);
+    }
+  }
+}
+
+function tooMany(): TemporarilyUnavailable {
+  return new TemporarilyUnavailable('Too many requests at once, please retry', RETRY_AFTER_MS);
 }

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { PricingSnapshot } from '../domain/pricing-snapshot.ts';
-import { readUntilBack } from './pool.ts';
+import { askUntilBack } from './pool.ts';
 import { PricingBook } from './pricing-book.ts';
 import { isPricingCurrent } from './pricing-reader.ts';
 import type { WakeUps } from './wake-ups.ts';
@@ -32,7 +32,7 @@ export async function followPrices(options: {
   let following: Promise<PricingSnapshot> | null = null;
 
   const read = (): Promise<PricingSnapshot> => {
-    reading = readUntilBack(() => book.refresh())
+    reading = askUntilBack(() => book.refresh())
       .then((fresh) => {
         snapshot = fresh;
         return fresh;
@@ -51,7 +51,7 @@ export async function followPrices(options: {
     return following;
   };
   const fresh = async (): Promise<PricingSnapshot> => {
-    const isCurrent = await readUntilBack(() => isPricingCurrent(pool, snapshot));
+    const isCurrent = await askUntilBack(() => isPricingCurrent(pool, snapshot));
     return isCurrent ? snapshot : refresh();
   };
   const follow = (): void => void fresh().catch(options.onError);

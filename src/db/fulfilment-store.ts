@@ -4,7 +4,7 @@ import type {
 } from '../domain/fulfilment-ports.ts';
 import { Batcher } from './batcher.ts';
 import { toClaimedOrder } from './order-rows.ts';
-import { repeatUntilKnown } from './pool.ts';
+import { askUntilBack, isLockTimeout, isUnable, repeatUntilKnown, tellAway } from './pool.ts';
 
 const BATCH_SIZE_MAX = 256;
 
@@ -29,6 +29,7 @@ export function createFulfilmentStore(options: {
   const { pool, onMoved } = options;
   const moves = new Batcher<RecordedMove, MoveResult>({
     sizeMax: BATCH_SIZE_MAX,
+    laneOf: ({ clientId }) => clientId,
     // What a supplier answered would be asked for again, a lease later; a callback comes again.
     isRefusable: ({ callback }) => callback !== null,
     run: async (batch) => {
@@ -38,7 +39,7 @@ export function createFulfilmentStore(options: {
     },
   });
   const submissions = new Batcher<AskedSubmission, ClaimedOrder | null>({
-    sizeMax: BATCH_SIZE_MAX, run: (asked) => findSubmissions(pool, asked),
+    sizeMax: BATCH_SIZE_MAX, run: (asked) => askUntilBack(() => findSubmissions(pool, asked)),
   });
   return {
     async claimOrders({ limit, rooms }) {
@@ -52,13 +53,13 @@ export function createFulfilmentStore(options: {
       if (order !== undefined) onMoved();
       return order ?? null;
     },
-    recordMove: (move) => moves.add(move),
+    recordMove: (move) => tellAway(async () => moves.add(move)),
     async findSubmission(supplierReference, supplierCode) {
       const ours = parseSupplierReference(supplierReference);
       if (ours === null) return null;
       return submissions.add({ ...ours, supplierCode });
     },
-    keepStrayCallback: (event) => keepStrayCallback(pool, event),
+    keepStrayCallback: (event) => askUntilBack(() => keepStrayCallback(pool, event)),
     async nextDueInMs() {
       const { rows } = await pool.query<{ in_ms: number | null }>({
         name: 'next_due',
@@ -124,8 +125,13 @@ async function recordMoves(
       name: 'record_moves',
       text: 'select * from record_moves($1::json)',
       values,
-    }));
-  return rows.sort((a, b) => a.ordinal - b.ordinal).map((row) => row.result);
+    }), (error) => !isLockTimeout(error) && !isUnable(error));
+  const byOrdinal = new Map(rows.map((row) => [row.ordinal, row.result]));
+  return batch.map((_, index) => {
+    const result = byOrdinal.get(index + 1);
+    if (result === undefined) throw new Error('A move has no result');
+    return result;
+  });
 }
 
 function toMoveRow(recorded: RecordedMove, index: number): object {

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { PgBoss } from 'pg-boss';
 import type { MailJob, MailQueue, OwedMail } from '../domain/mail.ts';
 import { JOB_OPTIONS, MAIL_QUEUE, UNDELIVERABLE_QUEUE } from './job-schema.ts';
+import { CONNECT_TIMEOUT_MS, withConnection } from './pool.ts';
 
 /** Connections of the library: jobs are few and their statements short. */
 const JOB_POOL_SIZE = 2;
@@ -75,6 +76,7 @@ async function startJobs(options: {
     max: JOB_POOL_SIZE,
     application_name: 'topup-gateway-jobs',
     options: CONNECTION_LIMITS,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     migrate: false,
     createSchema: false,
   });
@@ -99,13 +101,8 @@ async function isMailWaiting(pool: pg.Pool): Promise<boolean> {
  * Mark and job in one transaction: a crash leaves both or neither. Should a mark be lost all the
  * same, as in a restored backup, the job's id still makes it one job.
  */
-async function handOver(pool: pg.Pool, boss: PgBoss, limit: number): Promise<number> {
-  const client = await pool.connect();
-  // A connection that dies between two statements fails the next one; unheard, it ends the process.
-  const ignore = (): void => undefined;
-  client.on('error', ignore);
-  let fault: unknown;
-  try {
+function handOver(pool: pg.Pool, boss: PgBoss, limit: number): Promise<number> {
+  return withConnection(pool, async (client) => {
     await client.query('begin');
     const { rows } = await client.query<OutboxRow>({
       name: 'take_waiting_mail', text: 'select * from take_waiting_mail($1)', values: [limit],
@@ -118,14 +115,7 @@ async function handOver(pool: pg.Pool, boss: PgBoss, limit: number): Promise<num
     }
     await client.query('commit');
     return rows.length;
-  } catch (error) {
-    fault = error;
-    throw error;
-  } finally {
-    // A connection in the middle of a transaction is not given back: its end is the rollback.
-    client.off('error', ignore);
-    client.release(fault !== undefined);
-  }
+  });
 }
 
 function toJob(row: OutboxRow): { readonly id: string; readonly data: OwedMail } {

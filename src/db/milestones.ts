@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { readUntilBack } from './pool.ts';
+import { askUntilBack } from './pool.ts';
 
 /** So many rows lie between two milestones. */
 const MILESTONE_EVERY = 1000;
@@ -58,7 +58,7 @@ export class Milestones {
 
   /** `key` names the list: its client, and the wallet. */
   async find(list: LongList, key: readonly number[], offset: number): Promise<PageStart> {
-    const { rows: [row] } = await readUntilBack(() => this.#pool.query<StartRow>({
+    const { rows: [row] } = await askUntilBack(() => this.#pool.query<StartRow>({
       name: `${list.name}_milestones`,
       text: startSql(list),
       values: [...key, offset],

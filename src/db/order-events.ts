@@ -2,13 +2,13 @@ import type pg from 'pg';
 import type { OrderEvents } from '../domain/order-events.ts';
 import type { TopupOrderEvent } from '../domain/topup-order.ts';
 import { toEvent } from './order-rows.ts';
-import { readUntilBack } from './pool.ts';
+import { askUntilBack } from './pool.ts';
 
 /** Events of many orders in one statement, whatever the size of the page. */
 export function createOrderEvents(pool: pg.Pool): OrderEvents {
   return {
     async findEventPages(clientId, pages) {
-      const { rows } = await readUntilBack(() => pool.query<{ page: number }>({
+      const { rows } = await askUntilBack(() => pool.query<{ page: number }>({
         name: 'event_pages',
         text: `select p.page, e.* from unnest($2::bigint[], $3::int[], $4::int[], $5::int[])
             with ordinality p(order_id, after_version, through_version, size, page)

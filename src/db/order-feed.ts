@@ -6,7 +6,7 @@ import { readClientEvents, readEvents, readExtent, readOrderEvents } from './fee
 import { FeedTails } from './feed-tails.ts';
 import { LogWatch } from './log-watch.ts';
 import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
-import { readUntilBack } from './pool.ts';
+import { askUntilBack } from './pool.ts';
 
 /**
  * The event log as iterators. Each new event is handed to its watchers as the process reads it;
@@ -37,7 +37,7 @@ export class PostgresOrderFeed implements OrderFeed, EntryFollower {
     clientId: number,
     orderId: number,
   ): Promise<{ readonly order: TopupOrder; readonly sequence: number } | null> {
-    const { rows } = await readUntilBack(() => this.#pool.query<{ sequence: number }>({
+    const { rows } = await askUntilBack(() => this.#pool.query<{ sequence: number }>({
       name: 'order_snapshot',
       text: `select ${ORDER_COLUMNS}, coalesce((select last_sequence from feed_position p
           where p.client_id = o.client_id), 0) as sequence
@@ -69,7 +69,7 @@ export class PostgresOrderFeed implements OrderFeed, EntryFollower {
   }
 
   async extent(clientId: number): Promise<FeedExtent> {
-    return readUntilBack(() => readExtent(this.#pool, clientId));
+    return askUntilBack(() => readExtent(this.#pool, clientId));
   }
 
   watchClient(clientId: number, afterSequence: number): LogWatch<FeedEvent> {
@@ -89,7 +89,7 @@ export class PostgresOrderFeed implements OrderFeed, EntryFollower {
   async readClient(clientId: number, from: {
     readonly afterSequence: number; readonly limit: number;
   }): Promise<readonly FeedEvent[]> {
-    return readUntilBack(() => readClientEvents(this.#pool, { clientId, ...from }));
+    return askUntilBack(() => readClientEvents(this.#pool, { clientId, ...from }));
   }
 
   async untilTerminal(clientId: number, orderId: number, timeoutMs: number): Promise<TopupOrder> {

@@ -5,7 +5,7 @@ import type { TopupOrder } from '../domain/topup-order.ts';
 import { ORDERS_OF_CLIENT, type Milestones } from './milestones.ts';
 import { narrowOrders, newestIdsSql, type NarrowedOrders } from './order-filter.ts';
 import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
-import { readUntilBack } from './pool.ts';
+import { askUntilBack } from './pool.ts';
 
 /** Lists of a client's orders. A page deep in the whole list costs what the first one does. */
 export function createOrderLists(options: {
@@ -64,7 +64,7 @@ async function readOrders(
   const ids = newestIdsSql(narrowed, { limit: through, bound: `o.id < ${before}` });
   // The ids alone are counted off, out of an index, and only the page itself is read: by key, as
   // the limit makes sure, whatever plan was made while the table was small.
-  const { rows } = await readUntilBack(() => pool.query<object>({
+  const { rows } = await askUntilBack(() => pool.query<object>({
     name: `orders:${name}`,
     text: `select ${ORDER_COLUMNS} from (select o.id from ${ids} o
         order by o.id desc offset ${skip}) page
@@ -76,7 +76,7 @@ async function readOrders(
 }
 
 async function countNarrowed(pool: pg.Pool, narrowed: NarrowedOrders): Promise<number> {
-  const { rows } = await readUntilBack(() => pool.query<{ count: number }>({
+  const { rows } = await askUntilBack(() => pool.query<{ count: number }>({
     name: `count:${narrowed.name}`,
     text: `select count(*) as count
       from ${newestIdsSql(narrowed, { limit: String(COUNTED_MAX) })} o`,

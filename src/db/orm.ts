@@ -1,5 +1,6 @@
 import { defineConfig, MikroORM, UnderscoreNamingStrategy } from '@mikro-orm/postgresql';
 import { entities } from './entities.ts';
+import { ANSWER_TIMEOUT_MS, CONNECT_TIMEOUT_MS, TIME_LIMITS } from './pool.ts';
 
 /** MikroORM over one database: reads on slow paths, and migrations. `size` bounds connections. */
 export function openOrm(options: { databaseUrl: string; size: number }): Promise<MikroORM> {
@@ -8,6 +9,11 @@ export function openOrm(options: { databaseUrl: string; size: number }): Promise
     entities,
     namingStrategy: UnderscoreNamingStrategy,
     pool: { min: 0, max: options.size },
+    driverOptions: {
+      options: TIME_LIMITS,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      query_timeout: ANSWER_TIMEOUT_MS,
+    },
     // Nothing is guessed from source files; the entities are given.
     discovery: { warnWhenNoEntities: false },
   }));

@@ -5,7 +5,9 @@ import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import { Batcher } from './batcher.ts';
 import { readOrder } from './order-reader.ts';
-import { isConnectionLost, isKnownNotCommitted, repeatUntilKnown } from './pool.ts';
+import {
+  isConnectionLost, isKnownNotCommitted, isLockTimeout, isUnable, repeatUntilKnown,
+} from './pool.ts';
 
 /** Orders of one call: enough to share a commit, few enough to hold a wallet's lock briefly. */
 const BATCH_SIZE_MAX = 256;
@@ -93,16 +95,26 @@ async function callUntilKnown(
   const text = 'select * from place_orders($1::json)';
   const { rows } = await repeatUntilKnown(
     () => pool.query<VerdictRow>({ name: 'place_orders', text, values }),
+    // The batcher waits for locks, and keeps those who need not wait apart.
+    (error) => !isLockTimeout(error) && !isUnable(error),
   );
-  return rows.sort((a, b) => a.ordinal - b.ordinal);
+  const byOrdinal = new Map(rows.map((row) => [row.ordinal, row]));
+  return placings.map((_, index) => {
+    const row = byOrdinal.get(index + 1);
+    if (row === undefined) throw new Error('An order has no verdict');
+    return row;
+  });
 }
 
-/** @throws TemporarilyUnavailable where the database stays away */
+/** @throws TemporarilyUnavailable where the database stays away, or the wallet is locked */
 async function tellUnknown<Result>(call: Promise<Result>): Promise<Result> {
   try {
     return await call;
   } catch (error) {
-    if (!isConnectionLost(error) && !isKnownNotCommitted(error)) throw error;
+    if (isKnownNotCommitted(error)) {
+      throw new TemporarilyUnavailable('The order was not placed, please retry', RETRY_AFTER_MS);
+    }
+    if (!isConnectionLost(error)) throw error;
     throw new TemporarilyUnavailable(
       'It is not known whether the order was placed; ask by its client_reference',
       RETRY_AFTER_MS,

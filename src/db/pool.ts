@@ -2,10 +2,10 @@ import pg from 'pg';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 
 /** What a connection may take before the database ends it; milliseconds. */
+export const TIME_LIMITS = '-c statement_timeout=5000 -c lock_timeout=2000'
+  + ' -c idle_in_transaction_session_timeout=10000';
 const CONNECTION_LIMITS = [
-  '-c statement_timeout=5000',
-  '-c lock_timeout=2000',
-  '-c idle_in_transaction_session_timeout=10000',
+  TIME_LIMITS,
   // Compiling a statement takes longer than any of ours should run.
   '-c jit=off',
   // Plans are kept, some from when a table was a page or two: read whole, it is read whole for as
@@ -21,7 +21,12 @@ const ALONG_INDEXES = ['bitmapscan', 'sort', 'hashjoin', 'mergejoin']
   .map((way) => `-c enable_${way}=off`).join(' ');
 
 /** How long a caller waits for a free connection before it is told to come back; milliseconds. */
-const CONNECT_TIMEOUT_MS = 2000;
+export const CONNECT_TIMEOUT_MS = 2000;
+/**
+ * A database that is there ends a statement before this; one that is silent, behind a network that
+ * swallows everything, never would. Milliseconds.
+ */
+export const ANSWER_TIMEOUT_MS = 6000;
 
 const INT8_OID = 20;
 
@@ -45,6 +50,8 @@ export interface PoolOptions {
   readonly applicationName: string;
   /** For statements whose plans must not depend on how long the tables are. */
   readonly isAlongIndexes?: boolean;
+  /** ANSWER_TIMEOUT_MS by default. */
+  readonly answerTimeoutMs?: number;
   readonly onError: (error: Error) => void;
 }
 
@@ -59,17 +66,65 @@ export function createPool(options: PoolOptions): pg.Pool {
       : CONNECTION_LIMITS,
     application_name: options.applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS,
     keepAlive: true,
   });
   // A connection that dies while idle is replaced by the next use.
   pool.on('error', options.onError);
+  // One that dies in use fails its statement, or the next one; unheard, it would end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  endSilentOnes(pool);
   return pool;
+}
+
+/** What silenced one connection silenced the idle ones as well: each would cost a wait as long. */
+function endSilentOnes(pool: pg.Pool): void {
+  const idle = new Set<pg.PoolClient>();
+  pool.on('acquire', (client) => idle.delete(client));
+  pool.on('remove', (client) => idle.delete(client));
+  pool.on('release', (error: unknown, client) => {
+    if (error instanceof Error && error.message === READ_TIMEOUT) {
+      for (const each of idle) streamOf(each).destroy(error);
+      idle.clear();
+    } else {
+      idle.add(client);
+    }
+  });
+}
+
+/** The driver's own socket; its types do not tell of it. */
+function streamOf(client: pg.PoolClient): Stream {
+  return (client as unknown as { readonly connection: { readonly stream: Stream } })
+    .connection.stream;
+}
+
+interface Stream {
+  destroy(error: Error): void;
+}
+
+/** A connection for several statements; after a fault it is closed, not given back. */
+export async function withConnection<Result>(
+  pool: pg.Pool,
+  use: (client: pg.PoolClient) => Promise<Result>,
+): Promise<Result> {
+  const client = await pool.connect();
+  let fault: Error | undefined;
+  try {
+    return await use(client);
+  } catch (error) {
+    fault = error as Error;
+    throw error;
+  } finally {
+    client.release(fault);
+  }
 }
 
 // Connection exceptions and shutdowns of the server; faults of the socket; words of the driver.
 const LOST_CODE = /^(08...|57P0.|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT)$/;
-const LOST_MESSAGE =
-  /Connection terminated|timeout exceeded when trying to connect|not queryable|Query read timeout/;
+const READ_TIMEOUT = 'Query read timeout';
+const LOST_MESSAGE = new RegExp(
+  `Connection terminated|timeout exceeded when trying to connect|not queryable|${READ_TIMEOUT}`,
+);
 
 /** The commit's fate is unknown: the connection ended before the answer came. */
 export function isConnectionLost(error: unknown): boolean {
@@ -80,10 +135,32 @@ export function isConnectionLost(error: unknown): boolean {
   return error instanceof Error && LOST_MESSAGE.test(error.message);
 }
 
-/** Known not committed: serialization failure, deadlock, lock timeout. */
+/** Somebody held a lock for longer than anybody waits for one. */
+export function isLockTimeout(error: unknown): boolean {
+  return codeOf(error) === '55P03';
+}
+
+/**
+ * The database is there and does nothing for now, whatever it is asked: it only reads, as one that
+ * is no primary any more; its disk or memory is full; it is too slow for the time it was given.
+ */
+export function isUnable(error: unknown): boolean {
+  return /^(25006|53...|57014)$/.test(String(codeOf(error)));
+}
+
+/** Nobody could be helped now, alone or with others. */
+export function isAway(error: unknown): boolean {
+  return isConnectionLost(error) || isUnable(error);
+}
+
+/** Known not committed: serialization failure, deadlock, lock timeout, or unable to. */
 export function isKnownNotCommitted(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code;
-  return code === '40001' || code === '40P01' || code === '55P03';
+  const code = codeOf(error);
+  return code === '40001' || code === '40P01' || isLockTimeout(error) || isUnable(error);
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown } | null)?.code;
 }
 
 /** What a caller is told to wait for a database that stays away. */
@@ -93,20 +170,24 @@ const RETRY_WITHIN_MS = 5000;
 const RETRY_PAUSE_MS = 50;
 
 /**
- * A read, asked again until the database is back.
- * @throws TemporarilyUnavailable where it stays away
+ * A read, or a write that may be repeated, asked again until the database is back.
+ * @throws TemporarilyUnavailable where it stays away, or too much is locked
  */
-export function readUntilBack<Result>(read: () => Promise<Result>): Promise<Result> {
-  return tellAway(() => repeatUntilKnown(read));
+export function askUntilBack<Result>(ask: () => Promise<Result>): Promise<Result> {
+  return tellAway(() => repeatUntilKnown(ask));
 }
 
-/** @throws TemporarilyUnavailable where the database is away */
-export async function tellAway<Result>(read: () => Promise<Result>): Promise<Result> {
+/** @throws TemporarilyUnavailable where the database is away, or too much is locked */
+export async function tellAway<Result>(ask: () => Promise<Result>): Promise<Result> {
   try {
-    return await read();
+    return await ask();
   } catch (error) {
-    if (!isConnectionLost(error)) throw error;
-    throw new TemporarilyUnavailable('The service is restarting, please retry', RETRY_AFTER_MS);
+    const isLost = isConnectionLost(error);
+    if (!isLost && !isKnownNotCommitted(error)) throw error;
+    throw new TemporarilyUnavailable(
+      isLost ? 'The service is restarting, please retry' : 'The service is busy, please retry',
+      RETRY_AFTER_MS,
+    );
   }
 }
 
@@ -114,14 +195,18 @@ export async function tellAway<Result>(read: () => Promise<Result>): Promise<Res
  * Calls again after a lost connection or a lock that could not be had. Only for calls that may be
  * repeated: each must find out by itself what an earlier one, whose answer was lost, has done.
  */
-export async function repeatUntilKnown<Result>(call: () => Promise<Result>): Promise<Result> {
+export async function repeatUntilKnown<Result>(
+  call: () => Promise<Result>,
+  mayRepeat: (error: unknown) => boolean = () => true,
+): Promise<Result> {
   const startedMs = performance.now();
   for (;;) {
     try {
       return await call();
     } catch (error) {
       const isPassing = isConnectionLost(error) || isKnownNotCommitted(error);
-      if (!isPassing || performance.now() - startedMs > RETRY_WITHIN_MS) throw error;
+      const isLate = performance.now() - startedMs > RETRY_WITHIN_MS;
+      if (!isPassing || isLate || !mayRepeat(error)) throw error;
       await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
     }
   }

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Currency, PricingSnapshot } from '../domain/pricing-snapshot.ts';
+import { withConnection } from './pool.ts';
 import type { ClientRow, ProductRow, SupplierRow, VariantText } from './pricing-rows.ts';
 
 /** Rows of one slice: parsed and put away in some milliseconds; then others have a turn. */
@@ -86,9 +87,7 @@ export async function readPricing<Result>(
   },
   use: (changes: PricingChanges) => Promise<Result>,
 ): Promise<Result> {
-  const client = await pool.connect();
-  let fault: Error | undefined;
-  try {
+  return withConnection(pool, async (client) => {
     // Its plans are made for each read, and a whole catalogue is best read as it lies.
     await client.query('begin isolation level repeatable read read only; '
       + 'set local enable_seqscan = on');
@@ -107,13 +106,7 @@ export async function readPricing<Result>(
     });
     await client.query('commit');
     return result;
-  } catch (error) {
-    fault = error as Error;
-    throw error;
-  } finally {
-    // A connection in an open transaction is not given back, but closed.
-    client.release(fault);
-  }
+  });
 }
 
 /** Whether nothing changed since, and no edge of validity has passed; cheap. */

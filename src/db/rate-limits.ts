@@ -4,7 +4,7 @@ import {
   NOT_LIMITED, type RateFigures, type RateLimits, type RateRequest, type RateVerdict,
 } from '../domain/rate-limits.ts';
 import { Batcher } from './batcher.ts';
-import { readUntilBack } from './pool.ts';
+import { askUntilBack } from './pool.ts';
 
 const BATCH_SIZE_MAX = 256;
 /** How long a process repeats a refusal by itself, so that a flood of them costs little. */
@@ -74,7 +74,7 @@ async function takeTogether(
   const rows = requests.map(({ clientId, class: rateClass, subject, count, max }, ordinal) =>
     ({ ordinal, client_id: clientId, class: rateClass, subject, count, max }));
   // A call whose answer was lost may count twice; better than to let everybody in.
-  const answer = await readUntilBack(() => pool.query<VerdictRow>({
+  const answer = await askUntilBack(() => pool.query<VerdictRow>({
     name: 'take_tokens',
     text: 'select * from take_tokens($1)',
     values: [JSON.stringify(rows)],

@@ -14,7 +14,7 @@ import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
 import { createOrderReader } from './order-reader.ts';
 import { createPlaceOrder } from './place-orders.ts';
 import { followPrices } from './follow-prices.ts';
-import { readUntilBack } from './pool.ts';
+import { askUntilBack } from './pool.ts';
 import { createWalletReads } from './wallet-reads.ts';
 import type { WakeUps } from './wake-ups.ts';
 
@@ -63,7 +63,7 @@ export async function openStore(
     openOrderCount: () => placeOrder.openCount(),
     findOrder,
     async findOrderByReference(clientId, clientReference) {
-      const { rows: [row] } = await readUntilBack(() => pool.query<object>({
+      const { rows: [row] } = await askUntilBack(() => pool.query<object>({
         name: 'order_by_reference',
         text: `select ${ORDER_COLUMNS} from topup_order o
           where o.client_id = $1 and o.client_reference = $2`,
@@ -72,7 +72,7 @@ export async function openStore(
       return row === undefined ? null : toOrder(row);
     },
     async findOrdersByIds(clientId, orderIds) {
-      const { rows } = await readUntilBack(() => pool.query<object>({
+      const { rows } = await askUntilBack(() => pool.query<object>({
         name: 'orders_by_ids',
         text: `select ${ORDER_COLUMNS} from topup_order o
           where o.client_id = $1 and o.id = any ($2)`,
@@ -81,20 +81,20 @@ export async function openStore(
       return rows.map(toOrder);
     },
     async cancelOrder(clientId, orderId) {
-      const { rows } = await pool.query<{ result: string }>({
+      const { rows } = await askUntilBack(() => pool.query<{ result: string }>({
         name: 'cancel_order',
         text: 'select cancel_order($1, $2) as result',
         values: [clientId, orderId],
-      });
+      }));
       options.onMoved();
       return rows[0]?.result === 'CANCELLED' ? 'CANCELLED' : 'NOT_CANCELLABLE';
     },
     async setNotificationEmail({ clientId, orderId, address }) {
-      const { rows } = await pool.query<{ is_found: boolean }>({
+      const { rows } = await askUntilBack(() => pool.query<{ is_found: boolean }>({
         name: 'set_notification_email',
         text: 'select set_notification_email($1, $2, $3) as is_found',
         values: [clientId, orderId, address],
-      });
+      }));
       return rows[0]?.is_found ?? false;
     },
     close: prices.stop,

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import pg from 'pg';
+import { ANSWER_TIMEOUT_MS, CONNECT_TIMEOUT_MS } from './pool.ts';
 
 /** Channels of the database; a lost message costs latency only, because everyone also polls. */
 export type WakeUp = 'access' | 'catalogue' | 'feed' | 'work' | 'worker_alive';
@@ -35,6 +36,8 @@ export function openWakeUps(options: {
       const next = new pg.Client({
         connectionString: options.databaseUrl,
         application_name: 'topup-gateway wake-ups',
+        connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+        query_timeout: ANSWER_TIMEOUT_MS,
         keepAlive: true,
       });
       const ended = new Promise<void>((resolve) => next.once('end', () => resolve()));
@@ -43,6 +46,8 @@ export function openWakeUps(options: {
       try {
         await next.connect();
         client = next;
+        // Closed meanwhile: whoever closed has not seen this one.
+        if (isClosed) return await next.end();
         await next.query(CHANNELS.map((channel) => `listen ${channel}`).join('; '));
         for (const channel of LOOKED_UP) emitter.emit(channel);
         await ended;

@@ -6,7 +6,7 @@ import { canonical } from '../domain/money.ts';
 import type { Wallet } from '../domain/ports.ts';
 import type { EntryFollower, EntryReader, FeedEntry } from './entry-reader.ts';
 import { LogWatch } from './log-watch.ts';
-import { readUntilBack } from './pool.ts';
+import { askUntilBack } from './pool.ts';
 import { toTransfer, TRANSFER_COLUMNS, WITH_ORDER } from './wallet-reads.ts';
 
 /** Transfers of one wallet in one read of the tails. */
@@ -80,7 +80,7 @@ export class PostgresWalletFeed implements WalletFeed, EntryFollower {
   }
 
   standings(clientId: number): Promise<readonly WalletStanding[]> {
-    return readUntilBack(() => readStandings(this.#pool, clientId));
+    return askUntilBack(() => readStandings(this.#pool, clientId));
   }
 
   watchWallets(clientId: number, from: {

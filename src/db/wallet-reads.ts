@@ -5,7 +5,7 @@ import type { Store, Transfer, Wallet } from '../domain/ports.ts';
 import type { WalletLists } from '../domain/wallet-list.ts';
 import { WalletEntity, type WalletRow } from './entities.ts';
 import { TRANSFERS_OF_WALLET, type Milestones } from './milestones.ts';
-import { readUntilBack } from './pool.ts';
+import { askUntilBack } from './pool.ts';
 
 /** What `toTransfer` reads of `transfer t`, and of the order that it paid for. */
 export const TRANSFER_COLUMNS = `t.id, t.wallet_id, t.topup_order_id, t.reason, t.debit_account,
@@ -25,11 +25,11 @@ export function createWalletReads(options: {
 }): WalletLists & Pick<Store, 'findWalletsByIds' | 'findTransfersByIds'> {
   const { pool, orm, milestones } = options;
   const read = async <Row>(query: Named, toRow: (raw: object) => Row): Promise<Row[]> => {
-    const { rows } = await readUntilBack(() => pool.query<object>(query));
+    const { rows } = await askUntilBack(() => pool.query<object>(query));
     return rows.map(toRow);
   };
   const findWallets = async (where: FilterQuery<WalletRow>): Promise<Wallet[]> => {
-    const rows = await readUntilBack(() =>
+    const rows = await askUntilBack(() =>
       orm.em.fork().find(WalletEntity, where, { orderBy: { id: 'asc' } }));
     return rows.map(toWallet);
   };

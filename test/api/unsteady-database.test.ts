@@ -1,7 +1,9 @@
+import { createHmac, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { authorization, JSON_TYPE, rest } from '../support/doors.ts';
-import { useWorld } from '../support/world.ts';
+import { SUPPLIER_KEYS, useWorld } from '../support/world.ts';
 
 /** Prices that change and connections that die while orders are placed. */
 
@@ -29,6 +31,19 @@ async function send(reference: string): Promise<Sent> {
   });
   const body = await response.json() as { id?: number };
   return { reference, status: response.status, id: body.id ?? null };
+}
+
+/** A delivery of an order that nobody knows, signed as by its supplier. */
+function strayCallback(): { readonly headers: Record<string, string>; readonly body: string } {
+  const body = JSON.stringify({
+    event_id: randomUUID(), reference: '1-987654321-1', status: 'DELIVERED',
+    occurred_at: '2026-01-01T00:00:00Z',
+  });
+  const timestamp = String(Math.trunc(systemClock.now().getTime() / 1000));
+  const signature = createHmac('sha256', SUPPLIER_KEYS['sandbox-a'][0] ?? '')
+    .update(`${timestamp}.${body}`).digest('hex');
+  const headers = { ...JSON_TYPE, 'x-timestamp': timestamp, 'x-signature': signature };
+  return { headers, body };
 }
 
 async function sendMany(prefix: string, count: number): Promise<readonly Sent[]> {
@@ -66,15 +81,21 @@ const stored = (prefix: string): Promise<{ id: string; client_reference: string 
   world().database.query(`select id, client_reference from topup_order
     where client_reference like $1 order by id`, [`${prefix}-%`]);
 
+/** Ends two of the gateway's connections, whichever; answers how many there were. */
+async function cutTwo(): Promise<number> {
+  const { rows } = await superuser.query(`select pg_terminate_backend(pid) from (
+    select pid from pg_stat_activity where datname = $1 and application_name = 'topup-gateway'
+    order by random() limit 2) unlucky`,
+  [new URL(world().database.databaseUrl).pathname.slice(1)]);
+  return rows.length;
+}
+
 describe('connections that are cut at random', () => {
   it('lose no order that was acknowledged, and debit none twice', async () => {
     const { database } = world();
     let cuts = 0;
     const cut = async (): Promise<void> => {
-      const { rows } = await superuser.query(`select pg_terminate_backend(pid) from (
-        select pid from pg_stat_activity where datname = $1 and application_name = 'topup-gateway'
-        order by random() limit 2) unlucky`, [new URL(database.databaseUrl).pathname.slice(1)]);
-      cuts += rows.length;
+      cuts += await cutTwo();
     };
     const sent = await whileDoing(sendMany('CUT', 200), cut, 25);
     expect(cuts).toBeGreaterThan(20);
@@ -99,6 +120,39 @@ describe('connections that are cut at random', () => {
     const effects = await database.query<{ count: number }>(
       'select count(*)::int as count from sandbox.log where effective');
     expect(effects).toEqual([{ count: 200 }]);
+  }, 60_000);
+
+  it('end neither the process nor what may be repeated', async () => {
+    const { gateway, database } = world();
+    const { id } = await send('REPEATABLE');
+    const path = `/api/v1/topups/orders/${id}`;
+    const asks = [
+      ['PATCH', `${path}/notification-email`, '{"email":"reader@example.com"}'],
+      ['POST', `${path}/cancel`, null],
+      ['GET', '/readyz', null],
+      ['POST', '/callbacks/fulfilment/sandbox-a', 'stray'],
+      ['GET', path, null],
+    ] as const;
+    const statuses = new Map<string, number>();
+    const askAll = async (): Promise<void> => {
+      for (const [method, to, body] of asks) {
+        const { status } = await fetch(`${gateway.url}${to}`, body === 'stray'
+          ? { method, ...strayCallback() }
+          : { method, body, headers: { ...authorization(world(), 1), ...JSON_TYPE } });
+        const key = `${method} ${to.replace(path, '')} ${status}`;
+        statuses.set(key, (statuses.get(key) ?? 0) + 1);
+      }
+      await database.query('update product set name = name where id = 4218');
+    };
+    let cuts = 0;
+    const rounds = Promise.all(Array.from({ length: 6 }, async () => {
+      for (let round = 0; round < 5; round += 1) await askAll();
+    }));
+    await whileDoing(rounds, async () => { cuts += await cutTwo(); }, 10);
+    expect(cuts).toBeGreaterThan(20);
+    expect([...statuses.keys()].filter((key) => key.endsWith(' 500'))).toEqual([]);
+    expect(statuses.get('POST /callbacks/fulfilment/sandbox-a 202')).toBeGreaterThan(15);
+    expect(statuses.get('PATCH /notification-email 200')).toBeGreaterThan(15);
   }, 60_000);
 });
 

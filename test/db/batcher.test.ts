@@ -11,7 +11,11 @@ interface Call {
 const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
 
 /** A batcher over calls that a test ends one by one; an item's letter is its lane. */
-function steppedBatcher(sizeMax: number, secondCallFrom?: number): {
+function steppedBatcher(
+  sizeMax: number,
+  secondCallFrom?: number,
+  isRefusable: (item: string) => boolean = () => true,
+): {
   readonly batcher: Batcher<string, string>;
   readonly calls: Call[];
   /** Ends the call under way and lets the next one begin. */
@@ -20,6 +24,7 @@ function steppedBatcher(sizeMax: number, secondCallFrom?: number): {
   const calls: Call[] = [];
   const batcher = new Batcher<string, string>({
     sizeMax,
+    isRefusable,
     ...(secondCallFrom === undefined ? {} : { secondCallFrom }),
     laneOf: (item) => item.charCodeAt(0),
     run: (items) => new Promise((resolve) => {
@@ -173,10 +178,108 @@ describe('a batcher', () => {
     expect(() => add('j')).not.toThrow();
   });
 
+  it('begins nothing for whoever waited too long, unless it is not to be refused', async () => {
+    const { batcher, calls, endCall } = steppedBatcher(8, undefined, (item) => item !== 'kept');
+    void batcher.add('a1');
+    await turn();
+    const late = batcher.add('a2').catch((error: unknown) => error);
+    const kept = batcher.add('kept');
+    const nowMs = performance.now();
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(nowMs + 4001);
+    const fresh = batcher.add('a3');
+    await endCall();
+    clock.mockRestore();
+    expect(await late).toBeInstanceOf(TemporarilyUnavailable);
+    expect(calls[1]?.items.toSorted()).toEqual(['a3', 'kept']);
+    await endCall();
+    expect(await Promise.all([kept, fresh])).toEqual(['kept done', 'a3 done']);
+    expect(batcher).toMatchObject({ openCount: 0, waitingCount: 0 });
+  });
+
   it('has a bound even where every item is quick', () => {
     const { batcher } = steppedBatcher(256);
     const add = (): Promise<string> => batcher.add('a');
     for (let count = 0; count < 4096; count += 1) void add();
     expect(add).toThrow(TemporarilyUnavailable);
+  });
+});
+
+const lockTimeout = (): Error => Object.assign(new Error('locked'), { code: '55P03' });
+
+describe('a batcher whose call fails', () => {
+  /** Fails every call that carries one of `faults`; answers the others at once. */
+  function failing(faults: Map<string, Error>) {
+    const calls: (readonly string[])[] = [];
+    const batcher = new Batcher<string, string>({
+      sizeMax: 256,
+      laneOf: (item) => item.charCodeAt(0),
+      run: async (items) => {
+        calls.push(items);
+        await turn();
+        const fault = items.map((item) => faults.get(item)).find((each) => each !== undefined);
+        if (fault !== undefined) throw fault;
+        return items.map((item) => `${item} done`);
+      },
+    });
+    return { batcher, calls };
+  }
+
+  it('lets nobody wait with a lane whose lock is kept, nor those who come later', async () => {
+    const locks = new Map([['b1', lockTimeout()], ['b2', lockTimeout()]]);
+    const { batcher, calls } = failing(locks);
+    const add = (item: string): Promise<string> => batcher.add(item);
+    const [a1, b1, c1] = ['a1', 'b1', 'c1'].map(add);
+    expect(await Promise.all([a1, c1])).toEqual(['a1 done', 'c1 done']);
+    expect(calls.slice(0, 4)).toEqual([['a1', 'b1', 'c1'], ['a1'], ['b1'], ['c1']]);
+    const [a2, b2] = ['a2', 'b2'].map(add);
+    expect(await a2).toBe('a2 done');
+    expect(calls.slice(1).filter((items) => new Set(items.map((item) => item[0])).size > 1))
+      .toEqual([]);
+    expect(batcher.openCount).toBe(2);
+    locks.clear();
+    expect(await Promise.all([b1, b2])).toEqual(['b1 done', 'b2 done']);
+    expect(batcher).toMatchObject({ openCount: 0, waitingCount: 0 });
+    calls.length = 0;
+    await Promise.all(['a3', 'b3'].map(add));
+    expect(calls).toEqual([['a3', 'b3']]);
+  });
+
+  it('tells of a lock that is kept for long, and lets but a call wait for it', async () => {
+    const { batcher } = failing(new Map([['b1', lockTimeout()], ['b2', lockTimeout()]]));
+    const told = batcher.add('b1').catch((error: unknown) => error);
+    await turn();
+    await turn();
+    const nowMs = performance.now();
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(nowMs + 5001);
+    expect(await told).toMatchObject({ code: '55P03' });
+    clock.mockRestore();
+    const flood = Array.from({ length: 1000 }, () => {
+      try {
+        batcher.add('b2').catch(() => undefined);
+        return 'taken';
+      } catch (error) {
+        return error instanceof TemporarilyUnavailable ? 'refused' : error;
+      }
+    });
+    expect(flood.filter((each) => each === 'taken').length).toBeLessThanOrEqual(512);
+    expect(flood.at(-1)).toBe('refused');
+    expect(await batcher.add('a')).toBe('a done');
+  });
+
+  it('fails the faulty item alone, in its lane and of all lanes', async () => {
+    const { batcher } = failing(new Map([['b2', new Error('faulty')]]));
+    const items = ['a1', 'b1', 'b2', 'b3', 'c1'];
+    const results = await Promise.allSettled(items.map((item) => batcher.add(item)));
+    expect(results.map((each) => each.status === 'fulfilled' ? each.value : each.reason))
+      .toEqual(['a1 done', 'b1 done', expect.objectContaining({ message: 'faulty' }), 'b3 done',
+        'c1 done']);
+  });
+
+  it('fails all that went together where the connection was lost', async () => {
+    const lost = Object.assign(new Error('gone'), { code: 'ECONNRESET' });
+    const { batcher, calls } = failing(new Map([['b1', lost]]));
+    const results = await Promise.allSettled(['a1', 'b1'].map((item) => batcher.add(item)));
+    expect(results.map((each) => each.status)).toEqual(['rejected', 'rejected']);
+    expect(calls).toHaveLength(1);
   });
 });

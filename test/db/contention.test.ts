@@ -102,6 +102,32 @@ describe('a wallet', () => {
   });
 });
 
+describe('a wallet that somebody keeps locked', () => {
+  const OF_CLIENT_2: Partial<PricedOrder> = {
+    clientId: 2,
+    funding: { kind: 'WALLET', walletId: 4 },
+    charge: { amount: '1', currency: 'USD' },
+  };
+
+  it('keeps only the orders that it pays waiting', async () => {
+    const keeper = new pg.Client(database().superuserUrl);
+    await keeper.connect();
+    await keeper.query('begin');
+    await keeper.query('select from wallet where client_id = 2 for update');
+    let isFree = false;
+    const held = [1, 2, 3].map(() =>
+      place(1, OF_CLIENT_2).then(({ verdict }) => ({ verdict, isFree })));
+    const others = [1, 2, 3].map(() => place(1));
+    for (const placement of await Promise.all(others)) placedId(placement);
+    // Those who come later do not even wait for it once.
+    placedId(await place(1));
+    isFree = true;
+    await keeper.end();
+    expect(await Promise.all(held))
+      .toEqual(held.map(() => ({ verdict: 'PLACED', isFree: true })));
+  });
+});
+
 describe('a voucher whose order fails', () => {
   it.each([
     ['commit', 'PLACED'], ['rollback', 'VOUCHER_INVALID'],

@@ -6,6 +6,8 @@ export interface CuttingProxy {
   readonly url: string;
   /** Ends every connection at once, without a word. */
   cutAll(): void;
+  /** From now on nothing passes the connections that are open; new ones work. */
+  silenceAll(): void;
   /** From now on connections lead there. */
   leadTo(url: string): void;
   /** The next answer is lost: its connection is cut when the first byte of it arrives. */
@@ -15,6 +17,7 @@ export interface CuttingProxy {
 
 export async function startCuttingProxy(targetUrl: string): Promise<CuttingProxy> {
   const open = new Set<Socket>();
+  const silent = new Set<Socket>();
   let target = new URL(targetUrl);
   let isAnswerLost = false;
   const server = createServer((near) => {
@@ -24,12 +27,16 @@ export async function startCuttingProxy(targetUrl: string): Promise<CuttingProxy
       socket.on('error', () => undefined);
       socket.on('close', () => {
         open.delete(socket);
+        silent.delete(socket);
         near.destroy();
         far.destroy();
       });
     }
-    near.pipe(far);
+    near.on('data', (chunk: Buffer) => {
+      if (!silent.has(near)) far.write(chunk);
+    });
     far.on('data', (chunk: Buffer) => {
+      if (silent.has(far)) return;
       if (isAnswerLost) {
         isAnswerLost = false;
         near.destroy();
@@ -47,6 +54,9 @@ export async function startCuttingProxy(targetUrl: string): Promise<CuttingProxy
   return {
     url: `http://127.0.0.1:${port}`,
     cutAll,
+    silenceAll() {
+      for (const socket of open) silent.add(socket);
+    },
     leadTo: (url) => {
       target = new URL(url);
     },

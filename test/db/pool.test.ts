@@ -1,0 +1,91 @@
+import type pg from 'pg';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  askUntilBack, createPool, isConnectionLost, tellAway, withConnection, type PoolOptions,
+} from '../../src/db/pool.ts';
+import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
+import { startCuttingProxy } from '../support/cutting-proxy.ts';
+import { useTestDatabase } from '../support/database.ts';
+
+const database = useTestDatabase();
+const undo: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+});
+
+function openPool(options: Partial<PoolOptions> = {}): pg.Pool {
+  const pool = createPool({
+    databaseUrl: database().databaseUrl,
+    size: 4,
+    applicationName: 'test',
+    onError: () => undefined,
+    ...options,
+  });
+  undo.push(() => pool.end());
+  return pool;
+}
+
+const faultOf = (attempt: Promise<unknown>): Promise<unknown> =>
+  attempt.then(() => expect.fail('no fault'), (error: unknown) => error);
+
+describe('a connection that is held for several statements', () => {
+  it('fails the next one where it died in between, and ends nothing else', async () => {
+    const pool = openPool();
+    const fault = await faultOf(withConnection(pool, async (client) => {
+      const ended = new Promise((resolve) => client.once('end', resolve));
+      const { rows: [own] } = await client.query('select pg_backend_pid() as pid');
+      await pool.query('select pg_terminate_backend($1)', [own?.pid]);
+      await ended;
+      await client.query('select 1');
+    }));
+    expect(isConnectionLost(fault)).toBe(true);
+    expect(await withConnection(pool, (client) => client.query('select 1'))).toBeDefined();
+  });
+
+  it('is not given back in the middle of a transaction', async () => {
+    const pool = openPool({ size: 1 });
+    await faultOf(withConnection(pool, async (client) => {
+      await client.query('begin');
+      throw new Error('a fault of ours');
+    }));
+    const { rows: [next] } = await pool.query(
+      'select now() = statement_timestamp() as begins_now, pg_backend_pid() as pid');
+    expect(next?.begins_now).toBe(true);
+  });
+});
+
+describe('a database that is silent', () => {
+  it('costs one wait, not one for each connection', async () => {
+    const target = new URL(database().databaseUrl);
+    const proxy = await startCuttingProxy(`http://${target.host}`);
+    undo.push(() => proxy.close());
+    target.host = new URL(proxy.url).host;
+    const pool = openPool({ databaseUrl: target.href, answerTimeoutMs: 500 });
+    await Promise.all([1, 2, 3, 4].map(() => pool.query('select pg_sleep(0.05)')));
+    expect(pool.idleCount).toBe(4);
+    proxy.silenceAll();
+    expect(isConnectionLost(await faultOf(pool.query('select 1')))).toBe(true);
+    // The other three are as silent; whoever comes now is given a new one.
+    expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+  });
+});
+
+describe('what the database refuses for now', () => {
+  it.each(['55P03', '57014', '40P01', '40001'])('is told to come back for: %s', async (code) => {
+    const refused = Object.assign(new Error('refused'), { code });
+    const told = await faultOf(tellAway(() => Promise.reject(refused)));
+    expect(told).toBeInstanceOf(TemporarilyUnavailable);
+    let asked = 0;
+    const answer = await askUntilBack(async () => {
+      asked += 1;
+      if (asked === 1) throw refused;
+      return 'answer';
+    });
+    expect([asked, answer]).toEqual([2, 'answer']);
+  });
+
+  it('is told as it is where it will not pass', async () => {
+    const fault = Object.assign(new Error('a bug'), { code: '42P01' });
+    expect(await faultOf(askUntilBack(() => Promise.reject(fault)))).toBe(fault);
+  });
+});

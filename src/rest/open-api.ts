@@ -93,9 +93,9 @@ export function openApiRoutes(app: FastifyInstance): void {
   });
 }
 
-/** Without aliases: few readers of YAML expect them. */
+/** Without aliases, which few readers expect, and for those of YAML 1.1, who see dates in texts. */
 export function openApiYaml(app: FastifyInstance): string {
   return stringify(app.swagger(), {
-    aliasDuplicateObjects: false, blockQuote: 'literal', lineWidth: 100,
+    aliasDuplicateObjects: false, compat: 'yaml-1.1', blockQuote: 'literal', lineWidth: 100,
   });
 }

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { FAILURE_CODES } from '../../src/domain/topup-order.ts';
 import { REJECTION_CODES } from '../../src/domain/rejection.ts';
 import { bareRestDoor, readOpenApi, type OpenApi } from '../support/open-api.ts';
@@ -27,6 +28,11 @@ test('every route of the API describes itself', async () => {
   await app.close();
   expect(silent).toEqual([]);
   expect(described.length).toBeGreaterThan(4);
+});
+
+test('a reader of YAML 1.1 sees the same, no dates among it', async () => {
+  const text = await readFile(COMMITTED, 'utf8');
+  expect(parse(text, { version: '1.1' })).toEqual(document);
 });
 
 describe('linters', () => {

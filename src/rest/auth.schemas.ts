@@ -83,6 +83,7 @@ export const logoutSchema = {
     200: jsonAnswer('All tokens have ended.', z.object({
       success: z.literal(true), data: z.object({}),
     }).meta({ id: 'LoggedOut' })),
+    403: ADDRESS_NOT_ALLOWED,
   },
   'x-examples': examples.logout,
 };

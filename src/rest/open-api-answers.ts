@@ -1,11 +1,12 @@
 import { refused, type NamedExamples, type RouteExamples } from './examples.ts';
+import { HEADERS, headersOf, IF_NONE_MATCH, type Headers } from './open-api-headers.ts';
 
 /** Of OpenAPI's own types, what is touched here. */
 export interface OpenApiDocument {
   readonly paths?: Readonly<Record<string, Readonly<Partial<Record<Method, Operation>>>>>;
   readonly components?: {
     readonly schemas?: Readonly<Record<string, object>>;
-    readonly headers?: Readonly<Record<string, object>>;
+    readonly headers?: Headers;
   };
 }
 
@@ -15,15 +16,16 @@ type Method = (typeof METHODS)[number];
 interface Operation {
   readonly security?: readonly object[];
   readonly requestBody?: { readonly content: Content };
+  parameters?: object[];
   responses: Record<string, Answer>;
   'x-examples'?: RouteExamples;
-  'x-answer-headers'?: Readonly<Record<string, object>>;
+  'x-answer-headers'?: Headers;
 }
 
 interface Answer {
   readonly description: string;
   readonly content?: Content;
-  headers?: Record<string, object>;
+  headers?: Headers;
 }
 
 type Content = Readonly<Record<string, { schema: object; examples?: NamedExamples }>>;
@@ -37,28 +39,17 @@ const EVERYWHERE = {
 } as const;
 const WITH_TOKEN = {
   401: 'The token is missing, malformed, expired or revoked.',
+  403: 'The key lacks the scope for this, or the client may not call from this address.',
   429: 'Too many requests of this class; come back after `Retry-After`.',
   503: 'Not now: the gateway has too much to do, is restarting, or its database is away. '
     + 'Nothing was done.',
 } as const;
+/** What is sent to a route that needs no body is read all the same. */
 const WITH_BODY = {
   413: 'The body is larger than 64 KiB.',
   415: 'The body is no JSON in UTF-8, or is compressed.',
 } as const;
 type Common = keyof typeof EVERYWHERE | keyof typeof WITH_TOKEN | keyof typeof WITH_BODY;
-
-const REQUEST_ID = { 'X-Request-Id': { $ref: '#/components/headers/X-Request-Id' } };
-const RETRY_AFTER = { 'Retry-After': { $ref: '#/components/headers/Retry-After' } };
-const HEADERS = {
-  'X-Request-Id': {
-    description: 'The id of this request, as in our log.',
-    schema: { type: 'string', format: 'uuid' },
-  },
-  'Retry-After': {
-    description: 'Seconds until it is worth trying again.',
-    schema: { type: 'integer', minimum: 1 },
-  },
-};
 
 /**
  * Adds what every route has in common: refusals, headers, and examples in their places. Everything
@@ -68,7 +59,7 @@ export function completeDocument(document: OpenApiDocument): OpenApiDocument {
   const { paths = {}, components = {} } = document;
   for (const item of Object.values(paths)) {
     for (const method of METHODS) {
-      if (item[method] !== undefined) completeOperation(item[method]);
+      if (item[method] !== undefined) completeOperation(item[method], method);
     }
   }
   const referred = schemasReferredTo(paths, components.schemas ?? {});
@@ -85,26 +76,30 @@ export function completeDocument(document: OpenApiDocument): OpenApiDocument {
   };
 }
 
-function completeOperation(operation: Operation): void {
-  const { 'x-examples': examples, 'x-answer-headers': ofAnswer } = operation;
+function completeOperation(operation: Operation, method: Method): void {
+  const { 'x-examples': examples, 'x-answer-headers': ofRoute } = operation;
   delete operation['x-examples'];
   delete operation['x-answer-headers'];
-  const answers = { ...commonAnswers(operation), ...operation.responses };
+  const answers = { ...commonAnswers(operation, method), ...operation.responses };
+  const kind = {
+    ofRoute,
+    hasToken: operation.security === undefined,
+    isCounted: answers['429'] !== undefined,
+    isCached: answers['304'] !== undefined,
+  };
   for (const [status, answer] of Object.entries(answers)) {
-    const isLater = status === '429' || status === '503';
-    answer.headers = { ...REQUEST_ID, ...(isLater ? RETRY_AFTER : {}), ...answer.headers };
-    if (status === '200') answer.headers = { ...answer.headers, ...ofAnswer };
+    answer.headers = { ...headersOf(status, kind), ...answer.headers };
     setExamples(answer.content, examples?.answers[Number(status)] ?? commonExamples(status));
   }
   operation.responses = sorted(answers);
+  if (kind.isCached) operation.parameters = [...operation.parameters ?? [], IF_NONE_MATCH];
   setExamples(operation.requestBody?.content, examples?.request);
 }
 
-function commonAnswers(operation: Operation): Record<string, Answer> {
+function commonAnswers(operation: Operation, method: Method): Record<string, Answer> {
   const hasToken = operation.security === undefined;
-  const hasBody = operation.requestBody !== undefined;
   const texts = {
-    ...EVERYWHERE, ...(hasToken ? WITH_TOKEN : {}), ...(hasBody ? WITH_BODY : {}),
+    ...EVERYWHERE, ...(hasToken ? WITH_TOKEN : {}), ...(method === 'get' ? {} : WITH_BODY),
   };
   return Object.fromEntries(Object.entries(texts).map(([status, description]) => (
     [status, { description, content: { 'application/json': { schema: ERROR } } }]
@@ -115,6 +110,7 @@ const COMMON_STATUSES: readonly string[] =
   Object.keys({ ...EVERYWHERE, ...WITH_TOKEN, ...WITH_BODY });
 
 function commonExamples(status: string): NamedExamples | undefined {
+  if (status === '403') return refused(403, 'IP address not authorized');
   return COMMON_STATUSES.includes(status) ? refused(Number(status) as Common) : undefined;
 }
 

@@ -19,6 +19,8 @@ orders are PENDING for seconds to minutes, some for hours.
 - **Times** are RFC 3339 in UTC. Fields without a value are left out.
 - **Fields may be added, never taken away**: ignore what you do not know.
 - **A repeated create is safe only with a \`client_reference\`.**
+- **Limits** are counted by class. An answer that was counted says in \`RateLimit\` and \
+\`X-RateLimit-*\` what is left, unless you have no limit.
 - Every answer carries \`X-Request-Id\`; name it when you ask us about a request.`;
 
 const TAGS = [

@@ -107,6 +107,59 @@ test('every refusal that can be had from outside is answered as documented', asy
   expect(faults).toEqual([]);
 });
 
+test('a caller from a wrong address is answered as documented', async () => {
+  await world().database.query(`insert into client_network values (2, '203.0.113.0/24')`);
+  const headers = authorization(world(), 2);
+  const wallets = requestOf('listWallets');
+  await expect.poll(async () => (await ask(wallets, { headers })).status).toBe(403);
+  const faults: string[] = [];
+  for (const request of documentedRequests(document)) {
+    if (request.operation.security !== undefined) continue;
+    const answered = await ask(request, { headers });
+    const fault = answered.status === 403
+      ? faultOf(document, request, answered)
+      : `${answered.status} instead of 403`;
+    if (fault !== null) faults.push(`${request.operationId}: ${fault}`);
+  }
+  expect(faults).toEqual([]);
+});
+
+test('what is known already is answered as documented', async () => {
+  const cached = documentedRequests(document)
+    .filter(({ operation }) => operation.responses['304'] !== undefined);
+  expect(cached.length).toBeGreaterThan(4);
+  for (const request of cached) {
+    const { headers } = await ask(request);
+    const again = await ask(request, { headers: { 'if-none-match': headers.get('etag') ?? '' } });
+    expect([request.operationId, again.status, faultOf(document, request, again)])
+      .toEqual([request.operationId, 304, null]);
+    const names = request.operation.parameters?.map(({ name }) => name);
+    expect(names).toContain('If-None-Match');
+  }
+});
+
+test('a client that has limits is told them as documented', async () => {
+  const headers = authorization(world(), 3);
+  const told: string[] = [];
+  for (const request of documentedRequests(document)) {
+    const { operation, operationId, method } = request;
+    if (operation.security !== undefined || method !== 'GET') continue;
+    const answered = await ask(request, { headers });
+    if (answered.status !== 200) continue;
+    told.push(operationId);
+    const documented = Object.keys(operation.responses['200']?.headers ?? {})
+      .filter((name) => name.includes('RateLimit') && !answered.headers.has(name));
+    expect([operationId, faultOf(document, request, answered), documented])
+      .toEqual([operationId, null, []]);
+  }
+  expect(told.length).toBeGreaterThan(8);
+  await world().database.query(`insert into client_rate values (3, 'lookup', 0)`);
+  const lookup = requestOf('lookupMobileNumber');
+  await expect.poll(async () => (await ask(lookup, { headers })).status).toBe(429);
+  const refused = await ask(lookup, { headers });
+  expect([refused.status, faultOf(document, lookup, refused)]).toEqual([429, null]);
+});
+
 function refusalsOf(request: DocumentedRequest): readonly (readonly [number, Particulars])[] {
   const { operation, operationId } = request;
   const refusals: (readonly [number, Particulars])[] = [];
@@ -114,9 +167,11 @@ function refusalsOf(request: DocumentedRequest): readonly (readonly [number, Par
     refusals.push([401, { headers: { authorization: 'Bearer none' } }]);
   }
   if (operationId === 'receiveSupplierCallback') refusals.push([401, {}]);
-  if (operation.requestBody !== undefined) {
-    refusals.push([415, { headers: { 'content-type': 'text/plain' } }]);
+  if (request.method !== 'GET') {
+    refusals.push([415, { body: 'x', headers: { 'content-type': 'text/plain' } }]);
     refusals.push([413, { body: JSON.stringify({ a: 'x'.repeat(65_536) }) }]);
+  }
+  if (operation.requestBody !== undefined) {
     if (operationId !== 'receiveSupplierCallback') refusals.push([400, { body: '[]' }]);
   }
   if (operation.responses['404'] !== undefined && request.path.includes('{id}')) {

@@ -83,14 +83,34 @@ export function faultOf(document: OpenApi, { operation }: DocumentedRequest, ans
 string | null {
   const documented = operation.responses[String(answered.status)];
   if (documented === undefined) return `${answered.status} is not documented`;
-  for (const name of Object.keys(documented.headers ?? {})) {
-    if (name === 'X-Request-Id' && !answered.headers.has(name)) return `${name} is missing`;
-  }
+  const fault = headerFault(documented.headers ?? {}, answered.headers, document);
+  if (fault !== null) return fault;
   const schema = documented.content?.['application/json']?.schema;
   if (schema === undefined) return null;
   const whole = resolved(schema, document) as Parameters<typeof z.fromJSONSchema>[0];
   const { error } = z.fromJSONSchema(whole).safeParse(answered.body);
   return error === undefined ? null : z.prettifyError(error);
+}
+
+/** What HTTP, and no operation, says of an answer. */
+const OF_EVERY_ANSWER: ReadonlySet<string> = new Set([
+  'cache-control', 'connection', 'content-length', 'content-type', 'date', 'keep-alive',
+  'transfer-encoding', 'x-accel-buffering', 'x-content-type-options',
+]);
+
+function headerFault(
+  documented: Readonly<Record<string, object>>,
+  answered: Headers,
+  document: OpenApi,
+): string | null {
+  const headers = resolved(documented, document) as Record<string, { required?: boolean }>;
+  for (const [name, { required }] of Object.entries(headers)) {
+    if (required === true && !answered.has(name)) return `${name} is missing`;
+  }
+  const known = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
+  const unknown = [...answered.keys()]
+    .filter((name) => !known.has(name) && !OF_EVERY_ANSWER.has(name));
+  return unknown.length === 0 ? null : `${unknown.join(', ')} is not documented`;
 }
 
 /** The schema with every reference replaced by what it refers to. */

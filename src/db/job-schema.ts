@@ -26,7 +26,7 @@ const QUEUES: readonly Queue[] = [
     // Longer than the mailer's own limit: only a process that died loses its job by this.
     expireInSeconds: 90,
     retentionSeconds: 14 * DAY_S,
-    // An address is kept no longer than somebody may ask about the mail.
+    // The job's copy of an address is kept no longer than somebody may ask about the mail.
     deleteAfterSeconds: DAY_S,
   },
 ];

@@ -14,7 +14,13 @@ export async function placeAsGuess(
 ): Promise<Placement> {
   const guess = { clientId, class: 'voucher.guesses', count: 1 } as const;
   await takeOrRefuse(rateLimits, guess);
-  const placement = await place();
-  if (placement.verdict !== 'VOUCHER_INVALID') await rateLimits.giveBack(guess);
-  return placement;
+  let isBad = false;
+  try {
+    const placement = await place();
+    isBad = placement.verdict === 'VOUCHER_INVALID';
+    return placement;
+  } finally {
+    // A token that cannot be put back costs a guess; of an order that stands the caller must hear.
+    if (!isBad) await rateLimits.giveBack(guess).catch(() => undefined);
+  }
 }

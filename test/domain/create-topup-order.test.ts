@@ -29,6 +29,8 @@ function story(of: {
   readonly submit?: () => Promise<never>;
   readonly sleep?: () => Promise<void>;
   readonly rateLimits?: RateLimits;
+  /** What becomes of every placing call instead of a verdict. */
+  readonly placing?: Error;
 }) {
   const { placed = topupOrder(), existing = null, pricing = snapshot(), sleep = never } = of;
   const verdicts = [...of.verdicts ?? ['PLACED' as const]];
@@ -38,6 +40,7 @@ function story(of: {
     refreshPricing: async () => pricing,
     async placeOrder(order) {
       orders.push(order);
+      if (of.placing !== undefined) throw of.placing;
       const verdict = verdicts.shift() ?? unused();
       return verdict === 'PLACED' ? { verdict, order: placed } : { verdict };
     },
@@ -200,6 +203,34 @@ describe('a duplicate reference', () => {
     expect(formless.code).toBe('VALIDATION_FAILURE');
     const nameless = rawRequest({ clientReference: null, productId: number('1') });
     expect((await refusalOf(story({ existing }).create(nameless))).code).toBe('PRODUCT_NOT_FOUND');
+  });
+});
+
+describe('a guess at a voucher', () => {
+  const guess = rawRequest({ redeemVoucherCode: 'DEMO-0499-AAAA' });
+  const counting = (giveBack: RateLimits['giveBack']) => {
+    const given: string[] = [];
+    const rateLimits: RateLimits = {
+      ...noRateLimits,
+      giveBack: (request) => {
+        given.push(request.class);
+        return giveBack(request);
+      },
+    };
+    return { rateLimits, given };
+  };
+
+  test('is told its order, also where its token cannot be put back', async () => {
+    const { rateLimits, given } = counting(() => Promise.reject(new Error('away')));
+    await expect(story({ rateLimits }).create(guess)).resolves.toEqual(topupOrder());
+    expect(given).toEqual(['voucher.guesses']);
+  });
+
+  test('costs nothing where nobody knows whether it was right', async () => {
+    const { rateLimits, given } = counting(async () => undefined);
+    const busy = new TemporarilyUnavailable('busy', 1000);
+    await expect(story({ rateLimits, placing: busy }).create(guess)).rejects.toBe(busy);
+    expect(given).toEqual(['voucher.guesses']);
   });
 });
 

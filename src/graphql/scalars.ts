@@ -15,7 +15,7 @@ export const Decimal = new GraphQLScalarType<string, string>({
     + 'may have been rounded already.',
   serialize: (value) => decimalOf(value),
   parseValue: (value) => decimalOf(value),
-  parseLiteral: (node) => decimalOf(literalOf(node)),
+  parseLiteral: located((node) => decimalOf(literalOf(node))),
 });
 
 function decimalOf(value: unknown): string {
@@ -43,7 +43,8 @@ export const SafeInt = new GraphQLScalarType<number, number>({
   description: 'A 64-bit integer within 2^53, as the REST API shows its ids.',
   serialize: (value) => safeIntOf(value),
   parseValue: (value) => safeIntOf(value),
-  parseLiteral: (node) => safeIntOf(node.kind === Kind.INT ? Number(node.value) : undefined),
+  parseLiteral: located((node) =>
+    safeIntOf(node.kind === Kind.INT ? Number(node.value) : undefined)),
 });
 
 function safeIntOf(value: unknown): number {
@@ -60,7 +61,7 @@ export const DateTime = new GraphQLScalarType<Date, string>({
     return `${value.toISOString().slice(0, 19)}Z`;
   },
   parseValue: (value) => dateOf(value),
-  parseLiteral: (node) => dateOf(node.kind === Kind.STRING ? node.value : undefined),
+  parseLiteral: located((node) => dateOf(node.kind === Kind.STRING ? node.value : undefined)),
 });
 
 function dateOf(value: unknown): Date {
@@ -90,8 +91,20 @@ function code(of: { name: string; description: string }): GraphQLScalarType<stri
     ...of,
     serialize: codeOf,
     parseValue: codeOf,
-    parseLiteral: (node) => codeOf(node.kind === Kind.STRING ? node.value : undefined),
+    parseLiteral: located((node) => codeOf(node.kind === Kind.STRING ? node.value : undefined)),
   });
+}
+
+/** Validation passes a refusal on as it is, so it has to point at the literal by itself. */
+function located<Value>(read: (node: ValueNode) => Value): (node: ValueNode) => Value {
+  return (node) => {
+    try {
+      return read(node);
+    } catch (error) {
+      if (!(error instanceof GraphQLError)) throw error;
+      throw new GraphQLError(error.message, { nodes: node });
+    }
+  };
 }
 
 function refused(message: string): GraphQLError {

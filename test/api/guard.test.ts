@@ -153,6 +153,16 @@ describe('a refusal', () => {
       .toMatchObject(refused('OPERATION_RESOLUTION_FAILURE'));
   });
 
+  test.each([
+    ['productId: 1, amount: 4.99', 23],
+    ['productId: 1, amount: "4,99"', 23],
+    ['productId: "4218", amount: 1', 12],
+  ])('points at the literal, %s', (input, column) => {
+    const verdict = guard(`mutation { createTopupOrder(input: {\n${input}}) { order { id } } }`);
+    if (verdict.kind === 'ALLOWED') throw new Error('The literal was taken');
+    for (const { locations } of verdict.errors) expect(locations).toEqual([{ line: 2, column }]);
+  });
+
   test('suggests nothing of the schema', () => {
     const messages = [
       ...refusalOf('{ viewe { name } }'),

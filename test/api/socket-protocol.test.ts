@@ -205,7 +205,7 @@ async function start(): Promise<Harness> {
     subscriptionsPerSocket: 4,
     feedRetentionDays: 7,
     log: { error: (fields) => logged.push(fields), info: () => {} },
-    isStillAdmitted: () => true,
+    isStillAdmitted: () => fault.at !== 'isStillAdmitted',
     onAccessChange: () => () => {},
     addressOf: () => '127.0.0.1',
     async authenticate({ authorization }) {
@@ -294,6 +294,13 @@ describe('a socket is ended', () => {
     const peer = await new Peer().opened();
     peer.say({ type: 'connection_init', payload });
     expect(await peer.closed).toEqual([4403, 'Forbidden']);
+  });
+
+  test('with 4403 where the token was taken back while it was looked at', async () => {
+    harness.fault.at = 'isStillAdmitted';
+    const peer = await new Peer().opened();
+    peer.say({ type: 'connection_init', payload: { authorization: TOKEN } });
+    expect(await peer.closed).toEqual([4403, 'Token revoked']);
   });
 
   test('with 4403 when the token expires, subscriptions and all', async () => {

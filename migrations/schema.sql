@@ -33,6 +33,13 @@ declare
 begin
   select s.state into sent_state from submission s
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route;
+  -- Repeated, or the success itself, which comes after its reversal.
+  if m.kind in ('DELIVER', 'REVERSE') and exists (select from reconciliation_case c
+      where c.client_id = o.client_id and c.topup_order_id = o.id and c.route = m.route
+        and c.reversed_at is not null) then
+    return 'NO_CHANGE';
+  end if;
+  if m.kind = 'REVERSE' then return apply_reversal(o, m, sent_state); end if;
   if o.status <> 'PENDING' then
     return case
       when m.kind = 'DELIVER' and o.status <> 'DELIVERED' then
@@ -43,15 +50,13 @@ begin
           then 'CASE_OPENED' else 'NO_CHANGE' end
       when m.kind = 'FAIL' and o.status = 'DELIVERED' and sent_state = 'DELIVERED' then
         case when open_case(o, 'LATE_FAILURE', m.route) then 'CASE_OPENED' else 'NO_CHANGE' end
-      when m.kind = 'REVERSE' and o.status = 'DELIVERED' and sent_state = 'DELIVERED' then
-        case when open_case(o, 'REVERSAL', m.route) then 'CASE_OPENED' else 'NO_CHANGE' end
       else 'NO_CHANGE'
     end;
   end if;
   select exists (select from submission s where s.client_id = o.client_id
       and s.topup_order_id = o.id and s.route <> m.route
       and s.state in ('INTENT', 'ACCEPTED', 'UNKNOWN')) into is_elsewhere;
-  if m.kind in ('DELIVER', 'REVERSE') then
+  if m.kind = 'DELIVER' then
     if is_elsewhere then
       -- A route we had given up delivers while the next one is under way.
       return case when open_case(o, 'SECOND_ROUTE_SUCCESS', m.route)
@@ -59,8 +64,7 @@ begin
     end if;
     update submission s set state = 'DELIVERED'
       where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route;
-    o := end_order(o, 'DELIVERED', null, m.receipt);
-    if m.kind = 'REVERSE' then perform open_case(o, 'REVERSAL', m.route); end if;
+    perform end_order(o, 'DELIVERED', null, m.receipt);
     return 'APPLIED';
   end if;
   -- A failure of a route that was already given up says nothing new, unless it is the holder's own
@@ -74,6 +78,33 @@ begin
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route;
   perform end_order(o, 'FAILED', m.failure_code, null);
   return 'APPLIED';
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION apply_reversal(o topup_order, m recorded_move, p_sent_state text)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  if o.status = 'PENDING' and o.route = m.route then
+    if deliver_by_given_up_route(o, m.route) then
+      select t.* into strict o from topup_order t
+        where t.client_id = o.client_id and t.id = o.id;
+      perform take_back_success(o, m.route);
+      return 'APPLIED';
+    end if;
+    update submission s set state = 'DELIVERED'
+      where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route;
+    perform open_case(end_order(o, 'DELIVERED', null, m.receipt), 'REVERSAL', m.route);
+    return 'APPLIED';
+  end if;
+  if o.status = 'DELIVERED' and p_sent_state = 'DELIVERED' then
+    return case when open_case(o, 'REVERSAL', m.route) then 'CASE_OPENED' else 'NO_CHANGE' end;
+  end if;
+  perform take_back_success(o, m.route);
+  return 'CASE_OPENED';
 end
 $function$
 ;
@@ -348,7 +379,7 @@ declare
 begin
   select c.route into delivered from reconciliation_case c
     where c.client_id = o.client_id and c.topup_order_id = o.id and c.route <> p_route
-      and c.kind = 'SECOND_ROUTE_SUCCESS' order by c.route limit 1;
+      and c.kind = 'SECOND_ROUTE_SUCCESS' and c.reversed_at is null order by c.route limit 1;
   if not found then return false; end if;
   -- In this order: at most one of them may be effective at any moment.
   update submission s set state = 'NOT_APPLIED'
@@ -1562,6 +1593,27 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION take_back_success(o topup_order, p_route smallint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  update reconciliation_case c set reversed_at = clock_timestamp(), resolved_at = null
+    where c.client_id = o.client_id and c.topup_order_id = o.id and c.route = p_route
+      and c.kind in ('LATE_SUCCESS', 'SECOND_ROUTE_SUCCESS');
+  if not found then
+    insert into reconciliation_case (client_id, topup_order_id, kind, route, reversed_at)
+      values (o.client_id, o.id, case when o.status in ('PENDING', 'DELIVERED')
+        then 'SECOND_ROUTE_SUCCESS' else 'LATE_SUCCESS' end, p_route, clock_timestamp());
+  end if;
+  update topup_order set version = o.version + 1
+    where client_id = o.client_id and id = o.id returning * into o;
+  perform append_event(o, 'LATE_NEWS', o.status);
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION take_order(o topup_order)
  RETURNS claimed_order
  LANGUAGE plpgsql
@@ -2039,9 +2091,11 @@ create table reconciliation_case (
   route smallint not null,
   opened_at timestamp with time zone not null default clock_timestamp(),
   resolved_at timestamp with time zone,
+  reversed_at timestamp with time zone,
   constraint reconciliation_case_pkey PRIMARY KEY (client_id, topup_order_id, kind, route),
   constraint reconciliation_case_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id),
-  constraint reconciliation_case_kind_check CHECK ((kind = ANY (ARRAY['LATE_SUCCESS'::text, 'LATE_FAILURE'::text, 'REVERSAL'::text, 'SECOND_ROUTE_SUCCESS'::text])))
+  constraint reconciliation_case_kind_check CHECK ((kind = ANY (ARRAY['LATE_SUCCESS'::text, 'LATE_FAILURE'::text, 'REVERSAL'::text, 'SECOND_ROUTE_SUCCESS'::text]))),
+  constraint reconciliation_case_reversed CHECK (((reversed_at IS NULL) OR (kind = ANY (ARRAY['LATE_SUCCESS'::text, 'SECOND_ROUTE_SUCCESS'::text]))))
 );
 
 create table revoked_token (

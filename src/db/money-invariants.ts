@@ -87,6 +87,18 @@ const ORDER_TRANSFERS: readonly Invariant[] = [
         and c.kind = 'REVERSAL'
       where o.reversed_at is not null and (o.status <> 'DELIVERED' or c.topup_order_id is null)`,
   },
+  {
+    name: 'reversed-success',
+    says: 'An order that stands on a success which its supplier took back was credited.',
+    sql: `
+      select o.client_id, o.id as topup_order_id, c.route
+      from topup_order o
+      join submission s on s.client_id = o.client_id and s.topup_order_id = o.id
+        and s.state = 'DELIVERED'
+      join reconciliation_case c on c.client_id = o.client_id and c.topup_order_id = o.id
+        and c.route = s.route and c.reversed_at is not null
+      where o.status = 'DELIVERED' and o.reversed_at is null`,
+  },
 ];
 
 const BALANCES: readonly Invariant[] = [

@@ -58,6 +58,8 @@ const HISTORIES: Readonly<Record<string, readonly Step[]>> = {
   'by the next route': [{ kind: 'NEXT_ROUTE' }, later('AWAIT'), DELIVER],
   'by the next route, the first one delivers too': [
     { kind: 'NEXT_ROUTE' }, { ...DELIVER, event: 'first route', more: { route: 1 } }, FAIL],
+  'by the next route, the first one takes back': [{ kind: 'NEXT_ROUTE' }, later('AWAIT'),
+    { kind: 'REVERSE', event: 'taken back', more: { route: 1 } }, FAIL],
   'a voucher that comes back': [FAIL],
 };
 
@@ -189,7 +191,7 @@ async function everythingAbout(twins: readonly Twin[], way: string): Promise<unk
       (select json_agg(json_build_array(s.route, s.supplier_id, s.state, s.attempt_count,
         round(extract(epoch from s.resend_after - s.last_attempt_at))) order by s.route)
         from submission s where s.topup_order_id = o.id) as submissions,
-      (select json_agg(json_build_array(c.kind, c.route) order by c.kind)
+      (select json_agg(json_build_array(c.kind, c.route, c.reversed_at is null) order by c.kind)
         from reconciliation_case c where c.topup_order_id = o.id) as cases,
       (select json_agg(json_build_array(replace(c.event_id, $2, ''), c.supplier_id,
         c.body_digest) order by c.event_id) from callback c

@@ -63,6 +63,8 @@ const PLANTED: readonly (readonly [says: string, plant: string, broken: readonly
     'and id = 3',
     ['order-reversal']],
   ['a reversal without a case', 'delete from reconciliation_case', ['reversal-case']],
+  ['an order that stands on what was taken back', `insert into reconciliation_case
+    values (900, 2, 'SECOND_ROUTE_SUCCESS', 1, now(), null, now())`, ['reversed-success']],
 
   // Balances
   ['a balance that was not booked',

@@ -272,6 +272,10 @@ class Run {
     const isHonest = !this.#truth.hasContradicted;
     if (isHonest && effects > 1) throw new Error(`Delivered ${effects} times: ${told}`);
     if (row.status === 'DELIVERED' && effects === 0) throw new Error(`Not delivered: ${told}`);
+    const isCharged = row.status === 'DELIVERED' && !row.cases.includes('REVERSAL');
+    if (isCharged && !this.#truth.hasStanding()) {
+      throw new Error(`Charged for what was taken back: ${told}`);
+    }
     const isRefunded = row.status === 'FAILED' || row.status === 'CANCELLED';
     if (isRefunded && effects > 0 && (isHonest || row.cases.length === 0)) {
       throw new Error(`Delivered and refunded: ${told}`);
@@ -340,7 +344,10 @@ class Run {
     await this.#store.recordMove(held.move);
     this.#recorded.push(held.move);
     await this.#look();
-    if (held.move.move.kind === 'DELIVER') this.#truth.isDeliveryHeard = true;
+    const { supplierReference } = held.order;
+    const { kind } = held.move.move;
+    if (kind === 'DELIVER') this.#truth.heard(supplierReference, 'DELIVERED');
+    if (kind === 'REVERSE') this.#truth.heard(supplierReference, 'REVERSED');
     this.#held.splice(this.#held.indexOf(held), 1);
   }
 
@@ -353,8 +360,8 @@ class Run {
       this.#fulfilment({ verifyCallback: () => told }, this.#store),
     );
     await this.#look();
-    if (result === 'DONE' && callback.outcome.kind === 'DELIVERED') {
-      this.#truth.isDeliveryHeard = true;
+    if (result === 'DONE') {
+      this.#truth.heard(callback.event.supplierReference, callback.outcome.kind);
     }
   }
 
@@ -410,7 +417,7 @@ class Run {
       throw new Error(`${this.#ended} became ${row.status}`);
     }
     const isRefunded = row.status === 'FAILED' || row.status === 'CANCELLED';
-    if (this.#ended === null && isRefunded && this.#truth.isDeliveryHeard) {
+    if (this.#ended === null && isRefunded && this.#truth.isDeliveryHeard()) {
       throw new Error('Refunded after a delivery was recorded');
     }
     if (row.status !== 'PENDING') this.#ended = row.status;

@@ -27,8 +27,10 @@ export class SupplierTruth {
   readonly sends: Send[] = [];
   readonly callbacks: SupplierCallback[] = [];
   hasContradicted = false;
-  /** That a route delivers was recorded, whatever it made of the order. */
-  isDeliveryHeard = false;
+  /** References of which a delivery was recorded, whatever it made of the order. */
+  readonly #delivered = new Set<string>();
+  /** Those of which it was recorded that they were reversed. */
+  readonly #reversed = new Set<string>();
   readonly #options: { readonly dedupes: boolean; readonly settleMs: number };
 
   constructor(options: { readonly dedupes: boolean; readonly settleMs: number }) {
@@ -39,9 +41,25 @@ export class SupplierTruth {
     return this.sends.filter(({ state }) => state === 'APPLIED' || state === 'REVERSED').length;
   }
 
+  /** One was delivered and not taken back. */
+  hasStanding(): boolean {
+    return this.sends.some(({ state }) => state === 'APPLIED');
+  }
+
+  /** News of this reference was recorded. */
+  heard(reference: string, kind: Outcome['kind']): void {
+    if (kind === 'DELIVERED') this.#delivered.add(reference);
+    if (kind === 'REVERSED') this.#reversed.add(reference);
+  }
+
+  /** A delivery was recorded, and nothing of its being taken back. */
+  isDeliveryHeard(): boolean {
+    return [...this.#delivered].some((reference) => !this.#reversed.has(reference));
+  }
+
   /** @throws Error where an earlier send is, or may become, effective beside this one */
   assertMaySend(order: ClaimedOrder): void {
-    if (this.isDeliveryHeard) throw new Error('Sent after a delivery was recorded');
+    if (this.isDeliveryHeard()) throw new Error('Sent after a delivery was recorded');
     for (const { reference, state, isLie } of this.sends) {
       const mayBeEffective = state !== 'LOST' && state !== 'DECLINED';
       const isRepeat = this.#options.dedupes && reference === order.supplierReference;

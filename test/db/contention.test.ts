@@ -109,11 +109,15 @@ describe('a wallet that somebody keeps locked', () => {
     charge: { amount: '1', currency: 'USD' },
   };
 
-  it('keeps only the orders that it pays waiting', async () => {
+  async function lockWallet(): Promise<pg.Client> {
     const keeper = new pg.Client(database().superuserUrl);
     await keeper.connect();
-    await keeper.query('begin');
-    await keeper.query('select from wallet where client_id = 2 for update');
+    await keeper.query('begin; select from wallet where client_id = 2 for update');
+    return keeper;
+  }
+
+  it('keeps only the orders that it pays waiting', async () => {
+    const keeper = await lockWallet();
     let isFree = false;
     const held = [1, 2, 3].map(() =>
       place(1, OF_CLIENT_2).then(({ verdict }) => ({ verdict, isFree })));
@@ -125,6 +129,22 @@ describe('a wallet that somebody keeps locked', () => {
     await keeper.end();
     expect(await Promise.all(held))
       .toEqual(held.map(() => ({ verdict: 'PLACED', isFree: true })));
+  });
+
+  it('keeps only the outcomes waiting that move its money', async () => {
+    const orders = await claimAll();
+    const [refunded] = orders.filter(({ clientId }) => clientId === 2);
+    const delivered = orders.filter(({ clientId }) => clientId === 1);
+    if (refunded === undefined) throw new Error('There is no order to refund');
+    expect(delivered.length).toBeGreaterThan(2);
+    const keeper = await lockWallet();
+    let isFree = false;
+    const refund = record(0, refunded, FAIL).then((result) => ({ result, isFree }));
+    const others = await Promise.all(delivered.map((order) => record(0, order, DELIVER)));
+    expect(new Set(others)).toEqual(new Set(['APPLIED']));
+    isFree = true;
+    await keeper.end();
+    expect(await refund).toEqual({ result: 'APPLIED', isFree: true });
   });
 });
 

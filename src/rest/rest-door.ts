@@ -76,7 +76,7 @@ export function setRestEnvelope(app: FastifyInstance): void {
     if (isClosing) {
       done(new TemporarilyUnavailable('Server is restarting', CLOSING_RETRY_AFTER_MS));
     } else if (!hasItsHost(request)) {
-      done(new HttpRefusal(400, { message: 'A request has exactly one Host header' }));
+      done(new HttpRefusal(400, { message: 'A request has one Host header, which names a host' }));
     } else if (request.is404) {
       // Told here, not in the handler, so that nobody reads the body of an unknown route.
       done(noSuchRoute(request, allowed));
@@ -126,13 +126,18 @@ function answerUnroutable(error: FastifyError, request: FastifyRequest, reply: F
   answerError(isTooLong ? new HttpRefusal(404) : error, request, reply);
 }
 
-/** RFC 9112, 3.2. Node would refuse by itself, but with an empty answer. */
+/** A name, an IPv4 address or an IPv6 one in brackets, and a port: RFC 3986, 3.2.2. */
+const HOST = /^(?:\[[\w.:%~-]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/;
+
+/** RFC 9112, 3.2. Node would refuse what is missing by itself, but with an empty answer. */
 function hasItsHost({ raw }: FastifyRequest): boolean {
   const { rawHeaders, httpVersion } = raw;
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] ?? '';
-    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+    if (name.length !== 4 || name.toLowerCase() !== 'host') continue;
+    if (!HOST.test(rawHeaders[at + 1] ?? '')) return false;
+    hosts += 1;
   }
   return hosts === 1 || (hosts === 0 && httpVersion !== '1.1');
 }

@@ -400,7 +400,14 @@ describe('broken HTTP', () => {
     ['two Hosts', 'GET /livez HTTP/1.1\r\nHost: a\r\nhost: b\r\nConnection: close\r\n\r\n', 400],
     ['two lengths', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n'
       + 'Content-Length: 2\r\n\r\n', 400],
-  ])('answers %s in the envelope', async (_name, text, status) => {
+  ])('answers %s in the envelope', (_name, text, status) => expectEnvelope(text, status));
+
+  test.each(['x y', 'x/y', '"<script>', '[::1', '::1', 'a:b', 'a@b', 'x:80:80', '[::1]x'])(
+    'answers the Host %j in the envelope',
+    (host) => expectEnvelope(livezAt(host), 400),
+  );
+
+  async function expectEnvelope(text: string, status: number): Promise<void> {
     const answer = await raw(text);
     const [head = '', body = ''] = answer.split('\r\n\r\n');
     expect(head).toContain(`HTTP/1.1 ${status} `);
@@ -408,7 +415,7 @@ describe('broken HTTP', () => {
     expect(head).toMatch(/^x-content-type-options: nosniff$/im);
     const { error } = JSON.parse(body) as { error: { request_id: string } };
     expect(head).toMatch(new RegExp(`^x-request-id: ${error.request_id}$`, 'im'));
-  });
+  }
 
   test('ends a body that drips with 408', async () => {
     const answer = await raw(`POST ${ORDERS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\n`
@@ -430,6 +437,15 @@ test('every answer names its request and is nothing but data', async () => {
     expect(headers.get('cache-control'), path).toBe('no-store');
   }
 });
+
+test.each(['', 'x', 'a_b.example:80', '127.0.0.1', '[::1]:4000', '[fe80::1%25eth0]', 'xn--e1a:'])(
+  'takes the Host %j',
+  async (host) => expect(await raw(livezAt(host))).toContain(' 200 OK'),
+);
+
+function livezAt(host: string): string {
+  return `GET /livez HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+}
 
 test('HTTP/1.0 needs no Host', async () => {
   expect(await raw('GET /livez HTTP/1.0\r\n\r\n')).toContain(' 200 OK');

@@ -34,7 +34,12 @@ function parse(body: Buffer): object | undefined {
 
 /** Compressed bodies are refused unread: what they unpack to has no bound. */
 export function isPlainUtf8(request: FastifyRequest): boolean {
-  const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } = request.headers;
+  const {
+    'content-encoding': encoding = 'identity', 'content-type': type = '',
+    'transfer-encoding': coding = 'chunked',
+  } = request.headers;
   const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(type)?.[1] ?? 'utf-8';
-  return encoding.toLowerCase() === 'identity' && /^utf-?8$/i.test(charset);
+  // Node undoes the chunks and leaves what else was done to the body for the transfer.
+  const isPlain = encoding.toLowerCase() === 'identity' && coding.toLowerCase() === 'chunked';
+  return isPlain && /^utf-?8$/i.test(charset);
 }

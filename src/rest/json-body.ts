@@ -34,8 +34,12 @@ export function readJsonBodies(app: FastifyInstance): void {
 
 /** Compressed bodies are refused unread: what they unpack to has no bound. @throws HttpRefusal */
 export function assertPlainUtf8(request: FastifyRequest): void {
-  const { 'content-encoding': encoding, 'content-type': type = '' } = request.headers;
-  const isPlain = encoding === undefined || encoding.toLowerCase() === 'identity';
+  const {
+    'content-encoding': encoding = 'identity', 'content-type': type = '',
+    'transfer-encoding': coding = 'chunked',
+  } = request.headers;
+  // Node undoes the chunks and leaves what else was done to the body for the transfer.
+  const isPlain = encoding.toLowerCase() === 'identity' && coding.toLowerCase() === 'chunked';
   if (!isPlain || (type.includes(';') && !isUtf8Type(type))) throw new HttpRefusal(415);
 }
 

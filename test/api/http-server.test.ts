@@ -142,6 +142,23 @@ test('an expectation that nobody knows is ignored', async () => {
   expect((await connection.ask('GET /livez', ['Expect: 200-ok'])).status).toBe(200);
 });
 
+describe('a body that was compressed for its transfer', () => {
+  const query = JSON.stringify({ query: '{ viewer { name } }' });
+  test.each([
+    ['/api/v1/topups/orders', 'chunked', ORDER, 200],
+    ['/api/v1/topups/orders', 'gzip, chunked', ORDER, 415],
+    ['/graphql', 'Chunked', query, 200],
+    ['/graphql', 'gzip, chunked', query, 415],
+  ])('is refused: %s with %s', async (path, coding, body, status) => {
+    const connection = open();
+    connection.write(`POST ${path}`, [
+      token(), 'Content-Type: application/json', `Transfer-Encoding: ${coding}`,
+    ]);
+    connection.socket.write(`${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`);
+    expect((await connection.answer()).status).toBe(status);
+  });
+});
+
 describe('a connection that had its last request', () => {
   let server: Server;
   const begun: string[] = [];

@@ -9,7 +9,7 @@ import { askUntilBack, isLockTimeout, isUnable, repeatUntilKnown, tellAway } fro
 const BATCH_SIZE_MAX = 256;
 
 /** The parts of '<clientId>-<orderId>-<route>', or null where it is not one of ours. */
-export function parseSupplierReference(
+function parseSupplierReference(
   reference: string,
 ): { readonly clientId: number; readonly orderId: number; readonly route: number } | null {
   const parts = /^([1-9][0-9]{0,15})-([1-9][0-9]{0,15})-([1-9])$/.exec(reference);

@@ -129,7 +129,7 @@ function toJob(row: OutboxRow): { readonly id: string; readonly data: OwedMail }
 }
 
 /** The key of the outbox as a UUID of version 8 (RFC 9562): the same mail is the same job. */
-export function mailJobId(mail: OwedMail): string {
+function mailJobId(mail: OwedMail): string {
   const { clientId, orderId, status, address } = mail;
   const bytes = createHash('sha256').update(JSON.stringify([clientId, orderId, status, address]))
     .digest().subarray(0, 16);

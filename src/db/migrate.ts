@@ -12,7 +12,7 @@ const TABLE = 'schema_migration';
 const LOCK_KEY = 6_204_871;
 
 /** Names of all migrations of this program, in order. */
-export function migrationNames(): readonly string[] {
+function migrationNames(): readonly string[] {
   return readdirSync(FOLDER)
     .filter((file) => /^[0-9]{4}-.*\.sql$/.test(file))
     .map((file) => file.replace(/\.sql$/, ''))

@@ -57,7 +57,7 @@ export function logoutRoute(app: FastifyInstance, { auth }: Pick<AuthRoutes, 'au
 }
 
 /** Unlike everything under /api, the answers of /auth are wrapped. */
-export function tokensOut({ clientId, access, refresh }: LoggedIn): object {
+function tokensOut({ clientId, access, refresh }: LoggedIn): object {
   return {
     success: true,
     data: {

@@ -6,6 +6,7 @@ import type { GraphqlDeps } from './context.ts';
 import { createGuard } from './guard.ts';
 import { addHttpRoutes } from './http-door.ts';
 import { buildTopupSchema } from './schema.ts';
+import { schemaFileRoute } from './schema-file.ts';
 import { openSocketDoor } from './socket-door.ts';
 
 export type { GraphqlDeps } from './context.ts';
@@ -34,6 +35,7 @@ export async function openSchema(
   const admitOperation = createAdmission(createGuard(schema, deps), deps);
   const executor = await startApollo(schema, deps);
   await addHttpRoutes(app, { executor, admitOperation, deps });
+  if (deps.isIntrospectionAllowed) schemaFileRoute(app, schema);
   const sockets = openSocketDoor(app, { schema, admitOperation, deps });
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => {

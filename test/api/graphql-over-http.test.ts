@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 
 import fastify, { type FastifyInstance } from 'fastify';
+import { buildSchema } from 'graphql';
 import { serverAudits } from 'graphql-http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -235,6 +236,17 @@ describe('by the draft', () => {
     });
     const text = new TextDecoder('utf-8', { fatal: true }).decode(await answer.arrayBuffer());
     expect(JSON.parse(text)).toMatchObject({ data: { __type: null } });
+  });
+
+  test('the schema can be downloaded where it can be asked for, and only there', async () => {
+    const answer = await app().inject({ url: '/schema.graphql' });
+    expect(answer.headers['content-type']).toBe('text/plain; charset=utf-8');
+    expect(buildSchema(answer.body).getMutationType()?.getFields()).toHaveProperty(
+      'createTopupOrder');
+    const closed = fastify();
+    await graphqlDoor(closed, { ...deps('draft'), isIntrospectionAllowed: false });
+    expect((await closed.inject({ url: '/schema.graphql' })).statusCode).toBe(404);
+    await closed.close();
   });
 
   test('a question mark may stand in a URL twice', async () => {

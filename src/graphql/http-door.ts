@@ -1,3 +1,4 @@
+import { METHODS } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLFormattedError } from 'graphql';
 import { Forbidden, type Caller } from '../domain/access.ts';
@@ -16,7 +17,7 @@ import { PLAIN_JSON } from './media-types.ts';
 
 /** The address of both transports. */
 export const GRAPHQL_PATH = '/graphql';
-const OTHER_METHODS = ['PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+const SERVED_METHODS = ['GET', 'HEAD', 'POST'];
 
 export interface HttpDoorParts {
   readonly executor: Executor;
@@ -35,8 +36,12 @@ export async function addHttpRoutes(app: FastifyInstance, parts: HttpDoorParts):
       if (isPageRequest(request)) return answerPage(reply, parts.deps);
       return door.admit(request, reply);
     });
+    // The router has to know a method to let this door refuse it in its own words.
+    const unknown = METHODS.filter((method) => !scope.supportedMethods.includes(method));
+    for (const method of unknown) scope.addHttpMethod(method);
     scope.route({
-      method: ['GET', 'POST', ...OTHER_METHODS],
+      // HEAD comes with GET.
+      method: METHODS.filter((method) => method !== 'HEAD'),
       url: GRAPHQL_PATH,
       handler: (request, reply) => door.answer(request, reply),
     });
@@ -92,7 +97,7 @@ class HttpDoor {
 
   /** Method, media types and token, before any body is read. @throws RefusedRequest */
   async admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    if (OTHER_METHODS.includes(request.method)) {
+    if (!SERVED_METHODS.includes(request.method)) {
       reply.header('allow', 'GET, POST');
       throw new RefusedRequest('METHOD_NOT_ALLOWED', 'GraphQL is served to GET and POST');
     }

@@ -427,6 +427,8 @@ describe('a socket lives on', () => {
     ['an unknown field', '{ nothing }', /Cannot query field/],
     ['two orders', `mutation { a: ${CREATE} b: ${CREATE} }`, /more than one/],
     ['introspection', '{ __schema { types { name } } }', /introspection/i],
+    ['a subscription to nothing',
+      'subscription { topupOrderUpdated(by: {orderId: 1}) @skip(if: true) { cursor } }', /@skip/],
     ['no operation', 'query A { viewer { id } } query B { viewer { id } }', /operation/],
     ['a missing variable', 'query ($id: SafeInt!) { topupOrder(by: {orderId: $id}) { id } }',
       /Variable "\$id"/],
@@ -444,6 +446,7 @@ describe('a socket lives on', () => {
     });
     const { json } = await post(query);
     expect(json().errors[0].message).toMatch(message);
+    expect(harness.logged).toEqual([]);
     if (answer.type === 'next') expect((await peer.heard()).type).toBe('complete');
     harness.feed.move(1, { status: 'DELIVERED' }, 'DELIVERED');
     expect(await peer.heard()).toMatchObject({ id: 'good', type: 'next' });

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
-import pg from 'pg';
+import type pg from 'pg';
 import { insertApiKey, listApiKeys, revokeApiKey, type ApiKeyRow } from './db/api-keys.ts';
+import { withSingleConnection } from './db/single-connection.ts';
 import { SCOPES, type Scope } from './domain/access.ts';
 import {
   clientOfApiKey, hashApiSecret, makeApiKey, secretPrefix, type Environment,
@@ -35,13 +36,8 @@ export async function runKeysCommand(command: KeysCommand): Promise<string> {
   const [verb = '', ...rest] = command.args;
   const run = { create, list, revoke }[verb];
   if (run === undefined) throw new KeysRefused(USAGE);
-  const owner = new pg.Client({ connectionString: command.ownerDatabaseUrl });
-  await owner.connect();
-  try {
-    return await run(owner, { ...command, args: rest });
-  } finally {
-    await owner.end();
-  }
+  return withSingleConnection(command.ownerDatabaseUrl, (owner) =>
+    run(owner, { ...command, args: rest }));
 }
 
 async function create(owner: pg.Client, command: KeysCommand): Promise<string> {

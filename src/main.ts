@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
-import pg from 'pg';
 import { pino, type Logger } from 'pino';
 import { systemClock } from './clock.ts';
 import { ConfigError, configFromEnvironment, type Config } from './config.ts';
 import { prepareRestored } from './db/after-restore.ts';
 import { findViolations } from './db/invariants.ts';
 import { migrate } from './db/migrate.ts';
+import { withSingleConnection } from './db/single-connection.ts';
 import type { DemoFacts } from './demo/demo-file.ts';
 import { removeEmbeddedPostgres } from './demo/embedded-postgres.ts';
 import { importFile } from './import-command.ts';
@@ -59,16 +59,19 @@ async function runUntilSignal(config: Config, log: Logger): Promise<void> {
     asked?.('fault');
   });
   const starting = startProgram(config, log);
-  await Promise.race([starting, signalled]);
-  const program = await starting;
-  const reason = await signalled;
+  const reason = await Promise.race([starting.then(() => signalled), signalled]);
   log.info({ reason }, 'Stopping');
-  await stopInTime(program, log);
+  await stopInTime(starting, log);
 }
 
-async function stopInTime(program: Program, log: Logger): Promise<never> {
+/** Whatever the start is waiting for then: the end is due from the signal on. */
+async function stopInTime(starting: Promise<Program>, log: Logger): Promise<never> {
+  const stopped = starting.then(
+    (program) => program.stop(),
+    (error: unknown) => log.warn({ err: error }, 'The start failed while it was to be stopped'),
+  );
   const isInTime = await Promise.race([
-    program.stop().then(() => true),
+    stopped.then(() => true),
     delay(STOP_MS_MAX, false, { ref: false }),
   ]);
   if (!isInTime) log.error('The stop took too long and was cut off');
@@ -103,20 +106,15 @@ async function prepareDatabase(config: Config): Promise<void> {
 /** Prints what is wrong by name; exit code 1 if anything is. */
 async function checkInvariants(config: Config): Promise<void> {
   const connectionString = config.databaseUrl ?? runningDemo(config).databaseUrl;
-  const client = new pg.Client({ connectionString });
-  await client.connect();
-  try {
-    const violations = await findViolations(async (sql) => (await client.query<object>(sql)).rows);
-    for (const { name, says, rows } of violations) {
-      process.stdout.write(`${name}: ${says}\n`);
-      for (const row of rows.slice(0, 10)) process.stdout.write(`  ${JSON.stringify(row)}\n`);
-      if (rows.length > 10) process.stdout.write(`  and ${rows.length - 10} more\n`);
-    }
-    process.stdout.write(violations.length === 0 ? 'All invariants hold.\n' : '');
-    process.exitCode = violations.length === 0 ? 0 : 1;
-  } finally {
-    await client.end();
+  const violations = await withSingleConnection(connectionString, (client) =>
+    findViolations(async (sql) => (await client.query<object>(sql)).rows));
+  for (const { name, says, rows } of violations) {
+    process.stdout.write(`${name}: ${says}\n`);
+    for (const row of rows.slice(0, 10)) process.stdout.write(`  ${JSON.stringify(row)}\n`);
+    if (rows.length > 10) process.stdout.write(`  and ${rows.length - 10} more\n`);
   }
+  process.stdout.write(violations.length === 0 ? 'All invariants hold.\n' : '');
+  process.exitCode = violations.length === 0 ? 0 : 1;
 }
 
 /** `--keys` and what follows it; see keys-command.ts. */

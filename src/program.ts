@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import pg from 'pg';
 import type { Logger } from 'pino';
 import { startGateway, startWorker, type AppParts, type Gateway } from './app.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { findMissingMigrations, migrate } from './db/migrate.ts';
+import { withSingleConnection } from './db/single-connection.ts';
 import { removeDemoFile } from './demo/demo-file.ts';
 import { startEmbeddedPostgres } from './demo/embedded-postgres.ts';
 import { openDemo, roleOf, signDemoToken, tellDemo, type Database } from './model-home.ts';
@@ -109,9 +109,7 @@ async function migrateOrRefuse(database: Database): Promise<void> {
     });
     return;
   }
-  const client = new pg.Client({ connectionString: database.databaseUrl });
-  await client.connect();
-  const missing = await findMissingMigrations(client).finally(() => client.end());
+  const missing = await withSingleConnection(database.databaseUrl, findMissingMigrations);
   if (missing.length > 0) {
     throw new StartRefused(
       `The database lacks ${missing.length} migration(s): ${missing.join(', ')}.\n`

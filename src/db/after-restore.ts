@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { withSingleConnection } from './single-connection.ts';
 
 /** More orders than any backup can lack: six days at two thousand a second. */
 const IDS_SKIPPED = 1_000_000_000;
@@ -8,14 +8,10 @@ const IDS_SKIPPED = 1_000_000_000;
  * the owner of the tables, before any worker starts. Answers how many orders will be asked about
  * before anything is sent for them.
  */
-export async function prepareRestored(ownerDatabaseUrl: string): Promise<number> {
-  const client = new pg.Client({ connectionString: ownerDatabaseUrl });
-  await client.connect();
-  try {
+export function prepareRestored(ownerDatabaseUrl: string): Promise<number> {
+  return withSingleConnection(ownerDatabaseUrl, async (client) => {
     const { rows } = await client.query<{ asked: string }>(
       'select prepare_restored($1) as asked', [IDS_SKIPPED]);
     return Number(rows[0]?.asked);
-  } finally {
-    await client.end();
-  }
+  });
 }

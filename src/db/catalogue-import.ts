@@ -1,7 +1,8 @@
-import pg from 'pg';
+import type pg from 'pg';
 import {
   FILE_PROBLEMS, MERGE, STAGE_OFFERS, STAGE_PREFIXES, STAGE_PRODUCTS, STAGE_VARIANTS, STAGING,
 } from './catalogue-import-sql.ts';
+import { withSingleConnection } from './single-connection.ts';
 
 /** A product of a file; keys are column names. */
 export interface ImportedProduct {
@@ -39,12 +40,8 @@ const CHUNK_ROWS = 2000;
  * tables first, so that others who change prices wait for the merge alone; orders never wait.
  * What is not in the file stays as it is.
  */
-export async function importCatalogue(options: ImportOptions): Promise<ImportProblems> {
-  const client = new pg.Client({
-    connectionString: options.ownerDatabaseUrl, application_name: 'topup-gateway import',
-  });
-  await client.connect();
-  try {
+export function importCatalogue(options: ImportOptions): Promise<ImportProblems> {
+  return withSingleConnection(options.ownerDatabaseUrl, async (client) => {
     await client.query('begin');
     await client.query(STAGING);
     await stage(client, options);
@@ -53,9 +50,7 @@ export async function importCatalogue(options: ImportOptions): Promise<ImportPro
     if (problems.length === 0) for (const step of MERGE) await client.query(step);
     await client.query(problems.length === 0 ? 'commit' : 'rollback');
     return problems;
-  } finally {
-    await client.end();
-  }
+  }, 'topup-gateway import');
 }
 
 async function stage(client: pg.Client, options: ImportOptions): Promise<void> {

@@ -1,10 +1,12 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { Migration, Migrator } from '@mikro-orm/migrations';
 import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
-import pg from 'pg';
+import type pg from 'pg';
 import { entities } from './entities.ts';
 import { installJobSchema, isJobSchemaInstalled, jobGrantsTo, JOB_SCHEMA } from './job-schema.ts';
 import { tellPlanner } from './planner-facts.ts';
+import { CONNECT_TIMEOUT_MS } from './pool.ts';
+import { withSingleConnection } from './single-connection.ts';
 
 const FOLDER = new URL('../../migrations/', import.meta.url);
 const TABLE = 'schema_migration';
@@ -37,23 +39,20 @@ export async function migrate(options: {
   readonly ownerDatabaseUrl: string;
   readonly programRole: string;
 }): Promise<void> {
-  const lock = new pg.Client({ connectionString: options.ownerDatabaseUrl });
-  await lock.connect();
-  try {
+  await withSingleConnection(options.ownerDatabaseUrl, async (lock) => {
     await lock.query('select pg_advisory_lock($1)', [LOCK_KEY]);
     const missing = await findMissingFiles(lock);
     if (missing.length > 0) await applyMissing(options.ownerDatabaseUrl);
     await installJobSchema(lock);
     await tellPlanner(lock);
     await grant(lock, options.programRole);
-  } finally {
-    await lock.end();
-  }
+  });
 }
 
 async function applyMissing(databaseUrl: string): Promise<void> {
   const orm = await MikroORM.init(defineConfig({
     clientUrl: databaseUrl,
+    driverOptions: { connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
     entities,
     extensions: [Migrator],
     migrations: {

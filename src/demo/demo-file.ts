@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { access, mkdir, open, rename, rm } from 'node:fs/promises';
+import { access, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+
+import { makeDataDir } from './data-dir.ts';
 
 /** What scripts read from `<dataDir>/demo.json`; a field is empty while its part does not exist. */
 export interface DemoFacts {
@@ -27,7 +29,7 @@ export interface DemoFacts {
 
 /** Writes the file in one step, readable by its owner only: it holds tokens and passwords. */
 export async function writeDemoFile(dataDir: string, facts: DemoFacts): Promise<void> {
-  await mkdir(dataDir, { recursive: true });
+  await makeDataDir(dataDir);
   const path = demoFilePath(dataDir);
   const temporaryPath = `${path}.${randomUUID()}`;
   try {

@@ -1,12 +1,12 @@
-import { mkdir, realpath, rm } from 'node:fs/promises';
+import { realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { Client } from 'pg';
-
+import { makeDataDir } from './data-dir.ts';
 import { claimDataDir } from './data-dir-claim.ts';
 import { openCluster } from './postgres-cluster.ts';
 import { stopLeftovers } from './postgres-leftovers.ts';
 import { superviseServer, type SupervisedServer } from './postgres-supervisor.ts';
+import { withSingleConnection } from './single-connection.ts';
 
 /** A running PostgreSQL of the demo's own, on loopback only. */
 export interface EmbeddedPostgres {
@@ -62,7 +62,7 @@ export async function startEmbeddedPostgres(options: {
   log: (message: string) => void;
   settings?: Record<string, string>;
 }): Promise<EmbeddedPostgres> {
-  await mkdir(options.dataDir, { recursive: true });
+  await makeDataDir(options.dataDir);
   const dataDir = await realpath(options.dataDir);
   const claim = await claimDataDir(dataDir);
   let server: SupervisedServer | undefined;
@@ -101,7 +101,7 @@ export async function removeEmbeddedPostgres(options: {
   dataDir: string;
   log: (message: string) => void;
 }): Promise<void> {
-  await mkdir(options.dataDir, { recursive: true });
+  await makeDataDir(options.dataDir);
   const dataDir = await realpath(options.dataDir);
   const claim = await claimDataDir(dataDir);
   try {
@@ -114,28 +114,13 @@ export async function removeEmbeddedPostgres(options: {
 }
 
 async function prepareDatabase(port: number): Promise<void> {
-  await asSuperuser(port, 'postgres', async (client) => {
+  await withSingleConnection(urlOf(port, 'postgres', 'postgres'), async (client) => {
     await client.query(CREATE_ROLES);
     const found = await client.query("select from pg_database where datname = 'topup'");
     if (found.rowCount === 0) await client.query(CREATE_DATABASE);
   });
-  await asSuperuser(port, 'topup', (client) => client.query(OWN_SCHEMA));
-}
-
-async function asSuperuser(
-  port: number,
-  database: string,
-  work: (client: Client) => Promise<unknown>,
-): Promise<void> {
-  const client = new Client({ connectionString: urlOf(port, 'postgres', database), ssl: false });
-  // A lost connection also rejects the statement; unheard, the event would end the program.
-  client.on('error', () => {});
-  await client.connect();
-  try {
-    await work(client);
-  } finally {
-    await client.end();
-  }
+  await withSingleConnection(urlOf(port, 'postgres', 'topup'), (client) =>
+    client.query(OWN_SCHEMA));
 }
 
 function urlOf(port: number, role: keyof typeof PASSWORDS, database: string): string {

@@ -1,4 +1,4 @@
-import { Client } from 'pg';
+import { withSingleConnection } from './single-connection.ts';
 
 // Any number, the same in all processes: starts at the same time take turns.
 const ADVISORY_LOCK = 7_215_390_431;
@@ -77,9 +77,7 @@ export async function createSandboxSchema(
   ownerDatabaseUrl: string,
   programRole: string,
 ): Promise<void> {
-  const client = new Client({ connectionString: ownerDatabaseUrl });
-  await client.connect();
-  try {
+  await withSingleConnection(ownerDatabaseUrl, async (client) => {
     await client.query('begin');
     // Creating what is there already says so each time.
     await client.query('set local client_min_messages = warning');
@@ -87,9 +85,7 @@ export async function createSandboxSchema(
     await client.query(SCHEMA);
     await client.query(grantsTo(client.escapeIdentifier(programRole)));
     await client.query('commit');
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 function grantsTo(role: string): string {

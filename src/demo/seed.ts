@@ -1,4 +1,4 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
 
 import { SCOPES } from '../domain/access.ts';
 import { hashApiSecret, secretPrefix } from '../domain/api-key.ts';
@@ -14,6 +14,7 @@ import {
   DEMO_WALLETS,
 } from './demo-data.ts';
 import { DEMO_API_KEYS } from './demo-keys.ts';
+import { withSingleConnection } from './single-connection.ts';
 
 /** Column names in camel case; all rows of a table have the same. */
 type Row = Readonly<Record<string, unknown>>;
@@ -57,11 +58,7 @@ export async function seedDemo(options: {
   hashingKey: string;
 }): Promise<void> {
   const supplierUrl = options.supplierUrl.replace(/\/+$/, '');
-  const client = new Client({ connectionString: options.ownerDatabaseUrl });
-  // A lost connection also rejects the statement; unheard, the event would end the program.
-  client.on('error', () => {});
-  await client.connect();
-  try {
+  await withSingleConnection(options.ownerDatabaseUrl, async (client) => {
     await client.query('begin');
     await client.query('select pg_advisory_xact_lock($1)', [SEED_LOCK]);
     for (const table of catalogueTables(supplierUrl)) await insertAbsent(client, table);
@@ -69,9 +66,7 @@ export async function seedDemo(options: {
     for (const table of clientTables(options.hashingKey)) await insertAbsent(client, table);
     await openWallets(client);
     await client.query('commit');
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 function catalogueTables(supplierUrl: string): readonly Table[] {

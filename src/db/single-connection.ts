@@ -1,0 +1,24 @@
+import pg from 'pg';
+import { CONNECT_TIMEOUT_MS } from './pool.ts';
+
+/** One connection for work that is done once; closed after it. */
+export async function withSingleConnection<Result>(
+  databaseUrl: string,
+  work: (client: pg.Client) => Promise<Result>,
+  applicationName = 'topup-gateway',
+): Promise<Result> {
+  // A database that takes connections and says nothing would hold whoever waits.
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    application_name: applicationName,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  });
+  // A lost connection also rejects the statement; unheard, the event would end the program.
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,60 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  freePort, makeDataDir, removeDataDir, startProgram, type Program,
+} from '../support/program.ts';
+
+const silentServers: Server[] = [];
+const started: Program[] = [];
+const folders: string[] = [];
+afterEach(async () => {
+  for (const program of started.splice(0)) {
+    program.process.kill('SIGKILL');
+    await program.exited;
+  }
+  for (const server of silentServers.splice(0)) server.close();
+  for (const folder of folders.splice(0)) removeDataDir(folder);
+});
+
+/** Takes connections and never says a word. */
+async function silentDatabase(): Promise<{ readonly server: Server; readonly url: string }> {
+  const server = createServer(() => undefined).listen(0, '127.0.0.1');
+  silentServers.push(server);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { server, url: `postgresql://topup_app:hush-hush@127.0.0.1:${port}/topup` };
+}
+
+/** In a folder and at a port of its own, unless `env` names others. */
+async function start(
+  env: Readonly<Record<string, string>>,
+  args: readonly string[] = [],
+): Promise<Program> {
+  const folder = makeDataDir();
+  folders.push(folder);
+  const program = startProgram({ PORT: String(await freePort()), DATA_DIR: folder, ...env }, args);
+  started.push(program);
+  return program;
+}
+
+describe('a start', () => {
+  it('ends where the database says nothing, asked to or not', async () => {
+    const [one, other] = [await silentDatabase(), await silentDatabase()];
+    const stopped = await start({ DATABASE_URL: one.url, DEMO: '1' });
+    const left = await start({ DATABASE_URL: other.url, DEMO: '1' });
+    await once(one.server, 'connection');
+    const askedAt = performance.now();
+    stopped.process.kill('SIGTERM');
+    stopped.process.kill('SIGINT');
+    expect(await stopped.exited).toEqual({ code: 0, signal: null });
+    expect(performance.now() - askedAt).toBeLessThan(10_000);
+    expect(await left.exited).toEqual({ code: 1, signal: null });
+  });
+
+  it('is refused in one line where nothing can be made in DATA_DIR', async () => {
+    const program = await start({ DATA_DIR: '/proc/x', LOG_LEVEL: 'silent' });
+    expect(await program.exited).toEqual({ code: 1, signal: null });
+    expect(program.output()).toMatch(/^DATA_DIR=\/proc\/x is no folder .*, e\.g\. DATA_DIR=.*\n$/);
+  });
+});

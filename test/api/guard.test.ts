@@ -66,7 +66,7 @@ test('each of two operations may place an order', () => {
 
 describe('an operation is refused whole', () => {
   const deep = (levels: number): string => `${'{ a '.repeat(levels)}${'}'.repeat(levels)}`;
-  test.each([
+  test.each<readonly [string, string, RegExp]>([
     ['deeper than 10 levels', deep(11), /deeper than 10 levels/],
     ['deeper by its fragments', `{ a { b { c { d { e { ...F } } } } } }
       fragment F on X { f { g { h { i { j { k } } } } } }`, /deeper than 10 levels/],

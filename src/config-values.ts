@@ -66,11 +66,11 @@ export function isNetwork(text: string): boolean {
   return more.length === 0 && /^[0-9]{1,3}$/.test(bits) && Number(bits) <= bitsMax;
 }
 
-/** Keys by code of `code=key[+oldkey],...`; null where it reads otherwise. */
+/** Keys by code of `code=key[:oldkey],...`; null where it reads otherwise. */
 export function parseSupplierKeys(text: string): Record<string, readonly string[]> | null {
   const pairs = text.split(',').map((pair) => {
     const at = pair.indexOf('=');
-    return [pair.slice(0, at).trim(), pair.slice(at + 1).split('+')] as const;
+    return [pair.slice(0, at).trim(), pair.slice(at + 1).split(':')] as const;
   });
   const isRight = pairs.every(([code, keys]) => /^[a-z][a-z0-9-]*$/.test(code)
     && keys.every((key) => key.length >= SECRET_LENGTH_MIN));

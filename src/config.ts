@@ -66,6 +66,8 @@ const DEMO_TOKEN_KEY = 'demo-token-signing-key-for-this-machine-only';
 const DEMO_HASHING_KEY = 'demo-key-hashing-key-for-this-machine-only';
 const DEMO_SUPPLIER_KEYS = 'sandbox-a=demo-signing-key-of-supplier-a-0001,'
   + 'sandbox-b=demo-signing-key-of-supplier-b-0001';
+const SUPPLIER_KEYS_EXAMPLE =
+  'SUPPLIER_SIGNING_KEYS=supplier-code=KEY with KEY from: openssl rand -base64 32';
 const INLINE_WAIT_MS_MAX = 60_000;
 const DEMO_MAIL_FROM = 'Top-up gateway <no-reply@topup.example>';
 
@@ -110,8 +112,8 @@ const environment = z.object({
   KEY_HASHING_KEY: secret('KEY_HASHING_KEY'),
   SUPPLIER_SIGNING_KEYS: z.string().optional()
     .refine((text) => text === undefined || parseSupplierKeys(text) !== null, {
-      message: `SUPPLIER_SIGNING_KEYS must read code=key[+oldkey],..., each key of at least `
-        + `${SECRET_LENGTH_MIN} characters`,
+      message: 'SUPPLIER_SIGNING_KEYS must read code=KEY[:OLDKEY],..., each key of at least '
+        + `${SECRET_LENGTH_MIN} characters, e.g. ${SUPPLIER_KEYS_EXAMPLE}`,
     }),
 });
 
@@ -170,7 +172,7 @@ export function readConfig(env: NodeJS.ProcessEnv, needsSecrets: boolean): Confi
 
 function missingSecret(name: string): string {
   const example = name === 'SUPPLIER_SIGNING_KEYS'
-    ? 'SUPPLIER_SIGNING_KEYS=supplier-code=KEY with KEY from: openssl rand -base64 32'
+    ? SUPPLIER_KEYS_EXAMPLE
     : `${name} from: openssl rand -base64 32`;
   return `${name} has no default with DATABASE_URL and without DEMO=1; e.g. ${example}`;
 }

@@ -84,7 +84,7 @@ describe('the program', () => {
       'KEY_HASHING_KEY',
       'SUPPLIER_SIGNING_KEYS',
     ]) {
-      expect(program.output()).toMatch(new RegExp(`- ${name} .*(e\\.g\\.|each key)`));
+      expect(program.output()).toMatch(new RegExp(`- ${name} .*e\\.g\\.`));
     }
   });
 

@@ -1,11 +1,11 @@
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
-import { useStage } from '../support/browser.ts';
+import { useStage, type PageOptions } from '../support/browser.ts';
 
 const stage = useStage();
 
-async function openExplorer(): Promise<Page> {
-  const page = await stage().openPage();
+async function openExplorer(options: PageOptions = {}): Promise<Page> {
+  const page = await stage().openPage(options);
   await page.goto(stage().facts.explorerUrl);
   await editorsAreThere(page);
   return page;
@@ -53,6 +53,14 @@ test('products are browsed and quoted, at the price of an order', async () => {
   await run(page, 'Quote');
   await answer(page).getByText('"amount": "282.26"').waitFor();
   await stage().picture(page, 'explorer-quote');
+});
+
+test('an answer can be read on a phone', async () => {
+  const page = await openExplorer({ viewport: { width: 375, height: 740 } });
+  await run(page, 'BrowseProducts', { hasVariables: false });
+  await answer(page).getByText('"totalCount"').waitFor();
+  await stage().picture(page, 'explorer-phone');
+  expect((await answer(page).boundingBox())?.width).toBeGreaterThan(250);
 });
 
 test('it is as it was left when the page is loaded again', async () => {

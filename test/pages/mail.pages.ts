@@ -26,8 +26,9 @@ test('the mail that tells how an order ended is shown', async () => {
     async () => (await fetch(`${mailUrl}/messages.json`)).json(), { timeout: 30_000 },
   ).toHaveLength(1);
 
-  const page = await stage().openPage();
+  const page = await stage().openPage({ viewport: { width: 375, height: 740 } });
   await page.goto(mailUrl);
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(375);
   await page.getByRole('row', { name: 'reader@example.com' }).getByRole('link').click();
   await page.getByText('reader@example.com').waitFor();
   await stage().picture(page, 'mail');

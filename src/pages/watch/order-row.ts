@@ -28,7 +28,7 @@ export class OrderRow {
     this.node.append(
       element('div', 'what',
         title,
-        element('p', 'who', `#${order.orderId}  to ${recipient}`)),
+        element('p', 'who', `#${order.orderId}${recipient === '' ? '' : `  to ${recipient}`}`)),
       element('p', 'charge', showMoney(order.charge)),
       this.#status,
       this.#steps,

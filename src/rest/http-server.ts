@@ -6,7 +6,7 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 5_000;
 const TIMEOUT_CHECK_MS = 1_000;
 /** Often enough to spread busy connections over new processes, too seldom to cost anybody time. */
-const REQUESTS_PER_CONNECTION = 10_000;
+const REQUESTS_PER_CONNECTION = 100_000;
 
 export interface HttpServerOptions {
   /** Where a request may become a WebSocket. */

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Mail } from './mail.ts';
+import { maskValue } from './mask.ts';
 import { failureReason, type TopupOrder } from './topup-order.ts';
 
 /** Longer subjects are cut off by mail programs anyway; characters. */
 const SUBJECT_LENGTH_MAX = 120;
-/** What is left to see of a recipient, and of nothing shorter than twice that. */
-const SHOWN_DIGITS = 4;
 
 /**
  * The mail that tells how an order ended: the same for the same order and address, whenever it is
@@ -61,18 +60,10 @@ function factsOf(order: TopupOrder): readonly Fact[] {
   if (order.clientReference !== null) facts.push(['Reference', order.clientReference]);
   facts.push(['Order', String(order.id)]);
   const [recipient] = Object.values(order.inputData);
-  if (recipient !== undefined) facts.push(['Recipient', maskRecipient(recipient)]);
+  if (recipient !== undefined) facts.push(['Recipient', maskValue(recipient)]);
   const at = order.completedAt?.toISOString();
   if (at !== undefined) facts.push(['Time', `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`]);
   return facts.map(([label, value]) => [label, oneLine(value)]);
-}
-
-/** '******6789'. Of a short recipient nothing is shown: its last four would be most of it. */
-export function maskRecipient(recipient: string): string {
-  const characters = [...recipient];
-  const shown = characters.length < 2 * SHOWN_DIGITS ? 0 : SHOWN_DIGITS;
-  return '*'.repeat(characters.length - shown)
-    + characters.slice(characters.length - shown).join('');
 }
 
 const BREAKING = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu;

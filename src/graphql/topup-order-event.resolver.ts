@@ -1,5 +1,7 @@
-import { FieldResolver, Resolver, Root } from 'type-graphql';
-import { statusText, type FeedEvent } from '../domain/topup-order.ts';
+import { Ctx, FieldResolver, Resolver, Root } from 'type-graphql';
+import { maskSensitive } from '../domain/mask.ts';
+import { statusText, type FeedEvent, type TopupOrder } from '../domain/topup-order.ts';
+import type { OperationContext } from './context.ts';
 import { globalId } from './global-id.ts';
 import { TopupOrderEventNode } from './topup-order-event.types.ts';
 
@@ -16,5 +18,10 @@ export class TopupOrderEventResolver {
   @FieldResolver()
   statusText(@Root() event: FeedEvent): string {
     return statusText(event.status, event.failureCode);
+  }
+
+  @FieldResolver()
+  order(@Root() event: FeedEvent, @Ctx() { deps }: OperationContext): TopupOrder {
+    return maskSensitive(event.order, deps.store.pricing());
   }
 }

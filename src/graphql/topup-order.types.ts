@@ -200,7 +200,10 @@ export class TopupOrderType {
   })
   pending!: PendingExplanation | null;
 
-  @Field(() => [InputFieldValue], { description: 'What was entered, normalised.' })
+  @Field(() => [InputFieldValue], {
+    description: 'What was entered, normalised; of an order that comes in a list, an event or a '
+      + 'transaction, the values of sensitive fields are masked.',
+  })
   inputData!: InputFieldValue[];
 
   @Field(() => [ReceiptField], {

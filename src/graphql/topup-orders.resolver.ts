@@ -1,5 +1,6 @@
 import { Arg, Ctx, FieldResolver, Int, Query, Resolver, Root } from 'type-graphql';
 import { orderAddress, orderEdge, parseOrderCursor } from '../domain/follow-topup-order.ts';
+import { maskSensitive } from '../domain/mask.ts';
 import type { FeedEvent, TopupOrder } from '../domain/topup-order.ts';
 import { parseIdCursor, writeConnectionCursor } from './connection-cursor.ts';
 import {
@@ -32,7 +33,8 @@ export class TopupOrdersResolver {
     const wanted = toFilter(filter) ?? {};
     const orders = await deps.store.listOrdersBefore(clientId, wanted, { beforeId, limit });
     for (const order of orders) loaders.orders.prime(order.id, order);
-    return pageOf(orders, {
+    const pricing = deps.store.pricing();
+    return pageOf(orders.map((order) => maskSensitive(order, pricing)), {
       first,
       isAfter: beforeId !== null,
       cursorOf: ({ id }) => writeConnectionCursor([id], address),

@@ -70,7 +70,7 @@ export class TopupInputFieldType implements InputField {
   @Field(() => String, { nullable: true, description: 'A sentence of help.' })
   helpText!: string | null;
 
-  @Field(() => Boolean, { description: 'Whether the value is masked in logs.' })
+  @Field(() => Boolean, { description: 'Whether the value is masked in lists, events and logs.' })
   isSensitive!: boolean;
 }
 

@@ -1,4 +1,5 @@
 import { Arg, Ctx, FieldResolver, Int, Query, Resolver, Root } from 'type-graphql';
+import { maskSensitive } from '../domain/mask.ts';
 import type { Money } from '../domain/money.ts';
 import type { Transfer, Wallet } from '../domain/ports.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
@@ -114,8 +115,9 @@ export class WalletTransactionResolver {
   })
   async order(
     @Root() { topupOrderId }: Transfer,
-    @Ctx() { loaders }: OperationContext,
+    @Ctx() { deps, loaders }: OperationContext,
   ): Promise<TopupOrder | null> {
-    return topupOrderId === null ? null : loaders.orders.load(topupOrderId);
+    const order = topupOrderId === null ? null : await loaders.orders.load(topupOrderId);
+    return order === null ? null : maskSensitive(order, deps.store.pricing());
   }
 }

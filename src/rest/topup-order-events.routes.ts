@@ -2,7 +2,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Access } from '../domain/access.ts';
 import type { FollowPorts, OrderEdge } from '../domain/follow-topup-order.ts';
 import { followTopupOrders, type FeedSelection } from '../domain/follow-topup-orders.ts';
-import type { Clock } from '../domain/ports.ts';
+import { maskSensitive } from '../domain/mask.ts';
+import type { Clock, Store } from '../domain/ports.ts';
 import { LOGGED_EVENT_TYPES } from '../domain/topup-order.ts';
 import { errorAnswer } from './errors.ts';
 import { EventStream } from './event-stream.ts';
@@ -15,6 +16,7 @@ import { eventOut } from './wire-events.ts';
 export interface EventStreamDeps
   extends FollowPorts, Pick<Access, 'isStillAdmitted' | 'onAccessChange'> {
   readonly clock: Clock;
+  readonly store: Pick<Store, 'pricing'>;
   /** How many streams a client may have open at a time, in each process. */
   readonly streamsPerClient: number;
 }
@@ -53,11 +55,11 @@ export function topupOrderEventRoutes(app: FastifyInstance, deps: EventStreamDep
 async function eventStream(
   clientId: number,
   request: FastifyRequest,
-  ports: FollowPorts,
+  deps: EventStreamDeps,
 ): Promise<EventStream<OrderEdge>> {
-  const edges = await followTopupOrders(clientId, selectionIn(request), ports);
+  const edges = await followTopupOrders(clientId, selectionIn(request), deps);
   return new EventStream(edges, {
-    textOf: edgeText,
+    textOf: (edge) => edgeText(edge, deps.store),
     faultOf: (error) => faultText(error, request),
   });
 }
@@ -88,9 +90,11 @@ const EVERYTHING = {
 };
 
 /** An id without data makes no event: a browser only remembers where to go on. */
-function edgeText({ cursor, node }: OrderEdge): string {
+function edgeText({ cursor, node }: OrderEdge, store: Pick<Store, 'pricing'>): string {
   const id = `id: ${cursor}\n`;
-  return node === null ? `${id}\n` : `${id}data: ${JSON.stringify(eventOut(node))}\n\n`;
+  if (node === null) return `${id}\n`;
+  const shown = { ...node, order: maskSensitive(node.order, store.pricing()) };
+  return `${id}data: ${JSON.stringify(eventOut(shown))}\n\n`;
 }
 
 function faultText(error: unknown, request: FastifyRequest): string {

@@ -1,8 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { NumberText } from '../domain/money.ts';
 import type { ListPage } from '../domain/list-page.ts';
+import { maskSensitive } from '../domain/mask.ts';
 import type { OrderLists } from '../domain/order-list.ts';
 import { parseId, type RawOrderRequest } from '../domain/order-request.ts';
+import type { Store } from '../domain/ports.ts';
 import { Rejection } from '../domain/rejection.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import { invalidBody, type JsonObject } from './json-body.ts';
@@ -26,7 +28,7 @@ export interface TopupOrderStories {
     (clientId: number, orderId: number, email: unknown) => Promise<TopupOrder>;
   /** Of an order in a supplier's hands the supplier is asked first. */
   readonly refreshTopupOrder: (clientId: number, orderId: number) => Promise<TopupOrder | null>;
-  readonly store: OrderLists;
+  readonly store: OrderLists & Pick<Store, 'pricing'>;
 }
 
 /** What clients do with orders. `app` reads JSON bodies and knows its client. */
@@ -48,7 +50,8 @@ export function topupOrderRoutes(app: FastifyInstance, deps: TopupOrderStories):
       ? NOTHING
       : await deps.store.listOrders(request.clientId, filter, page);
     reply.headers(pagingHeaders(page, found));
-    return found.items.map(orderOut);
+    const pricing = deps.store.pricing();
+    return found.items.map((order) => orderOut(maskSensitive(order, pricing)));
   });
 
   app.get<{ Params: { id: string } }>(

@@ -65,7 +65,8 @@ export const topupOrder = z.object({
     description: 'Whether a corrected input may succeed, in a new order.',
   }),
   input_data: inputData.meta({
-    description: 'The input as normalised: phone numbers are in E.164.',
+    description: 'The input as normalised: phone numbers are in E.164. In lists and events the '
+      + 'values of sensitive fields are masked.',
   }),
   created_at: timeSchema('When it was placed.'),
   completed_at: timeSchema('When it ended.').optional(),

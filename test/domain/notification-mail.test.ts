@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { maskRecipient, notificationMail } from '../../src/domain/notification-mail.ts';
+import { notificationMail } from '../../src/domain/notification-mail.ts';
 import { parseNotificationEmail } from '../../src/domain/set-notification-email.ts';
 import type { TopupOrder } from '../../src/domain/topup-order.ts';
 import { rejectionOf, topupOrder } from './builders.ts';
@@ -85,13 +85,6 @@ describe('notificationMail', () => {
   it('is never made of a PENDING order', () => {
     expect(() => notificationMail(topupOrder(), 'a@example.com')).toThrow('PENDING');
   });
-});
-
-it('maskRecipient shows the last four, and nothing of what is short', () => {
-  expect(maskRecipient('+919876543210')).toBe('*********3210');
-  expect(maskRecipient('12345678')).toBe('****5678');
-  expect(maskRecipient('1234567')).toBe('*******');
-  expect(maskRecipient('')).toBe('');
 });
 
 describe('parseNotificationEmail', () => {

@@ -105,7 +105,8 @@ async function prepareDatabase(config: Config): Promise<void> {
 
 /** Prints what is wrong by name; exit code 1 if anything is. */
 async function checkInvariants(config: Config): Promise<void> {
-  const connectionString = config.databaseUrl ?? runningDemo(config).databaseUrl;
+  const connectionString = config.databaseUrl ?? config.migrationDatabaseUrl
+    ?? runningDemo(config).databaseUrl;
   const violations = await withSingleConnection(connectionString, (client) =>
     findViolations(async (sql) => (await client.query<object>(sql)).rows));
   for (const { name, says, rows } of violations) {

@@ -1,9 +1,12 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { useTestDatabase } from '../support/database.ts';
 import {
   freePort, makeDataDir, removeDataDir, startProgram, type Program,
 } from '../support/program.ts';
+
+const database = useTestDatabase();
 
 const silentServers: Server[] = [];
 const started: Program[] = [];
@@ -56,5 +59,17 @@ describe('a start', () => {
     const program = await start({ DATA_DIR: '/proc/x', LOG_LEVEL: 'silent' });
     expect(await program.exited).toEqual({ code: 1, signal: null });
     expect(program.output()).toMatch(/^DATA_DIR=\/proc\/x is no folder .*, e\.g\. DATA_DIR=.*\n$/);
+  });
+});
+
+describe('a command', () => {
+  it("needs the owner's address alone after a restore, and to check the books", async () => {
+    const owner = { MIGRATION_DATABASE_URL: database().ownerDatabaseUrl };
+    const [restored, invariants] =
+      [await start(owner, ['--restored']), await start(owner, ['--invariants'])];
+    expect(await restored.exited).toEqual({ code: 0, signal: null });
+    expect(restored.output()).toContain('orders will be asked about before anything is sent');
+    expect(await invariants.exited).toEqual({ code: 0, signal: null });
+    expect(invariants.output()).toBe('All invariants hold.\n');
   });
 });

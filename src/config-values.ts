@@ -10,14 +10,34 @@ export function port(name: string, fallback: number): z.ZodType<number, string |
 
 export function integer(
   name: string,
-  range: { readonly fallback: number; readonly min: number; readonly max: number },
+  range: {
+    readonly fallback: number;
+    readonly min: number;
+    readonly max: number;
+    /** The fallback, where that is a value like any other. */
+    readonly example?: number;
+  },
 ): z.ZodType<number, string | undefined> {
   const message = `${name} must be a whole number from ${range.min} to ${range.max}, `
-    + `e.g. ${name}=${range.fallback}`;
+    + `e.g. ${name}=${range.example ?? range.fallback}`;
   return z.string().default(String(range.fallback))
     .refine((text) => /^[0-9]{1,9}$/.test(text)
       && Number(text) >= range.min && Number(text) <= range.max, { message })
     .transform(Number);
+}
+
+export function host(name: string, fallback: string): z.ZodType<string, string | undefined> {
+  const message = `${name} must be an IP address or the name of a host, e.g. ${name}=${fallback}`;
+  return z.string().default(fallback).refine((text) => isIP(text) !== 0 || isHostName(text), {
+    message,
+  });
+}
+
+/** What ends in digits alone is an address, and a wrong one. */
+function isHostName(text: string): boolean {
+  const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i;
+  const labels = text.split('.');
+  return labels.every((each) => label.test(each)) && !/^[0-9]+$/.test(labels.at(-1) ?? '');
 }
 
 export function databaseUrl(name: string): z.ZodType<string | null, string | undefined> {
@@ -30,7 +50,9 @@ export function databaseUrl(name: string): z.ZodType<string | null, string | und
 
 function isPostgresUrl(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : null;
-  return url !== null && /^postgres(ql)?:$/.test(url.protocol) && url.username !== '';
+  return url !== null && /^postgres(ql)?:$/.test(url.protocol) && url.username !== ''
+    // A password with a plain % cannot be decoded.
+    && !/%(?![0-9a-f]{2})/i.test(text);
 }
 
 export function isSmtpUrl(text: string): boolean {
@@ -45,9 +67,18 @@ export function isSender(text: string): boolean {
 export function oneOf<Value extends string>(
   name: string,
   values: readonly [Value, ...Value[]],
+  message = `${name} must be one of ${values.join(', ')}, e.g. ${name}=${values[0]}`,
 ): z.ZodType<Value, string | undefined> {
-  const message = `${name} must be one of ${values.join(', ')}, e.g. ${name}=${values[0]}`;
   return z.enum(values, { message }).default(values[0]) as z.ZodType<Value, string | undefined>;
+}
+
+/** Empty where it is absent. */
+export function oneOfOrNone<Value extends string>(
+  name: string,
+  values: readonly [Value, ...Value[]],
+): z.ZodType<Value | '', string | undefined> {
+  const message = `${name} must be ${values.join(' or ')} or left out, e.g. ${name}=${values[0]}`;
+  return oneOf<Value | ''>(name, ['', ...values], message);
 }
 
 export function secret(name: string): z.ZodType<string | undefined, string | undefined> {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import {
-  databaseUrl, integer, isNetwork, isSender, isSmtpUrl, oneOf, parseSupplierKeys, port, secret,
-  SECRET_LENGTH_MIN, splitList,
+  databaseUrl, host, integer, isNetwork, isSender, isSmtpUrl, oneOf, oneOfOrNone,
+  parseSupplierKeys, port, secret, SECRET_LENGTH_MIN, splitList,
 } from './config-values.ts';
 
 /** Settings of one process. Every key says what it means; times carry their unit. */
@@ -21,6 +21,7 @@ export interface Config {
   readonly environment: 'sandbox' | 'production';
   /** Addresses and networks whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
+  /** 0 takes a free one. */
   readonly supplierPort: number;
   /** True where SUPPLIER_PORT was given: it is then taken or the start fails. */
   readonly isSupplierPortFixed: boolean;
@@ -68,34 +69,34 @@ const DEMO_SUPPLIER_KEYS = 'sandbox-a=demo-signing-key-of-supplier-a-0001,'
   + 'sandbox-b=demo-signing-key-of-supplier-b-0001';
 const SUPPLIER_KEYS_EXAMPLE =
   'SUPPLIER_SIGNING_KEYS=supplier-code=KEY with KEY from: openssl rand -base64 32';
+const PORT_DEFAULT = 4000;
 const INLINE_WAIT_MS_MAX = 60_000;
 const DEMO_MAIL_FROM = 'Top-up gateway <no-reply@topup.example>';
 
 const environment = z.object({
-  PORT: port('PORT', 4000),
-  HOST: z.string().min(1, { message: 'HOST must be an address, e.g. HOST=127.0.0.1' })
-    .default('127.0.0.1'),
+  PORT: port('PORT', PORT_DEFAULT),
+  HOST: host('HOST', '127.0.0.1'),
   PORT_SHARED: oneOf('PORT_SHARED', ['0', '1']),
   DATA_DIR: z.string().min(1, { message: 'DATA_DIR must be a folder, e.g. DATA_DIR=.data' })
     .default('.data'),
   DATABASE_URL: databaseUrl('DATABASE_URL'),
   MIGRATION_DATABASE_URL: databaseUrl('MIGRATION_DATABASE_URL'),
   ROLE: oneOf('ROLE', ['all', 'gateway', 'worker']),
-  DEMO: oneOf('DEMO', ['', '0', '1']),
-  ENVIRONMENT: oneOf('ENVIRONMENT', ['', 'sandbox', 'production']),
+  DEMO: oneOfOrNone('DEMO', ['1', '0']),
+  ENVIRONMENT: oneOfOrNone('ENVIRONMENT', ['sandbox', 'production']),
   TRUSTED_PROXIES: z.string().default('').transform(splitList)
     .refine((networks) => networks.every(isNetwork), {
       message: 'TRUSTED_PROXIES must list addresses or networks, '
         + 'e.g. TRUSTED_PROXIES=127.0.0.1,10.0.0.0/8',
     }),
-  SUPPLIER_PORT: integer('SUPPLIER_PORT', { fallback: 0, min: 0, max: 65_535 }),
+  SUPPLIER_PORT: integer('SUPPLIER_PORT', { fallback: 0, min: 0, max: 65_535, example: 4001 }),
   SOCKETS_PER_CLIENT: integer('SOCKETS_PER_CLIENT', { fallback: 20, min: 1, max: 100_000 }),
   SUBSCRIPTIONS_PER_SOCKET:
     integer('SUBSCRIPTIONS_PER_SOCKET', { fallback: 50, min: 1, max: 10_000 }),
   FEED_RETENTION_DAYS: integer('FEED_RETENTION_DAYS', { fallback: 30, min: 1, max: 3650 }),
   FOREX_RATE_HOURS_MAX: integer('FOREX_RATE_HOURS_MAX', { fallback: 0, min: 0, max: 87_600 }),
-  INTROSPECTION: oneOf('INTROSPECTION', ['', '0', '1']),
-  PAGES: oneOf('PAGES', ['', '0', '1']),
+  INTROSPECTION: oneOfOrNone('INTROSPECTION', ['1', '0']),
+  PAGES: oneOfOrNone('PAGES', ['1', '0']),
   GRAPHQL_HTTP: oneOf('GRAPHQL_HTTP', ['draft', 'legacy']),
   TRUSTED_DOCUMENTS_ONLY: oneOf('TRUSTED_DOCUMENTS_ONLY', ['0', '1']),
   LOG_LEVEL: oneOf('LOG_LEVEL', ['info', 'debug', 'warn', 'error', 'silent']),
@@ -124,18 +125,10 @@ const environment = z.object({
 export function readConfig(env: NodeJS.ProcessEnv, needsSecrets: boolean): Config {
   const parsed = environment.safeParse(env);
   const faults = parsed.error?.issues.map((issue) => issue.message) ?? [];
-  const hasDatabase = (env['DATABASE_URL'] ?? '') !== '';
-  const isDemo = env['DEMO'] === '1' || !hasDatabase;
-  if (!isDemo && needsSecrets) {
-    for (const name of ['TOKEN_SIGNING_KEY', 'KEY_HASHING_KEY', 'SUPPLIER_SIGNING_KEYS']) {
-      if (env[name] === undefined) faults.push(missingSecret(name));
-    }
-  }
-  if (env['MIGRATION_DATABASE_URL'] !== undefined && !hasDatabase) {
-    faults.push('MIGRATION_DATABASE_URL needs DATABASE_URL beside it, the role the program uses');
-  }
-  if (!isDemo && env['SMTP_URL'] !== undefined && env['MAIL_FROM'] === undefined) {
-    faults.push('MAIL_FROM is needed with SMTP_URL, e.g. MAIL_FROM=no-reply@example.com');
+  const isDemo = env['DEMO'] === '1' || (env['DATABASE_URL'] ?? '') === '';
+  if (needsSecrets) faults.push(...findMissing(env, isDemo));
+  if (isDemo && Number(env['SUPPLIER_PORT']) === Number(env['PORT'] ?? PORT_DEFAULT)) {
+    faults.push('SUPPLIER_PORT must be another one than PORT, e.g. SUPPLIER_PORT=4001');
   }
   if (parsed.data === undefined || faults.length > 0) throw new ConfigError(faults);
   const read = parsed.data;
@@ -150,7 +143,7 @@ export function readConfig(env: NodeJS.ProcessEnv, needsSecrets: boolean): Confi
     isDemo,
     environment: read.ENVIRONMENT === '' ? isDemo ? 'sandbox' : 'production' : read.ENVIRONMENT,
     trustedProxies: read.TRUSTED_PROXIES,
-    supplierPort: read.SUPPLIER_PORT === 0 ? read.PORT + 1 : read.SUPPLIER_PORT,
+    supplierPort: read.SUPPLIER_PORT === 0 ? portAfter(read.PORT) : read.SUPPLIER_PORT,
     isSupplierPortFixed: read.SUPPLIER_PORT !== 0,
     socketsPerClient: read.SOCKETS_PER_CLIENT,
     subscriptionsPerSocket: read.SUBSCRIPTIONS_PER_SOCKET,
@@ -168,6 +161,28 @@ export function readConfig(env: NodeJS.ProcessEnv, needsSecrets: boolean): Confi
     smtpUrl: read.SMTP_URL ?? null,
     mailFrom: read.MAIL_FROM ?? DEMO_MAIL_FROM,
   };
+}
+
+/** What a process needs that takes orders, and commands that make keys for it. */
+function findMissing(env: NodeJS.ProcessEnv, isDemo: boolean): readonly string[] {
+  const faults: string[] = [];
+  if (env['MIGRATION_DATABASE_URL'] !== undefined && env['DATABASE_URL'] === undefined) {
+    faults.push('MIGRATION_DATABASE_URL needs beside it the address with the role that the program '
+      + 'uses, e.g. DATABASE_URL=postgresql://topup_app:password@127.0.0.1:5432/topup');
+  }
+  if (isDemo) return faults;
+  for (const name of ['TOKEN_SIGNING_KEY', 'KEY_HASHING_KEY', 'SUPPLIER_SIGNING_KEYS']) {
+    if (env[name] === undefined) faults.push(missingSecret(name));
+  }
+  if (env['SMTP_URL'] !== undefined && env['MAIL_FROM'] === undefined) {
+    faults.push('MAIL_FROM is needed with SMTP_URL, e.g. MAIL_FROM=no-reply@example.com');
+  }
+  return faults;
+}
+
+/** There is none after the last. */
+function portAfter(port: number): number {
+  return port === 65_535 ? 0 : port + 1;
 }
 
 function missingSecret(name: string): string {

@@ -60,6 +60,7 @@ async function startSandbox(
   databaseUrl: string,
   log: Logger,
 ): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   const open = (port: number): ReturnType<typeof startSandboxThread> => startSandboxThread({
     host: '127.0.0.1',
     port,
@@ -67,7 +68,7 @@ async function startSandbox(
     signingKeys: Object.fromEntries(
       Object.entries(config.supplierKeys).map(([code, [key = '']]) => [code, key]),
     ),
-    callbackBaseUrl: config.role === 'worker' ? null : `http://${config.host}:${config.port}`,
+    callbackBaseUrl: config.role === 'worker' ? null : `http://${host}:${config.port}`,
     log: (message) => log.info(message),
   });
   try {

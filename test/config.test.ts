@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { readConfig } from '../src/config.ts';
+import { readConfig, type ConfigError } from '../src/config.ts';
 
 /** As the README says to make one: openssl rand -base64 32. */
 const newSecret = () => randomBytes(32).toString('base64');
@@ -25,5 +25,54 @@ describe("suppliers' signing keys", () => {
 
   it('are refused with an example where they are too short', () => {
     expect(() => read('acme=short')).toThrow(/SUPPLIER_SIGNING_KEYS must .*, e\.g\. SUPPLIER_S/);
+  });
+});
+
+describe('a wrong variable', () => {
+  const faultsOf = (env: Record<string, string>): readonly string[] => {
+    try {
+      readConfig(env, true);
+      return [];
+    } catch (error) {
+      return (error as ConfigError).faults;
+    }
+  };
+
+  it.each([
+    [{ HOST: '999.1.1.1' }, 'HOST must be an IP address or the name of a host, '
+      + 'e.g. HOST=127.0.0.1'],
+    [{ HOST: 'a b' }, 'HOST must be an IP address or the name of a host, e.g. HOST=127.0.0.1'],
+    [{ DEMO: 'yes' }, 'DEMO must be 1 or 0 or left out, e.g. DEMO=1'],
+    [{ PAGES: 'no' }, 'PAGES must be 1 or 0 or left out, e.g. PAGES=1'],
+    [{ INTROSPECTION: '2' }, 'INTROSPECTION must be 1 or 0 or left out, e.g. INTROSPECTION=1'],
+    [{ ENVIRONMENT: 'prod' }, 'ENVIRONMENT must be sandbox or production or left out, '
+      + 'e.g. ENVIRONMENT=sandbox'],
+    [{ SUPPLIER_PORT: 'x' }, 'SUPPLIER_PORT must be a whole number from 0 to 65535, '
+      + 'e.g. SUPPLIER_PORT=4001'],
+    [{ SUPPLIER_PORT: '4000' }, 'SUPPLIER_PORT must be another one than PORT, '
+      + 'e.g. SUPPLIER_PORT=4001'],
+    [{ MIGRATION_DATABASE_URL: ownDatabase.DATABASE_URL },
+      'MIGRATION_DATABASE_URL needs beside it the address with the role that the program uses, '
+      + 'e.g. DATABASE_URL=postgresql://topup_app:password@127.0.0.1:5432/topup'],
+    [{ ...ownDatabase, DATABASE_URL: 'postgresql://app:50%@db/topup' },
+      'DATABASE_URL must be a PostgreSQL address, '
+      + 'e.g. DATABASE_URL=postgresql://user:password@127.0.0.1:5432/topup'],
+  ])('%o is told with an example', (env, fault) => {
+    expect(faultsOf(env as Record<string, string>)).toEqual([fault]);
+  });
+
+  it.each(['127.0.0.1', '::', '::1', 'localhost', 'gateway-1.internal', '0.0.0.0'])(
+    'is none where HOST is %s', (HOST) => {
+      expect(readConfig({ HOST }, true).host).toBe(HOST);
+    });
+
+  it('is none where PORT is the last there is: the supplier takes any free one', () => {
+    expect(readConfig({ PORT: '65535' }, true).supplierPort).toBe(0);
+  });
+
+  it("is none where a command wants only the owner's address", () => {
+    const { DATABASE_URL } = ownDatabase;
+    expect(readConfig({ MIGRATION_DATABASE_URL: DATABASE_URL }, false).migrationDatabaseUrl)
+      .toBe(DATABASE_URL);
   });
 });

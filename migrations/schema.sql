@@ -345,7 +345,8 @@ begin
     if order_ids is null then return; end if;
     claims := take_orders(client_ids, order_ids);
   exception when others then
-    if order_ids is null then raise; end if;
+    -- Class 53 is insufficient resources.
+    if order_ids is null or sqlstate like '53%' then raise; end if;
     -- All of them go order by order: the one that cannot be taken must not keep its neighbours.
     raise warning '% orders cannot be taken together: %', cardinality(order_ids), sqlerrm;
   end;
@@ -358,6 +359,7 @@ begin
       begin
         claims := claims || take_order(o);
       exception when others then
+        if sqlstate like '53%' then raise; end if;
         raise warning 'order % of client % cannot be taken: %', o.id, o.client_id, sqlerrm;
         update topup_order set next_action_at = clock_timestamp() + interval '1 minute'
           where client_id = o.client_id and id = o.id;

@@ -179,6 +179,20 @@ describe('an order that cannot be taken', () => {
       update topup_order set next_action_at = now() where id = $1`, [broken]);
     await record(await claim(broken), DELIVER);
   });
+
+  it('is due as before where it was the database that could not', async () => {
+    const id = await placeOne();
+    await database().query(`create function fill_disk() returns trigger language plpgsql as $$
+        begin raise exception 'could not extend file' using errcode = 'disk_full'; end $$;
+      create trigger full_disk before insert on submission
+        for each row execute function fill_disk()`);
+    try {
+      await expect(claim(id)).rejects.toMatchObject({ code: '53100' });
+    } finally {
+      await database().query('drop trigger full_disk on submission; drop function fill_disk()');
+    }
+    await record(await claim(id), DELIVER);
+  });
 });
 
 describe('a batch', () => {

@@ -1,5 +1,5 @@
--- A want of resources is no fault of an order: what a full disk keeps from being taken stays due, and
--- is taken as soon as there is room again, not a minute later.
+-- A want of resources is no fault of an order: what a full disk keeps from being taken stays due,
+-- and is taken as soon as there is room again, not a minute later.
 
 -- Up to p_limit due orders, oldest first, none that another worker holds. p_rooms says by supplier
 -- code how many orders it may be given now; one that is not named takes any number. What is due is

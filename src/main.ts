@@ -40,10 +40,19 @@ async function main(): Promise<void> {
   if (flags.has('--keys')) return manageKeys(config);
   if (flags.has('--import')) return importCatalogueFile(config);
   const log = createLog(config.logLevel, logOutput);
-  if (flags.has('--reset') && config.databaseUrl === null) {
-    await removeEmbeddedPostgres({ dataDir: config.dataDir, log: (message) => log.info(message) });
-  }
+  if (flags.has('--reset')) await emptyDemo(config, log);
   await runUntilSignal(config, log);
+}
+
+async function emptyDemo({ databaseUrl, dataDir }: Config, log: Logger): Promise<void> {
+  if (databaseUrl !== null) {
+    throw new StartRefused('npm run demo:reset empties the embedded PostgreSQL and no other:'
+      + ' leave out DATABASE_URL, or empty that database yourself');
+  }
+  await removeEmbeddedPostgres({ dataDir, log: (message) => log.info(message) })
+    .catch((error: unknown) => {
+      throw new StartRefused(error instanceof Error ? error.message : String(error));
+    });
 }
 
 async function runUntilSignal(config: Config, log: Logger): Promise<void> {

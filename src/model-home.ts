@@ -1,8 +1,12 @@
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
+import { makeDataDir } from './demo/data-dir.ts';
+import { claimDataDir, DataDirInUse } from './demo/data-dir-claim.ts';
 import { DEMO_CLIENTS } from './demo/demo-data.ts';
 import { DEMO_API_KEYS } from './demo/demo-keys.ts';
-import { removeDemoFile, writeDemoFile, writeDemoFileIfAbsent } from './demo/demo-file.ts';
+import {
+  removeDemoFile, removeDemoFileOf, writeDemoFile, writeDemoFileIfAbsent, type DemoFacts,
+} from './demo/demo-file.ts';
 import { startMailCatcher, type MailCatcher } from './demo/mail-catcher.ts';
 import { createSandboxSchema } from './demo/sandbox-schema.ts';
 import { startSandboxThread } from './demo/sandbox-thread.ts';
@@ -26,6 +30,27 @@ export function roleOf(databaseUrl: string): string {
 export interface Demo {
   readonly sandboxUrl: string;
   readonly mail: MailCatcher;
+}
+
+/**
+ * Whether demo.json is this program's to write and to remove; what an earlier one left is removed
+ * then. It belongs to who has claimed the data directory: over it, the embedded database runs.
+ */
+export async function claimDemoFile(config: Config, log: Logger, undo: Undo): Promise<boolean> {
+  if (config.databaseUrl !== null) {
+    if (!config.isDemo || config.role === 'worker') return false;
+    await makeDataDir(config.dataDir);
+    try {
+      const claim = await claimDataDir(config.dataDir);
+      undo.push(() => Promise.resolve(claim.release()));
+    } catch (error) {
+      if (!(error instanceof DataDirInUse)) throw error;
+      log.warn(`${error.message} demo.json stays that one's`);
+      return false;
+    }
+  }
+  await removeDemoFile(config.dataDir);
+  return true;
 }
 
 /** Seeds the demo and starts the sandbox supplier and the mail catcher. */
@@ -101,6 +126,7 @@ export async function tellDemo(
     readonly database: Database;
     readonly parts: Parts;
     readonly demo: Demo;
+    readonly isFileOurs: boolean;
     /** Null in a worker. */
     readonly gateway: { readonly url: string; readonly hasPages: boolean } | null;
   },
@@ -134,14 +160,8 @@ export async function tellDemo(
     clients,
     adminToken: '',
   };
-  if (config.role === 'worker') {
-    // Workers may share the folder of a gateway, whose file says more.
-    const isWritten = await writeDemoFileIfAbsent(config.dataDir, demoFile);
-    if (isWritten) undo.push(() => removeDemoFile(config.dataDir));
-    return;
-  }
-  await writeDemoFile(config.dataDir, demoFile);
-  undo.push(() => removeDemoFile(config.dataDir));
+  await writeFacts(demoFile, facts, undo);
+  if (config.role === 'worker') return;
   const token = clients[0]?.token ?? '';
   process.stdout.write(`${renderStartCard({
     baseUrl,
@@ -155,4 +175,19 @@ export async function tellDemo(
     databaseUrl: database.databaseUrl,
     token,
   })}\n`);
+}
+
+async function writeFacts(
+  facts: DemoFacts,
+  { config, isFileOurs }: { readonly config: Config; readonly isFileOurs: boolean },
+  undo: Undo,
+): Promise<void> {
+  const { dataDir, role } = config;
+  if (isFileOurs) {
+    await writeDemoFile(dataDir, facts);
+    undo.push(() => removeDemoFile(dataDir));
+  } else if (role === 'worker' && await writeDemoFileIfAbsent(dataDir, facts)) {
+    // Workers may share the folder of a gateway, whose file says more and is written over theirs.
+    undo.push(() => removeDemoFileOf(dataDir, facts));
+  }
 }

@@ -5,9 +5,10 @@ import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { findMissingMigrations, migrate } from './db/migrate.ts';
 import { withSingleConnection } from './db/single-connection.ts';
-import { removeDemoFile } from './demo/demo-file.ts';
 import { startEmbeddedPostgres } from './demo/embedded-postgres.ts';
-import { openDemo, roleOf, signDemoToken, tellDemo, type Database } from './model-home.ts';
+import {
+  claimDemoFile, openDemo, roleOf, signDemoToken, tellDemo, type Database,
+} from './model-home.ts';
 import { openParts } from './parts.ts';
 import { readTrustedDocuments } from './trusted-documents.ts';
 import { Undo } from './undo.ts';
@@ -42,8 +43,7 @@ export async function startProgram(config: Config, log: Logger): Promise<Program
 
 async function start(config: Config, log: Logger, undo: Undo): Promise<void> {
   const database = await openDatabase(config, log, undo);
-  // Only now: a start that is refused must not take away the file of the program that runs.
-  if (config.role !== 'worker') await removeDemoFile(config.dataDir);
+  const isFileOurs = await claimDemoFile(config, log, undo).catch(refuse);
   await migrateOrRefuse(database);
   const demo = config.isDemo ? await openDemo(config, database, log, undo) : null;
   const smtpUrl = config.smtpUrl ?? demo?.mail.smtpUrl ?? null;
@@ -82,8 +82,13 @@ async function start(config: Config, log: Logger, undo: Undo): Promise<void> {
     log.info({ url: gateway.url }, 'The gateway listens');
   }
   if (demo !== null) {
-    await tellDemo({ config, database, parts, demo, gateway }, undo);
+    await tellDemo({ config, database, parts, demo, isFileOurs, gateway }, undo);
   }
+}
+
+/** What the model home finds wrong with its folder is for the operator to put right. */
+function refuse(error: unknown): never {
+  throw new StartRefused(error instanceof Error ? error.message : String(error));
 }
 
 async function openDatabase(config: Config, log: Logger, undo: Undo): Promise<Database> {
@@ -94,9 +99,7 @@ async function openDatabase(config: Config, log: Logger, undo: Undo): Promise<Da
   const embedded = await startEmbeddedPostgres({
     dataDir: config.dataDir,
     log: (message) => log.info(message),
-  }).catch((error: unknown) => {
-    throw new StartRefused(error instanceof Error ? error.message : String(error));
-  });
+  }).catch(refuse);
   undo.push(() => embedded.stop());
   return embedded;
 }

@@ -10,6 +10,9 @@ export interface DataDirClaim {
   release(): void;
 }
 
+/** The message names the program that has the directory. */
+export class DataDirInUse extends Error {}
+
 // A program that was just killed holds its socket until the kernel has cleared it away.
 const ATTEMPT_COUNT_MAX = 20;
 const ATTEMPT_PAUSE_MS = 50;
@@ -20,7 +23,7 @@ const ANSWER_WAIT_MS = 1000;
  * Claims a directory for the life of this program. The claim is a listening local socket named
  * after the directory: taking it is atomic, the kernel frees it with the process whatever ended
  * that, and it exists before the database and while the database is down.
- * @throws Error naming the program that has the directory
+ * @throws DataDirInUse
  */
 export async function claimDataDir(dataDir: string): Promise<DataDirClaim> {
   const address = await socketAddress(dataDir);
@@ -29,7 +32,7 @@ export async function claimDataDir(dataDir: string): Promise<DataDirClaim> {
     if (server !== null) return { release: () => void server.close() };
     const holder = await askHolder(address);
     if (holder !== null) {
-      throw new Error(
+      throw new DataDirInUse(
         `${dataDir} is in use by another running program (${holder}). Stop that one, or give this `
           + 'one its own DATA_DIR and PORT.',
       );

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { access, open, rename, rm } from 'node:fs/promises';
+import { access, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { makeDataDir } from './data-dir.ts';
@@ -34,7 +34,7 @@ export async function writeDemoFile(dataDir: string, facts: DemoFacts): Promise<
   const temporaryPath = `${path}.${randomUUID()}`;
   try {
     const file = await open(temporaryPath, 'wx', 0o600);
-    await file.writeFile(`${JSON.stringify(facts, null, 2)}\n`).finally(() => file.close());
+    await file.writeFile(textOf(facts)).finally(() => file.close());
     // Readers see the whole file or none.
     await rename(temporaryPath, path);
   } catch (error) {
@@ -43,9 +43,22 @@ export async function writeDemoFile(dataDir: string, facts: DemoFacts): Promise<
   }
 }
 
-/** Removes the file, so that nobody takes a stopped program for a running one. */
+/**
+ * Removes the file, so that nobody takes a stopped program for a running one; to be called by who
+ * has claimed the directory.
+ */
 export async function removeDemoFile(dataDir: string): Promise<void> {
   await rm(demoFilePath(dataDir), { force: true });
+}
+
+/** Removes the file unless somebody else has written over it. */
+export async function removeDemoFileOf(dataDir: string, facts: DemoFacts): Promise<void> {
+  const text = await readFile(demoFilePath(dataDir), 'utf8').catch(() => null);
+  if (text === textOf(facts)) await removeDemoFile(dataDir);
+}
+
+function textOf(facts: DemoFacts): string {
+  return `${JSON.stringify(facts, null, 2)}\n`;
 }
 
 function demoFilePath(dataDir: string): string {

@@ -1,5 +1,9 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { useTestDatabase } from '../support/database.ts';
 import {
@@ -60,6 +64,46 @@ describe('a start', () => {
     expect(await program.exited).toEqual({ code: 1, signal: null });
     expect(program.output()).toMatch(/^DATA_DIR=\/proc\/x is no folder .*, e\.g\. DATA_DIR=.*\n$/);
   });
+});
+
+describe('the facts of the demo that runs', () => {
+  // What `npm start` does before it builds.
+  const beforeBuild = async (env: Record<string, string>): Promise<unknown> => {
+    const script = new URL('../../src/demo/remove-stale-file.ts', import.meta.url).pathname;
+    return promisify(execFile)(process.execPath, [script], { env });
+  };
+
+  it('stay through starts that are refused, and through those of others', async () => {
+    const env = { DATA_DIR: makeDataDir(), LOG_LEVEL: 'warn' };
+    folders.push(env.DATA_DIR);
+    const path = join(env.DATA_DIR, 'demo.json');
+    const demo = await start(env);
+    const { databaseUrl, ownerDatabaseUrl } = await demo.ready;
+    const facts = readFileSync(path, 'utf8');
+
+    const joined = {
+      ...env, DEMO: '1', DATABASE_URL: databaseUrl, MIGRATION_DATABASE_URL: ownerDatabaseUrl,
+    };
+    const other = await start(joined);
+    const refused = [
+      await start(env), await start(env, ['--reset']), await start(joined, ['--reset']),
+    ];
+    await Promise.all([beforeBuild(env), beforeBuild({ ...env, PORT: 'abc' })]);
+    for (const { exited, output } of refused) {
+      expect(await exited).toEqual({ code: 1, signal: null });
+      expect(output()).not.toContain('    at ');
+    }
+    await expect.poll(() => other.output()).toContain('curl');
+    other.process.kill('SIGTERM');
+    expect(await other.exited).toEqual({ code: 0, signal: null });
+    expect(readFileSync(path, 'utf8')).toBe(facts);
+
+    demo.process.kill('SIGTERM');
+    await demo.exited;
+    writeFileSync(path, facts);
+    await beforeBuild(env);
+    expect(existsSync(path)).toBe(false);
+  }, 60_000);
 });
 
 describe('a command', () => {

@@ -20,7 +20,7 @@ export interface Grant {
 /** A token that we signed and that has not ended. Whether it still counts is another question. */
 export interface AccessToken extends Grant {
   readonly tokenId: string;
-  /** From when on it is refused: milliseconds since the epoch. */
+  /** Milliseconds since the epoch. */
   readonly expiresAtMs: number;
 }
 

@@ -12,7 +12,7 @@ const REMEMBERED_COUNT_MAX = 10_000;
 export interface Tokens extends Pick<LogIn, 'signAccess' | 'signRefresh' | 'readRefresh'> {
   /**
    * Takes a whole Authorization header; null for every kind of fault alike. A token is refused
-   * from 30 s after its end on; that is its `expiresAtMs`, up to which sockets and streams live.
+   * 30 s after its end; `expiresAtMs` is the end itself.
    */
   readAccess(authorization: string | undefined): Promise<AccessToken | null>;
   /** Whose an Authorization header was when it was read; 0 where it was not, or long ago. */
@@ -79,13 +79,12 @@ async function signUntil(jwts: Jwts, grant: Grant, expiresAt: number): Promise<S
 async function verifyAccess(jwts: Jwts, token: string): Promise<AccessToken | null> {
   const read = await jwts.verify('at+jwt', token);
   if (read === null) return null;
-  const { clientId, tokenId, claims } = read;
+  const { clientId, tokenId, expiresAtMs, claims } = read;
   const { gen: generation, key = null, sid = null } = claims;
   const scopes = scopesOf(claims['scope']);
   if (scopes.length === 0 || !Number.isSafeInteger(generation)) return null;
   return {
-    clientId, tokenId, scopes,
-    expiresAtMs: read.expiresAtMs + SKEW_SECONDS * 1000,
+    clientId, tokenId, expiresAtMs, scopes,
     generation: generation as number,
     keyId: key as string | null,
     familyId: sid as string | null,
@@ -114,7 +113,7 @@ function bearerToken(authorization: string | undefined): string | null {
 
 /** The same whole-second comparison as at the first verification. */
 function hasEnded(token: AccessToken, now: Date): boolean {
-  return token.expiresAtMs / 1000 <= Math.floor(now.getTime() / 1000);
+  return token.expiresAtMs / 1000 <= Math.floor(now.getTime() / 1000) - SKEW_SECONDS;
 }
 
 /** Refusals are not remembered: made-up tokens must not drive out real ones. */

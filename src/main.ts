@@ -15,7 +15,9 @@ import { importFile } from './import-command.ts';
 import { KeysRefused, runKeysCommand } from './keys-command.ts';
 import { createLog } from './log.ts';
 import { roleOf } from './model-home.ts';
-import { startProgram, StartRefused, type Program } from './program.ts';
+import { assertAnswers, overMigrated, type NamedDatabase } from './named-database.ts';
+import { startProgram, type Program } from './program.ts';
+import { StartRefused } from './start-refused.ts';
 
 // V8 comes to allocate some objects of a request among the old ones, where their dead keep all
 // requests after them until the next full collection (seen: 4.6 kB of each, and pauses of 12 ms
@@ -94,9 +96,11 @@ async function runMigrations(config: Config): Promise<void> {
     throw new StartRefused('npm run migrate needs MIGRATION_DATABASE_URL (the owner of the tables)'
       + ' and DATABASE_URL (the role that the program uses)');
   }
+  const { databaseUrl, migrationDatabaseUrl } = config;
+  await assertAnswers({ name: 'MIGRATION_DATABASE_URL', url: migrationDatabaseUrl });
   await migrate({
-    ownerDatabaseUrl: config.migrationDatabaseUrl,
-    programRole: roleOf(config.databaseUrl),
+    ownerDatabaseUrl: migrationDatabaseUrl,
+    programRole: roleOf(databaseUrl),
   });
   process.stdout.write('The database is migrated.\n');
 }
@@ -107,17 +111,18 @@ async function prepareDatabase(config: Config): Promise<void> {
     throw new StartRefused('npm run restored needs MIGRATION_DATABASE_URL (the owner of the tables)'
       + ' of the database that was restored');
   }
-  const asked = await prepareRestored(config.migrationDatabaseUrl);
+  const asked = await overMigrated(ownerOf(config), prepareRestored);
   process.stdout.write('New orders get numbers that were never given before.\n'
     + `${asked} orders will be asked about before anything is sent for them.\n`);
 }
 
 /** Prints what is wrong by name; exit code 1 if anything is. */
 async function checkInvariants(config: Config): Promise<void> {
-  const connectionString = config.databaseUrl ?? config.migrationDatabaseUrl
-    ?? runningDemo(config).databaseUrl;
-  const violations = await withSingleConnection(connectionString, (client) =>
-    findViolations(async (sql) => (await client.query<object>(sql)).rows));
+  const database = named('DATABASE_URL', config.databaseUrl)
+    ?? named('MIGRATION_DATABASE_URL', config.migrationDatabaseUrl)
+    ?? runningDemo(config, 'databaseUrl');
+  const violations = await overMigrated(database, (url) => withSingleConnection(url, (client) =>
+    findViolations(async (sql) => (await client.query<object>(sql)).rows)));
   for (const { name, says, rows } of violations) {
     process.stdout.write(`${name}: ${says}\n`);
     for (const row of rows.slice(0, 10)) process.stdout.write(`  ${JSON.stringify(row)}\n`);
@@ -130,35 +135,45 @@ async function checkInvariants(config: Config): Promise<void> {
 /** `--keys` and what follows it; see keys-command.ts. */
 async function manageKeys(config: Config): Promise<void> {
   const args = process.argv.slice(process.argv.indexOf('--keys') + 1);
-  const ownerDatabaseUrl = config.migrationDatabaseUrl ?? runningDemo(config).ownerDatabaseUrl;
-  process.stdout.write(await runKeysCommand({
+  process.stdout.write(await overMigrated(ownerOf(config), (ownerDatabaseUrl) => runKeysCommand({
     args,
     ownerDatabaseUrl,
     environment: config.environment,
     hashingKey: config.keyHashingKey,
     now: systemClock.now(),
-  }));
+  })));
 }
 
 /** `--import FILE`; exit code 1 where nothing was imported. */
 async function importCatalogueFile(config: Config): Promise<void> {
   const path = process.argv[process.argv.indexOf('--import') + 1];
   if (path === undefined) throw new StartRefused('npm run import -- FILE');
-  const ownerDatabaseUrl = config.migrationDatabaseUrl ?? runningDemo(config).ownerDatabaseUrl;
-  const isDone = await importFile(path, ownerDatabaseUrl, {
-    out: process.stdout, err: process.stderr,
-  });
+  const isDone = await overMigrated(ownerOf(config), (ownerDatabaseUrl) =>
+    importFile(path, ownerDatabaseUrl, { out: process.stdout, err: process.stderr }));
   process.exitCode = isDone ? 0 : 1;
 }
 
-/** Where the demo that runs keeps its data. */
-function runningDemo(config: Config): Pick<DemoFacts, 'databaseUrl' | 'ownerDatabaseUrl'> {
+/** As the owner of the tables. */
+function ownerOf(config: Config): NamedDatabase {
+  return named('MIGRATION_DATABASE_URL', config.migrationDatabaseUrl)
+    ?? runningDemo(config, 'ownerDatabaseUrl');
+}
+
+function named(name: string, url: string | null): NamedDatabase | null {
+  return url === null ? null : { name, url };
+}
+
+/** Where the demo that runs keeps its data; it may not know the owner of another's database. */
+function runningDemo(config: Config, role: 'databaseUrl' | 'ownerDatabaseUrl'): NamedDatabase {
+  const name = join(config.dataDir, 'demo.json');
   try {
-    const text = readFileSync(join(config.dataDir, 'demo.json'), 'utf8');
-    return JSON.parse(text) as DemoFacts;
+    const { [role]: url } = JSON.parse(readFileSync(name, 'utf8')) as DemoFacts;
+    if (url !== '') return { name, url };
   } catch {
-    throw new StartRefused('Set the address of the database, or start the demo first');
+    // There is none.
   }
+  throw new StartRefused('Set MIGRATION_DATABASE_URL to the address of the owner of the tables,'
+    + ' or start the demo first');
 }
 
 try {
@@ -166,9 +181,7 @@ try {
 } catch (error) {
   const isPlain = error instanceof ConfigError || error instanceof StartRefused
     || error instanceof KeysRefused;
-  const code = String((error as { code?: unknown }).code);
-  const isAddress = ['EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'ENOTFOUND'].includes(code);
-  const text = isPlain || isAddress ? (error as Error).message : (error as Error).stack;
+  const text = isPlain ? (error as Error).message : (error as Error).stack;
   process.stderr.write(`${text ?? String(error)}\n`);
   process.exit(1);
 }

@@ -13,6 +13,7 @@ import { startSandboxThread } from './demo/sandbox-thread.ts';
 import { seedDemo } from './demo/seed.ts';
 import { renderStartCard } from './demo/start-card.ts';
 import type { Parts } from './parts.ts';
+import { StartRefused } from './start-refused.ts';
 import type { Undo } from './undo.ts';
 
 const DEMO_TOKEN_SECONDS = 24 * 60 * 60;
@@ -99,8 +100,11 @@ async function startSandbox(
   try {
     return await open(config.supplierPort);
   } catch (error) {
-    const isTaken = String(error).includes('EADDRINUSE');
-    if (!isTaken || config.isSupplierPortFixed) throw error;
+    if (!/EADDRINUSE|EACCES/.test(String(error))) throw error;
+    if (config.isSupplierPortFixed) {
+      throw new StartRefused(`SUPPLIER_PORT=${config.supplierPort} cannot be had: `
+        + `${(error as Error).message}; name a free one, or none, at which one is found`);
+    }
     // Another copy of the program has the next port; the address is told on the card anyway.
     return open(0);
   }

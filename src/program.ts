@@ -5,19 +5,22 @@ import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { findMissingMigrations, migrate } from './db/migrate.ts';
 import { withSingleConnection } from './db/single-connection.ts';
+import { ownsTables } from './db/table-owner.ts';
 import { startEmbeddedPostgres } from './demo/embedded-postgres.ts';
 import {
   claimDemoFile, openDemo, roleOf, signDemoToken, tellDemo, type Database,
 } from './model-home.ts';
-import { openParts } from './parts.ts';
+import { assertAnswers, MIGRATE_COMMAND, overMigrated } from './named-database.ts';
+import { openParts, type Parts } from './parts.ts';
+import { StartRefused } from './start-refused.ts';
 import { readTrustedDocuments } from './trusted-documents.ts';
 import { Undo } from './undo.ts';
 
 /** Beside this file once it is built; src/pages/build.ts puts them there. */
 const PAGES_FOLDER = join(import.meta.dirname, 'pages');
 
-/** What the operator has to put right; shown without a stack. */
-export class StartRefused extends Error {}
+/** The address is taken, not of this machine, not for this user, or no address at all. */
+const ADDRESS_FAULTS = new Set(['EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'ENOTFOUND', 'EAI_AGAIN']);
 
 /** The whole program, running; `stop` undoes it in order. */
 export interface Program {
@@ -45,6 +48,7 @@ async function start(config: Config, log: Logger, undo: Undo): Promise<void> {
   const database = await openDatabase(config, log, undo);
   const isFileOurs = await claimDemoFile(config, log, undo).catch(refuse);
   await migrateOrRefuse(database);
+  if (!config.isDemo) await warnOfOwner(database, log);
   const demo = config.isDemo ? await openDemo(config, database, log, undo) : null;
   const smtpUrl = config.smtpUrl ?? demo?.mail.smtpUrl ?? null;
   const parts = await openParts({
@@ -68,22 +72,31 @@ async function start(config: Config, log: Logger, undo: Undo): Promise<void> {
   if (config.role !== 'gateway') {
     const worker = startWorker(appParts);
     undo.push(worker.stop);
+    log.info('The worker takes orders up');
   }
-  let gateway: Gateway | null = null;
-  if (config.role !== 'worker') {
-    const pages = config.arePagesServed
-      ? { folder: PAGES_FOLDER, demoToken: config.isDemo ? () => signDemoToken(parts) : null }
-      : undefined;
-    const trustedDocuments = readTrustedDocuments(config.isTrustedOnly);
-    const settings = { ...config, trustedDocuments, pages };
-    const { host, port, isPortShared: isShared } = config;
-    gateway = await startGateway(appParts, settings, { host, port, isShared });
-    undo.push(gateway.stop);
-    log.info({ url: gateway.url }, 'The gateway listens');
-  }
+  const gateway = config.role === 'worker' ? null : await openGateway(config, parts, appParts);
+  if (gateway !== null) undo.push(gateway.stop);
   if (demo !== null) {
     await tellDemo({ config, database, parts, demo, isFileOurs, gateway }, undo);
   }
+}
+
+async function openGateway(config: Config, parts: Parts, appParts: AppParts): Promise<Gateway> {
+  const pages = config.arePagesServed
+    ? { folder: PAGES_FOLDER, demoToken: config.isDemo ? () => signDemoToken(parts) : null }
+    : undefined;
+  const trustedDocuments = readTrustedDocuments(config.isTrustedOnly);
+  const settings = { ...config, trustedDocuments, pages };
+  const { host, port, isPortShared: isShared } = config;
+  const gateway = await startGateway(appParts, settings, { host, port, isShared })
+    .catch((error: NodeJS.ErrnoException) => {
+      if (!ADDRESS_FAULTS.has(String(error.code))) throw error;
+      throw new StartRefused(
+        `The gateway cannot listen at HOST=${host}, PORT=${port}: ${error.message}`,
+      );
+    });
+  appParts.log.info({ url: gateway.url }, 'The gateway listens');
+  return gateway;
 }
 
 /** What the model home finds wrong with its folder is for the operator to put right. */
@@ -93,8 +106,12 @@ function refuse(error: unknown): never {
 
 async function openDatabase(config: Config, log: Logger, undo: Undo): Promise<Database> {
   if (config.databaseUrl !== null) {
-    const ownerDatabaseUrl = config.migrationDatabaseUrl;
-    return { databaseUrl: config.databaseUrl, ownerDatabaseUrl };
+    const { databaseUrl, migrationDatabaseUrl: ownerDatabaseUrl } = config;
+    await assertAnswers({ name: 'DATABASE_URL', url: databaseUrl });
+    if (ownerDatabaseUrl !== null) {
+      await assertAnswers({ name: 'MIGRATION_DATABASE_URL', url: ownerDatabaseUrl });
+    }
+    return { databaseUrl, ownerDatabaseUrl };
   }
   const embedded = await startEmbeddedPostgres({
     dataDir: config.dataDir,
@@ -112,12 +129,20 @@ async function migrateOrRefuse(database: Database): Promise<void> {
     });
     return;
   }
-  const missing = await withSingleConnection(database.databaseUrl, findMissingMigrations);
+  const missing = await overMigrated({ name: 'DATABASE_URL', url: database.databaseUrl },
+    (url) => withSingleConnection(url, findMissingMigrations));
   if (missing.length > 0) {
     throw new StartRefused(
       `The database lacks ${missing.length} migration(s): ${missing.join(', ')}.\n`
-      + 'Run: MIGRATION_DATABASE_URL=<address of the owner> DATABASE_URL=<address of the program>'
-      + ' npm run migrate',
+      + `Run: ${MIGRATE_COMMAND}`,
     );
+  }
+}
+
+/** Nothing that such a role does is kept from it: neither balances nor what was appended. */
+async function warnOfOwner({ databaseUrl }: Database, log: Logger): Promise<void> {
+  if (await withSingleConnection(databaseUrl, ownsTables)) {
+    log.warn('The role of DATABASE_URL owns the tables or is a superuser:'
+      + ' give the program one that owns nothing, and this one to MIGRATION_DATABASE_URL');
   }
 }

@@ -1,10 +1,16 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, describe, expect, it } from 'vitest';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { prepareRestored } from '../../src/db/after-restore.ts';
+import { overMigrated } from '../../src/named-database.ts';
+import { StartRefused } from '../../src/start-refused.ts';
+import { withDatabaseName as otherDatabase } from '../support/database-url.ts';
 import { useTestDatabase } from '../support/database.ts';
 import {
   freePort, makeDataDir, removeDataDir, startProgram, type Program,
@@ -66,6 +72,82 @@ describe('a start', () => {
   });
 });
 
+const secrets = {
+  TOKEN_SIGNING_KEY: 'a token signing key that only tests use',
+  KEY_HASHING_KEY: 'a key hashing key that only tests use',
+  SUPPLIER_SIGNING_KEYS: ['sandbox-a', 'sandbox-b']
+    .map((code) => `${code}=a signing key that only tests use`).join(','),
+};
+
+describe('what is wrong with an address', () => {
+  /** Another address of the test's server. */
+  const otherwise = (change: (url: URL) => void): string => {
+    const url = new URL(database().databaseUrl);
+    change(url);
+    return url.href;
+  };
+  const empty = `empty_${randomUUID().replaceAll('-', '')}`;
+  const asSuperuser = async (sql: string): Promise<unknown> => {
+    const client = new pg.Client(otherDatabase(database().superuserUrl, 'postgres'));
+    await client.connect();
+    return client.query(sql).finally(() => client.end());
+  };
+  beforeAll(() => asSuperuser(`create database ${empty} owner topup_owner`));
+  afterAll(() => asSuperuser(`drop database ${empty} with (force)`));
+
+  it('is told in a line that names the variable, and never the password', async () => {
+    const noServer = otherwise((url) => { url.port = '9'; });
+    const wrongPassword = otherwise((url) => { url.password = 'wr0ng-w0rd'; });
+    const noDatabase = otherDatabase(database().ownerDatabaseUrl, 'nowhere');
+    const unmigrated = otherDatabase(database().ownerDatabaseUrl, empty);
+    const told = [
+      ['DATABASE_URL', noServer, /^The database of DATABASE_URL cannot be used: .*ECONNREFUSED/],
+      ['DATABASE_URL', wrongPassword, /of DATABASE_URL cannot .* password authentication failed/],
+      ['A_URL', noDatabase, /^The database of A_URL cannot be used: .*"nowhere" does not exist$/],
+      ['A_URL', unmigrated, /^The database of A_URL is not migrated, .*\nRun: .*npm run migrate$/],
+    ] as const;
+    for (const [name, url, message] of told) {
+      const refused = overMigrated({ name, url }, prepareRestored);
+      await expect(refused).rejects.toThrow(StartRefused);
+      await expect(refused).rejects.toThrow(message);
+      await expect(refused).rejects.not.toThrow(/wr0ng-w0rd|demo-owner/);
+    }
+    const programs = [
+      await start({ DATABASE_URL: noServer, ...secrets }),
+      await start({ DATABASE_URL: wrongPassword, MIGRATION_DATABASE_URL: noServer, ...secrets },
+        ['--keys', 'list']),
+    ];
+    for (const { exited, output } of programs) {
+      expect(await exited).toEqual({ code: 1, signal: null });
+      expect(output()).toMatch(/^The database of [A-Z_]+ cannot be used: .*\n$/);
+    }
+  });
+
+  it('is told of HOST and of SUPPLIER_PORT too', async () => {
+    const { databaseUrl, ownerDatabaseUrl } = database();
+    const demo = {
+      DATABASE_URL: databaseUrl, MIGRATION_DATABASE_URL: ownerDatabaseUrl, DEMO: '1',
+      LOG_LEVEL: 'silent',
+    };
+    const { url } = await silentDatabase();
+    const strange = await start({ ...demo, HOST: '203.0.113.7' });
+    const taken = await start({ ...demo, SUPPLIER_PORT: new URL(url).port });
+    expect(await strange.exited).toEqual({ code: 1, signal: null });
+    expect(strange.output()).toMatch(/^The gateway cannot listen at HOST=203\.0\.113\.7, .*\n$/);
+    expect(await taken.exited).toEqual({ code: 1, signal: null });
+    expect(taken.output()).toMatch(/^SUPPLIER_PORT=[0-9]+ cannot be had: .*\n$/);
+  });
+});
+
+it('is said in the log that the program is to own nothing, and that a worker works', async () => {
+  const env = { ...secrets, ROLE: 'worker' };
+  const owner = await start({ ...env, DATABASE_URL: database().ownerDatabaseUrl });
+  const program = await start({ ...env, DATABASE_URL: database().databaseUrl });
+  await expect.poll(() => program.output()).toContain('The worker takes orders up');
+  expect(program.output()).not.toContain('owns the tables');
+  await expect.poll(() => owner.output()).toContain('The role of DATABASE_URL owns the tables');
+});
+
 describe('the facts of the demo that runs', () => {
   // What `npm start` does before it builds.
   const beforeBuild = async (env: Record<string, string>): Promise<unknown> => {
@@ -85,9 +167,7 @@ describe('the facts of the demo that runs', () => {
       ...env, DEMO: '1', DATABASE_URL: databaseUrl, MIGRATION_DATABASE_URL: ownerDatabaseUrl,
     };
     const other = await start(joined);
-    const refused = [
-      await start(env), await start(env, ['--reset']), await start(joined, ['--reset']),
-    ];
+    const refused = [await start(env), await start(env, ['--reset'])];
     await Promise.all([beforeBuild(env), beforeBuild({ ...env, PORT: 'abc' })]);
     for (const { exited, output } of refused) {
       expect(await exited).toEqual({ code: 1, signal: null });

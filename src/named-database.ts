@@ -1,0 +1,48 @@
+import { withSingleConnection } from './db/single-connection.ts';
+import { StartRefused } from './start-refused.ts';
+
+/** A database, and the variable or file that has its address. */
+export interface NamedDatabase {
+  readonly name: string;
+  readonly url: string;
+}
+
+export const MIGRATE_COMMAND = 'MIGRATION_DATABASE_URL=<address of the owner> '
+  + 'DATABASE_URL=<address of the program> npm run migrate';
+
+/** A schema, table, column or function that is not there, or not for this role. */
+const UNMIGRATED = new Set(['3F000', '42P01', '42703', '42883', '42501']);
+
+/**
+ * Tries the address once, before anything is built upon it.
+ * @throws StartRefused naming where the address is from; it has a password, and is not shown
+ */
+export async function assertAnswers({ name, url }: NamedDatabase): Promise<void> {
+  await withSingleConnection(url, () => Promise.resolve()).catch((error: unknown) => {
+    throw new StartRefused(`The database of ${name} cannot be used: ${reasonOf(error)}`);
+  });
+}
+
+/**
+ * Runs `work` over a database that was migrated, as far as `work` can tell.
+ * @throws StartRefused with the command to run where it was not
+ */
+export async function overMigrated<Result>(
+  database: NamedDatabase,
+  work: (databaseUrl: string) => Promise<Result>,
+): Promise<Result> {
+  await assertAnswers(database);
+  return work(database.url).catch((error: unknown) => {
+    if (!UNMIGRATED.has(String((error as { code?: unknown }).code))) throw error;
+    throw new StartRefused(
+      `The database of ${database.name} is not migrated, or not for this role: `
+      + `${reasonOf(error)}.\nRun: ${MIGRATE_COMMAND}`,
+    );
+  });
+}
+
+/** Where a name has several addresses, each has a reason. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
+  return error instanceof Error ? error.message : String(error);
+}

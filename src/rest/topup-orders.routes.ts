@@ -50,8 +50,7 @@ export function topupOrderRoutes(app: FastifyInstance, deps: TopupOrderStories):
       ? NOTHING
       : await deps.store.listOrders(request.clientId, filter, page);
     reply.headers(pagingHeaders(page, found));
-    const pricing = deps.store.pricing();
-    return found.items.map((order) => orderOut(maskSensitive(order, pricing)));
+    return found.items.map((order) => orderOut(maskSensitive(order, deps.store.pricing())));
   });
 
   app.get<{ Params: { id: string } }>(

@@ -10,6 +10,7 @@ import { WebSocket } from 'ws';
 import type { Clock, OrderFeed, Wallet } from '../../src/domain/ports.ts';
 import type { FeedEvent, TopupOrder } from '../../src/domain/topup-order.ts';
 import { graphqlDoor, type GraphqlDeps, type GraphqlDoor } from '../../src/graphql/graphql-door.ts';
+import { snapshot } from '../domain/builders.ts';
 import { callerOf } from '../support/caller.ts';
 import { noRateLimits } from '../support/no-rate-limits.ts';
 import { SocketPeer } from '../support/socket-peer.ts';
@@ -180,6 +181,7 @@ async function start(): Promise<Harness> {
     return order?.clientId === clientId ? order : null;
   };
   const store = {
+    pricing: () => snapshot(),
     findOrder: async (clientId: number, id: number) => findOrder(clientId, id),
     findOrderByReference: async (clientId: number, reference: string) =>
       findOrder(clientId, Number(reference.slice(4))),

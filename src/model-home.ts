@@ -43,7 +43,7 @@ export async function claimDemoFile(config: Config, log: Logger, undo: Undo): Pr
     await makeDataDir(config.dataDir);
     try {
       const claim = await claimDataDir(config.dataDir);
-      undo.push(() => Promise.resolve(claim.release()));
+      undo.push(() => claim.release());
     } catch (error) {
       if (!(error instanceof DataDirInUse)) throw error;
       log.warn(`${error.message} demo.json stays that one's`);

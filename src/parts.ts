@@ -20,6 +20,7 @@ import type { SupplierRegistry } from './domain/fulfilment-ports.ts';
 import { createMailer, type MailServer } from './outbound/mailer.ts';
 import { createSandboxSupplier } from './outbound/sandbox.supplier.ts';
 import { createSupplierRegistry } from './outbound/supplier-registry.ts';
+import { Undo } from './undo.ts';
 import type { Loop } from './worker/loop.ts';
 import { startSequencer } from './worker/sequencer.ts';
 
@@ -66,16 +67,35 @@ export interface Parts extends AccessParts, Omit<Feeds, 'close'> {
   readonly close: () => Promise<void>;
 }
 
-/** Opens pools, store, feed, sequencer and suppliers of one process. */
+/**
+ * Opens pools, store, feed, sequencer and suppliers of one process; where one cannot be opened,
+ * what was opened before it is closed again.
+ * @throws ConfigError where a supplier has no key
+ */
 export async function openParts(options: PartsOptions): Promise<Parts> {
+  const undo = new Undo();
+  const close = (): Promise<void> =>
+    undo.run((error) => options.onError(error, 'closing what was opened'));
+  try {
+    return { ...await openAll(options, undo), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openAll(options: PartsOptions, undo: Undo): Promise<Omit<Parts, 'close'>> {
   const { clock } = options;
   const onError = (doing: string) => (error: unknown) => options.onError(error, doing);
   const { pool, listPool } = openPools(options);
+  undo.push(() => Promise.all([pool.end(), listPool.end()]));
   const orm = await openOrm({ databaseUrl: options.databaseUrl, size: ORM_POOL_SIZE });
+  undo.push(() => orm.close());
   const suppliers = await openSuppliers(orm, options);
   const wakeUps = openWakeUps({
     databaseUrl: options.databaseUrl, pool, onError: onError('wake-ups'),
   });
+  undo.push(() => wakeUps.close());
   let sequencer: Loop | null = null;
   const onMoved = (): void => sequencer?.wake();
   const onPlaced = (): void => {
@@ -86,18 +106,24 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   const store = await openStore({
     pool, listPool, orm, wakeUps, forexRateHoursMax, onPlaced, onMoved, onError: onError('prices'),
   });
+  undo.push(() => store.close());
   const { feedRetentionDays: retentionDays } = options;
   const feeds = openFeeds({ pool, wakeUps, retentionDays, onError: onError('the feeds') });
+  undo.push(() => feeds.close());
   sequencer = startSequencer({
     clock,
     onError: onError('the sequencer'),
     numberEvents: (limit) => numberEvents(pool, limit),
   });
+  undo.push(sequencer.stop);
   const mailQueue = openMailQueue({
     pool, databaseUrl: options.databaseUrl, onError: onError('the mail queue'),
   });
+  undo.push(() => mailQueue.close());
   const mailer = options.mailServer === null ? null : createMailer(options.mailServer);
+  undo.push(() => mailer?.close());
   const access = await openAccess(options, { pool, wakeUps, onError });
+  undo.push(() => access.closeAccess());
   return {
     ...access,
     store,
@@ -117,18 +143,6 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
     countOpenWork: () => countOpenWork(pool),
     openOrderCount: () => store.openOrderCount(),
     readGauges: () => ({ ...connectionGauges(pool), ordersWaiting: store.waitingOrderCount() }),
-    async close() {
-      access.closeAccess();
-      store.close();
-      mailer?.close();
-      await mailQueue.close();
-      await sequencer.stop();
-      await feeds.close();
-      await wakeUps.close();
-      await pool.end();
-      await listPool.end();
-      await orm.close();
-    },
   };
 }
 
@@ -166,7 +180,8 @@ async function openSuppliers(orm: MikroORM, options: PartsOptions): Promise<Supp
   const { clock, sandboxUrl, supplierKeys } = options;
   const known = await listSuppliers(orm);
   const faults = known.filter(({ code }) => supplierKeys[code] === undefined)
-    .map(({ code }) => `SUPPLIER_SIGNING_KEYS has no key for supplier ${code}`);
+    .map(({ code }) => `SUPPLIER_SIGNING_KEYS has no key for supplier ${code}, `
+      + `e.g. SUPPLIER_SIGNING_KEYS=${code}=KEY with KEY from: openssl rand -base64 32`);
   if (faults.length > 0) throw new ConfigError(faults);
   const suppliers = known.map(({ code, baseUrl }) => createSandboxSupplier({
     code,

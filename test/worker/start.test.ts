@@ -7,8 +7,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { prepareRestored } from '../../src/db/after-restore.ts';
 import { overMigrated } from '../../src/named-database.ts';
+import { openParts } from '../../src/parts.ts';
 import { StartRefused } from '../../src/start-refused.ts';
 import { withDatabaseName as otherDatabase } from '../support/database-url.ts';
 import { useTestDatabase } from '../support/database.ts';
@@ -137,6 +139,28 @@ describe('what is wrong with an address', () => {
     expect(await taken.exited).toEqual({ code: 1, signal: null });
     expect(taken.output()).toMatch(/^SUPPLIER_PORT=[0-9]+ cannot be had: .*\n$/);
   });
+});
+
+it('closes again what it opened where a supplier has no key', async () => {
+  const { databaseUrl } = database();
+  const opening = openParts({
+    databaseUrl,
+    tokenSigningKey: secrets.TOKEN_SIGNING_KEY,
+    keyHashingKey: secrets.KEY_HASHING_KEY,
+    environment: 'sandbox',
+    trustedProxies: [],
+    supplierKeys: { 'sandbox-a': ['a signing key that only tests use'] },
+    sandboxUrl: null,
+    mailServer: null,
+    feedRetentionDays: 30,
+    clock: systemClock,
+    onError: (error) => { throw error; },
+  });
+  await expect(opening).rejects.toThrow(/no key for supplier sandbox-b, e\.g\. .*sandbox-b=KEY/);
+  // Sooner than a pool closes by itself what is idle.
+  await expect.poll(() => database().query(
+    "select pid from pg_stat_activity where datname = current_database() and usename = 'topup_app'",
+  ), { timeout: 5000 }).toEqual([]);
 });
 
 it('is said in the log that the program is to own nothing, and that a worker works', async () => {

@@ -131,6 +131,7 @@ async function openDoors(
   shedder: LoadShedder,
 ): Promise<{ readonly hasPages: boolean; close(): Promise<void> }> {
   const { store, feed, fulfilment, workerPulse } = parts;
+  const stopping = new AbortController();
   let graphql: GraphqlDoor | null = null;
   const metrics = startMetrics(app, {
     ...shedder,
@@ -146,6 +147,7 @@ async function openDoors(
     ...parts,
     hashingKey: settings.keyHashingKey,
     inlineWaitMs: settings.inlineWaitMs,
+    stopping: stopping.signal,
     onInquiryError: (error) => parts.log.error({ err: error }, 'A supplier could not be asked'),
   });
   const pages = settings.pages === undefined ? null : await openPages(settings.pages);
@@ -170,29 +172,22 @@ async function openDoors(
     workerSilentMs: () => workerPulse.silentMs(),
     metrics,
   }));
-  graphql = await graphqlDoor(app, {
+  const opened = graphql = await graphqlDoor(app, {
+    ...parts,
+    ...settings,
     ...stories,
-    store,
-    feed,
-    walletFeed: parts.walletFeed,
-    authenticate: parts.authenticate,
-    isStillAdmitted: parts.isStillAdmitted,
-    onAccessChange: parts.onAccessChange,
-    addressOf: parts.addressOf,
-    rateLimits: parts.rateLimits,
     rateHeaders,
     clock: fulfilment.clock,
     cursorKey: settings.keyHashingKey,
-    isIntrospectionAllowed: settings.isIntrospectionAllowed,
-    httpText: settings.httpText,
-    trustedDocuments: settings.trustedDocuments,
-    socketsPerClient: settings.socketsPerClient,
-    subscriptionsPerSocket: settings.subscriptionsPerSocket,
-    feedRetentionDays: settings.feedRetentionDays,
     answerExplorer: pages?.answerExplorer,
-    log: parts.log,
   });
-  return { hasPages: pages !== null, close: graphql.close };
+  return {
+    hasPages: pages !== null,
+    close() {
+      stopping.abort('the gateway stops');
+      return opened.close();
+    },
+  };
 }
 
 /**

@@ -16,15 +16,16 @@ interface StoryParts {
   readonly rateLimits: RateLimits;
   readonly hashingKey: string;
   readonly inlineWaitMs: number;
+  readonly stopping: AbortSignal;
   readonly onInquiryError: (error: unknown) => void;
 }
 
 /** The stories of the domain with all that they need, as the doors tell them. */
 export function openStories(parts: StoryParts) {
-  const { store, feed, fulfilment, rateLimits, hashingKey, inlineWaitMs } = parts;
+  const { store, feed, fulfilment, rateLimits, hashingKey, inlineWaitMs, stopping } = parts;
   return {
     createTopupOrder: (clientId: number, raw: RawOrderRequest) => createTopupOrder(clientId, raw, {
-      store, feed, fulfilment, rateLimits, hashingKey, inlineWaitMs,
+      store, feed, fulfilment, rateLimits, hashingKey, inlineWaitMs, stopping,
     }),
     quoteTopup: (clientId: number, raw: RawQuoteRequest) =>
       quoteTopup(clientId, raw, { store, clock: fulfilment.clock, hashingKey }),

@@ -92,15 +92,22 @@ export class PostgresOrderFeed implements OrderFeed, EntryFollower {
     return askUntilBack(() => readClientEvents(this.#pool, { clientId, ...from }));
   }
 
-  async untilTerminal(clientId: number, orderId: number, timeoutMs: number): Promise<TopupOrder> {
+  async untilTerminal(
+    clientId: number,
+    orderId: number,
+    { timeoutMs, stopping }: Parameters<OrderFeed['untilTerminal']>[2],
+  ): Promise<TopupOrder> {
     const order = await this.#get(clientId, orderId);
-    if (isTerminal(order.status) || timeoutMs <= 0) return order;
+    if (isTerminal(order.status) || timeoutMs <= 0 || stopping.aborted) return order;
     const events = this.watchOrder(clientId, orderId, { sequence: 0, version: order.version });
-    const timer = setTimeout(() => events.end(), timeoutMs);
+    const end = (): void => events.end();
+    const timer = setTimeout(end, timeoutMs);
+    stopping.addEventListener('abort', end);
     try {
       for await (const event of events) if (isTerminal(event.status)) break;
     } finally {
       clearTimeout(timer);
+      stopping.removeEventListener('abort', end);
     }
     return this.#get(clientId, orderId);
   }

@@ -29,6 +29,8 @@ export interface CreateTopupOrder {
   readonly hashingKey: string;
   /** How long a request may wait for a product that is fulfilled inside it. */
   readonly inlineWaitMs: number;
+  /** Aborted where this process stops: nobody waits any more. */
+  readonly stopping: AbortSignal;
 }
 
 /**
@@ -219,9 +221,9 @@ function duplicate(existing: TopupOrder | null, inputDigest: string | null): Rej
 /** One bounded try, outside any transaction, where the product fulfils inside the request. */
 async function fulfilNow(order: TopupOrder, deps: CreateTopupOrder): Promise<TopupOrder> {
   if (!order.fulfilsInRequest) return order;
-  const { fulfilment, feed, inlineWaitMs } = deps;
+  const { fulfilment, feed, inlineWaitMs, stopping } = deps;
   try {
-    return await fulfilInRequest(order, { ...fulfilment, feed, waitMs: inlineWaitMs });
+    return await fulfilInRequest(order, { ...fulfilment, feed, waitMs: inlineWaitMs, stopping });
   } catch {
     // The order stands and is paid: an error would invite a second one. A worker takes it over
     // when the lease ends, and meets whatever is wrong where it is logged.

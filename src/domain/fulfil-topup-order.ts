@@ -162,22 +162,28 @@ function backoff(order: ClaimedOrder, random: () => number): number {
 /**
  * One bounded try inside a request: the same step as a worker's, then a wait for whatever the
  * supplier, a callback or a worker makes of the order. Returns the order as it stands after
- * `waitMs` at the latest; the step itself goes on and is recorded even if nobody waits any more.
+ * `waitMs` or when `stopping` is aborted, at the latest; the step itself goes on and is recorded
+ * even if nobody waits any more.
  */
 export async function fulfilInRequest(
   order: TopupOrder,
-  deps: Fulfilment & { readonly feed: Pick<OrderFeed, 'untilTerminal'>; readonly waitMs: number },
+  deps: Fulfilment & {
+    readonly feed: Pick<OrderFeed, 'untilTerminal'>;
+    readonly waitMs: number;
+    readonly stopping: AbortSignal;
+  },
 ): Promise<TopupOrder> {
-  const startedMs = deps.clock.monotonicMs();
+  const { clock, waitMs, stopping } = deps;
+  const startedMs = clock.monotonicMs();
   const claimed = await deps.store.claimOrder(order.clientId, order.id);
   if (claimed !== null) {
     const waited = new AbortController();
     const step = fulfilTopupOrder(claimed, deps);
-    await Promise.race([step, deps.clock.sleep(deps.waitMs, waited.signal)]);
+    await Promise.race([step, clock.sleep(waitMs, AbortSignal.any([waited.signal, stopping]))]);
     waited.abort('not waited for');
   }
-  const leftMs = deps.waitMs - (deps.clock.monotonicMs() - startedMs);
-  return deps.feed.untilTerminal(order.clientId, order.id, Math.max(leftMs, 0));
+  const leftMs = Math.max(waitMs - (clock.monotonicMs() - startedMs), 0);
+  return deps.feed.untilTerminal(order.clientId, order.id, { timeoutMs: leftMs, stopping });
 }
 
 export type CallbackResult = 'REFUSED' | 'TRY_LATER' | 'KEPT' | 'DONE';

@@ -133,5 +133,9 @@ export interface OrderFeed {
     readonly afterSequence: number; readonly limit: number;
   }): Promise<readonly FeedEvent[]>;
   /** Resolves when the order is terminal, or with its current state after `timeoutMs`. */
-  untilTerminal(clientId: number, orderId: number, timeoutMs: number): Promise<TopupOrder>;
+  untilTerminal(
+    clientId: number,
+    orderId: number,
+    until: { readonly timeoutMs: number; readonly stopping: AbortSignal },
+  ): Promise<TopupOrder>;
 }

@@ -27,8 +27,9 @@ function story(of: {
   readonly existing?: TopupOrder | null;
   readonly pricing?: PricingSnapshot;
   readonly submit?: () => Promise<never>;
-  readonly sleep?: () => Promise<void>;
+  readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
   readonly rateLimits?: RateLimits;
+  readonly stopping?: AbortSignal;
   /** What becomes of every placing call instead of a verdict. */
   readonly placing?: Error;
 }) {
@@ -55,6 +56,7 @@ function story(of: {
     rateLimits: of.rateLimits ?? noRateLimits,
     hashingKey: HASHING_KEY,
     inlineWaitMs: 5000,
+    stopping: of.stopping ?? new AbortController().signal,
     fulfilment: {
       random: () => 0.5,
       clock: { now: unused, monotonicMs: () => 0, sleep },
@@ -249,6 +251,21 @@ describe('a product that fulfils inside the request', () => {
     });
     await expect(story({ placed, sleep, submit: late }).create()).resolves.toEqual(delivered);
     await new Promise((resolve) => { setTimeout(resolve, 30); });
+  });
+
+  test('is answered as it stands when the process stops', async () => {
+    const stopping = new AbortController();
+    const { promise: isSent, resolve: send } = Promise.withResolvers<null>();
+    const submit = () => (send(null), never());
+    const untilAborted = (_ms: number, signal?: AbortSignal) => new Promise<void>((resolve) => {
+      signal?.addEventListener('abort', () => resolve());
+    });
+    const created = story({
+      placed, submit, sleep: untilAborted, stopping: stopping.signal,
+    }).create();
+    await isSent;
+    stopping.abort();
+    await expect(created).resolves.toMatchObject({ id: placed.id });
   });
 
   test('is answered with the placed order whatever happens to the try', async () => {

@@ -3,7 +3,7 @@ import type { Config } from './config.ts';
 import { makeDataDir } from './demo/data-dir.ts';
 import { claimDataDir, DataDirInUse } from './demo/data-dir-claim.ts';
 import { DEMO_CLIENTS } from './demo/demo-data.ts';
-import { DEMO_API_KEYS } from './demo/demo-keys.ts';
+import { demoApiKeysOf } from './demo/demo-keys.ts';
 import {
   removeDemoFile, removeDemoFileOf, writeDemoFile, writeDemoFileIfAbsent, type DemoFacts,
 } from './demo/demo-file.ts';
@@ -72,6 +72,7 @@ export async function openDemo(
       ownerDatabaseUrl,
       supplierUrl: sandbox.url,
       hashingKey: config.keyHashingKey,
+      environment: config.environment,
     });
   }
   const mail = await startMailCatcher({
@@ -118,9 +119,12 @@ export function signDemoToken(
   return signToken(clientId, DEMO_TOKEN_SECONDS);
 }
 
-function keyOf(clientId: number): { readonly apiKey: string; readonly apiSecret: string } {
-  const { apiKey, apiSecret } = DEMO_API_KEYS.find((key) => key.clientId === clientId)
-    ?? { apiKey: '', apiSecret: '' };
+function keyOf(
+  clientId: number,
+  { environment }: Config,
+): { readonly apiKey: string; readonly apiSecret: string } {
+  const { apiKey, apiSecret } = demoApiKeysOf(environment)
+    .find((key) => key.clientId === clientId) ?? { apiKey: '', apiSecret: '' };
   return { apiKey, apiSecret };
 }
 
@@ -142,7 +146,7 @@ export async function tellDemo(
   const clients = await Promise.all(DEMO_CLIENTS.map(async (client) => ({
     id: client.clientId,
     name: client.name,
-    ...keyOf(client.clientId),
+    ...keyOf(client.clientId, config),
     token: await signDemoToken(parts, client.clientId),
   })));
   const graphqlUrl = baseUrl === '' ? '' : `${baseUrl}/graphql`;
@@ -166,7 +170,7 @@ export async function tellDemo(
   };
   await writeFacts(demoFile, facts, undo);
   if (config.role === 'worker') return;
-  const token = clients[0]?.token ?? '';
+  const { token = '', apiKey = '' } = clients[0] ?? {};
   process.stdout.write(`${renderStartCard({
     baseUrl,
     graphqlUrl,
@@ -177,6 +181,7 @@ export async function tellDemo(
     supplierUrl: sandboxUrl,
     mailUrl: mail.url,
     databaseUrl: database.databaseUrl,
+    apiKey,
     token,
   })}\n`);
 }

@@ -1,3 +1,11 @@
+import type { Environment } from '../domain/api-key.ts';
+
+export interface DemoApiKey {
+  readonly clientId: number;
+  readonly apiKey: string;
+  readonly apiSecret: string;
+}
+
 /** Known to everybody: they open a demo on one's own machine and nothing else. */
 export const DEMO_API_KEYS = [
   {
@@ -16,3 +24,11 @@ export const DEMO_API_KEYS = [
     apiSecret: 'tgs_sandbox_d9cc00d97351d60266b2e75178c830a69f66bf8bcc0e28efe7fae399',
   },
 ] as const;
+
+/** The same ones as keys of this environment, which refuses those of the other. */
+export function demoApiKeysOf(environment: Environment): readonly DemoApiKey[] {
+  const renamed = (text: string): string => text.replace('_sandbox_', `_${environment}_`);
+  return DEMO_API_KEYS.map(({ clientId, apiKey, apiSecret }) => ({
+    clientId, apiKey: renamed(apiKey), apiSecret: renamed(apiSecret),
+  }));
+}

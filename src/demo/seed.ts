@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 
 import { SCOPES } from '../domain/access.ts';
-import { hashApiSecret, secretPrefix } from '../domain/api-key.ts';
+import { hashApiSecret, secretPrefix, type Environment } from '../domain/api-key.ts';
 import { hashVoucherCode, normaliseVoucherCode } from '../domain/voucher.ts';
 import { DEMO_PREFIXES, DEMO_PRODUCTS, DEMO_VARIANTS } from './demo-catalogue.ts';
 import {
@@ -13,7 +13,7 @@ import {
   DEMO_VOUCHERS,
   DEMO_WALLETS,
 } from './demo-data.ts';
-import { DEMO_API_KEYS } from './demo-keys.ts';
+import { demoApiKeysOf } from './demo-keys.ts';
 import { withSingleConnection } from './single-connection.ts';
 
 /** Column names in camel case; all rows of a table have the same. */
@@ -56,14 +56,19 @@ export async function seedDemo(options: {
   ownerDatabaseUrl: string;
   supplierUrl: string;
   hashingKey: string;
+  /** Whose keys are seeded; the sandbox by default. */
+  environment?: Environment;
 }): Promise<void> {
+  const { hashingKey, environment = 'sandbox' } = options;
   const supplierUrl = options.supplierUrl.replace(/\/+$/, '');
   await withSingleConnection(options.ownerDatabaseUrl, async (client) => {
     await client.query('begin');
     await client.query('select pg_advisory_xact_lock($1)', [SEED_LOCK]);
     for (const table of catalogueTables(supplierUrl)) await insertAbsent(client, table);
     await moveSuppliers(client, supplierUrl);
-    for (const table of clientTables(options.hashingKey)) await insertAbsent(client, table);
+    for (const table of clientTables(hashingKey, environment)) {
+      await insertAbsent(client, table);
+    }
     await openWallets(client);
     await client.query('commit');
   });
@@ -93,7 +98,7 @@ function catalogueTables(supplierUrl: string): readonly Table[] {
   ];
 }
 
-function clientTables(hashingKey: string): readonly Table[] {
+function clientTables(hashingKey: string, environment: Environment): readonly Table[] {
   const vouchers = DEMO_VOUCHERS.map(({ code, ...voucher }) => {
     const normalCode = normaliseVoucherCode(code);
     if (normalCode === null) throw new Error(`Demo voucher ${code} is no voucher code`);
@@ -104,7 +109,7 @@ function clientTables(hashingKey: string): readonly Table[] {
       codeLast4: normalCode.slice(-4),
     };
   });
-  const apiKeys = DEMO_API_KEYS.map(({ clientId, apiKey, apiSecret }) => ({
+  const apiKeys = demoApiKeysOf(environment).map(({ clientId, apiKey, apiSecret }) => ({
     clientId,
     id: apiKey,
     secretHash: hashApiSecret(apiSecret, hashingKey),

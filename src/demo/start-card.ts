@@ -1,5 +1,4 @@
 import { DEMO_CLIENTS, DEMO_WALLETS } from './demo-data.ts';
-import { DEMO_API_KEYS } from './demo-keys.ts';
 
 export interface StartCardFacts {
   readonly baseUrl: string;
@@ -12,7 +11,8 @@ export interface StartCardFacts {
   readonly supplierUrl: string;
   readonly mailUrl: string;
   readonly databaseUrl: string;
-  /** Of client 1. */
+  /** Of client 1, as the token. */
+  readonly apiKey: string;
   readonly token: string;
 }
 
@@ -62,7 +62,7 @@ export function renderStartCard(facts: StartCardFacts): string {
     `Client ${CLIENT.clientId} "${CLIENT.name}", wallet ${WALLET.id} opened with `
       + `${WALLET.currency} ${WALLET.opening}. Token, good for 24 hours:`,
     facts.token,
-    `API key ${DEMO_API_KEYS[0].apiKey} and its secret, for /auth/login, are in demo.json.`,
+    `API key ${facts.apiKey} and its secret, for /auth/login, are in demo.json.`,
     '',
     'The last two digits of player_id or phone_number choose the outcome; the digit before them',
     'the delay: 1 = 3 s, 2 = 20 s, 3 = 5 min, any other none.',

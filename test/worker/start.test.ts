@@ -210,6 +210,21 @@ describe('the facts of the demo that runs', () => {
   }, 60_000);
 });
 
+it('seeds keys of the environment that is set', async () => {
+  const { databaseUrl, ownerDatabaseUrl } = database();
+  const program = await start({
+    DEMO: '1', ENVIRONMENT: 'production', LOG_LEVEL: 'warn',
+    DATABASE_URL: databaseUrl, MIGRATION_DATABASE_URL: ownerDatabaseUrl,
+  });
+  const { baseUrl, clients: [client] } = await program.ready;
+  const answer = await fetch(`${baseUrl}/auth/login`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ username: client?.apiKey, password: client?.apiSecret }),
+  });
+  expect(answer.status).toBe(200);
+});
+
 describe('a command', () => {
   it("needs the owner's address alone after a restore, and to check the books", async () => {
     const owner = { MIGRATION_DATABASE_URL: database().ownerDatabaseUrl };

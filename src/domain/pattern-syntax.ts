@@ -18,7 +18,8 @@ export type PatternNode =
 export class PatternFault extends Error {}
 
 const LAST_CODE_POINT = 0x10ffff;
-const ANY: readonly CharRange[] = [{ from: 0, to: LAST_CODE_POINT }];
+const ANYTHING: CharRange = { from: 0, to: LAST_CODE_POINT };
+const ANY: readonly CharRange[] = [ANYTHING];
 const DIGIT = rangesOf('09');
 const WORD = rangesOf('09AZ__az');
 const SPACE = rangesOf('\t\r  \u00a0\u00a0\u1680\u1680\u2000\u200a\u2028\u2029\u202f\u202f'
@@ -119,7 +120,8 @@ class PatternParser {
         ranges.push(from, ...others);
       }
     }
-    return isInverted ? inverted(ranges) : ranges;
+    // Inverted, what may be any character (see \p) may be any other as well.
+    return isInverted && !ranges.includes(ANYTHING) ? inverted(ranges) : ranges;
   }
 
   #member(): readonly CharRange[] {
@@ -146,13 +148,21 @@ class PatternParser {
   }
 
   #unicode(): readonly CharRange[] {
-    if (!this.#skip('{')) return this.#code(4);
+    const [range] = this.#skip('{') ? this.#bracedCode() : this.#code(4);
+    // Two halves would be one character to RegExp, which another part may name as well.
+    if (range.from >= 0xd800 && range.from <= 0xdfff) {
+      throw new PatternFault('names half of a character');
+    }
+    return [range];
+  }
+
+  #bracedCode(): readonly [CharRange] {
     let digits = '';
     for (let char = this.#take(); char !== '}'; char = this.#take()) digits += char;
     return single(String.fromCodePoint(Number.parseInt(digits, 16)));
   }
 
-  #code(length: number): readonly CharRange[] {
+  #code(length: number): readonly [CharRange] {
     let digits = '';
     while (digits.length < length) digits += this.#take();
     return single(String.fromCodePoint(Number.parseInt(digits, 16)));
@@ -176,7 +186,7 @@ class PatternParser {
   }
 }
 
-function single(char: string): readonly CharRange[] {
+function single(char: string): readonly [CharRange] {
   const code = char.codePointAt(0) ?? 0;
   return [{ from: code, to: code }];
 }

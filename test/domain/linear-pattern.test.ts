@@ -15,7 +15,8 @@ describe('patternFault', () => {
   test.each([
     '(a+)+', '(a*)*', '(a|a)*', '(a|ab)(c|bcd)', '(?:a+a+)+', 'a*a', '\\d+\\d+', '(x+x+)+y',
     '([a-zA-Z]+)*', '(.*)(.*)', '(a?){64}a{64}', '(?:a|b|ab)*', '(.*a){20}', '[0-9]*[0-9a]*',
-    '(?:\\p{L}|a)+', '(?:a|)(?:|)', '(?:a*|b*)', '(?:(?:a?)?)x',
+    '(?:\\p{L}|a)+', '(?:[^\\p{L}]|1)*', '(?:[^\\P{L}]|a)*', '(?:a|)(?:|)',
+    '(?:a*|b*)', '(?:(?:a?)?)x',
   ])('refuses %j, which matches one text in several ways', (pattern) => {
     expect(patternFault(pattern)).toMatch(/several ways/);
   });
@@ -25,13 +26,14 @@ describe('patternFault', () => {
     ['(a)\\1', /looks back/], ['(?<n>a)\\k<n>', /looks back/], ['(?=a)a', /looks around/],
     ['(?<!a)b', /looks around/], ['a\\b', /looks back or around/], ['a^b', /inside/],
     ['a{5000}', /too large/], ['(?:a{100}){100}', /too large/], ['x'.repeat(501), /too long/],
-    ['(?:(?:){1000}){1000}', /too large/],
+    ['(?:(?:){1000}){1000}', /too large/], ['(?:\\ud83d\\ude00|😀)*', /half of a character/],
+    ['[\\u{dfff}]', /half of a character/],
   ])('refuses %j', (pattern, why) => {
     expect(patternFault(pattern)).toMatch(why);
   });
 
   // What is accepted is tried with texts that nearly match: each prefix of a matching text, spoilt.
-  const atom = fc.constantFrom('a', 'b', '[ab]', '\\d', '.', '1');
+  const atom = fc.constantFrom('a', 'b', '[ab]', '\\d', '.', '1', '[^\\p{L}]');
   const suffix = fc.constantFrom('', '', '*', '+', '?', '{2}', '{0,3}', '{2,}');
   const { pattern } = fc.letrec<{ pattern: string }>((tie) => ({
     pattern: fc.oneof(

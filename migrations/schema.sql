@@ -128,6 +128,10 @@ begin
   if m.kind in ('RETRY', 'NEXT_ROUTE') and deliver_by_given_up_route(o, m.route) then
     return 'APPLIED';
   end if;
+  if m.kind in ('RETRY', 'NEXT_ROUTE') and o.restored_route is not null
+    and ask_further_route(o, m.kind) then
+    return 'APPLIED';
+  end if;
   if m.kind = 'NEXT_ROUTE' then
     select min(f.route) into next_route from sellable_route f
       where f.variant_id = o.variant_id and f.route > o.route;
@@ -144,7 +148,8 @@ begin
         -- A question without an answer leaves an accepted order where it is.
         else case when o.fulfilment_state = 'SUBMITTING' then 'OUTCOME_UNKNOWN'
           else o.fulfilment_state end end,
-      route = coalesce(next_route, o.route),
+      route = coalesce(next_route, case when m.kind = 'RETRY' then o.restored_route end, o.route),
+      restored_route = case when m.kind not in ('RETRY', 'NEXT_ROUTE') then o.restored_route end,
       backoff_step = case when m.kind = 'NEXT_ROUTE'
           or (m.kind = 'AWAIT' and o.fulfilment_state = 'SUBMITTING') then 0
         else o.backoff_step + 1 end,
@@ -190,6 +195,42 @@ begin
   update submission m set asked_at = clock_timestamp()
     where m.client_id = o.client_id and m.topup_order_id = o.id and m.route = o.route;
   return next describe_order(o, 'QUERY');
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION ask_further_route(o topup_order, p_kind text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  further record;
+  at timestamptz := clock_timestamp();
+begin
+  select f.route, s.id as supplier_id,
+      s.call_deadline_ms + s.settle_window_ms as settled_in_ms into further
+    from offer f join supplier s on s.id = f.supplier_id
+    where f.variant_id = o.variant_id and f.route > o.route order by f.route limit 1;
+  if not found then return false; end if;
+  -- In this order: at most one of them may be effective at any moment.
+  update submission s set state = 'NOT_APPLIED'
+    where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = o.route;
+  insert into submission (client_id, topup_order_id, route, supplier_id, state, resend_after)
+    values (o.client_id, o.id, further.route, further.supplier_id, 'UNKNOWN',
+      at + further.settled_in_ms * interval '1 ms')
+    on conflict (client_id, topup_order_id, route) do update
+      set state = 'UNKNOWN', resend_after = excluded.resend_after;
+  update topup_order set
+      fulfilment_state = 'OUTCOME_UNKNOWN',
+      route = further.route,
+      restored_route = case p_kind when 'NEXT_ROUTE' then further.route else restored_route end,
+      backoff_step = 0,
+      next_action_at = at,
+      lease_token = null,
+      lease_until = null
+    where client_id = o.client_id and id = o.id;
+  return true;
 end
 $function$
 ;
@@ -823,7 +864,8 @@ AS $function$
         when 'FAIL' then o.voucher_id is null
           and (s.state <> 'NOT_APPLIED' or o.lease_token = x.lease_token)
         else x.kind in ('AWAIT', 'RETRY', 'ASK_AGAIN', 'REVIEW') and x.event_id is null
-          and o.lease_token = x.lease_token end
+          and o.lease_token = x.lease_token
+          and (x.kind <> 'RETRY' or o.restored_route is null) end
       and (x.event_id is null or (x.of_event = 1 and (
         select c.event_id from callback c
           where c.client_id = x.client_id and c.supplier_id = x.supplier_id
@@ -1194,14 +1236,17 @@ begin
       left join submission m on m.client_id = o.client_id and m.topup_order_id = o.id
         and m.route = o.route
       left join offer f on f.variant_id = o.variant_id and f.route = o.route
-      join supplier s on s.id = coalesce(m.supplier_id, f.supplier_id)
+      left join supplier s on s.id = coalesce(m.supplier_id, f.supplier_id)
       where o.status = 'PENDING'
-        and o.fulfilment_state in ('QUEUED', 'SUBMITTING', 'RETRY_WAIT')
       order by o.client_id, o.id for no key update of o
   ), marked as (
     update topup_order o set
-        fulfilment_state = 'OUTCOME_UNKNOWN',
-        retry_until = at + u.retry_window_ms * interval '1 ms',
+        -- One that nobody sells any more is not sent, and has nobody to ask on its own route.
+        fulfilment_state = case when u.supplier_id is not null
+            and o.fulfilment_state in ('QUEUED', 'SUBMITTING', 'RETRY_WAIT')
+          then 'OUTCOME_UNKNOWN' else o.fulfilment_state end,
+        restored_route = coalesce(o.restored_route, o.route),
+        retry_until = coalesce(at + u.retry_window_ms * interval '1 ms', o.retry_until),
         backoff_step = 0,
         next_action_at = at,
         lease_token = null,
@@ -1209,12 +1254,15 @@ begin
       from unsure u where o.client_id = u.client_id and o.id = u.id
       returning o.client_id, o.id
   ), noted as (
-    insert into submission (client_id, topup_order_id, route, supplier_id, state, resend_after)
+    insert into submission as m (client_id, topup_order_id, route, supplier_id, state,
+        resend_after)
       select u.client_id, u.id, u.route, u.supplier_id, 'UNKNOWN',
         at + u.settled_in_ms * interval '1 ms'
-      from unsure u
-      on conflict (client_id, topup_order_id, route) do update
-        set state = 'UNKNOWN', resend_after = excluded.resend_after
+      from unsure u where u.supplier_id is not null
+      on conflict (client_id, topup_order_id, route) do update set
+        -- What a supplier took it took, and is not sent to it again.
+        state = case when m.state = 'ACCEPTED' then m.state else 'UNKNOWN' end,
+        resend_after = excluded.resend_after
   )
   select count(*) into asked from marked;
   return asked;
@@ -2218,6 +2266,7 @@ END) stored,
   reversed_at timestamp with time zone,
   created_at timestamp with time zone not null default clock_timestamp(),
   completed_at timestamp with time zone,
+  restored_route smallint,
   constraint topup_order_pkey PRIMARY KEY (client_id, id),
   constraint topup_order_client_reference UNIQUE (client_id, client_reference),
   constraint topup_order_request UNIQUE (client_id, request_id),

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { prepareRestored } from '../../src/db/after-restore.ts';
 import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { findViolations } from '../../src/db/invariants.ts';
@@ -7,6 +7,7 @@ import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
 import { fulfilTopupOrder } from '../../src/domain/fulfil-topup-order.ts';
 import type { Outcome, Supplier } from '../../src/domain/fulfilment-ports.ts';
+import type { PricedOrder } from '../../src/domain/ports.ts';
 import { systemClock } from '../../src/clock.ts';
 import { pricedOrder } from '../support/builders.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -16,31 +17,57 @@ import { withDatabaseName } from '../support/database-url.ts';
 
 let original: TestDatabase;
 let restoredName: string;
+let restored: pg.Client;
 
 /** The supplier outlives both: what it was sent, and how often each had an effect. */
 const effects = new Map<string, number>();
+/** What it answers instead, by reference: to the next send, and to whoever asks. */
+const refusals = new Map<string, Outcome>();
+const answers = new Map<string, Outcome>();
+const OUT_OF_STOCK: Outcome = { kind: 'FAILED', failureCode: 'PRODUCT_OUT_OF_STOCK' };
 const supplier: Supplier = {
   code: 'sandbox-a',
   submit({ supplierReference }) {
+    const refusal = refusals.get(supplierReference);
+    if (refusal !== undefined) return Promise.resolve(refusal);
     const isKnown = effects.has(supplierReference);
     if (!isKnown) effects.set(supplierReference, 1);
     const answer: Outcome = isKnown
       ? { kind: 'UNKNOWN', reason: 'duplicate' } : { kind: 'DELIVERED', receipt: null };
     return Promise.resolve(answer);
   },
-  query: ({ supplierReference }) => Promise.resolve(effects.has(supplierReference)
-    ? { kind: 'DELIVERED', receipt: null } : { kind: 'NOT_FOUND' }),
+  query: ({ supplierReference }) => Promise.resolve(answers.get(supplierReference)
+    ?? (effects.has(supplierReference)
+      ? { kind: 'DELIVERED', receipt: null } : { kind: 'NOT_FOUND' })),
   verifyCallback: () => null,
 };
 
-beforeAll(async () => {
+beforeEach(async () => {
+  for (const each of [effects, refusals, answers]) each.clear();
   original = await createTestDatabase();
   restoredName = `${new URL(original.databaseUrl).pathname.slice(1)}_restored`;
+  restored = new pg.Client(restoredUrls().owner);
 });
-afterAll(async () => {
+afterEach(async () => {
+  await restored.end();
   await asSuperuser((client) => client.query(`drop database ${restoredName} with (force)`));
   await original.drop();
 });
+
+function restoredUrls(): { readonly owner: string; readonly program: string } {
+  return {
+    owner: withDatabaseName(original.ownerDatabaseUrl, restoredName),
+    program: withDatabaseName(original.databaseUrl, restoredName),
+  };
+}
+
+async function backUp(): Promise<void> {
+  await asSuperuser(async (client) => {
+    await client.query(`create database ${restoredName} owner topup_owner
+      template ${new URL(original.databaseUrl).pathname.slice(1)}`);
+    await client.query(`grant connect on database ${restoredName} to topup_app`);
+  });
+}
 
 async function asSuperuser(run: (client: pg.Client) => Promise<unknown>): Promise<void> {
   const client = new pg.Client(withDatabaseName(original.superuserUrl, 'postgres'));
@@ -52,7 +79,7 @@ async function asSuperuser(run: (client: pg.Client) => Promise<unknown>): Promis
 async function during<Result>(
   databaseUrl: string,
   run: (program: {
-    place(): Promise<number>;
+    place(over?: Partial<PricedOrder>): Promise<number>;
     /** Takes every due order one step further; answers what it did with each. */
     work(): Promise<string[]>;
     retryLater(orderId: number): Promise<void>;
@@ -72,8 +99,9 @@ async function during<Result>(
     suppliers: { find: () => supplier, rooms: () => ({}) },
   };
   return run({
-    async place() {
-      const placed = await placeOrder(pricedOrder({ pricingVersion: Number(row?.version) }));
+    async place(over) {
+      const placed = await placeOrder(
+        pricedOrder({ ...over, pricingVersion: Number(row?.version) }));
       if (placed.verdict !== 'PLACED') throw new Error(placed.verdict);
       return placed.order.id;
     },
@@ -102,11 +130,7 @@ it('asks about every order before it sends, and gives no number twice', async ()
     await program.retryLater(first);
     return [first, await program.place()];
   });
-  await asSuperuser(async (client) => {
-    await client.query(`create database ${restoredName} owner topup_owner
-      template ${new URL(original.databaseUrl).pathname.slice(1)}`);
-    await client.query(`grant connect on database ${restoredName} to topup_app`);
-  });
+  await backUp();
   const lost = await during(original.databaseUrl, async (program) => {
     // The second order stays unsent; a third one is placed, delivered, and lost with the original.
     await original.query("update topup_order set next_action_at = 'infinity' where id = $1",
@@ -116,24 +140,89 @@ it('asks about every order before it sends, and gives no number twice', async ()
     return id;
   });
 
-  const ownerUrl = withDatabaseName(original.ownerDatabaseUrl, restoredName);
-  const owner = new pg.Client(ownerUrl);
-  await owner.connect();
-  expect(await prepareRestored(ownerUrl)).toBe(2);
-  await during(withDatabaseName(original.databaseUrl, restoredName), async (program) => {
+  await restored.connect();
+  expect(await prepareRestored(restoredUrls().owner)).toBe(2);
+  await during(restoredUrls().program, async (program) => {
     const fresh = await program.place();
     expect(fresh).toBeGreaterThan(lost + 1_000_000);
     expect((await program.work()).sort()).toEqual(
       [`QUERY 1-${retried}-1`, `QUERY 1-${queued}-1`, `SUBMIT 1-${fresh}-1`]);
     // "Not found" proves nothing until what was sent before the loss must have arrived.
-    await owner.query(`with settled as (update submission set resend_after = now())
-      update topup_order set next_action_at = now() where status = 'PENDING'`);
+    await settle();
     expect(await program.work()).toEqual([`QUERY 1-${queued}-1`]);
     expect(await program.work()).toEqual([`SUBMIT 1-${queued}-1`]);
   });
-  const { rows } = await owner.query<{ status: string }>('select status from topup_order');
-  expect(rows).toEqual(Array.from({ length: 3 }, () => ({ status: 'DELIVERED' })));
+  await expectDelivered(3);
   expect([...effects.values()]).toEqual([1, 1, 1, 1]);
-  expect(await findViolations(async (sql) => (await owner.query<object>(sql)).rows)).toEqual([]);
-  await owner.end();
+});
+
+/** Everything that was sent before the loss must have arrived by now. */
+async function settle(): Promise<void> {
+  await restored.query(`with settled as (update submission set resend_after = now())
+    update topup_order set next_action_at = now() where status = 'PENDING'`);
+}
+
+async function expectDelivered(count: number): Promise<void> {
+  const { rows } = await restored.query<{ status: string }>('select status from topup_order');
+  expect(rows).toEqual(Array.from({ length: count }, () => ({ status: 'DELIVERED' })));
+  expect(await findViolations(async (sql) => (await restored.query<object>(sql)).rows))
+    .toEqual([]);
+}
+
+/** A product that has two routes. */
+const TWO_ROUTES: Partial<PricedOrder> = {
+  variantId: 3, variantName: '660 UC', faceValue: { amount: '9.99', currency: 'USD' },
+};
+
+it('asks on every route before it sends on any', async () => {
+  const [failedOver, forgotten, refused, queued] = await during(
+    original.databaseUrl,
+    async (program) => {
+      const accepted = [await program.place(TWO_ROUTES), await program.place(TWO_ROUTES)] as const;
+      for (const id of accepted) refusals.set(`1-${id}-1`, { kind: 'ACCEPTED' });
+      await program.work();
+      const [first, second] = accepted;
+      return [
+        first, await program.place(TWO_ROUTES), second, await program.place(TWO_ROUTES),
+      ] as const;
+    },
+  );
+  for (const id of [failedOver, refused]) answers.set(`1-${id}-1`, OUT_OF_STOCK);
+  await backUp();
+  await during(original.databaseUrl, async (program) => {
+    // Two go over to the second route and are delivered there; the others stay as they are.
+    await original.query(`update topup_order
+      set next_action_at = case when id in ($1, $2) then now() else 'infinity' end`,
+    [failedOver, forgotten]);
+    refusals.set(`1-${forgotten}-1`, OUT_OF_STOCK);
+    expect((await program.work()).sort())
+      .toEqual([`QUERY 1-${failedOver}-1`, `SUBMIT 1-${forgotten}-1`]);
+    expect((await program.work()).sort())
+      .toEqual([`SUBMIT 1-${failedOver}-2`, `SUBMIT 1-${forgotten}-2`]);
+  });
+  // Its supplier keeps no refusals, and would take the order now.
+  refusals.clear();
+
+  await restored.connect();
+  expect(await prepareRestored(restoredUrls().owner)).toBe(4);
+  await during(restoredUrls().program, async (program) => {
+    const askedFirst = [failedOver, forgotten, refused, queued].map((id) => `QUERY 1-${id}-1`);
+    expect((await program.work()).sort()).toEqual(askedFirst.sort());
+    await settle();
+    // Those that were refused on the first route are at the second already.
+    expect((await program.work()).sort()).toEqual([
+      `QUERY 1-${failedOver}-2`, `QUERY 1-${forgotten}-1`, `QUERY 1-${refused}-2`,
+      `QUERY 1-${queued}-1`,
+    ].sort());
+    expect((await program.work()).sort()).toEqual(
+      [`QUERY 1-${forgotten}-2`, `QUERY 1-${queued}-2`, `SUBMIT 1-${refused}-2`].sort());
+    await settle();
+    expect(await program.work()).toEqual([`QUERY 1-${queued}-2`]);
+    expect(await program.work()).toEqual([`SUBMIT 1-${queued}-1`]);
+    expect(await program.work()).toEqual([]);
+  });
+  await expectDelivered(4);
+  expect(Object.fromEntries(effects)).toEqual({
+    [`1-${failedOver}-2`]: 1, [`1-${forgotten}-2`]: 1, [`1-${refused}-2`]: 1, [`1-${queued}-1`]: 1,
+  });
 });

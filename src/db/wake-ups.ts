@@ -9,6 +9,8 @@ const CHANNELS: readonly WakeUp[] = ['access', 'catalogue', 'feed', 'work', 'wor
 const LOOKED_UP: readonly WakeUp[] = ['access', 'catalogue', 'feed', 'work'];
 
 const RECONNECT_PAUSE_MS = 250;
+/** A connection that a network has forgotten says nothing, as one does on which nothing happens. */
+const ASK_MS = 5000;
 /** One message tells of all work that arrived within this time. */
 const COALESCE_MS = 20;
 
@@ -24,7 +26,11 @@ export function openWakeUps(options: {
   readonly databaseUrl: string;
   readonly pool: pg.Pool;
   readonly onError: (error: Error) => void;
+  /** How often the connection is asked whether it lives, and how long it has to answer. */
+  readonly askMs?: number;
+  readonly answerTimeoutMs?: number;
 }): WakeUps {
+  const { askMs = ASK_MS, answerTimeoutMs = ANSWER_TIMEOUT_MS } = options;
   const emitter = new EventEmitter();
   emitter.setMaxListeners(0);
   let isClosed = false;
@@ -37,7 +43,7 @@ export function openWakeUps(options: {
         connectionString: options.databaseUrl,
         application_name: 'topup-gateway wake-ups',
         connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-        query_timeout: ANSWER_TIMEOUT_MS,
+        query_timeout: answerTimeoutMs,
         keepAlive: true,
       });
       const ended = new Promise<void>((resolve) => next.once('end', () => resolve()));
@@ -50,7 +56,7 @@ export function openWakeUps(options: {
         if (isClosed) return await next.end();
         await next.query(CHANNELS.map((channel) => `listen ${channel}`).join('; '));
         for (const channel of LOOKED_UP) emitter.emit(channel);
-        await ended;
+        while (await isStill(ended, askMs)) await next.query('select 1');
       } catch (error) {
         if (!isClosed) options.onError(error as Error);
         await next.end().catch(() => undefined);
@@ -80,4 +86,12 @@ export function openWakeUps(options: {
       await client?.end().catch(() => undefined);
     },
   };
+}
+
+/** Whether something has not come within this time. */
+function isStill(awaited: Promise<void>, ms: number): Promise<boolean> {
+  const timer = Promise.withResolvers<boolean>();
+  const timeout = setTimeout(timer.resolve, ms, true);
+  return Promise.race([awaited.then(() => false), timer.promise])
+    .finally(() => clearTimeout(timeout));
 }

@@ -1,0 +1,38 @@
+import { expect, it } from 'vitest';
+import { createPool } from '../../src/db/pool.ts';
+import { openWakeUps } from '../../src/db/wake-ups.ts';
+import { startCuttingProxy } from '../support/cutting-proxy.ts';
+import { useTestDatabase } from '../support/database.ts';
+
+const database = useTestDatabase();
+
+it('are heard again after the connection fell silent', async () => {
+  const { databaseUrl } = database();
+  const target = new URL(databaseUrl);
+  const proxy = await startCuttingProxy(`http://${target.host}`);
+  target.host = new URL(proxy.url).host;
+  const pool = createPool({
+    databaseUrl, size: 1, applicationName: 'test', onError: () => undefined,
+  });
+  const faults: Error[] = [];
+  const wakeUps = openWakeUps({
+    databaseUrl: target.href, pool, onError: (error) => faults.push(error), askMs: 50,
+    answerTimeoutMs: 200,
+  });
+  let heardCount = 0;
+  wakeUps.on('worker_alive', () => { heardCount += 1; });
+  const tellUntilHeard = async (): Promise<void> => {
+    const before = heardCount;
+    await expect.poll(async () => {
+      await pool.query("select pg_notify('worker_alive', '')");
+      return heardCount > before;
+    }, { interval: 20, timeout: 10_000 }).toBe(true);
+  };
+  await tellUntilHeard();
+  proxy.silenceAll();
+  await tellUntilHeard();
+  expect(faults.map(({ message }) => message)).toEqual(['Query read timeout']);
+  await wakeUps.close();
+  await pool.end();
+  await proxy.close();
+});

@@ -12,6 +12,8 @@ const USAGE = `Usage:
   npm run keys -- list [--client 1]
   npm run keys -- revoke KEY`;
 
+type OptionName = 'client' | 'scopes' | 'days';
+
 const DAY_MS = 24 * 60 * 60 * 1000;
 const DAYS_MAX = 3650;
 
@@ -41,7 +43,9 @@ export async function runKeysCommand(command: KeysCommand): Promise<string> {
 }
 
 async function create(owner: pg.Client, command: KeysCommand): Promise<string> {
-  const { values } = read(command.args);
+  const { values } = read(command.args, {
+    options: ['client', 'scopes', 'days'], wordCount: 0,
+  });
   const clientId = toClientId(values.client);
   if (clientId === null) throw new KeysRefused(`Name the client.\n${USAGE}`);
   const { environment, hashingKey, now } = command;
@@ -61,13 +65,13 @@ async function create(owner: pg.Client, command: KeysCommand): Promise<string> {
 }
 
 async function list(owner: pg.Client, { args }: KeysCommand): Promise<string> {
-  const { values } = read(args);
+  const { values } = read(args, { options: ['client'], wordCount: 0 });
   const keys = await listApiKeys(owner, toClientId(values.client));
   return keys.length === 0 ? 'No keys.\n' : keys.map(describe).join('');
 }
 
 async function revoke(owner: pg.Client, { args, environment }: KeysCommand): Promise<string> {
-  const { positionals: [id = ''] } = read(args);
+  const { positionals: [id = ''] } = read(args, { options: [], wordCount: 1 });
   const clientId = clientOfApiKey(id, environment);
   const isFound = clientId !== null && await revokeApiKey(owner, { clientId, id });
   if (!isFound) throw new KeysRefused(`There is no key ${id}\n${USAGE}`);
@@ -82,14 +86,32 @@ function describe(key: ApiKeyRow): string {
     + `expires ${shown(key.expiresAt)}  used ${shown(key.lastUsedAt)}  ${state}\n`;
 }
 
-function read(args: readonly string[]): {
-  values: { client?: string; scopes?: string; days?: string }; positionals: string[];
+/** What a verb takes: its options, each once at most, and so many words. */
+interface Takes {
+  readonly options: readonly OptionName[];
+  readonly wordCount: number;
+}
+
+/** What a verb would not look at is refused: it was meant to say something. */
+function read(args: readonly string[], takes: Takes): {
+  values: { [Name in OptionName]?: string }; positionals: string[];
 } {
   const text = { type: 'string' } as const;
   try {
-    return parseArgs({
-      args: [...args], allowPositionals: true, options: { client: text, scopes: text, days: text },
+    const { values, positionals, tokens } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { client: text, scopes: text, days: text },
+      tokens: true,
     });
+    const names = tokens.flatMap((token) => token.kind === 'option' ? [token.name] : []);
+    for (const [at, name] of names.entries()) {
+      if (!takes.options.includes(name)) throw new Error(`--${name} means nothing here`);
+      if (names.indexOf(name) < at) throw new Error(`--${name} is there twice`);
+    }
+    const extra = positionals[takes.wordCount];
+    if (extra !== undefined) throw new Error(`${extra} means nothing here`);
+    return { values, positionals };
   } catch (error) {
     throw new KeysRefused(`${(error as Error).message}\n${USAGE}`);
   }

@@ -327,6 +327,18 @@ describe('npm run keys', () => {
   ])('refuses %j', async (args) => {
     await expect(run(...args)).rejects.toThrow(/Usage|client id|does not exist|scope|days/);
   });
+
+  it.each([
+    ['list --client 3 extra', 'extra means nothing here'],
+    ['create 71 --client 71', '71 means nothing here'],
+    ['create --client 71 --client 2', '--client is there twice'],
+    ['create --client=71 --days 1 --days 2', '--days is there twice'],
+    ['list --days 3', '--days means nothing here'],
+    ['revoke tgk_a tgk_b', 'tgk_b means nothing here'],
+    ['revoke tgk_a --client 71', '--client means nothing here'],
+  ])('refuses what it would not look at, as in %j', async (line, why) => {
+    await expect(run(...line.split(' '))).rejects.toThrow(`${why}\nUsage:\n`);
+  });
 });
 
 it('keeps no secret and no token that anybody could use', async () => {

@@ -31,8 +31,9 @@ export function createMailer(
   return {
     async send(mail) {
       const transport = await open();
-      const sending = sendOver(transport, { mail, from, domain });
-      return within(timeouts.sendMs ?? SEND_TIMEOUT_MS, sending);
+      // Frees the connection, or the place in the library's queue, as well as the caller.
+      const signal = AbortSignal.timeout(timeouts.sendMs ?? SEND_TIMEOUT_MS);
+      return sendOver(transport, { mail, from, domain, signal });
     },
     close() {
       void opening?.then((transport) => transport.close());
@@ -61,8 +62,11 @@ async function openTransport(url: string, socketTimeoutMs: number): Promise<Tran
 
 async function sendOver(
   transport: Transporter,
-  { mail, from, domain }: {
-    readonly mail: Mail; readonly from: string; readonly domain: string;
+  { mail, from, domain, signal }: {
+    readonly mail: Mail;
+    readonly from: string;
+    readonly domain: string;
+    readonly signal: AbortSignal;
   },
 ): Promise<'SENT' | 'REFUSED'> {
   try {
@@ -76,9 +80,11 @@ async function sendOver(
       messageId: `<${mail.key}@${domain}>`,
       // Out-of-office replies are for people (RFC 3834).
       headers: { 'Auto-Submitted': 'auto-generated' },
+      signal,
     });
     return 'SENT';
   } catch (error) {
+    if (signal.aborted) throw new MailFault('SMTP took too long');
     const { command, responseCode = 0, code } = error as {
       command?: string; responseCode?: number; code?: string;
     };
@@ -87,12 +93,4 @@ async function sendOver(
     const told = [code, command, responseCode === 0 ? undefined : responseCode];
     throw new MailFault(`SMTP ${told.filter((each) => each !== undefined).join(' ')}`);
   }
-}
-
-async function within<Result>(timeoutMs: number, work: Promise<Result>): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new MailFault('SMTP took too long')), timeoutMs);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }

@@ -1,11 +1,15 @@
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { simpleParser } from 'mailparser';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 
 /** What the server does with the next mails, in this order; then it takes every one. */
-export type Behaviour = 'TAKE' | 'HANG' | 'DROP_AFTER_DATA' | 'REFUSE_RECIPIENT' | 'TRY_LATER';
+export type Behaviour =
+  'TAKE' | 'HANG' | 'DRIP' | 'DROP_AFTER_DATA' | 'REFUSE_RECIPIENT' | 'TRY_LATER';
+
+/** Pause between two lines of an answer that never ends; milliseconds. */
+const DRIP_MS = 20;
 
 export interface ReceivedMail {
   readonly to: string;
@@ -33,6 +37,12 @@ export async function startMailServer(port = 0): Promise<MailServer> {
     const behaviour = next[0] === 'REFUSE_RECIPIENT' ? undefined : next.shift();
     void buffer(stream).then(async (raw) => {
       if (behaviour === 'HANG') return;
+      if (behaviour === 'DRIP') {
+        for (const connection of connections(server)) {
+          if (connection.id === session.id) drip(connection._socket);
+        }
+        return;
+      }
       const mail = await simpleParser(raw);
       received.push({
         to: session.envelope.rcptTo.map(({ address }) => address).join(', '),
@@ -77,7 +87,14 @@ export async function startMailServer(port = 0): Promise<MailServer> {
 }
 
 interface Connection {
-  readonly _socket: { destroy(): void };
+  readonly id: string;
+  readonly _socket: Socket;
+}
+
+/** An answer of ever more lines: no silence, and no end. */
+function drip(socket: Socket): void {
+  const dripping = setInterval(() => socket.write('250-Just a moment\r\n'), DRIP_MS);
+  socket.once('close', () => clearInterval(dripping));
 }
 
 function connections(server: SMTPServer): Iterable<Connection> {

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { isJobSchemaInstalled, JOB_OPTIONS, MAIL_QUEUE } from '../../src/db/job-schema.ts';
 import type { Move } from '../../src/domain/fulfilment-ports.ts';
+import { MailFault, type Mail } from '../../src/domain/mail.ts';
 import { setNotificationEmail } from '../../src/domain/set-notification-email.ts';
 import { createMailer } from '../../src/outbound/mailer.ts';
 import { openParts, type Parts } from '../../src/parts.ts';
@@ -95,6 +96,10 @@ async function end(orderId: number, move: Move = DELIVER): Promise<void> {
 
 let addressCount = 0;
 const newAddress = (): string => `reader-${addressCount += 1}@example.com`;
+
+const mailTo = (to = newAddress()): Mail => (
+  { key: to.split('@')[0] ?? '', to, subject: 'News', text: 'News', html: '<p>News</p>' }
+);
 
 const setEmail = (orderId: number, email: string | null): Promise<unknown> =>
   setNotificationEmail(1, orderId, email, parts);
@@ -271,6 +276,20 @@ describe('a mail server that', () => {
     startWorker(server.url, { sendMs: 300 });
     await untilSent(address, 1);
     expect(faults).toContain('SMTP took too long');
+  });
+
+  it('drips its answers gets its connections back, and no mail that was given up', async () => {
+    const dripping = await startMailServer();
+    undo.push(() => dripping.close());
+    dripping.next.push(...Array.from({ length: 5 }, () => 'DRIP' as const));
+    const mailer = createMailer({ url: dripping.url, from: FROM }, { sendMs: 500 });
+    undo.push(() => mailer.close());
+    const sent = await Promise.allSettled(Array.from({ length: 5 }, () => mailer.send(mailTo())));
+    expect(sent.map((each) => each.status === 'rejected' && each.reason))
+      .toEqual(sent.map(() => new MailFault('SMTP took too long')));
+    const last = mailTo();
+    expect(await mailer.send(last)).toBe('SENT');
+    expect(dripping.received.map(({ to }) => to)).toEqual([last.to]);
   });
 
   it('drops the line after the mail gets it twice, under one Message-ID', async () => {

@@ -8,7 +8,6 @@ import { normaliseVoucherCode } from './voucher.ts';
 
 /** 9 integer digits: 999,999,999.9999 is the greatest amount. */
 const INTEGER_DIGITS_MAX = 9;
-const SIGNIFICANT_DIGITS_MAX = 15;
 /** A longer literal is refused before it is parsed. */
 const LITERAL_LENGTH_MAX = 32;
 /** A longer exponent is refused before the number is written out in full. */
@@ -104,9 +103,8 @@ export function parseFaceValue(value: unknown): Amount {
   if (decimalPlaces(amount) > LEDGER_DECIMALS) {
     throw invalid('amount', 'Amount must have at most 4 decimals');
   }
-  const [integer = '', fraction = ''] = amount.split('.');
-  if (integer.length > INTEGER_DIGITS_MAX
-    || integer.length + fraction.length > SIGNIFICANT_DIGITS_MAX) {
+  const [integer = ''] = amount.split('.');
+  if (integer.length > INTEGER_DIGITS_MAX) {
     throw invalid('amount', 'Amount must be at most 999999999.9999');
   }
   return amount;

@@ -156,6 +156,20 @@ it('asks about every order before it sends, and gives no number twice', async ()
   expect([...effects.values()]).toEqual([1, 1, 1, 1]);
 });
 
+it('gives a backup that is restored a second time other numbers than the first time', async () => {
+  await backUp();
+  await restored.connect();
+  const prepare = async (): Promise<number> => {
+    await restored.query("select setval('topup_order_id_seq', 1000)");
+    await prepareRestored(restoredUrls().owner);
+    const { rows: [row] } = await restored.query<{ last: string }>(
+      'select last_value as last from topup_order_id_seq');
+    return Number(row?.last);
+  };
+  const first = await prepare();
+  expect(await prepare()).toBeGreaterThan(first);
+});
+
 /** Everything that was sent before the loss must have arrived by now. */
 async function settle(): Promise<void> {
   await restored.query(`with settled as (update submission set resend_after = now())

@@ -8,6 +8,15 @@ const IDS_SKIPPED = 1_000_000_000;
 const PREPARE = `select prepare_restored($1 + floor(extract(epoch from
   clock_timestamp() - '2026-01-01Z'::timestamptz) * 1000000)::bigint) as asked`;
 
+// Who had logged out or was thrown out since the backup must not come back with it. The step is
+// longer than a client can have logged out, and another one in each second.
+const END_TOKENS = `
+  with ended as (delete from token_family)
+  insert into token_generation as g (client_id, generation)
+    select client_id, 1 + s.step from client cross join (select floor(extract(epoch from
+      clock_timestamp() - '2026-01-01Z'::timestamptz))::int as step) s
+    on conflict (client_id) do update set generation = g.generation + excluded.generation`;
+
 /**
  * Makes a database that was restored to an earlier moment safe to work on; to be called once, as
  * the owner of the tables, before any worker starts. Answers how many orders will be asked about
@@ -15,6 +24,7 @@ const PREPARE = `select prepare_restored($1 + floor(extract(epoch from
  */
 export function prepareRestored(ownerDatabaseUrl: string): Promise<number> {
   return withSingleConnection(ownerDatabaseUrl, async (client) => {
+    await client.query(END_TOKENS);
     const { rows } = await client.query<{ asked: string }>(PREPARE, [IDS_SKIPPED]);
     return Number(rows[0]?.asked);
   });

@@ -1,12 +1,16 @@
+import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { createAccessStore } from '../../src/db/access-store.ts';
 import { prepareRestored } from '../../src/db/after-restore.ts';
 import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { findViolations } from '../../src/db/invariants.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
+import { DEMO_API_KEYS } from '../../src/demo/demo-keys.ts';
 import { fulfilTopupOrder } from '../../src/domain/fulfil-topup-order.ts';
 import type { Outcome, Supplier } from '../../src/domain/fulfilment-ports.ts';
+import type { AccessStore } from '../../src/domain/log-in.ts';
 import type { PricedOrder } from '../../src/domain/ports.ts';
 import { systemClock } from '../../src/clock.ts';
 import { pricedOrder } from '../support/builders.ts';
@@ -240,3 +244,39 @@ it('asks on every route before it sends on any', async () => {
     [`1-${failedOver}-2`]: 1, [`1-${forgotten}-2`]: 1, [`1-${refused}-2`]: 1, [`1-${queued}-1`]: 1,
   });
 });
+
+it('ends all tokens, also those of a client that logged out in the lost time', async () => {
+  const familyId = randomUUID();
+  const tokenId = randomUUID();
+  const logIn = async (databaseUrl: string): Promise<number> => {
+    const grant = await withAccess(databaseUrl, (access) => access.openFamily({
+      clientId: 1, keyId: DEMO_API_KEYS[0].apiKey, familyId, tokenId, ttlSeconds: 3600,
+    }));
+    return grant?.generation ?? 0;
+  };
+  await logIn(original.databaseUrl);
+  await backUp();
+  const lost = await withAccess(original.databaseUrl, async (access) => {
+    for (let count = 1; count <= 3; count += 1) await access.endTokens(1);
+    return logIn(original.databaseUrl);
+  });
+
+  await restored.connect();
+  await prepareRestored(restoredUrls().owner);
+  await withAccess(restoredUrls().program, async (access) => {
+    expect(await access.rotateFamily({
+      clientId: 1, familyId, tokenId, nextTokenId: randomUUID(), ttlSeconds: 3600,
+    })).toBe('REFUSED');
+  });
+  expect(await logIn(restoredUrls().program)).toBeGreaterThan(lost);
+});
+
+async function withAccess<Result>(
+  databaseUrl: string,
+  run: (access: AccessStore) => Promise<Result>,
+): Promise<Result> {
+  const pool = createPool({
+    databaseUrl, size: 1, applicationName: 'test', onError: () => undefined,
+  });
+  return run(createAccessStore(pool)).finally(() => pool.end());
+}

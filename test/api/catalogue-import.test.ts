@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -27,6 +27,10 @@ async function run(lines: readonly (object | string | Buffer)[]): Promise<Told> 
   const parts = lines.map((line) => Buffer.isBuffer(line) ? line
     : Buffer.from(typeof line === 'string' ? line : JSON.stringify(line)));
   await writeFile(path, Buffer.concat(parts.flatMap((part) => [part, Buffer.from('\n')])));
+  return runFile(path);
+}
+
+async function runFile(path: string): Promise<Told> {
   const told = { out: '', err: '' };
   const stream = (name: 'out' | 'err') =>
     ({ write: (text: string) => { told[name] += text; }, isTTY: false }) as never;
@@ -148,16 +152,44 @@ describe('an import', () => {
     expect(await world().database.query(renamed)).toEqual([]);
   });
 
+  test.each<[object, string]>([
+    [product({ '\nline 2: \u001b[2J\u2028\ud800': 1 }),
+      'Unrecognized key: "?line 2: ?[2J??"'],
+    [product({ ['x'.repeat(1000)]: 1 }), `Unrecognized key: "${'x'.repeat(381)}…`],
+    [product({ help: 'x'.repeat(1024 * 1024) }), 'is over 1 MB long'],
+  ])('refuses a line in words that fit in one, number %#', async (line, why) => {
+    expect(await run([line]))
+      .toEqual({ isDone: false, out: '', err: `line 1: ${why}\nNothing was imported.\n` });
+  });
+
+  test('gives up over a file of another kind', async () => {
+    const told = await run(['1\n'.repeat(100_000)]);
+    expect(told.err).toMatch(/line 50: is no JSON object\nand at least 950 more\nNothing/);
+    const prefixes = Array<number>(200_000).fill(1);
+    const { err } = await run([product({ topup_type: 'MOBILE', prefixes })]);
+    expect(err).toMatch(/and at least 950 more\nNothing was imported\.\n$/);
+  });
+
+  test('refuses a file that is too large to be held', async () => {
+    const path = join(folder, 'large');
+    await writeFile(path, '');
+    // No disk is taken for what was never written.
+    await truncate(path, 600 * 1024 * 1024);
+    expect(await runFile(path)).toEqual({
+      isDone: false,
+      out: '',
+      err: 'The file is over 64 MB: import it in parts, products before their variants.\n'
+        + 'Nothing was imported.\n',
+    });
+  });
+
   test('refuses what is not UTF-8, or is not there', async () => {
     expect(await run([product(), Buffer.from([0x7b, 0xff, 0x7d])])).toEqual({
-      isDone: false, out: '', err: 'line 1: is not all UTF-8\nNothing was imported.\n',
+      isDone: false, out: '', err: 'line 2: is not all UTF-8\nNothing was imported.\n',
     });
-    const err: string[] = [];
-    const output = { write: (text: string) => err.push(text), isTTY: false } as never;
-    const { ownerDatabaseUrl } = world().database;
-    const isDone = await importFile('/nowhere', ownerDatabaseUrl, { out: output, err: output });
+    const { isDone, err } = await runFile('/nowhere');
     expect(isDone).toBe(false);
-    expect(err.join('')).toMatch(/cannot be read: ENOENT/);
+    expect(err).toMatch(/cannot be read: ENOENT/);
   });
 
   test('makes no order fail while it goes on', async () => {

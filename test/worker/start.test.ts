@@ -6,7 +6,7 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { prepareRestored } from '../../src/db/after-restore.ts';
 import { overMigrated } from '../../src/named-database.ts';
@@ -19,6 +19,10 @@ import {
 } from '../support/program.ts';
 
 const database = useTestDatabase();
+
+/** Programs start beside all that the machine has to do. */
+const SOON = { timeout: 30_000 };
+vi.setConfig({ testTimeout: 60_000 });
 
 const silentServers: Server[] = [];
 const started: Program[] = [];
@@ -167,9 +171,10 @@ it('is said in the log that the program is to own nothing, and that a worker wor
   const env = { ...secrets, ROLE: 'worker' };
   const owner = await start({ ...env, DATABASE_URL: database().ownerDatabaseUrl });
   const program = await start({ ...env, DATABASE_URL: database().databaseUrl });
-  await expect.poll(() => program.output()).toContain('The worker takes orders up');
+  await expect.poll(() => program.output(), SOON).toContain('The worker takes orders up');
   expect(program.output()).not.toContain('owns the tables');
-  await expect.poll(() => owner.output()).toContain('The role of DATABASE_URL owns the tables');
+  await expect.poll(() => owner.output(), SOON)
+    .toContain('The role of DATABASE_URL owns the tables');
 });
 
 describe('the facts of the demo that runs', () => {
@@ -197,7 +202,7 @@ describe('the facts of the demo that runs', () => {
       expect(await exited).toEqual({ code: 1, signal: null });
       expect(output()).not.toContain('    at ');
     }
-    await expect.poll(() => other.output()).toContain('curl');
+    await expect.poll(() => other.output(), SOON).toContain('curl');
     other.process.kill('SIGTERM');
     expect(await other.exited).toEqual({ code: 0, signal: null });
     expect(readFileSync(path, 'utf8')).toBe(facts);
@@ -207,7 +212,7 @@ describe('the facts of the demo that runs', () => {
     writeFileSync(path, facts);
     await beforeBuild(env);
     expect(existsSync(path)).toBe(false);
-  }, 60_000);
+  });
 });
 
 it('seeds keys of the environment that is set', async () => {

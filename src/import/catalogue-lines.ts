@@ -9,15 +9,23 @@ import { compare, isPositive } from '../domain/money.ts';
 const COUNTRY_CODES: ReadonlySet<string> = new Set(COUNTRIES.map(({ code }) => code));
 
 const id = z.int().min(1);
-const name = z.string().trim().min(1).max(255);
+// PostgreSQL keeps neither.
+const isKept = (written: string): boolean => written.isWellFormed() && !written.includes('\0');
+const NOT_KEPT = 'has a NUL or half of a character';
+const text = z.string().refine(isKept, NOT_KEPT);
+const name = text.trim().min(1).max(255);
 const code = z.string().regex(/^[A-Z]{3}$/, 'must be three capital letters');
+// What is no amount is not compared with one.
 const amount = z.string()
-  .regex(/^(0|[1-9][0-9]{0,8})(\.[0-9]{1,4})?$/, 'must be text like "4.99", at most 4 decimals')
-  .refine((text) => !/^[0-9.]+$/.test(text) || isPositive(text), 'must be more than 0');
-const pattern = z.string().superRefine((text, context) => {
-  const fault = patternFault(text);
+  .regex(/^(0|[1-9][0-9]{0,8})(\.[0-9]{1,4})?$/, {
+    error: 'must be text like "4.99", at most 4 decimals', abort: true,
+  })
+  .refine(isPositive, 'must be more than 0');
+const pattern = text.superRefine((written, context) => {
+  const fault = patternFault(written);
   if (fault !== null) context.addIssue({ code: 'custom', message: fault });
 });
+const url = z.url({ protocol: /^https?$/ }).refine(isKept, NOT_KEPT);
 
 const inputField = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower case, digits and _'),
@@ -28,8 +36,8 @@ const inputField = z.strictObject({
   min_length: z.int().min(0).max(255).optional(),
   max_length: z.int().min(1).max(255).optional(),
   options: z.array(z.strictObject({ value: name, label: name })).min(1).optional(),
-  placeholder: z.string().max(255).optional(),
-  help_text: z.string().max(1000).optional(),
+  placeholder: text.max(255).optional(),
+  help_text: text.max(1000).optional(),
   sensitive: z.boolean().optional(),
 }).superRefine((field, context) => {
   const say = (path: string, message: string): void =>
@@ -48,7 +56,7 @@ const productLine = z.strictObject({
   country_code: z.string().refine((text) => COUNTRY_CODES.has(text), 'is no country, and not GLO'),
   currency_code: code,
   operator: name.nullable().default(null),
-  image_url: z.url({ protocol: /^https?$/ }).nullable().default(null),
+  image_url: url.nullable().default(null),
   input_fields: z.array(inputField).max(50),
   fulfils_in_request: z.boolean().default(false),
   is_active: z.boolean().default(true),
@@ -75,7 +83,7 @@ const variantLine = z.strictObject({
   min_amount: amount.nullable().default(null),
   max_amount: amount.nullable().default(null),
   amount_step: amount.nullable().default(null),
-  fields: z.record(z.string().max(64), z.string().max(1000)).default({}),
+  fields: z.record(text.max(64), text.max(1000)).default({}),
   priority: z.int().min(-1_000_000).max(1_000_000).default(0),
   is_active: z.boolean().default(true),
   is_in_stock: z.boolean().default(true),

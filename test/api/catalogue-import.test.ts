@@ -48,6 +48,9 @@ const product = (over: object = {}) => ({
   ],
   ...over,
 });
+const withField = (over: object) => product({
+  input_fields: [{ name: 'x', label: 'x', type: 'text', required: true, ...over }],
+});
 const variant = (over: object = {}) => ({
   kind: 'variant', id: 9101, product_id: 9001, name: '100 Diamonds', fixed_amounts: ['1.10'],
   offers: [{ supplier: 'sandbox-a', sku: 'ff-100' }], ...over,
@@ -152,7 +155,21 @@ describe('an import', () => {
     expect(await world().database.query(renamed)).toEqual([]);
   });
 
+  const nul = 'has a NUL or half of a character';
+  const noAmount = 'must be text like "4.99", at most 4 decimals';
   test.each<[object, string]>([
+    [product({ name: 'a\0b' }), `name: ${nul}`],
+    [product({ name: '\ud800' }), `name: ${nul}`],
+    [product({ image_url: 'https://a.test/\0' }), `image_url: ${nul}`],
+    [withField({ label: '\udc00' }), `input_fields.0.label: ${nul}`],
+    [withField({ pattern: '\0' }), `input_fields.0.pattern: ${nul}`],
+    [withField({ placeholder: '\0' }), `input_fields.0.placeholder: ${nul}`],
+    [withField({ help_text: '\0' }), `input_fields.0.help_text: ${nul}`],
+    [variant({ fields: { a: '\0' } }), `fields.a: ${nul}`],
+    [variant({ fields: { '\0': 'a' } }), 'fields.?: Invalid key in record'],
+    [variant({ offers: [{ supplier: 'sandbox-a', sku: '\0' }] }), `offers.0.sku: ${nul}`],
+    [variant({ fixed_amounts: ['1.2.3'] }), `fixed_amounts.0: ${noAmount}`],
+    [variant({ min_amount: 'one', max_amount: '2', amount_step: '1' }), `min_amount: ${noAmount}`],
     [product({ '\nline 2: \u001b[2J\u2028\ud800': 1 }),
       'Unrecognized key: "?line 2: ?[2J??"'],
     [product({ ['x'.repeat(1000)]: 1 }), `Unrecognized key: "${'x'.repeat(381)}…`],

@@ -28,7 +28,8 @@ const pattern = text.superRefine((written, context) => {
 const url = z.url({ protocol: /^https?$/ }).refine(isKept, NOT_KEPT);
 
 const inputField = z.strictObject({
-  name: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower case, digits and _'),
+  name: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower case, digits and _')
+    .refine((key) => key !== 'constructor', 'may not be constructor'),
   label: name,
   type: z.enum(INPUT_FIELD_TYPES),
   required: z.boolean(),
@@ -45,6 +46,7 @@ const inputField = z.strictObject({
   if ((field.type === 'select') !== (field.options !== undefined)) {
     say('options', 'belong to a select, and a select needs them');
   }
+  if (hasTwice(field.options?.map((option) => option.value))) say('options', 'have a value twice');
   if ((field.min_length ?? 0) > (field.max_length ?? 255)) say('min_length', 'is over max_length');
 });
 
@@ -64,14 +66,22 @@ const productLine = z.strictObject({
   prefixes: z.array(z.string().regex(/^\+[1-9][0-9]{0,14}$/, 'must begin as E.164 does'))
     .optional(),
 }).superRefine((product, context) => {
-  const names = product.input_fields.map((field) => field.name);
-  if (new Set(names).size < names.length) {
-    context.addIssue({ code: 'custom', path: ['input_fields'], message: 'have a name twice' });
+  const say = (path: string, message: string): void =>
+    context.addIssue({ code: 'custom', path: [path], message });
+  if (hasTwice(product.input_fields.map((field) => field.name))) {
+    say('input_fields', 'have a name twice');
   }
-  if (product.prefixes !== undefined && product.topup_type !== 'MOBILE') {
-    context.addIssue({ code: 'custom', path: ['prefixes'], message: 'belong to MOBILE products' });
+  const isMobile = product.topup_type === 'MOBILE';
+  if (isMobile && !isMobileNumber(product.input_fields[0])) {
+    say('input_fields', 'of a MOBILE product begin with phone_number, a required phone');
   }
+  if (product.prefixes !== undefined && !isMobile) say('prefixes', 'belong to MOBILE products');
 });
+
+/** The first field names the recipient; of a mobile product that is the number. */
+function isMobileNumber(field: z.infer<typeof inputField> | undefined): boolean {
+  return field?.name === 'phone_number' && field.type === 'phone' && field.required;
+}
 
 const variantLine = z.strictObject({
   kind: z.literal('variant'),
@@ -102,9 +112,14 @@ const variantLine = z.strictObject({
   if (min !== null && max !== null && compare(min, max) > 0) {
     say('min_amount', 'is over max_amount');
   }
-  const suppliers = variant.offers.map((offer) => offer.supplier);
-  if (new Set(suppliers).size < suppliers.length) say('offers', 'have a supplier twice');
+  if (hasTwice(variant.offers.map((offer) => offer.supplier))) {
+    say('offers', 'have a supplier twice');
+  }
 });
+
+function hasTwice(texts: readonly string[] = []): boolean {
+  return new Set(texts).size < texts.length;
+}
 
 export const catalogueLine = z.discriminatedUnion('kind', [productLine, variantLine]);
 export type ProductLine = z.infer<typeof productLine>;

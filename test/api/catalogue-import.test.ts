@@ -48,6 +48,7 @@ const product = (over: object = {}) => ({
   ],
   ...over,
 });
+const PHONE = { name: 'phone_number', label: 'Phone', type: 'phone', required: true };
 const withField = (over: object) => product({
   input_fields: [{ name: 'x', label: 'x', type: 'text', required: true, ...over }],
 });
@@ -102,7 +103,9 @@ describe('an import', () => {
     await run([variant({ offers: [] })]);
     await world().parts.store.refreshPricing();
     expect(await create()).toMatchObject({ message: 'This amount is temporarily out of stock' });
-    const mobile = product({ id: 9002, topup_type: 'MOBILE', country_code: 'DEU' });
+    const mobile = product({
+      id: 9002, topup_type: 'MOBILE', country_code: 'DEU', input_fields: [PHONE],
+    });
     const prefixes = () => world().database.query('select prefix from operator_prefix where'
       + ' product_id = 9002 order by prefix');
     await run([{ ...mobile, prefixes: ['+49151', '+49160'] }]);
@@ -157,6 +160,8 @@ describe('an import', () => {
 
   const nul = 'has a NUL or half of a character';
   const noAmount = 'must be text like "4.99", at most 4 decimals';
+  const noNumber = 'input_fields: of a MOBILE product begin with phone_number, a required phone';
+  const mobile = (field: object) => product({ topup_type: 'MOBILE', input_fields: [field] });
   test.each<[object, string]>([
     [product({ name: 'a\0b' }), `name: ${nul}`],
     [product({ name: '\ud800' }), `name: ${nul}`],
@@ -170,6 +175,12 @@ describe('an import', () => {
     [variant({ offers: [{ supplier: 'sandbox-a', sku: '\0' }] }), `offers.0.sku: ${nul}`],
     [variant({ fixed_amounts: ['1.2.3'] }), `fixed_amounts.0: ${noAmount}`],
     [variant({ min_amount: 'one', max_amount: '2', amount_step: '1' }), `min_amount: ${noAmount}`],
+    [mobile({ ...PHONE, name: 'player_id' }), noNumber],
+    [mobile({ ...PHONE, type: 'text' }), noNumber],
+    [mobile({ ...PHONE, required: false }), noNumber],
+    [withField({ name: 'constructor' }), 'input_fields.0.name: may not be constructor'],
+    [withField({ type: 'select', options: ['a', 'a '].map((value) => ({ value, label: value })) }),
+      'input_fields.0.options: have a value twice'],
     [product({ '\nline 2: \u001b[2J\u2028\ud800': 1 }),
       'Unrecognized key: "?line 2: ?[2J??"'],
     [product({ ['x'.repeat(1000)]: 1 }), `Unrecognized key: "${'x'.repeat(381)}…`],

@@ -1229,6 +1229,7 @@ declare
 begin
   perform setval('topup_order_id_seq', nextval('topup_order_id_seq') + p_ids_skipped);
   perform setval('transfer_id_seq', nextval('transfer_id_seq') + p_ids_skipped);
+  perform skip_feed_positions(p_ids_skipped);
   with unsure as (
     select o.client_id, o.id, o.route, s.id as supplier_id, s.retry_window_ms,
         s.call_deadline_ms + s.settle_window_ms as settled_in_ms
@@ -1384,6 +1385,7 @@ declare
   cutoff timestamptz := clock_timestamp() - p_keep_seconds * interval '1 second';
   p feed_position;
   through bigint;
+  removed int;
 begin
   select x.* into p from feed_position x where x.kept_since < cutoff
     order by x.kept_since limit 1 for no key update;
@@ -1400,10 +1402,12 @@ begin
       and e.version = f.version;
   delete from feed_entry f
     where f.client_id = p.client_id and f.sequence > p.removed_through and f.sequence <= through;
+  get diagnostics removed = row_count;
   update feed_position x set removed_through = through, kept_since = (select f.entered_at
-      from feed_entry f where f.client_id = p.client_id and f.sequence = through + 1)
+      from feed_entry f where f.client_id = p.client_id and f.sequence > through
+      order by f.sequence limit 1)
     where x.client_id = p.client_id;
-  return through - p.removed_through;
+  return removed;
 end
 $function$
 ;
@@ -1583,6 +1587,28 @@ begin
     on conflict do nothing;
   get diagnostics set_count = row_count;
   return set_count = 100;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION skip_feed_positions(p_positions bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  insert into feed_position (client_id, last_sequence) select client_id, 0 from client
+    on conflict do nothing;
+  with moved as (
+    update feed_position set last_sequence = last_sequence + p_positions
+      returning client_id, last_sequence - p_positions as was_last, last_sequence
+  )
+  -- Where nothing came since the last restore, both are one.
+  insert into feed_skip as s (client_id, skipped_after, skipped_through)
+    select m.client_id, coalesce(e.skipped_after, m.was_last), m.last_sequence from moved m
+      left join feed_skip e on e.client_id = m.client_id and e.skipped_through = m.was_last
+    on conflict (client_id, skipped_after) do update
+      set skipped_through = excluded.skipped_through;
 end
 $function$
 ;
@@ -2041,6 +2067,14 @@ create table feed_position (
   constraint feed_position_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id)
 ) with (fillfactor=50);
 
+create table feed_skip (
+  client_id bigint not null,
+  skipped_after bigint not null,
+  skipped_through bigint not null,
+  constraint feed_skip_pkey PRIMARY KEY (client_id, skipped_after),
+  constraint feed_skip_client_id_fkey FOREIGN KEY (client_id) REFERENCES feed_position(client_id)
+);
+
 create table forex_rate (
   id bigint not null generated always as identity,
   from_currency text not null,
@@ -2492,6 +2526,7 @@ grant select on table entitlement to topup_app;
 grant select on table feed_entry to topup_app;
 grant select on table feed_inbox to topup_app;
 grant select on table feed_position to topup_app;
+grant select on table feed_skip to topup_app;
 grant select on table forex_rate to topup_app;
 grant select on table offer to topup_app;
 grant select on table operator_prefix to topup_app;

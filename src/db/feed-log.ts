@@ -49,10 +49,24 @@ export async function readClientEvents(pool: pg.Pool, of: {
   });
   const events = rows.map(toEvent);
   const [first] = events;
-  if (first !== undefined && first.sequence !== of.afterSequence + 1) {
+  if (first !== undefined && first.sequence !== of.afterSequence + 1
+    && !await wasSkipped(pool, { ...of, beforeSequence: first.sequence })) {
     throw cursorRefused('CURSOR_EXPIRED');
   }
   return withOrders(pool, events);
+}
+
+/** Whether nothing ever stood between two positions, but for what a restored backup had lost. */
+async function wasSkipped(pool: pg.Pool, between: {
+  readonly clientId: number; readonly afterSequence: number; readonly beforeSequence: number;
+}): Promise<boolean> {
+  const { rows } = await pool.query({
+    name: 'feed_skip',
+    text: `select from feed_skip
+      where client_id = $1 and skipped_after = $2 and skipped_through = $3`,
+    values: [between.clientId, between.afterSequence, between.beforeSequence - 1],
+  });
+  return rows.length > 0;
 }
 
 /** The events of entries, in their order, each with its order as it stands. */
@@ -106,12 +120,25 @@ async function withOrders(
   });
 }
 
+interface ExtentRow {
+  readonly last_sequence: number;
+  readonly removed_through: number;
+  readonly skipped: FeedExtent['skipped'] | null;
+}
+
 /** How far a client's feed reaches; a feed without events stands at 0. */
 export async function readExtent(pool: pg.Pool, clientId: number): Promise<FeedExtent> {
-  const { rows: [row] } = await pool.query<{ last_sequence: number; removed_through: number }>({
+  const { rows: [row] } = await pool.query<ExtentRow>({
     name: 'feed_extent',
-    text: 'select last_sequence, removed_through from feed_position where client_id = $1',
+    text: `select last_sequence, removed_through, (
+        select json_agg(json_build_object('after', s.skipped_after, 'through', s.skipped_through))
+        from feed_skip s where s.client_id = p.client_id) as skipped
+      from feed_position p where p.client_id = $1`,
     values: [clientId],
   });
-  return { removedThrough: row?.removed_through ?? 0, lastSequence: row?.last_sequence ?? 0 };
+  return {
+    removedThrough: row?.removed_through ?? 0,
+    lastSequence: row?.last_sequence ?? 0,
+    skipped: row?.skipped ?? [],
+  };
 }

@@ -96,10 +96,12 @@ async function startOf(
   feed: OrderFeed,
 ): Promise<number> {
   const named = after === null ? null : parseCursor(after, address)[0] ?? 0;
-  const { removedThrough, lastSequence } = await feed.extent(address.clientId);
+  const { removedThrough, lastSequence, skipped } = await feed.extent(address.clientId);
   if (named === null) return lastSequence;
   // A cursor from the future: the database is not the one that it was made over.
   if (named > lastSequence) throw cursorRefused('CURSOR_AHEAD');
+  const isLost = skipped.some(({ after, through }) => named > after && named < through);
+  if (isLost) throw cursorRefused('CURSOR_AHEAD');
   if (named < removedThrough) throw cursorRefused('CURSOR_EXPIRED');
   return named;
 }

@@ -108,6 +108,8 @@ export interface FeedExtent {
   /** Everything up to this sequence was removed; 0 where all is kept. */
   readonly removedThrough: number;
   readonly lastSequence: number;
+  /** Where it goes on after a restored backup; nothing stands behind `after`, up to `through`. */
+  readonly skipped: readonly { readonly after: number; readonly through: number }[];
 }
 
 /** Events as they are committed, by any process; each once and in order, without gap. */

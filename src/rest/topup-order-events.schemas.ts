@@ -6,7 +6,10 @@ import { topupOrder } from './topup-orders.schemas.ts';
 
 /** What stands behind `data:`, as JSON in one line. */
 const topupOrderEvent = z.object({
-  sequence: idSchema('Its place among all events of yours: 1, 2, 3 … without gap.', 1207),
+  sequence: idSchema(
+    'Its place among all events of yours: 1, 2, 3 … without gap, until a backup is restored.',
+    1207,
+  ),
   version: idSchema('Its place among the events of its order, from 1.', 3),
   type: z.enum(LOGGED_EVENT_TYPES).meta({ description: 'What happened.' }),
   previous_status: z.enum(TOPUP_ORDER_STATUSES).optional().meta({

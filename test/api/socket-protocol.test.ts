@@ -77,7 +77,9 @@ class HandFeed implements OrderFeed {
   }
 
   readonly watchClient = () => this.watchOrder();
-  readonly extent = () => Promise.resolve({ removedThrough: 0, lastSequence: 0 });
+  readonly extent = () => Promise.resolve({
+    removedThrough: 0, lastSequence: 0, skipped: [],
+  });
   readonly readClient = () => Promise.resolve([]);
 
   watchOrder(): AsyncIterableIterator<FeedEvent> {

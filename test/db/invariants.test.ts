@@ -235,6 +235,8 @@ const PLANTED: readonly (readonly [says: string, plant: string, broken: readonly
   ['a gap in the feed', `update feed_entry f set sequence = p.last_sequence + 1
     from feed_position p where f.sequence = p.last_sequence;
     update feed_position set last_sequence = last_sequence + 1`, ['feed-numbers']],
+  ['a number that a restore skipped', `insert into feed_skip
+    select client_id, last_sequence - 1, last_sequence from feed_position`, ['feed-numbers']],
   ['a feed out of order', `update feed_entry set sequence = -sequence;
     update feed_entry f set sequence = p.last_sequence + 1 + f.sequence from feed_position p`,
   ['feed-order']],

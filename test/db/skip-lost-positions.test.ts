@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { prepareRestored } from '../../src/db/after-restore.ts';
+import { numberEvents, removeFeedPositions } from '../../src/db/feed-numbers.ts';
+import { findViolations } from '../../src/db/invariants.ts';
+import type { PostgresOrderFeed } from '../../src/db/order-feed.ts';
+import { createPool } from '../../src/db/pool.ts';
+import { writeCursor } from '../../src/domain/feed-cursor.ts';
+import { followTopupOrders, readTopupOrderLog } from '../../src/domain/follow-topup-orders.ts';
+import { systemClock } from '../../src/clock.ts';
+import { useTestDatabase } from '../support/database.ts';
+import { openTestFeed, placeOrders } from '../support/feed-writers.ts';
+
+/** A cursor that was given in the time that a restored database has lost is good for nothing. */
+
+const database = useTestDatabase();
+const ALL = { filter: null, types: null };
+const cursorKey = 'a key for cursors';
+let feed: PostgresOrderFeed;
+let pool: ReturnType<typeof createPool>;
+let close: () => Promise<void>;
+
+beforeAll(() => {
+  ({ feed, close } = openTestFeed(database(), { isDeaf: true }));
+  const { databaseUrl } = database();
+  pool = createPool({ databaseUrl, size: 1, applicationName: 'test', onError: () => undefined });
+});
+afterAll(async () => {
+  await close();
+  await pool.end();
+});
+
+const cursorAt = (clientId: number, sequence: number): string =>
+  writeCursor([sequence], { clientId, kind: 'orders', id: 0, key: cursorKey });
+
+/** The orders behind a sequence, page by page. */
+async function read(clientId: number, sequence: number | null): Promise<readonly number[]> {
+  const orderIds: number[] = [];
+  let after = sequence === null ? null : cursorAt(clientId, sequence);
+  for (let hasMore = true; hasMore;) {
+    const from = { ...ALL, after, first: 2 };
+    const page = await readTopupOrderLog(clientId, from, { feed, cursorKey });
+    orderIds.push(...page.edges.map(({ node }) => node?.topupOrderId ?? 0));
+    ({ hasMore, endCursor: after } = page);
+  }
+  return orderIds;
+}
+
+async function place(clientId: number, count: number): Promise<readonly number[]> {
+  const orderIds = await placeOrders(database(), clientId, count);
+  await numberEvents(pool, 1000);
+  return orderIds;
+}
+
+it('refuses cursors of the lost time for good, and goes on from all others', async () => {
+  const kept = [...await place(1, 4)];
+  await prepareRestored(database().ownerDatabaseUrl);
+  // Neither where nothing came yet nor once the feed has grown past the cursor.
+  for (const events of [0, 6]) {
+    kept.push(...await place(1, events));
+    await place(2, events);
+    for (const [clientId, lost] of [[1, 5], [1, 7], [2, 1], [2, 3]] as const) {
+      const after = cursorAt(clientId, lost);
+      await expect(read(clientId, lost)).rejects.toMatchObject({ detail: 'CURSOR_AHEAD' });
+      await expect(followTopupOrders(clientId, { ...ALL, after }, {
+        feed, clock: systemClock, cursorKey,
+      })).rejects.toMatchObject({ detail: 'CURSOR_AHEAD' });
+    }
+  }
+  for (const sequence of [0, 1, 2, 3, 4]) {
+    expect(await read(1, sequence)).toEqual(kept.slice(sequence));
+  }
+  expect(await read(1, null)).toEqual(kept);
+  expect(await read(2, 0)).toHaveLength(6);
+  expect(await findViolations(database().query)).toEqual([]);
+});
+
+it('goes on over two restores, and removes what is old on both sides', async () => {
+  const kept = await read(1, null);
+  const { lastSequence } = await feed.extent(1);
+  await prepareRestored(database().ownerDatabaseUrl);
+  await prepareRestored(database().ownerDatabaseUrl);
+  const fresh = await place(1, 3);
+  expect(await read(1, 2)).toEqual([...kept.slice(2), ...fresh]);
+  expect(await read(1, lastSequence)).toEqual(fresh);
+
+  await database().query("update feed_entry set entered_at = entered_at - interval '2 days'");
+  await database().query("update feed_position set kept_since = kept_since - interval '2 days'");
+  const events = await place(1, 2);
+  for (const left of [[...kept.slice(4), ...fresh], fresh, []]) {
+    while ((await read(1, null)).length > left.length + events.length) {
+      expect(await removeFeedPositions(pool, 1, 2)).toBeGreaterThan(0);
+      expect(await findViolations(database().query)).toEqual([]);
+    }
+  }
+  expect(await read(1, null)).toEqual(events);
+});

@@ -6,7 +6,8 @@ import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 
 /** What the server does with the next mails, in this order; then it takes every one. */
 export type Behaviour =
-  'TAKE' | 'HANG' | 'DRIP' | 'DROP_AFTER_DATA' | 'REFUSE_RECIPIENT' | 'TRY_LATER';
+  | 'TAKE' | 'HANG' | 'DRIP' | 'DROP_AFTER_DATA' | 'TRY_LATER'
+  | 'REFUSE_SENDER' | 'REFUSE_RECIPIENT' | 'REFUSE_MAIL';
 
 /** Pause between two lines of an answer that never ends; milliseconds. */
 const DRIP_MS = 20;
@@ -54,8 +55,8 @@ export async function startMailServer(port = 0): Promise<MailServer> {
       });
       if (behaviour === 'DROP_AFTER_DATA') {
         for (const connection of connections(server)) connection._socket.destroy();
-      } else if (behaviour === 'TRY_LATER') {
-        done(Object.assign(new Error('Not now'), { responseCode: 451 }));
+      } else if (behaviour === 'TRY_LATER' || behaviour === 'REFUSE_MAIL') {
+        done(refusal(behaviour === 'TRY_LATER' ? 451 : 550));
       } else {
         done();
       }
@@ -66,10 +67,15 @@ export async function startMailServer(port = 0): Promise<MailServer> {
     disableReverseLookup: true,
     closeTimeout: 10,
     onData,
+    onMailFrom(_address, _session, done) {
+      if (next[0] !== 'REFUSE_SENDER') return done();
+      next.shift();
+      done(refusal(550));
+    },
     onRcptTo(_address, _session, done) {
       if (next[0] !== 'REFUSE_RECIPIENT') return done();
       next.shift();
-      done(Object.assign(new Error('No such user'), { responseCode: 550 }));
+      done(refusal(550));
     },
   });
   server.on('error', () => undefined);
@@ -85,6 +91,9 @@ export async function startMailServer(port = 0): Promise<MailServer> {
     close: () => new Promise((resolve) => server.close(resolve)),
   };
 }
+
+const refusal = (responseCode: number): Error =>
+  Object.assign(new Error('Not so'), { responseCode });
 
 interface Connection {
   readonly id: string;

@@ -309,6 +309,30 @@ describe('a mail server that', () => {
     expect(faults.at(-1)).toBe('SMTP EMESSAGE DATA 451');
   });
 
+  it.each([
+    ['REFUSE_SENDER', 'SMTP EENVELOPE MAIL FROM 550'],
+    ['REFUSE_MAIL', 'SMTP EMESSAGE DATA 550'],
+  ] as const)('refuses what is no fault of the recipient, %s, is asked again', async (how, told) => {
+    const { address } = await endWithMail();
+    server.next.push(how);
+    startWorker();
+    await until(async () => (await jobsOf(address))[0]?.state).toBe('retry');
+    expect(faults.at(-1)).toBe(told);
+  });
+
+  it.each([
+    ['one,two@example.com', 'SENT', ['"one,two"@example.com']],
+    ['one<two@example.com>', 'REFUSED', []],
+    ['one@example.com,two@example.com', 'REFUSED', []],
+  ])('is told of one recipient, or of none: %s', async (to, result, received) => {
+    const careful = await startMailServer();
+    undo.push(() => careful.close());
+    const mailer = createMailer({ url: careful.url, from: FROM });
+    undo.push(() => mailer.close());
+    expect(await mailer.send(mailTo(to))).toBe(result);
+    expect(careful.received.map((mail) => mail.to)).toEqual(received);
+  });
+
   it('refuses the recipient is not asked again', async () => {
     const { address } = await endWithMail();
     server.next.push('REFUSE_RECIPIENT');

@@ -4,6 +4,7 @@ import { createTopupOrder, type CreateTopupOrder } from '../../src/domain/create
 import type { RawOrderRequest } from '../../src/domain/order-request.ts';
 import type { OrderFeed, Placement, PricedOrder, Store } from '../../src/domain/ports.ts';
 import type { PricingSnapshot } from '../../src/domain/pricing-snapshot.ts';
+import { sealQuote } from '../../src/domain/quote.ts';
 import { NOT_LIMITED, RateLimited, type RateLimits } from '../../src/domain/rate-limits.ts';
 import { Rejection, TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 import type { TopupOrder } from '../../src/domain/topup-order.ts';
@@ -30,6 +31,7 @@ function story(of: {
   readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
   readonly rateLimits?: RateLimits;
   readonly stopping?: AbortSignal;
+  readonly now?: () => Date;
   /** What becomes of every placing call instead of a verdict. */
   readonly placing?: Error;
 }) {
@@ -59,7 +61,7 @@ function story(of: {
     stopping: of.stopping ?? new AbortController().signal,
     fulfilment: {
       random: () => 0.5,
-      clock: { now: unused, monotonicMs: () => 0, sleep },
+      clock: { now: of.now ?? unused, monotonicMs: () => 0, sleep },
       suppliers: {
         rooms: () => ({}),
         find: () => ({
@@ -98,6 +100,28 @@ describe('createTopupOrder', () => {
       funding: { kind: 'WALLET', walletId: 1 },
       recipient: '5123456789',
     });
+  });
+
+  test('holds for as long as the figures do, and with a quote for as long as that', async () => {
+    const validUntil = '2026-11-26T10:00:00.000000Z';
+    const nowMs = Date.UTC(2026, 10, 26, 9, 59);
+    const { create, orders } = story({
+      verdicts: ['PLACED', 'PLACED', 'PLACED'],
+      pricing: { ...snapshot(), validUntil },
+      now: () => new Date(nowMs),
+    });
+    const quoteId = sealQuote({
+      clientId: 1, productId: 4218, variantId: 2, walletId: 1,
+      faceValue: { amount: '4.99', currency: 'USD' },
+      discountPercent: '5', forexRate: null, forexRateId: null,
+      charge: { amount: '4.7405', currency: 'USD' },
+      expiresAtMs: nowMs + 1,
+    }, HASHING_KEY);
+    await create();
+    await create(rawRequest({ redeemVoucherCode: 'DEMO-0499-AAAA' }));
+    await create(rawRequest({ quoteId }));
+    expect(orders.map(({ priceValidUntil }) => priceValidUntil))
+      .toEqual([validUntil, validUntil, null]);
   });
 
   test('lets a voucher pay the face value, by the hash of its code', async () => {

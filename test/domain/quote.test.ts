@@ -165,4 +165,19 @@ describe('a price by quote', () => {
     const foreign = snapshot({ products: [{ ...sold, currency: 'EUR' }] });
     expect(rejectionOf(() => priced(id, { in: foreign })).code).toBe('QUOTE_INVALID');
   });
+
+  test('is refused where the variant is not sold to the client any more', async () => {
+    const { id } = await quote();
+    const barred = client({ disabledVariants: new Set([2]) });
+    const now = snapshot({ products: [sold], clients: [barred] });
+    expect(rejectionOf(() => priced(id, { in: now })).code).toBe('AMOUNT_NOT_AVAILABLE');
+  });
+
+  test('is refused where the wallet has another currency', async () => {
+    const { id } = await quote();
+    const exchanged = client({ wallets: [{ id: 1, currency: 'EUR', isDefault: true }] });
+    const now = snapshot({ products: [sold], clients: [exchanged] });
+    const { code, message } = rejectionOf(() => priced(id, { in: now }));
+    expect([code, message]).toEqual(['QUOTE_INVALID', 'Quote is for another wallet']);
+  });
 });

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { SignJWT, UnsecuredJWT, type JWTHeaderParameters, type JWTPayload } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { SCOPES } from '../../src/domain/access.ts';
@@ -124,6 +124,33 @@ describe('createTokens', () => {
     ]) {
       expect(await authenticate(header), header).toBeNull();
     }
+  });
+
+  test('reads no token of more than 2048 characters, however well signed', async () => {
+    const { authenticate, readRefresh } = tokensAt();
+    const ofLength = async (length: number, header: JWTHeaderParameters) => {
+      const claims = { ...CLAIMS, sid: randomUUID(), jti: randomUUID(), pad: '' };
+      // Three bytes take four characters.
+      const missing = length - (await forge(claims, header)).length;
+      return forge({ ...claims, pad: 'x'.repeat(Math.floor(missing * 3 / 4)) }, header);
+    };
+    const fits = await ofLength(2040, HEADER);
+    expect(await authenticate(`Bearer ${fits}`)).not.toBeNull();
+    expect(await authenticate(`Bearer ${await ofLength(2060, HEADER)}`)).toBeNull();
+    const refresh = { ...HEADER, typ: 'rt+jwt' };
+    expect(await readRefresh(await ofLength(2040, refresh))).not.toBeNull();
+    expect(await readRefresh(await ofLength(2060, refresh))).toBeNull();
+  });
+
+  test('remembers the newest 10,000 tokens, and no more', async () => {
+    const { sign, authenticate, clientOf } = tokensAt();
+    const headers: string[] = [];
+    for (let clientId = 1; clientId <= 10_001; clientId += 1) {
+      headers.push(`Bearer ${await sign(clientId, 60)}`);
+    }
+    for (const header of headers) await authenticate(header);
+    expect(headers.map(clientOf).filter((clientId) => clientId !== 0)).toHaveLength(10_000);
+    expect([headers[0], headers[1], headers.at(-1)].map(clientOf)).toEqual([0, 2, 10_001]);
   });
 
   test('needs a key as long as its hash', () => {

@@ -17,9 +17,9 @@ beforeAll(async () => {
   // A process of its own memory over the same database.
   otherUrl = (await world().startProcess('gateway'))?.url ?? '';
   await world().database.query(`insert into client (client_id, name, is_rate_limited)
-    select n, 'Client ' || n, false from generate_series(51, 70) n`);
+    select n, 'Client ' || n, false from generate_series(51, 71) n`);
   await world().database.query(`insert into wallet (client_id, id, currency, is_default)
-    select n, n, 'USD', true from generate_series(51, 70) n`);
+    select n, n, 'USD', true from generate_series(51, 71) n`);
 });
 
 const post = (path: 'login' | 'refresh' | 'logout', body?: unknown, headers = {}) =>
@@ -287,6 +287,16 @@ describe.each(TRANSPORTS)('at $name', ({ name, read, create }) => {
     await expect.poll(() => read(url, access)).toBe('OK');
     expect((await post('login', credentials(key))).status).toBe(200);
   });
+});
+
+it('a HEAD asks no more of a key than a GET', async () => {
+  const reader = await logIn(world(), await makeKey(world(), 71, { scopes: ['read'] }));
+  const writer = await logIn(world(), await makeKey(world(), 71, { scopes: ['orders:write'] }));
+  const head = async ({ access }: { readonly access: string }) =>
+    (await fetch(`${world().gateway.url}/api/v1/topups/orders?client_reference=none`, {
+      method: 'HEAD', headers: { authorization: `Bearer ${access}` },
+    })).status;
+  expect([await head(reader), await head(writer)]).toEqual([200, 403]);
 });
 
 describe('npm run keys', () => {

@@ -42,6 +42,9 @@ const aliases = (count: number): string =>
 const viewers = (count: number): string =>
   Array.from({ length: count }, (_, index) => `v${index}: viewer { name }`).join(' ');
 
+const variables = (count: number): string =>
+  Array.from({ length: count }, (_, index) => `$v${index}: Int @x`).join(' ');
+
 describe('an operation is allowed', () => {
   test.each([
     ['plain', '{ viewer { name } }'],
@@ -87,6 +90,17 @@ describe('an operation is refused whole', () => {
     ['with 21 directives by its fragments', `{ a: viewer { ...F } b: viewer { ...F } }
       fragment F on Client { ${'...@include(if: true){name} '.repeat(11)} }`,
       /more than 20 directives/],
+    ['with 21 directives of its own', `query ${'@x '.repeat(21)} { viewer { name } }`,
+      /more than 20 directives/],
+    ['with 21 directives at its variables',
+      `query (${variables(21)}) { viewer { name } }`, /more than 20 directives/],
+    ['with 21 directives at a fragment that it spreads',
+      `{ viewer { ...F } } fragment F on Client ${'@x '.repeat(21)} { name }`,
+      /more than 20 directives/],
+    ['with 21 levels of introspection below a field',
+      `{ viewer { ...F } } fragment F on Client { __type(name: "A")
+        ${'{ ofType '.repeat(20)}{ name }${' }'.repeat(20)} }`,
+      /more than 20 levels of introspection/],
     ['with 21 levels of introspection',
       `{ __type(name: "A") ${'{ ofType '.repeat(20)}{ name }${' }'.repeat(20)} }`,
       /more than 20 levels of introspection/],

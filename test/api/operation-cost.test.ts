@@ -98,6 +98,13 @@ describe('an operation costs', () => {
       + 'charge { amount } } } } } } } }';
     expect(() => costOf(query)).toThrow('may cost 405 points; at most 250 are allowed');
   });
+
+  test('as much as is allowed is allowed, and one point more is not', () => {
+    const query = (count: number, more: string) => `{ orders(first: 100) { nodes { ${more}
+      events(first: ${count}) { edges { node { order { id } } } } } } }`;
+    expect(costOf(query(81, 'wallet { id }')).points).toBe(250);
+    expect(() => costOf(query(82, ''))).toThrow('may cost 251 points; at most 250 are allowed');
+  });
 });
 
 describe('an operation is charged', () => {
@@ -117,6 +124,16 @@ describe('an operation is charged', () => {
       expect(chargesOf(real, `mutation { ${order} }`))
         .toEqual([{ class: 'orders.create', count: 1 }]);
     }
+  });
+
+  test('nothing for an order about which too much is asked: it is refused', () => {
+    const events = (selection: string) => `events(first: 100) { edges { node { ${selection} } } }`;
+    const inside = events('sequence');
+    const order = ORDER.replace('id }', `${events(`order { ${inside} b: ${inside} }`)} }`);
+    expect(chargesOf(real, `mutation { ${order} }`)).toMatchObject([{
+      message: expect.stringContaining('at most 250 are allowed'),
+      extensions: { code: 'LIMIT_EXCEEDED' },
+    }]);
   });
 
   test('read points for other mutations and for subscriptions', () => {

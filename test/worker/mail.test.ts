@@ -312,7 +312,7 @@ describe('a mail server that', () => {
   it.each([
     ['REFUSE_SENDER', 'SMTP EENVELOPE MAIL FROM 550'],
     ['REFUSE_MAIL', 'SMTP EMESSAGE DATA 550'],
-  ] as const)('refuses what is no fault of the recipient, %s, is asked again', async (how, told) => {
+  ] as const)('refuses for no fault of the recipient, %s, is asked again', async (how, told) => {
     const { address } = await endWithMail();
     server.next.push(how);
     startWorker();

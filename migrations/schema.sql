@@ -1372,6 +1372,17 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION refuse_truncation()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  raise exception '% is never emptied', tg_table_name using errcode = 'foreign_key_violation';
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION remove_feed_positions(p_keep_seconds bigint, p_limit integer)
  RETURNS integer
  LANGUAGE plpgsql
@@ -2469,29 +2480,46 @@ CREATE TRIGGER access AFTER UPDATE OF revoked_at ON api_key FOR EACH STATEMENT E
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE OF is_active, is_rate_limited ON client FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON client FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON client_network FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
+CREATE TRIGGER access_truncation AFTER TRUNCATE ON client_network FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON client_rate FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
+CREATE TRIGGER access_truncation AFTER TRUNCATE ON client_rate FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON currency FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON discount FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing_truncation AFTER TRUNCATE ON discount FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON entitlement FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing_truncation AFTER TRUNCATE ON entitlement FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON forex_rate FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing_truncation AFTER TRUNCATE ON forex_rate FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON offer FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_deleted AFTER DELETE ON offer REFERENCING OLD TABLE AS changed_offer FOR EACH STATEMENT EXECUTE FUNCTION mark_offered_variants();
 CREATE TRIGGER pricing_inserted AFTER INSERT ON offer REFERENCING NEW TABLE AS changed_offer FOR EACH STATEMENT EXECUTE FUNCTION mark_offered_variants();
 CREATE TRIGGER pricing_moved AFTER UPDATE ON offer REFERENCING OLD TABLE AS changed_offer FOR EACH STATEMENT EXECUTE FUNCTION mark_offered_variants();
+CREATE TRIGGER pricing_truncation BEFORE TRUNCATE ON offer FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing_truncation_mark AFTER TRUNCATE ON offer FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
 CREATE TRIGGER pricing_updated AFTER UPDATE ON offer REFERENCING NEW TABLE AS changed_offer FOR EACH STATEMENT EXECUTE FUNCTION mark_offered_variants();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON operator_prefix FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing_truncation AFTER TRUNCATE ON operator_prefix FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON product FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_mark BEFORE INSERT OR UPDATE ON product FOR EACH ROW EXECUTE FUNCTION mark_pricing_change();
 CREATE TRIGGER pricing_removal AFTER DELETE ON product FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
+CREATE TRIGGER pricing_truncation BEFORE TRUNCATE ON product FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing_truncation_mark AFTER TRUNCATE ON product FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON revoked_token FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
+CREATE TRIGGER access_truncation AFTER TRUNCATE ON revoked_token FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON supplier FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing_truncation AFTER TRUNCATE ON supplier FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON token_generation FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
+CREATE TRIGGER access_truncation AFTER TRUNCATE ON token_generation FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER stays BEFORE DELETE OR UPDATE OF client_id, id ON topup_order FOR EACH ROW EXECUTE FUNCTION refuse_removal();
+CREATE TRIGGER stays_whole BEFORE TRUNCATE ON topup_order FOR EACH STATEMENT EXECUTE FUNCTION refuse_truncation();
 CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON variant FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_mark BEFORE INSERT OR UPDATE ON variant FOR EACH ROW EXECUTE FUNCTION mark_pricing_change();
 CREATE TRIGGER pricing_removal AFTER DELETE ON variant FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
+CREATE TRIGGER pricing_truncation BEFORE TRUNCATE ON variant FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing_truncation_mark AFTER TRUNCATE ON variant FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE OF currency, is_default ON wallet FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER stays BEFORE DELETE OR UPDATE OF client_id, id ON wallet FOR EACH ROW EXECUTE FUNCTION refuse_removal();
+CREATE TRIGGER stays_whole BEFORE TRUNCATE ON wallet FOR EACH STATEMENT EXECUTE FUNCTION refuse_truncation();
 
 grant execute on function ask_about_order(p_client_id bigint, p_order_id bigint) to topup_app;
 grant execute on function cancel_order(p_client_id bigint, p_order_id bigint) to topup_app;

@@ -1,6 +1,6 @@
 import { cursorRefused, parseCursor, writeCursor, type FeedAddress } from './feed-cursor.ts';
 import { FeedEdges, type FeedEdge } from './feed-edges.ts';
-import type { Clock, FeedPosition, OrderFeed } from './ports.ts';
+import type { Clock, FeedExtent, FeedPosition, OrderFeed } from './ports.ts';
 import { Rejection } from './rejection.ts';
 import { isTerminal, type FeedEvent, type TopupOrder } from './topup-order.ts';
 
@@ -32,6 +32,12 @@ export function parseOrderCursor(cursor: string, order: TopupOrder, key: string)
   // A cursor from the future: the database is not the one that it was made over.
   if (version > order.version) throw cursorRefused('CURSOR_AHEAD');
   return { sequence, version };
+}
+
+/** @throws Rejection VALIDATION_FAILURE for a cursor of the time that a restored backup lacks */
+export function assertNotLost(sequence: number, { skipped }: Pick<FeedExtent, 'skipped'>): void {
+  const isLost = skipped.some(({ after, through }) => sequence > after && sequence < through);
+  if (isLost) throw cursorRefused('CURSOR_AHEAD');
 }
 
 /**
@@ -79,12 +85,14 @@ async function begin(
 }
 
 /** From right behind a cursor; at once at the end where the order can bring nothing more. */
-function resume(
+async function resume(
   order: TopupOrder,
   after: string,
   { feed, cursorKey }: FollowPorts,
-): AsyncIterableIterator<OrderEdge> {
+): Promise<AsyncIterableIterator<OrderEdge>> {
   const position = parseOrderCursor(after, order, cursorKey);
+  // The order may have come as far again by other events than the cursor's owner was told of.
+  assertNotLost(position.sequence, await feed.extent(order.clientId));
   const isAtEnd = isTerminal(order.status) && position.version === order.version;
   const address = orderAddress(order, cursorKey);
   return new FeedEdges({

@@ -1,6 +1,6 @@
 import { cursorRefused, parseCursor, writeCursor, type FeedAddress } from './feed-cursor.ts';
 import { FeedEdges } from './feed-edges.ts';
-import type { FollowPorts, OrderEdge } from './follow-topup-order.ts';
+import { assertNotLost, type FollowPorts, type OrderEdge } from './follow-topup-order.ts';
 import type { Clock, OrderFeed } from './ports.ts';
 import { matchesFilter, type TopupOrderFilter } from './topup-order-filter.ts';
 import type { FeedEvent, TopupOrderEventType } from './topup-order.ts';
@@ -96,12 +96,12 @@ async function startOf(
   feed: OrderFeed,
 ): Promise<number> {
   const named = after === null ? null : parseCursor(after, address)[0] ?? 0;
-  const { removedThrough, lastSequence, skipped } = await feed.extent(address.clientId);
+  const extent = await feed.extent(address.clientId);
+  const { removedThrough, lastSequence } = extent;
   if (named === null) return lastSequence;
   // A cursor from the future: the database is not the one that it was made over.
   if (named > lastSequence) throw cursorRefused('CURSOR_AHEAD');
-  const isLost = skipped.some(({ after, through }) => named > after && named < through);
-  if (isLost) throw cursorRefused('CURSOR_AHEAD');
+  assertNotLost(named, extent);
   if (named < removedThrough) throw cursorRefused('CURSOR_EXPIRED');
   return named;
 }

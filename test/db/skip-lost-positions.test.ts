@@ -5,6 +5,7 @@ import { findViolations } from '../../src/db/invariants.ts';
 import type { PostgresOrderFeed } from '../../src/db/order-feed.ts';
 import { createPool } from '../../src/db/pool.ts';
 import { writeCursor } from '../../src/domain/feed-cursor.ts';
+import { followTopupOrder } from '../../src/domain/follow-topup-order.ts';
 import { followTopupOrders, readTopupOrderLog } from '../../src/domain/follow-topup-orders.ts';
 import { systemClock } from '../../src/clock.ts';
 import { useTestDatabase } from '../support/database.ts';
@@ -72,6 +73,18 @@ it('refuses cursors of the lost time for good, and goes on from all others', asy
   expect(await read(1, null)).toEqual(kept);
   expect(await read(2, 0)).toHaveLength(6);
   expect(await findViolations(database().query)).toEqual([]);
+});
+
+it("refuses an order's cursor of the lost time, however far the order has come again", async () => {
+  const [orderId = 0] = await read(1, null);
+  const found = await feed.snapshot(1, orderId);
+  if (found === null) throw new Error('The order is not there');
+  const { order } = found;
+  const resumeAt = (sequence: number) => followTopupOrder(order, writeCursor(
+    [sequence, order.version], { clientId: 1, kind: 'order', id: orderId, key: cursorKey },
+  ), { feed, clock: systemClock, cursorKey });
+  await expect(resumeAt(7)).rejects.toMatchObject({ detail: 'CURSOR_AHEAD' });
+  for (const sequence of [1, found.sequence]) await (await resumeAt(sequence)).return?.();
 });
 
 it('goes on over two restores, and removes what is old on both sides', async () => {

@@ -113,7 +113,8 @@ async function prepareDatabase(config: Config): Promise<void> {
   }
   const asked = await overMigrated(ownerOf(config), prepareRestored);
   process.stdout.write('New orders get numbers that were never given before.\n'
-    + `${asked} orders will be asked about before anything is sent for them.\n`);
+    + `${asked} orders will be asked about before anything is sent for them.\n`
+    + 'All tokens have ended. Revoke again the keys that were revoked since the backup.\n');
 }
 
 /** Prints what is wrong by name; exit code 1 if anything is. */

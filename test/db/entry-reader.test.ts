@@ -1,11 +1,11 @@
 import type pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EntryReader } from '../../src/db/entry-reader.ts';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { EntryReader, type FeedEntry } from '../../src/db/entry-reader.ts';
 import { PostgresOrderFeed } from '../../src/db/order-feed.ts';
 import { createPool } from '../../src/db/pool.ts';
 import { openWakeUps, type WakeUps } from '../../src/db/wake-ups.ts';
 import { useTestDatabase } from '../support/database.ts';
-import { placeOrders } from '../support/feed-writers.ts';
+import { floodInbox, placeOrders } from '../support/feed-writers.ts';
 
 const database = useTestDatabase();
 const asked: string[] = [];
@@ -61,5 +61,45 @@ describe('the log', () => {
     expect(countAsked('client_events')).toBe(0);
     await Promise.all(watches.map((watch) => watch.return()));
     expect(feed.watchCount()).toBe(0);
+  });
+
+  it('is read to its end by a subscriber that comes from far behind', async () => {
+    const [orderId = 0] = await placeOrders(database(), 3, 1);
+    await floodInbox(database(), { clientId: 3, orderId, count: 600 });
+    await number();
+    const watch = feed.watchClient(3, 0);
+    const versions: (number | undefined)[] = [];
+    while (versions.length < 601) versions.push((await watch.next()).value?.version);
+    expect(versions).toEqual(Array.from({ length: 601 }, (_, index) => index + 1));
+    await watch.return();
+  });
+
+  it('is read to its end at one wake-up', async () => {
+    // No clock comes to its help.
+    vi.useFakeTimers({ toFake: ['setInterval'] });
+    let wake = (): void => expect.fail('Nobody listens');
+    const reader = new EntryReader({
+      pool,
+      wakeUps: {
+        on(_channel, listener) {
+          wake = listener;
+          return () => undefined;
+        },
+      },
+      onError: (error) => { throw error; },
+    });
+    vi.useRealTimers();
+    const counts: number[] = [];
+    reader.serve({
+      isFollowing: () => true,
+      handOut: async (found: readonly FeedEntry[]) => void counts.push(found.length),
+    });
+    await reader.begin();
+    const [orderId = 0] = await placeOrders(database(), 3, 1);
+    await floodInbox(database(), { clientId: 3, orderId, count: 500 });
+    await number();
+    wake();
+    await expect.poll(() => counts).toEqual([500, 1]);
+    await reader.close();
   });
 });

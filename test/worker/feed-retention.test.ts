@@ -124,6 +124,8 @@ describe('the feed', () => {
     expect(await step(100)).toBe(5);
     expect(await position()).toEqual({ last: 12, removed: 12 });
     expect(await step(100)).toBe(0);
+    // Nothing stands behind it that could show what is missing.
+    expect(await detail(watch(cursors[11]))).toBe('CURSOR_EXPIRED');
     const again = watch(cursors[12]);
     await create();
     for (const each of [live, again]) {

@@ -1,0 +1,54 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { createPool } from '../../src/db/pool.ts';
+import { createRateLimits } from '../../src/db/rate-limits.ts';
+import { DEFAULT_RATES, type RateLimits } from '../../src/domain/rate-limits.ts';
+import { useTestDatabase } from '../support/database.ts';
+
+/** What a process does not repeat by itself of a refusal that it remembers. */
+
+const database = useTestDatabase();
+const READ = { clientId: 1, class: 'read', count: 1 } as const;
+let pool: pg.Pool;
+let limits: RateLimits;
+let perMinute = 0;
+
+beforeAll(() => {
+  pool = createPool({
+    databaseUrl: database().databaseUrl, size: 2, applicationName: 'test', onError: () => undefined,
+  });
+});
+beforeEach(async () => {
+  await database().query('delete from rate_count');
+  limits = createRateLimits({
+    pool,
+    standings: {
+      of: () => ({ isActive: true, generation: 1, networks: [], rates: { read: perMinute } }),
+    },
+    figures: DEFAULT_RATES.sandbox,
+  });
+});
+afterAll(() => pool.end());
+
+const isAdmitted = async (count: number): Promise<boolean> =>
+  (await limits.take({ ...READ, count })).isAdmitted;
+
+it('lets in at once who asks for less than what was refused', async () => {
+  perMinute = 3;
+  expect([await isAdmitted(2), await isAdmitted(2)]).toEqual([true, false]);
+  expect(await isAdmitted(1)).toBe(true);
+});
+
+it('lets in at once whose limit was raised', async () => {
+  perMinute = 1;
+  expect([await isAdmitted(1), await isAdmitted(1)]).toEqual([true, false]);
+  perMinute = 2;
+  expect(await isAdmitted(1)).toBe(true);
+});
+
+it('lets in at once for whom a token was put back', async () => {
+  perMinute = 1;
+  expect([await isAdmitted(1), await isAdmitted(1)]).toEqual([true, false]);
+  await limits.giveBack(READ);
+  expect(await isAdmitted(1)).toBe(true);
+});

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
-  decideMove, fulfilTopupOrder, receiveCallback, type CallbackResult,
+  decideMove, fulfilInRequest, fulfilTopupOrder, receiveCallback, type CallbackResult,
 } from '../../src/domain/fulfil-topup-order.ts';
 import type {
   ClaimedOrder, FulfilmentStore, Move, MoveResult, Outcome, RecordedMove, Supplier,
 } from '../../src/domain/fulfilment-ports.ts';
 import type { Clock } from '../../src/domain/ports.ts';
 import { FAILURE_CODES, type FailureCode } from '../../src/domain/topup-order.ts';
-import { claimedOrder, HOUR_MS, LADDER } from './builders.ts';
+import { claimedOrder, HOUR_MS, LADDER, topupOrder } from './builders.ts';
 
 /** No jitter: the middle of its bounds. */
 const MIDDLE = () => 0.5;
@@ -285,6 +285,33 @@ describe('fulfilTopupOrder', () => {
       clientId: 1, orderId: 9123456, route: 1, leaseToken: order.leaseToken, callback: null,
     });
   });
+});
+
+describe('fulfilInRequest', () => {
+  test.each([[4000, 1000], [5000, 0], [6000, 0]])(
+    'waits no longer in all than it may: after a step of %i ms, %i ms more', async (took, left) => {
+      const { deps } = world({});
+      let nowMs = 100;
+      const clock = {
+        ...deps.clock, monotonicMs: () => nowMs, sleep: () => new Promise<never>(() => {}),
+      };
+      const store = {
+        ...deps.store,
+        recordMove: async (recorded: RecordedMove) => {
+          nowMs += took;
+          return deps.store.recordMove(recorded);
+        },
+      };
+      const waits: number[] = [];
+      const untilTerminal = async (_clientId: number, _id: number, of: { timeoutMs: number }) =>
+        (waits.push(of.timeoutMs), topupOrder());
+      await fulfilInRequest(topupOrder(), {
+        ...deps, clock, store, feed: { untilTerminal }, waitMs: 5000,
+        stopping: new AbortController().signal,
+      });
+      expect(waits).toEqual([left]);
+    },
+  );
 });
 
 describe('receiveCallback', () => {

@@ -13,7 +13,7 @@ const CLAIMED = {
 
 /** Order 5 of client 1 in a supplier's hands; `query` is what the supplier says, or how. */
 function refreshing(of: {
-  readonly query: () => Promise<Outcome>;
+  readonly query: (signal: AbortSignal) => Promise<Outcome>;
   readonly state?: TopupOrder['fulfilmentState'];
   readonly askAboutOrder?: () => Promise<ClaimedOrder | null>;
 }) {
@@ -32,7 +32,11 @@ function refreshing(of: {
     fulfilment: {
       clock: systemClock,
       random: () => 0.5,
-      suppliers: { find: () => ({ query: () => (asked += 1, of.query()) }) },
+      suppliers: {
+        find: () => ({
+          query: (_order: ClaimedOrder, signal: AbortSignal) => (asked += 1, of.query(signal)),
+        }),
+      },
       store: { recordMove: async (move: RecordedMove) => (moves.push(move), 'APPLIED') },
     } as unknown as Fulfilment,
     onError: (error) => errors.push(error),
@@ -72,6 +76,21 @@ describe('reading an order under way', () => {
     expect(tookMs).toBeGreaterThan(900);
     expect(tookMs).toBeLessThan(1900);
     expect(asked()).toBe(1);
+  });
+
+  test('gives the question up when the supplier had its time', async () => {
+    let reason: unknown = null;
+    const { read, moves } = refreshing({
+      askAboutOrder: async () => ({ ...CLAIMED, callDeadlineMs: 20 }),
+      query: (signal) => new Promise((_, reject) => {
+        signal.addEventListener('abort', () => {
+          reason = signal.reason;
+          reject(new Error('given up'));
+        });
+      }),
+    });
+    expect(await read()).toMatchObject({ status: 'PENDING' });
+    expect([reason, moves]).toEqual(['deadline passed', []]);
   });
 
   test('shows what is known where the question fails', async () => {

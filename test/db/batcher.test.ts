@@ -244,6 +244,69 @@ describe('a batcher whose call fails', () => {
     expect(calls).toEqual([['a3', 'b3']]);
   });
 
+  it('calls four lanes apart at a time, and the fifth once one of them is through', async () => {
+    const calls: { readonly items: readonly string[]; readonly end: () => void }[] = [];
+    const batcher = new Batcher<string, string>({
+      sizeMax: 256,
+      laneOf: (item) => item.charCodeAt(0),
+      run: (items) => items.length > 1
+        ? Promise.reject(lockTimeout())
+        : new Promise((resolve) => calls.push({ items, end: () => resolve([...items]) })),
+    });
+    const added = ['a1', 'b1', 'c1', 'd1', 'e1'].map((item) => batcher.add(item));
+    await turn();
+    await turn();
+    expect(calls.flatMap(({ items }) => items)).toEqual(['a1', 'b1', 'c1', 'd1']);
+    calls[2]?.end();
+    await turn();
+    expect(calls.flatMap(({ items }) => items)).toEqual(['a1', 'b1', 'c1', 'd1', 'e1']);
+    for (const { end } of calls) end();
+    expect(await Promise.all(added)).toEqual(['a1', 'b1', 'c1', 'd1', 'e1']);
+  });
+
+  it('counts nobody as waiting who left with a lane that goes apart', async () => {
+    const { promise: hanging, resolve: end } = Promise.withResolvers<readonly string[]>();
+    let isFirst = true;
+    const batcher = new Batcher<string, string>({
+      sizeMax: 256,
+      secondCallFrom: 2,
+      laneOf: (item) => item.charCodeAt(0),
+      run: async (items) => {
+        if (items.includes('c1')) return hanging;
+        if (!isFirst) return items;
+        isFirst = false;
+        await turn();
+        throw lockTimeout();
+      },
+    });
+    const add = (...items: readonly string[]): Promise<string>[] =>
+      items.map((item) => batcher.add(item));
+    const first = add('a1', 'b1');
+    await turn();
+    const beside = add('c1', 'c2');
+    const later = add('a2');
+    expect(await Promise.all([...first, ...later])).toEqual(['a1', 'b1', 'a2']);
+    expect(batcher).toMatchObject({ openCount: 2, waitingCount: 0 });
+    end(['c1', 'c2']);
+    expect(await Promise.all(beside)).toEqual(['c1', 'c2']);
+  });
+
+  it('fails a lane apart whole, and at once, where the connection was lost', async () => {
+    const calls: (readonly string[])[] = [];
+    const batcher = new Batcher<string, string>({
+      sizeMax: 256,
+      laneOf: (item) => item.charCodeAt(0),
+      run: async (items) => {
+        calls.push(items);
+        if (calls.length === 1) throw lockTimeout();
+        throw Object.assign(new Error('gone'), { code: 'ECONNRESET' });
+      },
+    });
+    const results = await Promise.allSettled(['a1', 'a2', 'b1'].map((item) => batcher.add(item)));
+    expect(results.map((each) => each.status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(calls).toEqual([['a1', 'b1', 'a2'], ['a1', 'a2'], ['b1']]);
+  });
+
   it('tells of a lock that is kept for long, and lets but a call wait for it', async () => {
     const { batcher } = failing(new Map([['b1', lockTimeout()], ['b2', lockTimeout()]]));
     const told = batcher.add('b1').catch((error: unknown) => error);

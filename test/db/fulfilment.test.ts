@@ -5,9 +5,10 @@ import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
 import type {
-  ClaimedOrder, FulfilmentStore, Move, MoveResult, SupplierEvent,
+  ClaimedOrder, FulfilmentStore, Move, MoveResult, RecordedMove, SupplierEvent,
 } from '../../src/domain/fulfilment-ports.ts';
 import type { PricedOrder } from '../../src/domain/ports.ts';
+import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 import { pricedOrder } from '../support/builders.ts';
 import { useTestDatabase } from '../support/database.ts';
 import { hashVoucherCode } from '../support/voucher-hash.ts';
@@ -372,6 +373,52 @@ describe('a callback', () => {
       await database().query('select 1 from callback where event_id = $1', [busy.eventId]),
     ).toEqual([]);
     await record(order, DELIVER);
+  });
+});
+
+describe('outcomes that arrive while the database', () => {
+  const move = (clientId: number, callback: SupplierEvent | null = null): RecordedMove => ({
+    clientId, orderId: 1, route: 1, leaseToken: null, move: DELIVER, callback,
+  });
+
+  /** A store whose calls a test answers; each call is told by the clients that have one in it. */
+  function storeOver(answer: (callCount: number) => Promise<void>) {
+    const calls: number[][] = [];
+    const query = async (config: pg.QueryConfig): Promise<unknown> => {
+      const rows = JSON.parse(String(config.values?.[0])) as
+        { client_id: number; ordinal: number }[];
+      calls.push(rows.map((row) => row.client_id));
+      await answer(calls.length);
+      return { rows: rows.map(({ ordinal }) => ({ ordinal, result: 'APPLIED' })) };
+    };
+    const pool = { query } as unknown as pg.Pool;
+    return { store: createFulfilmentStore({ pool, onMoved: () => undefined }), calls };
+  }
+  const refuse = (code: string): Promise<never> =>
+    Promise.reject(Object.assign(new Error('refused'), { code }));
+
+  it('keeps a lock are recorded for each client alone at once', async () => {
+    const { store: over, calls } = storeOver(async (count) => {
+      if (count === 1) await refuse('55P03');
+    });
+    const results = await Promise.all([over.recordMove(move(1)), over.recordMove(move(2))]);
+    expect(results).toEqual(['APPLIED', 'APPLIED']);
+    expect(calls).toEqual([[1, 2], [1], [2]]);
+  });
+
+  it.each(['53100', '53300', '25006'])('can do nothing are not sent again: %s', async (code) => {
+    const { store: over, calls } = storeOver(() => refuse(code));
+    await expect(over.recordMove(move(1))).rejects.toBeInstanceOf(TemporarilyUnavailable);
+    expect(calls).toEqual([[1]]);
+  });
+
+  it('hangs are kept where a supplier gave them, and refused where they come again', async () => {
+    const { promise: hanging, resolve: end } = Promise.withResolvers<void>();
+    const { store: over } = storeOver(() => hanging);
+    const flood = Array.from({ length: 5000 }, () => over.recordMove(move(1)));
+    await expect(over.recordMove(move(1, event()))).rejects.toBeInstanceOf(TemporarilyUnavailable);
+    end();
+    expect(new Set(await Promise.all(flood))).toEqual(new Set(['APPLIED']));
   });
 });
 

@@ -1,8 +1,9 @@
 import type pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
 import type { Placement, PricedOrder } from '../../src/domain/ports.ts';
+import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 import { setBalance } from '../support/set-balance.ts';
 import { hashVoucherCode } from '../support/voucher-hash.ts';
 import { pricedOrder } from '../support/builders.ts';
@@ -265,6 +266,61 @@ describe('a connection that dies during COMMIT', () => {
     expect(Number(await balance(1))).toBeCloseTo(before - 3 * 4.7405, 4);
     await pool.end();
   });
+});
+
+describe('a call that the database refuses for now', () => {
+  /** Each call fails as `fault` says, or is carried out; answers which clients had one in each. */
+  function placeUnder(fault: (callCount: number) => Error | null) {
+    const calls: number[][] = [];
+    const query = async (config: pg.QueryConfig): Promise<unknown> => {
+      const placements = JSON.parse(String(config.values?.[0])) as { client_id: number }[];
+      calls.push(placements.map((each) => each.client_id));
+      const refused = fault(calls.length);
+      if (refused !== null) throw refused;
+      return pools[0]?.query(config);
+    };
+    const pool = { query } as unknown as pg.Pool;
+    return { place: createPlaceOrder({ pool, onPlaced: () => undefined }), calls };
+  }
+  const refusal = (code: string): Error => Object.assign(new Error('refused'), { code });
+  const byClient3 = (): PricedOrder => pricedOrder({
+    pricingVersion,
+    clientId: 3,
+    funding: { kind: 'WALLET', walletId: 5 },
+    faceValue: { amount: '1', currency: 'EUR' },
+    charge: { amount: '1', currency: 'EUR' },
+    discountPercent: '0',
+  });
+  afterEach(() => vi.restoreAllMocks());
+
+  it('because of a lock is made for each client alone at once', async () => {
+    await setBalance(database(), { clientId: 3, walletId: 5, to: '10' });
+    const { place: placeHere, calls } =
+      placeUnder((count) => count === 1 ? refusal('55P03') : null);
+    const placements = await Promise.all(
+      [pricedOrder({ pricingVersion }), byClient3()].map((order) => placeHere(order)));
+    expect(verdicts(placements)).toEqual({ PLACED: 2 });
+    expect(calls).toEqual([[1, 3], [1], [3]]);
+  });
+
+  it('because of a lock that is kept is told as no order', async () => {
+    const nowMs = performance.now();
+    const { place: placeHere } = placeUnder((count) => {
+      // Nobody waits for a lock any more.
+      if (count === 2) vi.spyOn(performance, 'now').mockReturnValue(nowMs + 60_000);
+      return refusal('55P03');
+    });
+    await expect(placeHere(pricedOrder({ pricingVersion })))
+      .rejects.toEqual(new TemporarilyUnavailable('The order was not placed, please retry', 1000));
+  });
+
+  it.each(['53100', '53300', '25006'])('because it can do nothing is not made again: %s',
+    async (code) => {
+      const { place: placeHere, calls } = placeUnder(() => refusal(code));
+      await expect(placeHere(pricedOrder({ pricingVersion }))).rejects
+        .toEqual(new TemporarilyUnavailable('The order was not placed, please retry', 1000));
+      expect(calls).toEqual([[1]]);
+    });
 });
 
 describe("the program's role", () => {

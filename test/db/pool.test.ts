@@ -84,6 +84,19 @@ describe('what the database refuses for now', () => {
     expect([asked, answer]).toEqual([2, 'answer']);
   });
 
+  it('is told to come back where the database lets nobody in', async () => {
+    const elsewhere = new URL(database().databaseUrl);
+    elsewhere.pathname = '/nowhere';
+    const pool = openPool({ databaseUrl: elsewhere.href });
+    const told = await faultOf(tellAway(() => pool.query('select 1')));
+    expect(told).toBeInstanceOf(TemporarilyUnavailable);
+    const barred = Object.assign(new Error('not permitted'), { code: '28000', severity: 'FATAL' });
+    expect(await faultOf(tellAway(() => Promise.reject(barred))))
+      .toBeInstanceOf(TemporarilyUnavailable);
+    const refused = Object.assign(new Error('not permitted'), { code: '28000', severity: 'ERROR' });
+    expect(await faultOf(tellAway(() => Promise.reject(refused)))).toBe(refused);
+  });
+
   it('is told as it is where it will not pass', async () => {
     const fault = Object.assign(new Error('a bug'), { code: '42P01' });
     expect(await faultOf(askUntilBack(() => Promise.reject(fault)))).toBe(fault);

@@ -85,6 +85,8 @@ describe('the log', () => {
           wake = listener;
           return () => undefined;
         },
+        send: () => undefined,
+        close: async () => undefined,
       },
       onError: (error) => { throw error; },
     });

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach } from 'vitest';
 import type { DemoFacts } from '../../src/demo/demo-file.ts';
 
 /** The program as it is started by hand, from the built files, in a folder of its own. */
@@ -79,4 +80,38 @@ export function startProgram(
   })();
   ready.catch(() => undefined);
   return { process: child, ready, exited, output: () => text };
+}
+
+/** Programs of one test file, killed after each test with their folders. */
+export interface Programs {
+  /** In a folder and at a port of its own, unless `env` names others. */
+  (env: Readonly<Record<string, string>>, args?: readonly string[]): Promise<Program>;
+  newFolder(): string;
+}
+
+export function usePrograms(): Programs {
+  const started: Program[] = [];
+  const folders: string[] = [];
+  afterEach(async () => {
+    for (const program of started.splice(0)) {
+      program.process.kill('SIGKILL');
+      await program.exited;
+    }
+    for (const folder of folders.splice(0)) removeDataDir(folder);
+  });
+  const newFolder = (): string => {
+    const folder = makeDataDir();
+    folders.push(folder);
+    return folder;
+  };
+  const start = async (
+    env: Readonly<Record<string, string>>,
+    args: readonly string[] = [],
+  ): Promise<Program> => {
+    const own = { PORT: String(await freePort()), DATA_DIR: newFolder() };
+    const program = startProgram({ ...own, ...env }, args);
+    started.push(program);
+    return program;
+  };
+  return Object.assign(start, { newFolder });
 }

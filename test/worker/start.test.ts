@@ -1,10 +1,6 @@
-import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
@@ -14,9 +10,7 @@ import { openParts } from '../../src/parts.ts';
 import { StartRefused } from '../../src/start-refused.ts';
 import { withDatabaseName as otherDatabase } from '../support/database-url.ts';
 import { useTestDatabase } from '../support/database.ts';
-import {
-  freePort, makeDataDir, removeDataDir, startProgram, type Program,
-} from '../support/program.ts';
+import { usePrograms } from '../support/program.ts';
 
 const database = useTestDatabase();
 
@@ -25,15 +19,9 @@ const SOON = { timeout: 30_000 };
 vi.setConfig({ testTimeout: 60_000 });
 
 const silentServers: Server[] = [];
-const started: Program[] = [];
-const folders: string[] = [];
-afterEach(async () => {
-  for (const program of started.splice(0)) {
-    program.process.kill('SIGKILL');
-    await program.exited;
-  }
+const start = usePrograms();
+afterEach(() => {
   for (const server of silentServers.splice(0)) server.close();
-  for (const folder of folders.splice(0)) removeDataDir(folder);
 });
 
 /** Takes connections and never says a word. */
@@ -43,18 +31,6 @@ async function silentDatabase(): Promise<{ readonly server: Server; readonly url
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return { server, url: `postgresql://topup_app:hush-hush@127.0.0.1:${port}/topup` };
-}
-
-/** In a folder and at a port of its own, unless `env` names others. */
-async function start(
-  env: Readonly<Record<string, string>>,
-  args: readonly string[] = [],
-): Promise<Program> {
-  const folder = makeDataDir();
-  folders.push(folder);
-  const program = startProgram({ PORT: String(await freePort()), DATA_DIR: folder, ...env }, args);
-  started.push(program);
-  return program;
 }
 
 describe('a start', () => {
@@ -175,59 +151,6 @@ it('is said in the log that the program is to own nothing, and that a worker wor
   expect(program.output()).not.toContain('owns the tables');
   await expect.poll(() => owner.output(), SOON)
     .toContain('The role of DATABASE_URL owns the tables');
-});
-
-describe('the facts of the demo that runs', () => {
-  // What `npm start` does before it builds.
-  const beforeBuild = async (env: Record<string, string>): Promise<unknown> => {
-    const script = new URL('../../src/demo/remove-stale-file.ts', import.meta.url).pathname;
-    return promisify(execFile)(process.execPath, [script], { env });
-  };
-
-  it('stay through starts that are refused, and through those of others', async () => {
-    const env = { DATA_DIR: makeDataDir(), LOG_LEVEL: 'warn' };
-    folders.push(env.DATA_DIR);
-    const path = join(env.DATA_DIR, 'demo.json');
-    const demo = await start(env);
-    const { databaseUrl, ownerDatabaseUrl } = await demo.ready;
-    const facts = readFileSync(path, 'utf8');
-
-    const joined = {
-      ...env, DEMO: '1', DATABASE_URL: databaseUrl, MIGRATION_DATABASE_URL: ownerDatabaseUrl,
-    };
-    const other = await start(joined);
-    const refused = [await start(env), await start(env, ['--reset'])];
-    await Promise.all([beforeBuild(env), beforeBuild({ ...env, PORT: 'abc' })]);
-    for (const { exited, output } of refused) {
-      expect(await exited).toEqual({ code: 1, signal: null });
-      expect(output()).not.toContain('    at ');
-    }
-    await expect.poll(() => other.output(), SOON).toContain('curl');
-    other.process.kill('SIGTERM');
-    expect(await other.exited).toEqual({ code: 0, signal: null });
-    expect(readFileSync(path, 'utf8')).toBe(facts);
-
-    demo.process.kill('SIGTERM');
-    await demo.exited;
-    writeFileSync(path, facts);
-    await beforeBuild(env);
-    expect(existsSync(path)).toBe(false);
-  });
-});
-
-it('seeds keys of the environment that is set', async () => {
-  const { databaseUrl, ownerDatabaseUrl } = database();
-  const program = await start({
-    DEMO: '1', ENVIRONMENT: 'production', LOG_LEVEL: 'warn',
-    DATABASE_URL: databaseUrl, MIGRATION_DATABASE_URL: ownerDatabaseUrl,
-  });
-  const { baseUrl, clients: [client] } = await program.ready;
-  const answer = await fetch(`${baseUrl}/auth/login`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ username: client?.apiKey, password: client?.apiSecret }),
-  });
-  expect(answer.status).toBe(200);
 });
 
 describe('a command', () => {

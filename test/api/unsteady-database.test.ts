@@ -183,3 +183,31 @@ describe('prices that change while orders are placed', () => {
     expect(Number(last?.['discount_percent'])).toBe(percent);
   }, 60_000);
 });
+
+describe('a database that only reads', () => {
+  /** As of one that is no primary any more. */
+  async function setReadOnly(isReadOnly: boolean): Promise<void> {
+    const name = new URL(world().database.databaseUrl).pathname.slice(1);
+    await superuser.query(`alter database ${name} `
+      + (isReadOnly ? 'set default_transaction_read_only = on' : 'reset all'));
+    await superuser.query(`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = $1 and application_name = 'topup-gateway'`, [name]);
+  }
+  const isReady = async (): Promise<unknown> => {
+    const answer = await fetch(`${world().gateway.url}/readyz`);
+    return (await answer.json() as { checks: { database: boolean } }).checks.database;
+  };
+
+  it('is not ready, and whoever orders is told to come back', async () => {
+    await setReadOnly(true);
+    try {
+      await expect.poll(isReady).toBe(false);
+      expect(await send('READING-1')).toMatchObject({ status: 503, id: null });
+      expect(await stored('READING')).toEqual([]);
+    } finally {
+      await setReadOnly(false);
+    }
+    await expect.poll(isReady).toBe(true);
+    expect((await send('READING-1')).status).toBe(200);
+  });
+});

@@ -28,7 +28,7 @@ const STATEMENTS: readonly (readonly [title: string, part: string])[] = [
   ['Recording: which moves go the ordinary way', 'select coalesce(array_agg(x.move)'],
   ['Recording: the end of orders', 'with news as materialized'],
   ['An order by its id', 'select k.nth, o.* from unnest'],
-  ['A page of orders', 'page cross join lateral (select * from topup_order t'],
+  ['A page of orders', 'and o.id < $2 order by o.id desc limit $3'],
   ['A page of a wallet\'s transactions', 'from (select n.id from transfer n'],
   ['A page of the feed', 'from feed_entry f join topup_order_event e'],
 ];

@@ -2471,6 +2471,7 @@ CREATE INDEX topup_order_due ON topup_order USING btree (next_action_at) WHERE (
 CREATE INDEX topup_order_pending ON topup_order USING btree (client_id, id) WHERE (status = 'PENDING'::text);
 CREATE INDEX topup_order_product ON topup_order USING btree (client_id, product_id, id) WHERE (status <> 'PENDING'::text);
 CREATE INDEX topup_order_unsuccessful ON topup_order USING btree (client_id, status, id) WHERE (status = ANY (ARRAY['FAILED'::text, 'CANCELLED'::text]));
+CREATE INDEX topup_order_wallet ON topup_order USING btree (client_id, wallet_id, id) WHERE (status <> 'PENDING'::text);
 CREATE INDEX transfer_wallet ON transfer USING btree (client_id, wallet_id, id DESC) WHERE (wallet_id IS NOT NULL);
 CREATE INDEX variant_changed ON variant USING btree (changed_in);
 CREATE INDEX variant_product ON variant USING btree (product_id);

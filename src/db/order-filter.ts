@@ -1,4 +1,5 @@
 import type { OrderListFilter } from '../domain/order-list.ts';
+import { TOPUP_ORDER_STATUSES, type TopupOrderStatus } from '../domain/topup-order.ts';
 
 /**
  * Ids and times of orders that were placed at one moment may cross, by the length of a placing
@@ -6,41 +7,67 @@ import type { OrderListFilter } from '../domain/order-list.ts';
  */
 const CROSSING = `interval '1 minute'`;
 
+/** More walks than this cost more than one through all that the other conditions leave. */
+const PARTS_MAX = 16;
+
 /** A filter as conditions on `topup_order o`, of the client that is $1. */
 export interface NarrowedOrders {
   /** Tells one statement from another. */
   readonly name: string;
   readonly where: readonly string[];
   readonly values: readonly unknown[];
-  /** Found by indexes that have what is PENDING apart from what has ended. */
-  readonly isHalved: boolean;
+  /**
+   * Conditions of which an order that passes meets exactly one. Of each the orders lie along an
+   * index by themselves, in their order: several values of a key, or what is PENDING and what has
+   * ended.
+   */
+  readonly parts: readonly string[];
 }
 
 export function narrowOrders(clientId: number, filter: OrderListFilter): NarrowedOrders {
-  const { statuses, productIds, countryCodes, walletIds, failureCodes } = filter;
+  const { productIds, countryCodes, walletIds, failureCodes } = filter;
+  const statuses = statusesOf(filter);
   const values: unknown[] = [clientId];
   const where = ['o.client_id = $1'];
   const names: string[] = [];
+  let parts = ['true'];
   const add = (name: string, value: unknown, conditionOf: (parameter: string) => string): void => {
     if (value === null || value === undefined) return;
     names.push(name);
     where.push(conditionOf(`$${values.push(value)}`));
   };
-  const addAny = (name: string, any: readonly unknown[] | null | undefined, of: string): void => {
-    // One value keeps the order of an index, several do not.
-    if (any?.length === 1) add(name, any[0], (it) => `${of} = ${it}`);
-    else add(`${name}*`, any, (it) => `${of} = any (${it})`);
+  const split = (conditions: readonly string[]): void => {
+    parts = parts.flatMap((part) => conditions.map((each) => `${part} and ${each}`));
   };
-  if (statuses !== null && statuses !== undefined) {
-    const known = [...new Set(statuses)].sort();
-    names.push(`status${known.map((each) => each.slice(0, 1)).join('')}`);
+  const addAny = (name: string, any: readonly unknown[] | null | undefined, of: string): void => {
+    const distinct = [...new Set(any)];
+    if (distinct.length < 2 || distinct.length * parts.length > PARTS_MAX) {
+      if (distinct.length === 1) add(name, distinct[0], (it) => `${of} = ${it}`);
+      else add(`${name}*`, any, (it) => `${of} = any (${it})`);
+      return;
+    }
+    names.push(`${name}${distinct.length}`);
+    split(distinct.map((value) => `${of} = $${values.push(value)}`));
+  };
+  if (statuses !== null) {
+    names.push(`status${statuses.map((each) => each.slice(0, 1)).join('')}`);
     // Written out, so that the planner knows which partial index has them.
-    where.push(known.length === 0 ? 'false' : `o.status in ('${known.join("', '")}')`);
+    if (statuses.length === 0) where.push('false');
+    else split(statuses.map((each) => `o.status = '${each}'`));
+  }
+  const isIndexed = [productIds, countryCodes, walletIds].some((any) => (any?.length ?? 0) > 0);
+  if (isIndexed && statuses === null && (failureCodes ?? null) === null) {
+    split(["o.status <> 'PENDING'", "o.status = 'PENDING'"]);
   }
   addAny('product', productIds, 'o.product_id');
   addAny('country', countryCodes, 'o.country_code');
   addAny('wallet', walletIds, 'o.wallet_id');
-  addAny('failure', failureCodes, "o.status = 'FAILED' and o.failure_code");
+  // These lie together, among all that failed: one walk.
+  if (failureCodes?.length === 1) {
+    add('failure', failureCodes[0], (it) => `o.status = 'FAILED' and o.failure_code = ${it}`);
+  } else {
+    add('failure*', failureCodes, (it) => `o.status = 'FAILED' and o.failure_code = any (${it})`);
+  }
   // As an id, because a list is read by ids.
   add('reference', filter.clientReference, (it) => `o.id = (select r.id from topup_order r
     where r.client_id = $1 and r.client_reference = ${it})`);
@@ -53,22 +80,26 @@ export function narrowOrders(clientId: number, filter: OrderListFilter): Narrowe
     select m.topup_order_id from order_milestone m where m.client_id = $1
       and m.created_at > ${it}::timestamptz + ${CROSSING} order by m.created_at limit 1),
     9223372036854775807)`);
-  const isOfEither = (statuses ?? failureCodes ?? null) === null;
-  const isIndexed = productIds?.length === 1 || countryCodes?.length === 1;
-  return { name: names.join('+'), where, values, isHalved: isOfEither && isIndexed };
+  return { name: names.join('+'), where, values, parts };
+}
+
+/** The statuses asked for, each once; null for all that there are. */
+function statusesOf({ statuses }: OrderListFilter): readonly TopupOrderStatus[] | null {
+  if (statuses === null || statuses === undefined) return null;
+  const distinct = [...new Set(statuses)].sort();
+  return distinct.length === TOPUP_ORDER_STATUSES.length ? null : distinct;
 }
 
 /**
- * The ids that pass, the newest first, `limit` of them. Both halves are cut off by themselves: with
- * an order and an end each is read along an index, whatever the planner thinks of the whole.
+ * The ids that pass, the newest first, `limit` of them. Each part is cut off by itself: with an
+ * order and an end it is read along an index, whatever the planner thinks of the whole.
  */
 export function newestIdsSql(
-  { where, isHalved }: NarrowedOrders,
+  { where, parts }: NarrowedOrders,
   { limit, bound = 'true' }: { readonly limit: string; readonly bound?: string },
 ): string {
-  const half = (condition: string): string => `(select o.id from topup_order o
-    where ${[...where, bound, condition].join(' and ')} order by o.id desc limit ${limit})`;
-  if (!isHalved) return half('true');
-  return `(select o.id from (${half("o.status <> 'PENDING'")} union all
-    ${half("o.status = 'PENDING'")}) o order by o.id desc limit ${limit})`;
+  const newest = parts.map((part) => `(select o.id from topup_order o
+    where ${[...where, bound, part].join(' and ')} order by o.id desc limit ${limit})`);
+  if (newest.length === 1) return newest.join('');
+  return `(select o.id from (${newest.join(' union all ')}) o order by o.id desc limit ${limit})`;
 }

@@ -36,8 +36,8 @@ export function createOrderLists(options: {
   };
 }
 
-function isNarrowed({ where }: NarrowedOrders): boolean {
-  return where.length > 1;
+function isNarrowed({ name }: NarrowedOrders): boolean {
+  return name !== '';
 }
 
 async function listNarrowed(
@@ -62,13 +62,13 @@ async function readOrders(
   const parameter = (nth: number): string => `$${values.length + nth}`;
   const bound = `o.id < ${parameter(1)}`;
   const bounds = [page.beforeId ?? Number.MAX_SAFE_INTEGER, page.limit];
-  const isFirst = page.skip === 0 && !narrowed.isHalved;
+  const isFirst = page.skip === 0 && narrowed.parts.length === 1;
   const { rows } = await askUntilBack(() => pool.query<object>(isFirst
     ? {
         // One walk along an index: 16 pages of memory where the way below reads 204, for 50 orders.
         name: `orders_first:${name}`,
         text: `select ${ORDER_COLUMNS} from topup_order o
-          where ${[...narrowed.where, bound].join(' and ')}
+          where ${[...narrowed.where, ...narrowed.parts, bound].join(' and ')}
           order by o.id desc limit ${parameter(2)}`,
         values: [...values, ...bounds],
       }

@@ -1,7 +1,7 @@
 -- The whole schema as the migrations leave it, with what every role may do.
 -- Emitted by `npm run schema`; a test compares it with the migrated database.
 
-create type claimed_order as (client_id bigint, order_id bigint, lease_token uuid, action text, supplier_code text, supplier_reference text, supplier_sku text, route smallint, has_next_route boolean, face_value numeric(20,4), face_currency text, country_code text, recipient text, input_data json, attempt_count integer, backoff_step integer, backoff_ms integer[], call_deadline_ms integer, window_left_ms bigint, resend_in_ms bigint, can_be_queried boolean, dedupes_by_reference boolean, was_accepted boolean, is_tried_after_window boolean);
+create type claimed_order as (client_id bigint, order_id bigint, lease_token uuid, action text, supplier_code text, supplier_reference text, supplier_sku text, route smallint, has_next_route boolean, face_value numeric(20,4), face_currency text, country_code text, recipient text, input_data json, attempt_count integer, backoff_step integer, backoff_ms integer[], call_deadline_ms integer, window_left_ms bigint, resend_in_ms bigint, can_be_queried boolean, dedupes_by_reference boolean, was_accepted boolean, is_tried_after_window boolean, is_resent boolean);
 create type placement as (ordinal integer, client_id bigint, request_id uuid, client_reference text, input_digest text, product_id bigint, variant_id bigint, product_name text, variant_name text, country_code text, face_value numeric(20,4), face_currency text, discount_percent numeric(9,4), forex_rate numeric(20,10), forex_rate_id bigint, charge numeric(20,4), currency text, wallet_id bigint, voucher_hash text, input_data json, recipient text, input_fields_version integer, fulfils_in_request boolean, pricing_version bigint, price_valid_until timestamp with time zone);
 create type recorded_move as (ordinal integer, client_id bigint, order_id bigint, route smallint, lease_token uuid, kind text, failure_code text, next_in_ms bigint, receipt json, supplier_code text, event_id text, supplier_reference text, body_digest text);
 
@@ -30,6 +30,7 @@ AS $function$
 declare
   sent_state text;
   is_elsewhere boolean;
+  result text;
 begin
   select s.state into sent_state from submission s
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route;
@@ -59,8 +60,12 @@ begin
   if m.kind = 'DELIVER' then
     if is_elsewhere then
       -- A route we had given up delivers while the next one is under way.
-      return case when open_case(o, 'SECOND_ROUTE_SUCCESS', m.route)
+      result := case when open_case(o, 'SECOND_ROUTE_SUCCESS', m.route)
         then 'CASE_OPENED' else 'NO_CHANGE' end;
+      -- Where the next one waits to be sent again, it is not: the order has been delivered.
+      select t.* into strict o from topup_order t where t.client_id = o.client_id and t.id = o.id;
+      return case when o.fulfilment_state = 'RETRY_WAIT' and deliver_by_given_up_route(o, o.route)
+        then 'APPLIED' else result end;
     end if;
     update submission s set state = 'DELIVERED'
       where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route;
@@ -116,50 +121,66 @@ CREATE OR REPLACE FUNCTION apply_step(o topup_order, m recorded_move)
 AS $function$
 declare
   next_route smallint;
+  next_supplier bigint;
+  step text := m.kind;
   due timestamptz := clock_timestamp() + m.next_in_ms * interval '1 ms';
   sent text;
 begin
   if o.status <> 'PENDING' or o.route <> m.route then return 'NO_CHANGE'; end if;
   if o.lease_token is distinct from m.lease_token then return 'STALE_LEASE'; end if;
   -- Nothing is under way that unasked news could be about.
-  if m.lease_token is null and o.fulfilment_state in ('QUEUED', 'RETRY_WAIT') then
+  if m.lease_token is null and o.fulfilment_state in ('QUEUED', 'RETRY_WAIT')
+    and not exists (select from submission s where s.client_id = o.client_id
+      and s.topup_order_id = o.id and s.route = o.route and s.state in ('ACCEPTED', 'UNKNOWN'))
+  then
     return 'NO_CHANGE';
   end if;
-  if m.kind in ('RETRY', 'NEXT_ROUTE') and deliver_by_given_up_route(o, m.route) then
+  -- A restored order is sent after all its routes were asked, whatever each of them could say.
+  if step = 'RESEND' and o.restored_route is not null then step := 'RETRY'; end if;
+  if step in ('RETRY', 'RESEND', 'NEXT_ROUTE') and deliver_by_given_up_route(o, m.route) then
     return 'APPLIED';
   end if;
-  if m.kind in ('RETRY', 'NEXT_ROUTE') and o.restored_route is not null
-    and ask_further_route(o, m.kind) then
+  if step in ('RETRY', 'NEXT_ROUTE') and o.restored_route is not null
+    and ask_further_route(o, step) then
     return 'APPLIED';
   end if;
-  if m.kind = 'NEXT_ROUTE' then
-    select min(f.route) into next_route from sellable_route f
-      where f.variant_id = o.variant_id and f.route > o.route;
+  if step = 'NEXT_ROUTE' then
+    select n.route, n.supplier_id into next_route, next_supplier from next_offer(o) n;
+    if found then
+      -- Numbers name what suppliers were sent, so none is used again, however routes are numbered.
+      select greatest(next_route, o.route + 1, max(s.route) + 1) into next_route from submission s
+        where s.client_id = o.client_id and s.topup_order_id = o.id;
+      insert into submission (client_id, topup_order_id, route, supplier_id, state, attempt_count,
+          resend_after)
+        values (o.client_id, o.id, next_route, next_supplier, 'NOT_APPLIED', 0,
+          clock_timestamp());
+    end if;
   end if;
-  sent := case m.kind when 'AWAIT' then 'ACCEPTED' when 'RETRY' then 'NOT_APPLIED'
+  sent := case step when 'AWAIT' then 'ACCEPTED' when 'RETRY' then 'NOT_APPLIED'
     when 'NEXT_ROUTE' then 'NOT_APPLIED' else null end;
   update submission s set state = case
       when sent is not null then sent when s.state = 'INTENT' then 'UNKNOWN' else s.state end
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = o.route;
   update topup_order set
-      fulfilment_state = case m.kind when 'AWAIT' then 'AWAITING_SUPPLIER'
-        when 'RETRY' then 'RETRY_WAIT' when 'NEXT_ROUTE' then 'RETRY_WAIT'
+      fulfilment_state = case step when 'AWAIT' then 'AWAITING_SUPPLIER'
+        when 'RETRY' then 'RETRY_WAIT' when 'RESEND' then 'RETRY_WAIT'
+        when 'NEXT_ROUTE' then 'RETRY_WAIT'
         when 'REVIEW' then 'REVIEW'
         -- A question without an answer leaves an accepted order where it is.
         else case when o.fulfilment_state = 'SUBMITTING' then 'OUTCOME_UNKNOWN'
           else o.fulfilment_state end end,
-      route = coalesce(next_route, case when m.kind = 'RETRY' then o.restored_route end, o.route),
-      restored_route = case when m.kind not in ('RETRY', 'NEXT_ROUTE') then o.restored_route end,
-      backoff_step = case when m.kind = 'NEXT_ROUTE'
-          or (m.kind = 'AWAIT' and o.fulfilment_state = 'SUBMITTING') then 0
+      route = coalesce(next_route, case when step = 'RETRY' then o.restored_route end, o.route),
+      restored_route = case when step not in ('RETRY', 'NEXT_ROUTE') then o.restored_route end,
+      backoff_step = case when step = 'NEXT_ROUTE'
+          or (step = 'AWAIT' and o.fulfilment_state = 'SUBMITTING') then 0
         else o.backoff_step + 1 end,
       next_action_at = coalesce(due, clock_timestamp()),
       lease_token = null,
       lease_until = null,
-      version = o.version + (m.kind in ('RETRY', 'NEXT_ROUTE'))::int
+      version = o.version + (step in ('RETRY', 'RESEND', 'NEXT_ROUTE'))::int
     where client_id = o.client_id and id = o.id
     returning * into o;
-  if m.kind in ('RETRY', 'NEXT_ROUTE') then
+  if step in ('RETRY', 'RESEND', 'NEXT_ROUTE') then
     perform append_event(o, 'RETRY_SCHEDULED', 'PENDING');
   end if;
   return 'APPLIED';
@@ -257,7 +278,9 @@ begin
     values (o.client_id, o.id, o.route, p_supplier.id, 'INTENT', at
       + (p_supplier.call_deadline_ms + p_supplier.settle_window_ms) * interval '1 ms')
     on conflict (client_id, topup_order_id, route) do update set
-      state = 'INTENT', attempt_count = submission.attempt_count + 1, last_attempt_at = at,
+      -- That a supplier took it is not forgotten by sending it again.
+      state = case submission.state when 'ACCEPTED' then 'ACCEPTED' else 'INTENT' end,
+      attempt_count = submission.attempt_count + 1, last_attempt_at = at,
       resend_after = excluded.resend_after;
   return o;
 end
@@ -368,17 +391,23 @@ begin
       select t.client_id, t.id, t.variant_id, t.route, t.next_action_at from topup_order t
         where t.status = 'PENDING' and t.next_action_at <= at
           and (cardinality(full_suppliers) + cardinality(suspended_suppliers) = 0 or not exists (
-            select from offer f where f.variant_id = t.variant_id and f.route = t.route
-              and (f.supplier_id = any (full_suppliers)
-                or (f.supplier_id = any (suspended_suppliers)
-                  and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')))))
+            select from (select coalesce(
+                (select m.supplier_id from submission m where m.client_id = t.client_id
+                  and m.topup_order_id = t.id and m.route = t.route),
+                (select f.supplier_id from offer f where f.variant_id = t.variant_id
+                  and f.route = t.route)) as id) x
+              where x.id = any (full_suppliers) or (x.id = any (suspended_suppliers)
+                and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT'))))
         order by t.next_action_at limit p_limit for no key update skip locked
     ), placed as (
       select d.client_id, d.id, (p_rooms ->> s.code)::int as room,
-          row_number() over (partition by f.supplier_id order by d.next_action_at) as place
+          row_number() over (partition by s.id order by d.next_action_at) as place
         from due d
-        left join offer f on f.variant_id = d.variant_id and f.route = d.route
-        left join supplier s on s.id = f.supplier_id
+        left join lateral (select x.supplier_id from submission x where x.client_id = d.client_id
+          and x.topup_order_id = d.id and x.route = d.route limit 1) m on true
+        left join lateral (select x.supplier_id from offer x
+          where x.variant_id = d.variant_id and x.route = d.route limit 1) f on true
+        left join supplier s on s.id = coalesce(m.supplier_id, f.supplier_id)
     )
     select array_agg(p.client_id order by p.client_id, p.id),
         array_agg(p.id order by p.client_id, p.id)
@@ -443,18 +472,22 @@ CREATE OR REPLACE FUNCTION describe_order(o topup_order, p_action text)
 AS $function$
   select (o.client_id, o.id, o.lease_token,
     p_action,
-    s.code, o.client_id || '-' || o.id || '-' || o.route, f.supplier_sku, o.route,
-    exists (select from sellable_route n where n.variant_id = o.variant_id and n.route > o.route),
+    s.code, o.client_id || '-' || o.id || '-' || o.route,
+    -- What is only asked about is sent again by it, so nobody has it of what is not sold any more.
+    case when p_action = 'SUBMIT' or exists (select from sellable_route r
+      where r.variant_id = f.variant_id and r.route = f.route) then f.supplier_sku end,
+    o.route,
+    exists (select from next_offer(o)),
     o.face_value, o.face_currency, o.country_code, o.recipient, o.input_data, o.attempt_count,
     o.backoff_step, s.backoff_ms, s.call_deadline_ms,
     extract(epoch from o.retry_until - clock_timestamp()) * 1000,
     coalesce(extract(epoch from m.resend_after - clock_timestamp()) * 1000, 0),
     s.can_be_queried, s.dedupes_by_reference, coalesce(m.state = 'ACCEPTED', false),
-    coalesce(o.last_attempt_at > o.retry_until, false))::claimed_order
+    coalesce(o.last_attempt_at > o.retry_until, false), false)::claimed_order
   from (select 1) one
   left join submission m on m.client_id = o.client_id and m.topup_order_id = o.id
     and m.route = o.route
-  left join offer f on f.variant_id = o.variant_id and f.route = o.route
+  left join lateral offer_of(o) f on true
   left join supplier s on s.id = coalesce(m.supplier_id, f.supplier_id);
 $function$
 ;
@@ -717,6 +750,25 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION next_offer(o topup_order)
+ RETURNS SETOF sellable_route
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select n.* from sellable_route n
+    where n.variant_id = o.variant_id
+      and n.supplier_id is distinct from coalesce(
+        (select m.supplier_id from submission m where m.client_id = o.client_id
+          and m.topup_order_id = o.id and m.route = o.route),
+        (select f.supplier_id from offer f where f.variant_id = o.variant_id
+          and f.route = o.route))
+      and not exists (select from submission m where m.client_id = o.client_id
+        and m.topup_order_id = o.id and m.supplier_id = n.supplier_id)
+    order by n.route limit 1;
+$function$
+;
+
 CREATE OR REPLACE FUNCTION number_events(p_limit integer)
  RETURNS integer
  LANGUAGE plpgsql
@@ -779,6 +831,21 @@ begin
   perform pg_notify('feed', '');
   return cardinality(news);
 end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION offer_of(o topup_order)
+ RETURNS SETOF offer
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select f.* from (select 1) one
+    left join submission m on m.client_id = o.client_id and m.topup_order_id = o.id
+      and m.route = o.route
+    join offer f on f.variant_id = o.variant_id
+      and case when m.route is null then f.route = o.route else f.supplier_id = m.supplier_id end
+    limit 1;
 $function$
 ;
 
@@ -1708,6 +1775,9 @@ CREATE OR REPLACE FUNCTION take_order(o topup_order)
 AS $function$
 declare
   s supplier;
+  claim claimed_order;
+  is_resent boolean;
+  was_submitting boolean := o.fulfilment_state = 'SUBMITTING';
   at timestamptz := clock_timestamp();
 begin
   select x.* into s from supplier x where x.id = coalesce(
@@ -1725,17 +1795,23 @@ begin
     where client_id = o.client_id and id = o.id
     returning * into o;
   if o.fulfilment_state in ('QUEUED', 'RETRY_WAIT') then
-    -- Delisted since it was paid: nothing is, or may be, under way on this route.
-    if s.id is null or not exists (select from sellable_route f
-        where f.variant_id = o.variant_id and f.route = o.route) then
-      return describe_order(o, 'NO_ROUTE');
+    is_resent := exists (select from submission m where m.client_id = o.client_id
+      and m.topup_order_id = o.id and m.route = o.route and m.state in ('ACCEPTED', 'UNKNOWN'));
+    if exists (select from offer_of(o) f join sellable_route r
+        on r.variant_id = f.variant_id and r.route = f.route) then
+      claim := describe_order(begin_attempt(o, s), 'SUBMIT');
+      claim.is_resent := is_resent;
+      return claim;
     end if;
-    return describe_order(begin_attempt(o, s), 'SUBMIT');
+    -- Delisted since it was paid. It ends here only where nothing is, or may be, under way.
+    return describe_order(o, case when is_resent then 'QUERY' else 'NO_ROUTE' end);
   end if;
-  update submission m set state = 'UNKNOWN', resend_after = greatest(m.resend_after,
+  update submission m set
+      state = case m.state when 'INTENT' then 'UNKNOWN' else m.state end,
+      resend_after = greatest(m.resend_after,
       m.last_attempt_at + 2 * (s.lease_ms + s.call_deadline_ms) * interval '1 ms')
     where m.client_id = o.client_id and m.topup_order_id = o.id and m.route = o.route
-      and m.state = 'INTENT';
+      and (m.state = 'INTENT' or was_submitting);
   return describe_order(o, 'QUERY');
 end
 $function$
@@ -1760,7 +1836,8 @@ begin
         case when t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')
           then at + (s.call_deadline_ms + s.settle_window_ms) * interval '1 ms'
           else m.resend_after end as resend_after,
-        m.state as sent_state, f.supplier_sku, s.id as supplier_id, s.code, s.lease_ms,
+        m.state as sent_state, s.id as supplier_id,
+        case when r.route is not null then f.supplier_sku end as supplier_sku, s.code, s.lease_ms,
         s.backoff_ms, s.call_deadline_ms, s.can_be_queried, s.dedupes_by_reference
       from unnest(p_client_ids, p_order_ids) k (client_id, id)
       cross join lateral (select x.*, x.ctid as address from topup_order x
@@ -1769,12 +1846,14 @@ begin
         where x.client_id = t.client_id and x.topup_order_id = t.id and x.route = t.route
         limit 1) m on true
       left join lateral (select x.* from offer x
-        where x.variant_id = t.variant_id and x.route = t.route limit 1) f on true
+        where x.variant_id = t.variant_id and case when m.route is null then x.route = t.route
+          else x.supplier_id = m.supplier_id end limit 1) f on true
+      left join lateral (select x.route from sellable_route x
+        where x.variant_id = f.variant_id and x.route = f.route limit 1) r on true
       join supplier s on s.id = coalesce(m.supplier_id, f.supplier_id)
       where t.fulfilment_state <> 'SUBMITTING'
         and case when t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')
-          then (select r.route from sellable_route r
-            where r.variant_id = t.variant_id and r.route = t.route limit 1) is not null
+          then r.route is not null
           else m.state is distinct from 'INTENT' end
   ), taken as (
     update topup_order o set
@@ -1792,14 +1871,19 @@ begin
         (o.client_id, o.id, o.lease_token, case when d.is_sent then 'SUBMIT' else 'QUERY' end,
           d.code, o.client_id || '-' || o.id || '-' || o.route, d.supplier_sku, o.route,
           (select n.route from sellable_route n
-            where n.variant_id = o.variant_id and n.route > o.route limit 1) is not null,
+            where n.variant_id = o.variant_id and n.supplier_id <> d.supplier_id
+              and (select x.route from submission x where x.client_id = o.client_id
+                and x.topup_order_id = o.id and x.supplier_id = n.supplier_id limit 1) is null
+            limit 1) is not null,
           o.face_value, o.face_currency, o.country_code, o.recipient, o.input_data,
           o.attempt_count, o.backoff_step, d.backoff_ms, d.call_deadline_ms,
           extract(epoch from o.retry_until - at) * 1000,
           coalesce(extract(epoch from d.resend_after - at) * 1000, 0),
           d.can_be_queried, d.dedupes_by_reference,
           not d.is_sent and coalesce(d.sent_state = 'ACCEPTED', false),
-          coalesce(o.last_attempt_at > o.retry_until, false))::claimed_order as claim
+          coalesce(o.last_attempt_at > o.retry_until, false),
+          d.is_sent and coalesce(d.sent_state in ('ACCEPTED', 'UNKNOWN'), false)
+        )::claimed_order as claim
   ), told as (
     insert into topup_order_event (client_id, topup_order_id, version, type, previous_status,
         status)
@@ -1814,7 +1898,8 @@ begin
       select t.client_id, t.id, t.route, t.supplier_id, 'INTENT', at, t.resend_after
       from taken t where t.is_sent
       on conflict (client_id, topup_order_id, route) do update set
-        state = 'INTENT', attempt_count = submission.attempt_count + 1, last_attempt_at = at,
+        state = case submission.state when 'ACCEPTED' then 'ACCEPTED' else 'INTENT' end,
+        attempt_count = submission.attempt_count + 1, last_attempt_at = at,
         resend_after = excluded.resend_after
   )
   select array_agg(t.claim) into claims from taken t;

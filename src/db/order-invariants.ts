@@ -23,8 +23,10 @@ const STATES: readonly Invariant[] = [
       select o.client_id, o.id as topup_order_id, o.fulfilment_state, o.next_action_at,
         o.lease_until
       from topup_order o
+      left join submission m on m.client_id = o.client_id and m.topup_order_id = o.id
+        and m.route = o.route
       left join offer f on f.variant_id = o.variant_id and f.route = o.route
-      left join supplier s on s.id = f.supplier_id and s.is_suspended
+      left join supplier s on s.id = coalesce(m.supplier_id, f.supplier_id) and s.is_suspended
         and o.fulfilment_state in ('QUEUED', 'RETRY_WAIT')
       where o.status = 'PENDING' and (o.next_action_at is null
         or o.next_action_at > now() + interval '75 minutes'

@@ -146,6 +146,7 @@ interface ClaimRow {
   readonly dedupes_by_reference: boolean | null;
   readonly was_accepted: boolean;
   readonly is_tried_after_window: boolean;
+  readonly is_resent: boolean;
 }
 
 /** A row of claimed_order. An order without a supplier carries NO_ROUTE and empty settings. */
@@ -175,6 +176,7 @@ export function toClaimedOrder(raw: object, claimedAtMs: number): ClaimedOrder {
     dedupesByReference: row.dedupes_by_reference ?? false,
     wasAccepted: row.was_accepted,
     isTriedAfterWindow: row.is_tried_after_window,
+    isResent: row.is_resent,
     claimedAtMs,
   };
 }

@@ -121,8 +121,8 @@ function decideAfterTransient(
 ): Move {
   const asked = Math.min(retryAfterMs ?? 0, RETRY_AFTER_MS_MAX);
   const nextInMs = Math.max(backoff(order, random), asked);
-  // A question that got no answer says nothing of the order.
-  if (order.action === 'QUERY') return keepAsking(order, nextInMs);
+  // A question that got no answer says nothing of the order, nor does a repeat that was not taken.
+  if (order.action === 'QUERY' || order.isResent) return keepAsking(order, nextInMs);
   // Definitely not applied: it is sent again, however long that takes.
   return { kind: 'RETRY', nextInMs };
 }
@@ -141,20 +141,26 @@ function keepAsking(order: ClaimedOrder, nextInMs: number): Move {
 /** "Not found" proves non-delivery only once a send can no longer be on its way. */
 function decideAfterNotFound(order: ClaimedOrder, random: () => number): Move {
   if (order.resendInMs > 0) return { kind: 'ASK_AGAIN', nextInMs: order.resendInMs };
-  const review: Move = { kind: 'REVIEW', nextInMs: backoff(order, random) };
-  // It had taken the order before: only one that de-duplicates may be sent to again.
-  if (order.wasAccepted && !order.dedupesByReference) return review;
   // What was lost before the window ended gets one send after it: age alone fails no order.
-  if (order.windowLeftMs > 0 || !order.isTriedAfterWindow) return { kind: 'RETRY', nextInMs: 0 };
-  // `ask` said so in the name of a supplier that cannot be asked: nobody confirmed anything.
-  return order.canBeQueried && !order.wasAccepted
-    ? { kind: 'FAIL', failureCode: 'UNKNOWN' }
-    : review;
+  const isInTime = order.windowLeftMs > 0 || !order.isTriedAfterWindow;
+  // `ask` says so in the name of a supplier that cannot be asked: nobody confirmed anything. Nor
+  // is it proof from one that had taken the order before.
+  if (order.canBeQueried && !order.wasAccepted) {
+    return isInTime ? { kind: 'RETRY', nextInMs: 0 } : { kind: 'FAIL', failureCode: 'UNKNOWN' };
+  }
+  // Then only sending the same again can tell, to one that de-duplicates and still sells it.
+  return isInTime && order.dedupesByReference && order.supplierSku !== ''
+    ? { kind: 'RESEND', nextInMs: backoff(order, random, order.attemptCount - 1) }
+    : { kind: 'REVIEW', nextInMs: backoff(order, random) };
 }
 
-/** The ladder's step for this many calls without news, +-20 %. */
-function backoff(order: ClaimedOrder, random: () => number): number {
-  const rung = Math.min(order.backoffStep, order.backoffMs.length - 1);
+/** The ladder's step for this many calls without news, or steps by another count, +-20 %. */
+function backoff(
+  order: ClaimedOrder,
+  random: () => number,
+  steps: number = order.backoffStep,
+): number {
+  const rung = Math.min(Math.max(steps, 0), order.backoffMs.length - 1);
   const step = order.backoffMs[rung] ?? 0;
   return Math.trunc(step * (1 - JITTER + 2 * JITTER * random()));
 }

@@ -12,6 +12,7 @@ export interface ClaimedOrder {
   readonly action: 'SUBMIT' | 'QUERY' | 'NO_ROUTE';
   readonly supplierCode: string;
   readonly supplierReference: string;
+  /** Empty where its supplier does not sell it any more: nothing is sent then. */
   readonly supplierSku: string;
   readonly route: number;
   readonly hasNextRoute: boolean;
@@ -33,6 +34,8 @@ export interface ClaimedOrder {
   readonly dedupesByReference: boolean;
   /** The supplier has said on this route that it took the order. */
   readonly wasAccepted: boolean;
+  /** A SUBMIT of what was sent before and may have been applied. */
+  readonly isResent: boolean;
   /** Monotonic milliseconds of the claim's request: the lease began no earlier. */
   readonly claimedAtMs: number;
 }
@@ -43,7 +46,10 @@ export type Move =
   | { readonly kind: 'FAIL'; readonly failureCode: FailureCode }
   | { readonly kind: 'REVERSE' }
   | { readonly kind: 'AWAIT'; readonly nextInMs: number }
+  /** It was not applied, and is sent again. */
   | { readonly kind: 'RETRY'; readonly nextInMs: number }
+  /** It may have been applied: only sending the same again can tell. */
+  | { readonly kind: 'RESEND'; readonly nextInMs: number }
   | { readonly kind: 'NEXT_ROUTE' }
   | { readonly kind: 'ASK_AGAIN'; readonly nextInMs: number }
   | { readonly kind: 'REVIEW'; readonly nextInMs: number }

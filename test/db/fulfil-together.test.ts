@@ -116,7 +116,8 @@ function claimed(twins: readonly Twin[], rows: readonly Row[]): Readonly<Record<
       client_id: Number(rest['client_id']),
       reference: String(reference).replace(`1-${twin.id}-`, ''),
       window_left_ms: Math.round(Number(rest['window_left_ms']) / 10_000),
-      resend_in_ms: Math.round(Number(rest['resend_in_ms']) / 10_000),
+      // A moment ago is -0 to Math.round, and 0 is 0.
+      resend_in_ms: Math.round(Number(rest['resend_in_ms']) / 10_000) + 0,
     }];
   }));
 }

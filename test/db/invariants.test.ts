@@ -300,10 +300,10 @@ describe('invariants', () => {
   });
 
   test('say nothing about an order that waits for a suspended supplier', async () => {
-    const plant = `update topup_order set fulfilment_state = 'RETRY_WAIT', variant_id = 9000,
+    const plant = `update topup_order set fulfilment_state = 'RETRY_WAIT',
         next_action_at = now() - interval '1 day' where id = 1;
       insert into supplier (id, code, base_url, is_suspended) values (9000, 'held', '', true);
-      insert into offer values (9000, 1, 9000, '', true)`;
+      update submission set supplier_id = 9000 where topup_order_id = 1`;
     expect(await violationsAfter(plant)).toEqual([]);
     const resume = 'update supplier set is_suspended = false where id = 9000';
     expect(await violationsAfter(`${plant}; ${resume}`)).toEqual(['nothing-forgotten']);

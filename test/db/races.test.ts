@@ -170,8 +170,8 @@ describe('an order that cannot be taken', () => {
     const broken = await placeOne(TWO_ROUTES);
     await record(await claim(broken), { kind: 'NEXT_ROUTE' });
     // As no function of ours leaves it: the route that was given up may still be effective.
-    await database().query("update submission set state = 'UNKNOWN' where topup_order_id = $1",
-      [broken]);
+    await database().query(
+      "update submission set state = 'UNKNOWN' where topup_order_id = $1 and route = 1", [broken]);
     const neighbour = await placeOne();
     await record(await claim(neighbour), DELIVER);
     await database().query(`with repaired as (

@@ -184,6 +184,7 @@ export function claimedOrder(over: Partial<ClaimedOrder> = {}): ClaimedOrder {
     dedupesByReference: true,
     wasAccepted: false,
     isTriedAfterWindow: false,
+    isResent: false,
     claimedAtMs: 0,
     ...over,
   };

@@ -41,6 +41,8 @@ export type Op =
   }
   | { readonly op: 'callback'; readonly which: number; readonly isNewId: boolean }
   | { readonly op: 'cancel' }
+  /** The product is not sold any more, or again; its routes change places. */
+  | { readonly op: 'catalogue'; readonly change: 'delist' | 'list' | 'swap' }
   | { readonly op: 'untilDue' }
   | { readonly op: 'time'; readonly ms: number };
 
@@ -97,6 +99,9 @@ const anything: fc.Arbitrary<readonly Op[]> = fc.array(fc.oneof(
   { weight: 1, arbitrary: fc.record(
     { op: fc.constant('time' as const), ms: fc.constantFrom(300, 600, 1500, 5000, 30_000) }) },
   { weight: 1, arbitrary: fc.constant({ op: 'cancel' } as const) },
+  { weight: 2, arbitrary: fc.record({
+    op: fc.constant('catalogue' as const), change: fc.constantFrom('delist', 'list', 'swap'),
+  }) },
 ), { minLength: 6, maxLength: 25, size: 'max' }) as fc.Arbitrary<readonly Op[]>;
 export const ops: fc.Arbitrary<readonly Op[]> =
   fc.tuple(fc.constantFrom(...BEGINNINGS), anything).map(([begin, rest]) => [...begin, ...rest]);
@@ -145,6 +150,9 @@ export class Interleavings {
       call_deadline_ms = $3, lease_ms = $4, settle_window_ms = $5, retry_window_ms = 20000,
       backoff_ms = '{500,1000,2000}'`,
     [given.dedupes, given.canBeQueried, DEADLINE_MS, LEASE_MS, SETTLE_MS]);
+    await this.#database.query('delete from offer where variant_id in (2, 3)');
+    await this.#database.query(`insert into offer (variant_id, route, supplier_id, supplier_sku)
+      values (2, 1, 1, 'of sandbox-a'), (3, 1, 1, 'of sandbox-a'), (3, 2, 2, 'of sandbox-b')`);
     this.#runCount += 1;
     // Nothing else sweeps here: the index of what is due would fill with what was.
     if (this.#runCount % 100 === 0) await this.#database.query('vacuum topup_order, submission');
@@ -234,6 +242,9 @@ class Run {
       case 'cancel':
         await this.#pool.query('select cancel_order(1, $1)', [this.#orderId]);
         break;
+      case 'catalogue':
+        await this.#change(op.change);
+        break;
       case 'untilDue':
         await this.#timePasses(await this.#dueInMs());
         break;
@@ -244,8 +255,18 @@ class Run {
     await this.#look();
   }
 
+  async #change(change: 'delist' | 'list' | 'swap'): Promise<void> {
+    if (change === 'swap') {
+      await this.#database.query('update offer set route = route + 3 where variant_id = 3');
+      await this.#database.query('update offer set route = 6 - route where variant_id = 3');
+    } else {
+      await this.#database.query('update offer set is_active = $1', [change === 'list']);
+    }
+  }
+
   /** No more faults: the order must end, and as the supplier's truth says. */
   async finish(): Promise<void> {
+    await this.#change('list');
     this.#held.length = 0;
     for (let round = 1; ; round += 1) {
       await this.#timePasses(15_000);

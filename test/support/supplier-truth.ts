@@ -60,6 +60,12 @@ export class SupplierTruth {
   /** @throws Error where an earlier send is, or may become, effective beside this one */
   assertMaySend(order: ClaimedOrder): void {
     if (this.isDeliveryHeard()) throw new Error('Sent after a delivery was recorded');
+    if (order.supplierSku !== `of ${order.supplierCode}`) {
+      throw new Error(`Sent to ${order.supplierCode} what is ${order.supplierSku}`);
+    }
+    const elsewhere = this.sends.find(({ reference, supplierCode }) =>
+      reference === order.supplierReference && supplierCode !== order.supplierCode);
+    if (elsewhere !== undefined) throw new Error(`Sent to two as ${order.supplierReference}`);
     for (const { reference, state, isLie } of this.sends) {
       const mayBeEffective = state !== 'LOST' && state !== 'DECLINED';
       const isRepeat = this.#options.dedupes && reference === order.supplierReference;

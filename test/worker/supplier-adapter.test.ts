@@ -439,7 +439,8 @@ function claimedOrder(over: Partial<ClaimedOrder> = {}): ClaimedOrder {
     faceValue: { amount: '4.99', currency: 'USD' }, countryCode: 'GLO', recipient: '5123400',
     inputData: {}, attemptCount: 1, backoffStep: 0, backoffMs: [500], callDeadlineMs: 2000,
     windowLeftMs: 20_000, resendInMs: 0, canBeQueried: true, dedupesByReference: true,
-    wasAccepted: false, isTriedAfterWindow: false, claimedAtMs: performance.now(), ...over,
+    wasAccepted: false, isTriedAfterWindow: false, isResent: false,
+    claimedAtMs: performance.now(), ...over,
   };
 }
 

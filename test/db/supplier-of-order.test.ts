@@ -1,0 +1,228 @@
+import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
+import { createPlaceOrder } from '../../src/db/place-orders.ts';
+import { createPool } from '../../src/db/pool.ts';
+import { decideMove } from '../../src/domain/fulfil-topup-order.ts';
+import type {
+  ClaimedOrder, FulfilmentStore, MoveResult, Outcome,
+} from '../../src/domain/fulfilment-ports.ts';
+import { pricedOrder } from '../support/builders.ts';
+import { useTestDatabase } from '../support/database.ts';
+
+/** What becomes of an order under way when its catalogue changes. */
+
+const database = useTestDatabase();
+let pool: pg.Pool;
+let store: FulfilmentStore;
+
+beforeAll(() => {
+  pool = createPool({
+    databaseUrl: database().databaseUrl, size: 8, applicationName: 'test', onError: () => undefined,
+  });
+  store = createFulfilmentStore({ pool, onMoved: () => undefined });
+});
+afterAll(() => pool.end());
+
+const VARIANT = 3;
+const A = 1;
+const B = 2;
+type Offer = readonly [route: number, supplierId: number, sku: string];
+
+/** As an import does it: two routes may change places. */
+async function offer(...offers: readonly Offer[]): Promise<void> {
+  await database().query('delete from offer where variant_id = $1', [VARIANT]);
+  for (const [route, supplierId, sku] of offers) {
+    await database().query(`insert into offer (variant_id, route, supplier_id, supplier_sku)
+      values ($1, $2, $3, $4)`, [VARIANT, route, supplierId, sku]);
+  }
+}
+
+beforeEach(async () => {
+  await offer([1, A, 'sku-a'], [2, B, 'sku-b']);
+  await database().query(`update supplier set is_suspended = false, can_be_queried = true,
+    dedupes_by_reference = true`);
+  await database().query('update variant set is_active = true where id = $1', [VARIANT]);
+});
+
+async function placeOne(): Promise<number> {
+  const [row] = await database().query<{ version: string }>('select version from pricing_version');
+  const placed = await createPlaceOrder({ pool, onPlaced: () => undefined })(pricedOrder({
+    pricingVersion: Number(row?.version),
+    faceValue: { amount: '0.99', currency: 'USD' },
+    charge: { amount: '0.01', currency: 'USD' },
+    variantId: VARIANT,
+    variantName: '660 UC',
+  }));
+  if (placed.verdict !== 'PLACED') throw new Error(placed.verdict);
+  return placed.order.id;
+}
+
+/** Claims the order, past all that it waits for; null where it stays where it is. */
+async function claim(id: number): Promise<ClaimedOrder | null> {
+  await database().query("update topup_order set next_action_at = now() + interval '1 hour'"
+    + " where status = 'PENDING'");
+  await database().query('update topup_order set next_action_at = now() where id = $1', [id]);
+  await database().query("update submission set resend_after = now() - interval '1 s'");
+  const claims = await store.claimOrders({ limit: 100, rooms: {} });
+  return claims.find(({ orderId }) => orderId === id) ?? null;
+}
+
+async function step(id: number, outcome: Outcome): Promise<ClaimedOrder> {
+  const order = await claim(id);
+  if (order === null) throw new Error('The order cannot be claimed');
+  const { clientId, orderId, route, leaseToken } = order;
+  const move = decideMove(order, outcome, () => 0.5);
+  await store.recordMove({ clientId, orderId, route, leaseToken, move, callback: null });
+  return order;
+}
+
+const seenOf = ({ action, supplierCode, supplierSku, supplierReference }: ClaimedOrder): string =>
+  `${action} ${supplierCode} ${supplierSku} ${supplierReference.replace(/^1-\d+-/, '')}`;
+
+async function look(id: number): Promise<unknown> {
+  const [row] = await database().query(`select status, fulfilment_state as state, array(
+      select t.reason from transfer t where t.topup_order_id = o.id order by t.id) as transfers
+    from topup_order o where id = $1`, [id]);
+  return row;
+}
+
+const TRANSIENT: Outcome = { kind: 'TRANSIENT', reason: 'HTTP 429', retryAfterMs: null };
+const ACCEPTED: Outcome = { kind: 'ACCEPTED' };
+const NOT_FOUND: Outcome = { kind: 'NOT_FOUND' };
+const LOST: Outcome = { kind: 'UNKNOWN', reason: 'connection lost' };
+const DELIVERED: Outcome = { kind: 'DELIVERED', receipt: null };
+const OUT_OF_STOCK: Outcome = { kind: 'FAILED', failureCode: 'PRODUCT_OUT_OF_STOCK' };
+const delivered = { status: 'DELIVERED', state: null, transfers: ['ORDER_DEBIT', 'ORDER_SALE'] };
+const pending = (state: string) => ({ status: 'PENDING', state, transfers: ['ORDER_DEBIT'] });
+
+describe('an order whose routes change places', () => {
+  it.each([
+    ['was not taken', [TRANSIENT]],
+    ['was lost on the way', [LOST, NOT_FOUND]],
+  ])('goes to the supplier that it was given to, by that one\'s name of the product, where it %s',
+    async (_, outcomes) => {
+      const id = await placeOne();
+      for (const outcome of outcomes) await step(id, outcome);
+      await offer([1, B, 'sku-b'], [2, A, 'new-sku-a']);
+      expect(seenOf(await step(id, TRANSIENT))).toBe('SUBMIT sandbox-a new-sku-a 1');
+      expect(seenOf(await step(id, DELIVERED))).toBe('SUBMIT sandbox-a new-sku-a 1');
+      expect(await look(id)).toEqual(delivered);
+    });
+
+  it('goes on to the one that did not have it, under a number of its own', async () => {
+    const id = await placeOne();
+    await step(id, TRANSIENT);
+    await offer([1, B, 'sku-b'], [2, A, 'sku-a']);
+    const first = await step(id, OUT_OF_STOCK);
+    expect([seenOf(first), first.hasNextRoute]).toEqual(['SUBMIT sandbox-a sku-a 1', true]);
+    const second = await step(id, OUT_OF_STOCK);
+    expect([seenOf(second), second.hasNextRoute]).toEqual(['SUBMIT sandbox-b sku-b 2', false]);
+    expect(await look(id)).toMatchObject({ status: 'FAILED' });
+  });
+
+  it('goes where it was decided to go, though it waited for that', async () => {
+    const id = await placeOne();
+    await step(id, OUT_OF_STOCK);
+    await offer([1, B, 'sku-b'], [2, A, 'sku-a']);
+    const order = await step(id, DELIVERED);
+    expect([seenOf(order), order.hasNextRoute]).toEqual(['SUBMIT sandbox-b sku-b 2', false]);
+    expect(await look(id)).toEqual(delivered);
+  });
+
+  it('stays with its second supplier when that becomes the first one', async () => {
+    const id = await placeOne();
+    await step(id, OUT_OF_STOCK);
+    await step(id, TRANSIENT);
+    await offer([1, B, 'sku-b']);
+    expect(seenOf(await step(id, DELIVERED))).toBe('SUBMIT sandbox-b sku-b 2');
+  });
+
+  it('waits for its own supplier where that is suspended, and for no other', async () => {
+    const id = await placeOne();
+    await step(id, TRANSIENT);
+    await offer([1, B, 'sku-b'], [2, A, 'sku-a']);
+    await database().query('update supplier set is_suspended = true where id = $1', [A]);
+    expect(await claim(id)).toBeNull();
+    await database().query('update supplier set is_suspended = (id = $1)', [B]);
+    expect(seenOf(await step(id, DELIVERED))).toBe('SUBMIT sandbox-a sku-a 1');
+  });
+
+  it('counts to the room of its own supplier', async () => {
+    const id = await placeOne();
+    await step(id, TRANSIENT);
+    await offer([1, B, 'sku-b'], [2, A, 'sku-a']);
+    await database().query('update topup_order set next_action_at = now() where id = $1', [id]);
+    expect(await store.claimOrders({ limit: 100, rooms: { 'sandbox-a': 0 } })).toEqual([]);
+    expect(await store.claimOrders({ limit: 100, rooms: { 'sandbox-b': 0 } })).toHaveLength(1);
+    await step(id, DELIVERED);
+  });
+});
+
+describe('an order that only sending again can tell of', () => {
+  const delist = (isActive: boolean): Promise<unknown> =>
+    database().query('update variant set is_active = $1 where id = $2', [isActive, VARIANT]);
+
+  it.each([['was taken', ACCEPTED], ['may have arrived', LOST]])(
+    'is neither failed nor sent while nobody sells it, where it %s', async (_, outcome) => {
+      await database().query('update supplier set can_be_queried = false');
+      const id = await placeOne();
+      await step(id, outcome);
+      await step(id, NOT_FOUND);
+      expect(await look(id)).toEqual(pending('RETRY_WAIT'));
+      await delist(false);
+      for (let nth = 0; nth < 3; nth += 1) {
+        expect(seenOf(await step(id, NOT_FOUND))).toBe('QUERY sandbox-a  1');
+        expect(await look(id)).toEqual(pending('REVIEW'));
+      }
+      await delist(true);
+      await step(id, NOT_FOUND);
+      const again = await step(id, TRANSIENT);
+      expect([seenOf(again), again.isResent]).toEqual(['SUBMIT sandbox-a sku-a 1', true]);
+      await delist(false);
+      await step(id, NOT_FOUND);
+      expect(await look(id)).toEqual(pending('REVIEW'));
+      await delist(true);
+      await step(id, NOT_FOUND);
+      await step(id, DELIVERED);
+      expect(await look(id)).toEqual(delivered);
+    });
+
+  it('is no proof either that a supplier forgot what it had taken', async () => {
+    const id = await placeOne();
+    await step(id, ACCEPTED);
+    await step(id, NOT_FOUND);
+    expect(await claim(id)).toMatchObject({ action: 'SUBMIT', isResent: true });
+    // The process that was to send it died; another one asks, and it was taken all the same.
+    const taken = await step(id, NOT_FOUND);
+    expect([taken.action, taken.wasAccepted]).toEqual(['QUERY', true]);
+    await delist(false);
+    await step(id, NOT_FOUND);
+    expect(await look(id)).toEqual(pending('REVIEW'));
+    await step(id, DELIVERED);
+    expect(await look(id)).toEqual(delivered);
+  });
+
+  it.each<[string, Outcome, object]>([
+    ['failure', { kind: 'FAILED', failureCode: 'RECIPIENT_BARRED' }, { status: 'FAILED',
+      state: null, transfers: ['ORDER_DEBIT', 'ORDER_REFUND'] }],
+    ['success', DELIVERED, delivered],
+  ])('hears of its %s while it waits to be sent', async (_, outcome, expected) => {
+    await database().query('update supplier set can_be_queried = false');
+    const id = await placeOne();
+    const order = await step(id, ACCEPTED);
+    await step(id, NOT_FOUND);
+    expect(await look(id)).toEqual(pending('RETRY_WAIT'));
+    const told: MoveResult = await store.recordMove({
+      clientId: 1, orderId: id, route: 1, leaseToken: null,
+      move: decideMove(order, outcome, () => 0.5),
+      callback: {
+        supplierCode: 'sandbox-a', eventId: randomUUID(), bodyDigest: 'digest',
+        supplierReference: `1-${id}-1`,
+      },
+    });
+    expect(told).toBe('APPLIED');
+    expect(await look(id)).toEqual(expected);
+  });
+});

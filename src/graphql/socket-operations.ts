@@ -25,6 +25,11 @@ export class SocketOperations {
   #lastNumber = 0;
   #count = 0;
 
+  /** Operations that the client has begun and not completed, and that have not ended. */
+  get openCount(): number {
+    return this.#numbers.size;
+  }
+
   /** Operations that are not gone yet, though the client may have completed them already. */
   get count(): number {
     return this.#count;

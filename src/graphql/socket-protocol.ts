@@ -14,6 +14,8 @@ import { CLOSE, type SocketConnection } from './socket-connection.ts';
 /** Told to the client in connection_ack: how often we ping it. */
 export const HEARTBEAT_INTERVAL_MS = 12_000;
 const SECONDS_A_DAY = 86_400;
+/** So many times the limit of operations may be there with those that are being closed. */
+const CLOSING_FACTOR = 2;
 
 export interface SocketProtocolOptions {
   readonly schema: GraphQLSchema;
@@ -110,9 +112,11 @@ async function begin(
   try {
     const { caller } = connection;
     if (caller === null) return [requestError('UNAUTHENTICATED', 'The socket has no caller')];
-    // The new operation is counted already.
-    if (connection.operations.count > deps.subscriptionsPerSocket) {
-      const limit = deps.subscriptionsPerSocket;
+    const limit = deps.subscriptionsPerSocket;
+    // The new operation is counted already. Those that were completed a moment ago may still be
+    // closing: whoever completes one and begins the next keeps to the limit.
+    const { openCount, count } = connection.operations;
+    if (openCount > limit || count > CLOSING_FACTOR * limit) {
       return [requestError('LIMIT_EXCEEDED', `At most ${limit} operations at a time on a socket`)];
     }
     const request = readParameters({ ...payload });

@@ -88,7 +88,7 @@ describe('an operation that is completed while it is being opened', () => {
 
   it('counts as long as it takes something', async () => {
     const peer = await openPeer();
-    for (let count = 1; count <= OPERATIONS_MAX; count += 1) {
+    for (let count = 1; count <= 2 * OPERATIONS_MAX; count += 1) {
       peer.subscribe('x', count % 2 === 0 ? EVENTS : '{ viewer { wallets { currency } } }');
       peer.complete('x');
     }
@@ -101,6 +101,25 @@ describe('an operation that is completed while it is being opened', () => {
       peer.subscribe('y', EVENTS);
       return (await peer.heard()).type;
     }).toBe('next');
+  });
+});
+
+it('whoever has as many as may be completes one and begins the next at once', async () => {
+  const peer = await openPeer();
+  const idOf = (nth: number): string => `watch ${nth}`;
+  for (let nth = 1; nth <= OPERATIONS_MAX; nth += 1) {
+    peer.subscribe(idOf(nth), EVENTS);
+    expect(await peer.heard()).toMatchObject({ id: idOf(nth), type: 'next' });
+  }
+  for (let nth = 1; nth <= 20; nth += 1) {
+    const next = idOf(OPERATIONS_MAX + nth);
+    peer.complete(idOf(nth));
+    peer.subscribe(next, EVENTS);
+    expect(await peer.heard()).toMatchObject({ id: next, type: 'next' });
+  }
+  peer.subscribe('one more', EVENTS);
+  expect(await peer.heard()).toMatchObject({
+    id: 'one more', type: 'error', payload: [{ extensions: { code: 'LIMIT_EXCEEDED' } }],
   });
 });
 

@@ -14,6 +14,14 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 /** Lets the routes of `app` read JSON bodies, and no other kind. */
 export function readJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
+  // Clients name the type of their forms where they send nothing, and nothing has no type.
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { headers } = request;
+    if (headers['content-length'] === '0' && headers['transfer-encoding'] === undefined) {
+      delete headers['content-type'];
+    }
+    done();
+  });
   app.addContentTypeParser(
     'application/json',
     { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX },

@@ -47,6 +47,19 @@ const byGraphql: Cancel = async (clientId, orderId) => {
     : { status: payload.order.status };
 };
 
+it.each(['application/x-www-form-urlencoded', 'text/plain', 'application/json'])(
+  'REST takes a request without a body, though it says that it is of %s', async (type) => {
+    const id = await create();
+    const url = `${world().gateway.url}/api/v1/topups/orders`;
+    const headers = { authorization: `Bearer ${world().token(1)}`, 'content-type': type };
+    const ask = (path: string, body: string): Promise<Response> =>
+      fetch(`${url}${path}`, { method: 'POST', headers, body });
+    expect((await ask(`/${id}/cancel`, '')).status).toBe(200);
+    expect((await ask('', '')).status).toBe(400);
+    expect((await ask(`/${id}/cancel`, 'a=b')).status).toBe(type.endsWith('json') ? 400 : 415);
+  },
+);
+
 describe.each([
   ['REST', byRest],
   ['GraphQL', byGraphql],

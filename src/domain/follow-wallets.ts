@@ -21,6 +21,9 @@ export interface WalletEvent {
  */
 export type WalletPositions = ReadonlyMap<number, number>;
 
+/** Of a wallet in a cursor: its snapshot comes behind. */
+const NOT_TOLD = -1;
+
 /** A wallet and the id of its last transfer, 0 without one. */
 export interface WalletStanding {
   readonly wallet: Wallet;
@@ -63,13 +66,17 @@ export async function followWallets(
   const address: FeedAddress =
     { clientId, kind: 'wallets', id: walletId ?? 0, key: ports.cursorKey };
   const positions = after === null
-    ? new Map(standings.map(({ wallet, lastTransferId }) => [wallet.id, lastTransferId]))
+    ? new Map(standings.map(({ wallet }) => [wallet.id, NOT_TOLD]))
     : positionsIn(after, address, standings);
   const cursor = (): string => writeCursor([...positions].flat(), address);
+  // Whoever is cut off between two snapshots goes on with the second one.
+  const first = standings.filter(({ wallet }) => positions.get(wallet.id) === NOT_TOLD)
+    .map(({ wallet, lastTransferId }) => {
+      positions.set(wallet.id, lastTransferId);
+      return snapshotEdge(wallet, cursor(), ports.clock.now());
+    });
   return new FeedEdges<WalletEvent, WalletEvent>({
-    first: after === null
-      ? standings.map(({ wallet }) => snapshotEdge(wallet, cursor(), ports.clock.now()))
-      : [],
+    first,
     watch: () => ports.walletFeed.watchWallets(clientId, {
       walletId, positions: new Map(positions),
     }),

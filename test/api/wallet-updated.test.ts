@@ -119,7 +119,7 @@ describe('walletUpdated', () => {
   it('loses and repeats nothing of wallets that are debited at once', async () => {
     const elsewhere = await world().startProcess('gateway');
     const opening = watch();
-    const [first] = await opening.until(3);
+    const [, , last] = await opening.until(3);
     const starts = new Map([[1, await lastOf(1)], [2, await lastOf(2)], [3, await lastOf(3)]]);
     const placing = Promise.all([1, 2, 3, 1, 2, 3].map(async (walletId) => {
       for (let count = 0; count < 8; count += 1) await cancel(await create(walletId));
@@ -127,7 +127,7 @@ describe('walletUpdated', () => {
     // One that is cut again and again, and goes on from wherever it stood, in either process.
     const seen: Edge[] = [];
     for (let count = 0; seen.length < 96; count += 1) {
-      const part = watch({ after: seen.at(-1)?.cursor ?? first?.cursor }, {
+      const part = watch({ after: seen.at(-1)?.cursor ?? last?.cursor }, {
         url: count % 2 === 0 ? elsewhere?.url ?? '' : world().gateway.url,
       });
       await part.until(Math.min(5, 96 - seen.length));
@@ -153,6 +153,26 @@ describe('walletUpdated', () => {
       await again.until(6 - index);
       expect(again.edges.map(({ node }) => node.transaction?.transactionId))
         .toEqual(edges.slice(index + 1).map(({ node }) => node.transaction?.transactionId));
+    }
+  });
+
+  it('goes on with the wallets that were not told yet', async () => {
+    const first = watch();
+    const [edge] = await first.until(3);
+    const again = watch({ after: edge?.cursor });
+    const [second, third] = await again.until(2);
+    expect([second, third]).toMatchObject([
+      { node: { wallet: { walletId: 2 }, transaction: null } },
+      { node: { wallet: { walletId: 3 }, transaction: null } },
+    ]);
+    const rest = watch({ after: second?.cursor });
+    expect(await rest.until(1)).toMatchObject([
+      { node: { wallet: { walletId: 3 }, transaction: null } },
+    ]);
+    for (const walletId of [3, 2, 1]) await create(walletId);
+    for (const { edges } of [{ edges: await again.until(5) }, { edges: await rest.until(4) }]) {
+      const moved = edges.filter(({ node }) => node.transaction !== null);
+      expect(moved.map(({ node }) => node.wallet.walletId).sort()).toEqual([1, 2, 3]);
     }
   });
 

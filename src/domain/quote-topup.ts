@@ -69,7 +69,8 @@ export async function quoteTopup(
     total: { amount: subtract(faceValue.amount, discount), currency: faceValue.currency },
     forexRate,
     charge,
-    hasSufficientBalance: compare(add(wallet.balance, wallet.creditLimit), charge.amount) >= 0,
+    hasSufficientBalance: !wallet.isFrozen
+      && compare(add(wallet.balance, wallet.creditLimit), charge.amount) >= 0,
     expiresAt,
   };
 }

@@ -334,6 +334,20 @@ test('both doors quote the same, and orders placed right after cost it to the la
     }
   }), { numRuns: 40 }), 60_000);
 
+test('a frozen wallet cannot pay, whatever it holds', async () => {
+  const asked = { product_id: 4218, amount: '4.99' };
+  const isEnough = async (): Promise<readonly boolean[]> => [
+    quoted(await quoteByRest(asked)).isEnough, quoted(await quoteByGraphql(asked)).isEnough,
+  ];
+  await world().database.query('update wallet set is_frozen = true where id = 1');
+  try {
+    expect(await isEnough()).toEqual([false, false]);
+  } finally {
+    await world().database.query('update wallet set is_frozen = false where id = 1');
+  }
+  expect(await isEnough()).toEqual([true, true]);
+});
+
 describe('what holds for a time', () => {
   const query = (sql: string) => world().database.query(sql);
   const percentOf = async (asked: Asked) => quoted(await quoteByRest(asked, 2)).discountPercent;

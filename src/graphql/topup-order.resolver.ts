@@ -76,9 +76,10 @@ export class TopupOrderResolver {
     @Root() order: TopupOrder,
     @Ctx() { loaders }: OperationContext,
   ): Promise<ReversalType | null> {
-    if (order.reversalTransferId === null || order.reversedAt === null) return null;
-    const transaction = await loaders.transfers.load(order.reversalTransferId);
-    return { transaction, amount: order.charge, at: order.reversedAt };
+    const { reversalTransferId: id, reversedAt: at, charge: amount } = order;
+    if (at === null) return null;
+    // What a voucher paid went back without a movement of any wallet.
+    return { transaction: id === null ? null : await loaders.transfers.load(id), amount, at };
   }
 
   @FieldResolver()

@@ -80,7 +80,8 @@ export class RefundType {
 export class ReversalType {
   @Field(() => WalletTransactionType, {
     nullable: true,
-    description: 'The movement that brought the money back; null when it is gone.',
+    description: 'The movement that brought the money back; null when it is gone, or where a '
+      + 'voucher paid.',
   })
   transaction!: Transfer | null;
 

@@ -12,7 +12,7 @@ import {
 import type { PricingSnapshot } from './pricing-snapshot.ts';
 import { priceByQuote } from './quote.ts';
 import { RateLimited, type RateLimits } from './rate-limits.ts';
-import { parseRecipient } from './recipient.ts';
+import { normalisedPairs, parseRecipient } from './recipient.ts';
 import { Rejection, TemporarilyUnavailable, type RejectionCode } from './rejection.ts';
 import type { TopupOrder } from './topup-order.ts';
 import { hashVoucherCode } from './voucher.ts';
@@ -113,11 +113,11 @@ function digestOfRefused(pricing: Pricing, { hashingKey }: CreateTopupOrder): st
   return digestRequest({ ...subject, ...terms }, normalisedInput(pricing), hashingKey);
 }
 
-/** input_data as an order would have kept it, or as it was sent where that cannot be told. */
+/** input_data as an order would have kept it, as far as that can be told now. */
 function normalisedInput({ subject: { productId, inputData }, snapshot }: Pricing): unknown {
   const product = snapshot.product(productId);
   if (product === undefined) return inputData;
-  return unlessRejected(() => parseRecipient(product, inputData))?.inputData ?? inputData;
+  return unlessRejected(() => normalisedPairs(product, inputData)) ?? inputData;
 }
 
 function unlessRejected<Result>(check: () => Result): Result | null {

@@ -22,6 +22,31 @@ export interface Recipient {
  * @throws Rejection INVALID_INPUT_FIELD naming every faulty key, never a value
  */
 export function parseRecipient(product: Product, entries: unknown): Recipient {
+  const { values, problems } = readFields(product, entries);
+  if (problems.length > 0) throw refused(problems);
+  return { inputData: Object.fromEntries(values), recipient: values[0]?.[1] ?? '' };
+}
+
+/**
+ * The pairs of an order's inputData, as far as the product's fields of now can tell: what they do
+ * not know or would refuse stays as it was sent.
+ * @throws Rejection INVALID_INPUT_FIELD where they are no pairs
+ */
+export function normalisedPairs(product: Product, entries: unknown): readonly unknown[] {
+  const { values } = readFields(product, entries);
+  const read = new Set(values.map(([name]) => name));
+  const isBlank = (value: unknown): boolean => typeof value === 'string' && value.trim() === '';
+  return [
+    ...values,
+    ...entriesOf(entries).filter(([name, value]) => !read.has(name) && !isBlank(value)),
+  ];
+}
+
+/** The values that are good, and what is wrong with the others. */
+function readFields(product: Product, entries: unknown): {
+  readonly values: readonly (readonly [string, string])[];
+  readonly problems: readonly Problem[];
+} {
   const given = new Map<string, unknown>(entriesOf(entries));
   const problems: Problem[] = [];
   const known = new Set(product.inputFields.map((field) => field.name));
@@ -44,8 +69,7 @@ export function parseRecipient(product: Product, entries: unknown): Recipient {
       values.push([field.name, value]);
     }
   }
-  if (problems.length > 0) throw refused(problems);
-  return { inputData: Object.fromEntries(values), recipient: values[0]?.[1] ?? '' };
+  return { values, problems };
 }
 
 function entriesOf(entries: unknown): readonly (readonly [string, unknown])[] {

@@ -175,6 +175,9 @@ describe('a duplicate reference', () => {
       { ...airtel, variants: [variant({ id: 2, fixedAmounts: ['4.99'], isAvailable: false })] }],
     ['before an amount that is not sold any more', { ...airtel, variants: [] }],
     ['before a product that is not sold any more', { ...airtel, isActive: false }],
+    ['before a field that is asked for by now', { ...airtel, inputFields: [
+      field({ name: 'server', isRequired: true }), ...airtel.inputFields,
+    ] }],
   ])('is told %s, and a retry is known as one', async (_case, now) => {
     const existing = topupOrder({ inputDigest: await placedDigest() });
     const pricing = snapshot({ products: [now] });

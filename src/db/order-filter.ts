@@ -40,14 +40,18 @@ export function narrowOrders(clientId: number, filter: OrderListFilter): Narrowe
     parts = parts.flatMap((part) => conditions.map((each) => `${part} and ${each}`));
   };
   const addAny = (name: string, any: readonly unknown[] | null | undefined, of: string): void => {
+    if (any === null || any === undefined) return;
     const distinct = [...new Set(any)];
-    if (distinct.length < 2 || distinct.length * parts.length > PARTS_MAX) {
-      if (distinct.length === 1) add(name, distinct[0], (it) => `${of} = ${it}`);
-      else add(`${name}*`, any, (it) => `${of} = any (${it})`);
-      return;
+    if (distinct.length === 1) {
+      add(name, distinct[0], (it) => `${of} = ${it}`);
+    } else if (distinct.length * parts.length > PARTS_MAX) {
+      add(`${name}*`, distinct, (it) => `${of} = any (${it})`);
+    } else {
+      // Of none of the values there is no part.
+      names.push(`${name}${distinct.length}`);
+      if (distinct.length === 0) where.push('false');
+      else split(distinct.map((value) => `${of} = $${values.push(value)}`));
     }
-    names.push(`${name}${distinct.length}`);
-    split(distinct.map((value) => `${of} = $${values.push(value)}`));
   };
   if (statuses !== null) {
     names.push(`status${statuses.map((each) => each.slice(0, 1)).join('')}`);

@@ -116,6 +116,17 @@ describe('a list of orders', () => {
     expect(page.items.map(({ id }) => id)).toEqual(passing(filter).slice(0, LIMIT));
     expect(page.items.length).toBeGreaterThan(0);
   });
+
+  it.each(['productIds', 'countryCodes', 'walletIds'] as const)(
+    'has nothing of no %s, on a connection that was asked for many as well', async (key) => {
+      const many = Array.from({ length: 40 }, (_, nth) => (
+        key === 'countryCodes' ? `X${nth}` : 100_000 + nth));
+      for (const values of [many, []]) {
+        const page = await lists.listOrders(CLIENT, { [key]: values }, { offset: 1, limit: LIMIT });
+        expect(page).toEqual({ items: [], totalCount: 0, hasMore: false });
+      }
+    },
+  );
 });
 
 /** Walks along the indexes of orders, and entries that they went over. */

@@ -99,7 +99,10 @@ export class TokenSocket {
 
   async run(query: string): Promise<{ readonly type: string; readonly payload: unknown }> {
     this.#send({ id: '1', type: 'subscribe', payload: { query } });
-    return this.#next();
+    // What is taken back in this moment closes the socket, and nothing is answered.
+    const closed = this.closed.then((code) => (
+      { type: 'error', payload: [{ extensions: { code } }] }));
+    return Promise.race([this.#next(), closed]);
   }
 
   /** The operation under way is over. */

@@ -28,8 +28,10 @@ export async function setNotificationEmail(
 }
 
 /**
- * An address as it is, or null. Only the plain ASCII form: what it refuses of RFC 5322, quotes and
- * comments, serves attacks on headers more than people.
+ * An address, or null; its domain in lower case, so that two spellings of one address do not get
+ * two mails (of the local part only its own server knows whether case matters). Only the plain
+ * ASCII form: what it refuses of RFC 5322, quotes and comments, serves attacks on headers more than
+ * people.
  * @throws Rejection VALIDATION_FAILURE
  */
 export function parseNotificationEmail(email: unknown): string | null {
@@ -41,7 +43,7 @@ export function parseNotificationEmail(email: unknown): string | null {
       { field: ['email'] },
     );
   }
-  return email;
+  return email.replace(/[^@]+$/, (domain) => domain.toLowerCase());
 }
 
 function isPlausibleAddress(text: string): boolean {

@@ -167,14 +167,14 @@ class HttpDoor {
     reply: FastifyReply,
   ): FastifyReply {
     const extensions = cost === null ? undefined : { cost };
+    const { code, retryAfter } = firstOf(errors);
+    if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
     if (data !== undefined) {
       const status = this.#text.statusOfData(errors !== undefined);
       return this.#sendAt(status, { errors, data, extensions }, request, reply);
     }
-    const { code, retryAfter } = firstOf(errors);
     const status = this.#text.statusOfRefusal(code, this.#negotiated(request));
     if (code === 'METHOD_NOT_ALLOWED') reply.header('allow', 'POST');
-    if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
     return this.#sendAt(status, { errors, extensions }, request, reply);
   }
 
@@ -211,7 +211,7 @@ function jsonOf({ errors, data, extensions }: AnswerBody): string {
   return `{${members.join(',')}}`;
 }
 
-/** The first error decides the status of an answer without data. */
+/** The first error decides the status of an answer without data, and when to come again. */
 function firstOf(
   [first]: readonly GraphQLFormattedError[] = [],
 ): { readonly code: ErrorCode; readonly retryAfter: number | undefined } {

@@ -1,5 +1,6 @@
 import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
 import { Rejection } from '../domain/rejection.ts';
+import { parseNotificationEmail } from '../domain/set-notification-email.ts';
 import type { OperationContext } from './context.ts';
 import {
   SetTopupOrderNotificationEmailInput, SetTopupOrderNotificationEmailPayload,
@@ -19,11 +20,13 @@ export class SetNotificationEmailResolver {
     @Ctx() { clientId, deps }: OperationContext,
   ): Promise<SetTopupOrderNotificationEmailPayload> {
     try {
+      // First, as through REST: a wrong address is told before an order that is not there.
+      const address = parseNotificationEmail(input.email);
       const found = await findOrderBy(input.by, { clientId, store: deps.store });
       if (found === null) {
         throw new Rejection('ORDER_NOT_FOUND', 'Order not found', { field: ['by'] });
       }
-      const order = await deps.setNotificationEmail(clientId, found.id, input.email);
+      const order = await deps.setNotificationEmail(clientId, found.id, address);
       return { order, userErrors: [] };
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;

@@ -131,6 +131,22 @@ describe.each([['REST', byRest], ['GraphQL', byGraphql]] as const)('%s', (_name,
     expect(await setEmail(1, id, null)).toEqual({ id, email: null });
   });
 
+  it('takes an address whose domain is written otherwise for the same', async () => {
+    const id = await createEnded('000');
+    const address = newAddress();
+    const shouted = address.replace('example.com', 'EXAMPLE.Com');
+    expect(await setEmail(1, id, shouted)).toEqual({ id, email: address });
+    expect(await setEmail(1, id, address)).toEqual({ id, email: address });
+    const owed = await world().database.query(
+      'select address from email_outbox where topup_order_id = $1', [id]);
+    expect(owed).toEqual([{ address }]);
+    await until(() => caughtMails(world(), address)).toHaveLength(1);
+  });
+
+  it('tells a wrong address first where the order is unknown too', async () => {
+    expect(await setEmail(1, 999_999, 'nobody')).toEqual({ refused: '400 VALIDATION_FAILURE' });
+  });
+
   it('does not find the order of another client, or of nobody', async () => {
     const id = await createEnded('000');
     const address = newAddress();

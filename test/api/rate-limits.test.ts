@@ -222,7 +222,9 @@ describe('voucher codes', () => {
       data: { createTopupOrder: { userErrors: readonly { code: string }[] } } | null;
       errors?: readonly { extensions: { code: string; retryAfter?: number } }[];
     };
-    return errors?.[0]?.extensions.code ?? data?.createTopupOrder.userErrors[0]?.code ?? 'PLACED';
+    const limit = errors?.[0]?.extensions;
+    expect(response.headers.get('retry-after')).toBe(limit?.retryAfter?.toString() ?? null);
+    return limit?.code ?? data?.createTopupOrder.userErrors[0]?.code ?? 'PLACED';
   };
   const INVALID = '400 Voucher code is invalid or already redeemed';
   const guess = (n: number) => `GUESS-000${n}`;

@@ -26,7 +26,7 @@ export const FLOORS = {
   graphql: {
     rooms: ['domain'],
     packages: [
-      '@apollo/[^/]+', '@as-integrations/fastify', 'class-validator', 'dataloader', 'fastify',
+      '@apollo/[^/]+', 'class-validator', 'dataloader', 'fastify',
       'graphql', 'graphql-scalars', 'graphql-ws', 'reflect-metadata', 'type-graphql', 'ws',
     ],
     // The upgrade of a request to a WebSocket starts from Node's own request and socket.
@@ -35,7 +35,7 @@ export const FLOORS = {
   rest: {
     rooms: ['domain'],
     packages: [
-      '@fastify/[^/]+', '@scalar/[^/]+', 'fastify', 'fastify-plugin', 'fastify-type-provider-zod',
+      '@fastify/[^/]+', '@scalar/[^/]+', 'fastify', 'fastify-type-provider-zod',
       'ipaddr.js', 'jose', 'prom-client', 'yaml', 'zod',
     ],
     node: ['buffer', 'crypto', 'events', 'fs/promises', 'http', 'net', 'path', 'stream'],

@@ -7,8 +7,9 @@ import { describe, expect, test } from 'vitest';
 import { entities } from '../src/db/entities.ts';
 import { schemaText } from '../src/graphql/schema-file.ts';
 import { buildTopupSchema } from '../src/graphql/schema.ts';
+import { openApiYaml } from '../src/rest/open-api.ts';
 import { useTestDatabase } from './support/database.ts';
-import { openApiText } from './support/open-api.ts';
+import { openApiDocument } from './support/open-api.ts';
 import { postmanCollection } from './support/postman.ts';
 import { dumpSchema } from './support/schema-dump.ts';
 
@@ -29,13 +30,12 @@ describe('committed contracts', () => {
   });
 
   test('schema/openapi.yaml is what the routes say of themselves', async () => {
-    const yaml = await openApiText('/openapi.yaml');
+    const yaml = openApiYaml(await openApiDocument());
     await expect(yaml).toMatchFileSnapshot(resolve(root, 'schema/openapi.yaml'));
   });
 
   test('schema/postman.json is the same as a Postman collection', async () => {
-    const document = JSON.parse(await openApiText('/openapi.json')) as object;
-    const collection = await postmanCollection(document);
+    const collection = await postmanCollection(await openApiDocument());
     await expect(`${JSON.stringify(collection, null, 2)}\n`)
       .toMatchFileSnapshot(resolve(root, 'schema/postman.json'));
   });

@@ -56,7 +56,8 @@ const HEAD: NonNullable<FastifyDynamicSwaggerOptions['openapi']> = {
     contact: { name: 'Support', email: 'support@topup.example' },
     license: { name: 'Proprietary', identifier: 'LicenseRef-Proprietary' },
   },
-  servers: [{ url: 'http://127.0.0.1:4000', description: 'The demo on your own machine' }],
+  // Whoever serves it, behind whatever proxy and at whatever port.
+  servers: [{ url: '/', description: 'The server that this document was read from' }],
   security: [{ bearer: [] }],
   tags: TAGS,
   components: { securitySchemes: SECURITY_SCHEMES },
@@ -91,13 +92,13 @@ export function openApiRoutes(app: FastifyInstance): void {
   app.get('/openapi.json', hidden, async () => app.swagger());
   app.get('/openapi.yaml', hidden, async (_request, reply) => {
     reply.type('application/yaml; charset=utf-8');
-    return openApiYaml(app);
+    return openApiYaml(app.swagger());
   });
 }
 
 /** Without aliases, which few readers expect, and for those of YAML 1.1, who see dates in texts. */
-export function openApiYaml(app: FastifyInstance): string {
-  return stringify(app.swagger(), {
+export function openApiYaml(document: object): string {
+  return stringify(document, {
     aliasDuplicateObjects: false, compat: 'yaml-1.1', blockQuote: 'literal', lineWidth: 100,
   });
 }

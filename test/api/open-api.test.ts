@@ -30,6 +30,15 @@ test('every route of the API describes itself', async () => {
   expect(described.length).toBeGreaterThan(4);
 });
 
+test.each(['/openapi.json', '/openapi.yaml'])('%s is served for the address it is read from',
+  async (path) => {
+    const app = await bareRestDoor();
+    const { headers, body } = await app.inject(path);
+    await app.close();
+    expect(headers['content-type']).toMatch(/^application\/(?:json|yaml); charset=utf-8$/);
+    expect(parse(body)).toEqual({ ...document, servers: [expect.objectContaining({ url: '/' })] });
+  });
+
 test('a reader of YAML 1.1 sees the same, no dates among it', async () => {
   const text = await readFile(COMMITTED, 'utf8');
   expect(parse(text, { version: '1.1' })).toEqual(document);

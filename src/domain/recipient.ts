@@ -109,7 +109,7 @@ function normalForm(field: InputField, value: string, product: Product): string 
     case 'number':
       return /^[0-9]+(\.[0-9]+)?$/.test(value) ? value : null;
     case 'email':
-      return /^[^\s@<>"]+@[^\s@<>"]+\.[^\s@<>".]+$/.test(value) ? value : null;
+      return /^[^\s@<>"]+@[^\s@<>".]+(?:\.[^\s@<>".]+)+$/.test(value) ? value : null;
     case 'select':
       return field.options.some((option) => option.value === value) ? value : null;
     case 'phone':

@@ -210,6 +210,8 @@ describe('a field of another type', () => {
     ['email', 'a.b+c@example.com', true],
     ['email', 'a@b@example.com', false],
     ['email', 'a@example', false],
+    ['email', 'a@example..com', false],
+    ['email', 'a@.example.com', false],
     ['email', 'a b@example.com', false],
     ['email', '<a@example.com>', false],
     ['email', 'a@example.com\r\nBcc: x@example.com', false],

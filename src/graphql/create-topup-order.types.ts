@@ -68,7 +68,8 @@ export class CreateTopupOrderInput {
   @Field(() => Boolean, {
     nullable: true,
     defaultValue: true,
-    description: 'Whether the default wallet may pay in another currency.',
+    description: 'Whether the default wallet may pay in another currency, where neither a wallet '
+      + 'nor a quote is named.',
   })
   allowForexFallback?: boolean | null;
 }

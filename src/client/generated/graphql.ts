@@ -12,7 +12,7 @@ export type CancelTopupOrderInput = {
 
 /** What to order, for whom, and who pays. */
 export type CreateTopupOrderInput = {
-  /** Whether the default wallet may pay in another currency. */
+  /** Whether the default wallet may pay in another currency, where neither a wallet nor a quote is named. */
   allowForexFallback?: boolean | null | undefined;
   /** The face value in the product currency, at most 4 decimals. It is never rounded to a nearby amount. */
   amount: string;

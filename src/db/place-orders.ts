@@ -28,6 +28,8 @@ const newRequestId = crypto.randomUUIDv7 ?? crypto.randomUUID;
 interface Placing {
   readonly requestId: string;
   readonly order: PricedOrder;
+  /** A call with it lost its connection, and may have committed whatever a later one meets. */
+  mayBePlaced: boolean;
 }
 
 interface VerdictRow {
@@ -67,13 +69,15 @@ export function createPlaceOrder(
     },
   });
   const place = async (order: PricedOrder): Promise<Placement> => {
-    const row = await tellUnknown(batcher.add({ requestId: newRequestId(), order }));
+    const placing = { requestId: newRequestId(), order, mayBePlaced: false };
+    const row = await tellUnknown(batcher.add(placing), placing);
     if (row.verdict !== 'PLACED' && row.verdict !== 'REPEATED') return { verdict: row.verdict };
     const orderId = row.order_id;
     if (orderId === null) throw new Error('A placed order has no id');
     if (row.verdict === 'PLACED') return { verdict: 'PLACED', order: placedOrder(order, row) };
     const found = await tellUnknown(
       repeatUntilKnown(() => readOrder(options.pool, order.clientId, orderId)),
+      { mayBePlaced: true },
     );
     if (found === null) throw new Error('A repeated order is not there');
     return { verdict: 'PLACED', order: found };
@@ -93,8 +97,14 @@ async function callUntilKnown(
 ): Promise<readonly VerdictRow[]> {
   const values = [JSON.stringify(placings.map(toPlacement))];
   const text = 'select * from place_orders($1::json)';
+  const call = (): Promise<pg.QueryResult<VerdictRow>> => pool
+    .query<VerdictRow>({ name: 'place_orders', text, values })
+    .catch((error: unknown) => {
+      if (isConnectionLost(error)) for (const placing of placings) placing.mayBePlaced = true;
+      throw error;
+    });
   const { rows } = await repeatUntilKnown(
-    () => pool.query<VerdictRow>({ name: 'place_orders', text, values }),
+    call,
     // The batcher waits for locks, and keeps those who need not wait apart.
     (error) => !isLockTimeout(error) && !isUnable(error),
   );
@@ -106,15 +116,22 @@ async function callUntilKnown(
   });
 }
 
-/** @throws TemporarilyUnavailable where the database stays away, or the wallet is locked */
-async function tellUnknown<Result>(call: Promise<Result>): Promise<Result> {
+/**
+ * What the last of several calls met says nothing of an earlier one whose answer was lost.
+ * @throws TemporarilyUnavailable where the database stays away, or the wallet is locked
+ */
+async function tellUnknown<Result>(
+  call: Promise<Result>,
+  of: { readonly mayBePlaced: boolean },
+): Promise<Result> {
   try {
     return await call;
   } catch (error) {
-    if (isKnownNotCommitted(error)) {
+    const isRefused = isKnownNotCommitted(error);
+    if (isRefused && !of.mayBePlaced) {
       throw new TemporarilyUnavailable('The order was not placed, please retry', RETRY_AFTER_MS);
     }
-    if (!isConnectionLost(error)) throw error;
+    if (!isRefused && !isConnectionLost(error)) throw error;
     throw new TemporarilyUnavailable(
       'It is not known whether the order was placed; ask by its client_reference',
       RETRY_AFTER_MS,

@@ -314,6 +314,20 @@ describe('a call that the database refuses for now', () => {
       .rejects.toEqual(new TemporarilyUnavailable('The order was not placed, please retry', 1000));
   });
 
+  it.each(['55P03', '53100', '25006'])('says nothing of the call before, whose answer was lost: %s',
+    async (code) => {
+      const nowMs = performance.now();
+      const { place: placeHere, calls } = placeUnder((count) => {
+        if (count === 1) return refusal('08006');
+        vi.spyOn(performance, 'now').mockReturnValue(nowMs + 60_000);
+        return refusal(code);
+      });
+      await expect(placeHere(pricedOrder({ pricingVersion }))).rejects
+        .toEqual(new TemporarilyUnavailable(
+          'It is not known whether the order was placed; ask by its client_reference', 1000));
+      expect(calls.length).toBeGreaterThan(1);
+    });
+
   it.each(['53100', '53300', '25006'])('because it can do nothing is not made again: %s',
     async (code) => {
       const { place: placeHere, calls } = placeUnder(() => refusal(code));

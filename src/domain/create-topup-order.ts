@@ -10,7 +10,7 @@ import {
   priceByVoucher, priceByWallet, type Price, type PriceQuestion,
 } from './price-order.ts';
 import type { PricingSnapshot } from './pricing-snapshot.ts';
-import { priceByQuote } from './quote.ts';
+import { isOfQuote, priceByQuote } from './quote.ts';
 import { RateLimited, type RateLimits } from './rate-limits.ts';
 import { normalisedPairs, parseRecipient } from './recipient.ts';
 import { Rejection, TemporarilyUnavailable, type RejectionCode } from './rejection.ts';
@@ -56,7 +56,7 @@ export async function createTopupOrder(
       return fulfilNow(placement.order, deps);
     }
     if (placement.verdict !== 'STALE') {
-      throw await refusal(placement.verdict, order, deps);
+      throw await refusal(placement.verdict, { order, raw }, deps);
     }
     snapshot = await deps.store.refreshPricing();
   }
@@ -71,14 +71,14 @@ function place(order: PricedOrder, deps: CreateTopupOrder): Promise<Placement> {
 /** No code is tried once too many were bad, but a retry still hears of its duplicate. */
 async function placeGuess(order: PricedOrder, deps: CreateTopupOrder): Promise<Placement> {
   const { store, rateLimits } = deps;
-  const { clientId, clientReference, inputDigest } = order;
+  const { clientId, clientReference, inputDigest: digest } = order;
   try {
     return await placeAsGuess(clientId, () => store.placeOrder(order), rateLimits);
   } catch (error) {
     if (!(error instanceof RateLimited) || clientReference === null) throw error;
     const existing = await store.findOrderByReference(clientId, clientReference);
     if (existing === null) throw error;
-    throw duplicate(existing, inputDigest);
+    throw duplicate(existing, { digest, quoteId: null }, deps);
   }
 }
 
@@ -101,16 +101,25 @@ async function priceOrTellDuplicate(
     if (!(error instanceof Rejection) || subject.clientReference === null) throw error;
     const existing = await deps.store.findOrderByReference(clientId, subject.clientReference);
     if (existing === null) throw error;
-    throw duplicate(existing, digestOfRefused(pricing, deps));
+    throw duplicate(existing, askedByRefused(pricing, deps), deps);
   }
 }
 
-/** Of a request that an order may have been made of once; null where its form is wrong. */
-function digestOfRefused(pricing: Pricing, { hashingKey }: CreateTopupOrder): string | null {
+/** What tells whether a request is the one that an order was made of. */
+interface Asked {
+  /** Null where the form is wrong: no order was ever made of that. */
+  readonly digest: string | null;
+  readonly quoteId: string | null;
+}
+
+/** Of a request that an order may have been made of once. */
+function askedByRefused(pricing: Pricing, { hashingKey }: CreateTopupOrder): Asked {
   const { raw, subject } = pricing;
   const terms = unlessRejected(() => parseOrderTerms(raw));
-  if (terms === null) return null;
-  return digestRequest({ ...subject, ...terms }, normalisedInput(pricing), hashingKey);
+  if (terms === null) return { digest: null, quoteId: null };
+  const request = { ...subject, ...terms };
+  const digest = digestRequest(request, normalisedInput(pricing), hashingKey);
+  return { digest, quoteId: terms.quoteId };
 }
 
 /** input_data as an order would have kept it, as far as that can be told now. */
@@ -198,20 +207,26 @@ const REFUSALS: Readonly<Record<Exclude<PlacementRefusal, 'STALE' | 'DUPLICATE'>
 
 async function refusal(
   verdict: Exclude<PlacementRefusal, 'STALE'>,
-  order: PricedOrder,
+  of: { readonly order: PricedOrder; readonly raw: RawOrderRequest },
   deps: CreateTopupOrder,
 ): Promise<Rejection> {
   if (verdict === 'DUPLICATE') {
-    const reference = order.clientReference ?? '';
-    const existing = await deps.store.findOrderByReference(order.clientId, reference);
-    return duplicate(existing, order.inputDigest);
+    const { clientId, clientReference, inputDigest: digest } = of.order;
+    const existing = await deps.store.findOrderByReference(clientId, clientReference ?? '');
+    return duplicate(existing, { digest, quoteId: parseOrderTerms(of.raw).quoteId }, deps);
   }
   const { code, message, field } = REFUSALS[verdict];
   return new Rejection(code, message, { field: [field] });
 }
 
-function duplicate(existing: TopupOrder | null, inputDigest: string | null): Rejection {
-  const isSame = existing?.inputDigest === inputDigest;
+/** A retry may come with a new quote, but not with one for something else. */
+function duplicate(
+  existing: TopupOrder | null,
+  { digest, quoteId }: Asked,
+  { hashingKey }: CreateTopupOrder,
+): Rejection {
+  const isSame = existing !== null && existing.inputDigest === digest
+    && (quoteId === null || isOfQuote(existing, quoteId, hashingKey));
   return new Rejection('DUPLICATE_CLIENT_REFERENCE', 'Duplicate client_reference', {
     field: ['clientReference'],
     ...(isSame ? {} : { detail: 'INPUT_MISMATCH' }),

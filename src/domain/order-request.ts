@@ -152,8 +152,8 @@ function invalid(field: string, message: string): Rejection {
 /**
  * A digest of what was asked for, after normalisation: equal for a repeated request. `inputData`
  * is the normalised map, or the pairs as sent where they could not be normalised. Keyed, because
- * it is stored and a voucher's code is part of it. A quote is left out: it says what is paid, not
- * what is bought, and a retry may come with a new one.
+ * it is stored and a voucher's code is part of it. A quote is left out, because a retry may come
+ * with a new one; what it is for is compared with the order itself.
  */
 export function digestRequest(
   request: OrderRequest,

@@ -4,6 +4,7 @@ import { pickVariant } from './catalogue.ts';
 import { compare, type Money } from './money.ts';
 import type { PriceQuestion, WalletPrice } from './price-order.ts';
 import { Rejection } from './rejection.ts';
+import type { TopupOrder } from './topup-order.ts';
 import { chooseWallet } from './wallet.ts';
 
 /** How long a quote locks its price. */
@@ -69,6 +70,17 @@ export function priceByQuote(
   const { faceValue, discountPercent, forexRate, forexRateId, charge } = terms;
   const funding = { kind: 'WALLET', walletId: wallet.id } as const;
   return { variant, faceValue, funding, discountPercent, forexRate, forexRateId, charge };
+}
+
+/** Whether the quote, ended or not, is for this variant and paid from this wallet. */
+export function isOfQuote(
+  order: Pick<TopupOrder, 'clientId' | 'variantId' | 'walletId'>,
+  quoteId: string,
+  key: string,
+): boolean {
+  const terms = openQuote(quoteId, key);
+  return terms !== null && terms.clientId === order.clientId
+    && terms.variantId === order.variantId && terms.walletId === order.walletId;
 }
 
 function openQuote(quoteId: string, key: string): QuotedTerms | null {

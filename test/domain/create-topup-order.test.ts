@@ -235,6 +235,47 @@ describe('a duplicate reference', () => {
   });
 });
 
+describe('a duplicate reference with a quote', () => {
+  const NOW_MS = Date.UTC(2026, 10, 26, 9, 59);
+  const quoteOf = (over: object = {}) => sealQuote({
+    clientId: 1, productId: 4218, variantId: 2, walletId: 1,
+    faceValue: { amount: '4.99', currency: 'USD' },
+    discountPercent: '5', forexRate: null, forexRateId: null,
+    charge: { amount: '4.7405', currency: 'USD' }, expiresAtMs: NOW_MS + 1,
+    ...over,
+  }, HASHING_KEY);
+  const told = async (existing: TopupOrder, quoteId: string | null) => {
+    const again = story({ verdicts: ['DUPLICATE'], existing, now: () => new Date(NOW_MS) });
+    const { code, detail } = await refusalOf(again.create(rawRequest({ quoteId })));
+    return [code, detail];
+  };
+  const placed = async (): Promise<TopupOrder> => {
+    const { create, orders } = story({ now: () => new Date(NOW_MS) });
+    await create(rawRequest({ quoteId: quoteOf() }));
+    return topupOrder({ inputDigest: orders[0]?.inputDigest ?? '' });
+  };
+
+  test.each([
+    ['the same quote', quoteOf()],
+    ['a new one for the same', quoteOf({ charge: { amount: '4.8', currency: 'USD' } })],
+    ['one that has expired', quoteOf({ expiresAtMs: NOW_MS })],
+    ['none', null],
+  ])('is known as a retry with %s', async (_case, quoteId) => {
+    expect(await told(await placed(), quoteId)).toEqual(['DUPLICATE_CLIENT_REFERENCE', undefined]);
+  });
+
+  test.each([
+    ['for another variant', quoteOf({ variantId: 3 })],
+    ['for another variant, expired', quoteOf({ variantId: 3, expiresAtMs: NOW_MS })],
+    ['to be paid from another wallet', quoteOf({ walletId: 3 })],
+    ['of another client', quoteOf({ clientId: 2 })],
+    ['that is none', 'garbage'],
+  ])('is another request with a quote %s', async (_case, quoteId) => {
+    expect(await told(await placed(), quoteId))
+      .toEqual(['DUPLICATE_CLIENT_REFERENCE', 'INPUT_MISMATCH']);
+  });
+});
+
 describe('a guess at a voucher', () => {
   const guess = rawRequest({ redeemVoucherCode: 'DEMO-0499-AAAA' });
   const counting = (giveBack: RateLimits['giveBack']) => {

@@ -757,7 +757,7 @@ CREATE OR REPLACE FUNCTION next_offer(o topup_order)
  SET search_path TO 'public', 'pg_temp'
 AS $function$
   select n.* from sellable_route n
-    where n.variant_id = o.variant_id
+    where n.variant_id = o.variant_id and n.is_in_stock
       and n.supplier_id is distinct from coalesce(
         (select m.supplier_id from submission m where m.client_id = o.client_id
           and m.topup_order_id = o.id and m.route = o.route),
@@ -1777,6 +1777,7 @@ declare
   s supplier;
   claim claimed_order;
   is_resent boolean;
+  is_in_stock boolean;
   was_submitting boolean := o.fulfilment_state = 'SUBMITTING';
   at timestamptz := clock_timestamp();
 begin
@@ -1797,14 +1798,17 @@ begin
   if o.fulfilment_state in ('QUEUED', 'RETRY_WAIT') then
     is_resent := exists (select from submission m where m.client_id = o.client_id
       and m.topup_order_id = o.id and m.route = o.route and m.state in ('ACCEPTED', 'UNKNOWN'));
-    if exists (select from offer_of(o) f join sellable_route r
-        on r.variant_id = f.variant_id and r.route = f.route) then
+    select r.is_in_stock into is_in_stock from offer_of(o) f join sellable_route r
+      on r.variant_id = f.variant_id and r.route = f.route;
+    -- Out of stock matters to a first delivery; what may have been delivered is only asked for.
+    if is_in_stock or (found and is_resent) then
       claim := describe_order(begin_attempt(o, s), 'SUBMIT');
       claim.is_resent := is_resent;
       return claim;
     end if;
-    -- Delisted since it was paid. It ends here only where nothing is, or may be, under way.
-    return describe_order(o, case when is_resent then 'QUERY' else 'NO_ROUTE' end);
+    -- Not to be had since it was paid. It ends here only where nothing is, or may be, under way.
+    return describe_order(o, case when is_resent then 'QUERY'
+      when is_in_stock is null then 'NO_ROUTE' else 'NO_STOCK' end);
   end if;
   update submission m set
       state = case m.state when 'INTENT' then 'UNKNOWN' else m.state end,
@@ -1848,12 +1852,13 @@ begin
       left join lateral (select x.* from offer x
         where x.variant_id = t.variant_id and case when m.route is null then x.route = t.route
           else x.supplier_id = m.supplier_id end limit 1) f on true
-      left join lateral (select x.route from sellable_route x
+      left join lateral (select x.route, x.is_in_stock from sellable_route x
         where x.variant_id = f.variant_id and x.route = f.route limit 1) r on true
       join supplier s on s.id = coalesce(m.supplier_id, f.supplier_id)
       where t.fulfilment_state <> 'SUBMITTING'
         and case when t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')
-          then r.route is not null
+          then r.is_in_stock
+            or (r.route is not null and coalesce(m.state in ('ACCEPTED', 'UNKNOWN'), false))
           else m.state is distinct from 'INTENT' end
   ), taken as (
     update topup_order o set
@@ -1871,7 +1876,8 @@ begin
         (o.client_id, o.id, o.lease_token, case when d.is_sent then 'SUBMIT' else 'QUERY' end,
           d.code, o.client_id || '-' || o.id || '-' || o.route, d.supplier_sku, o.route,
           (select n.route from sellable_route n
-            where n.variant_id = o.variant_id and n.supplier_id <> d.supplier_id
+            where n.variant_id = o.variant_id and n.is_in_stock
+              and n.supplier_id <> d.supplier_id
               and (select x.route from submission x where x.client_id = o.client_id
                 and x.topup_order_id = o.id and x.supplier_id = n.supplier_id limit 1) is null
             limit 1) is not null,
@@ -2537,7 +2543,8 @@ create view sellable_route as
  SELECT f.variant_id,
     f.route,
     f.supplier_id,
-    f.supplier_sku
+    f.supplier_sku,
+    v.is_in_stock
    FROM ((offer f
      JOIN variant v ON (((v.id = f.variant_id) AND v.is_active)))
      JOIN product p ON (((p.id = v.product_id) AND p.is_active)))

@@ -8,8 +8,11 @@ export interface ClaimedOrder {
   readonly clientId: number;
   readonly orderId: number;
   readonly leaseToken: string;
-  /** SUBMIT: send it. QUERY: ask what became of it. NO_ROUTE: nobody can supply it any more. */
-  readonly action: 'SUBMIT' | 'QUERY' | 'NO_ROUTE';
+  /**
+   * SUBMIT: send it. QUERY: ask what became of it. NO_ROUTE: nobody can supply it any more.
+   * NO_STOCK: nobody can for now.
+   */
+  readonly action: 'SUBMIT' | 'QUERY' | 'NO_ROUTE' | 'NO_STOCK';
   readonly supplierCode: string;
   readonly supplierReference: string;
   /** Empty where its supplier does not sell it any more: nothing is sent then. */

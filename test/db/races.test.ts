@@ -148,6 +148,50 @@ describe('an order whose route is delisted', () => {
   });
 });
 
+describe('an order whose variant goes out of stock', () => {
+  const withoutStock = async (use: () => Promise<void>): Promise<void> => {
+    await database().query('update variant set is_in_stock = false where id in (2, 3)');
+    try {
+      await use();
+    } finally {
+      await database().query('update variant set is_in_stock = true where id in (2, 3)');
+      pricingVersion = await readPricingVersion();
+    }
+  };
+  const takeTogether = async (ids: readonly number[]): Promise<readonly ClaimedOrder[]> =>
+    (await store.claimOrders({ limit: 100, rooms: {} }))
+      .filter(({ orderId }) => ids.includes(orderId));
+  it('is not sent any more, and has no next route', async () => {
+    const [again, retried] = [await placeOne(), await placeOne(TWO_ROUTES)];
+    for (const order of await takeTogether([again, retried])) {
+      await record(order, { kind: 'RETRY', nextInMs: 0 });
+    }
+    const [fresh, alone] = [await placeOne(), await placeOne()];
+    await withoutStock(async () => {
+      const claimed = await store.claimOrder(1, alone);
+      const taken = await takeTogether([again, retried, fresh]);
+      for (const order of [...taken, ...claimed === null ? [] : [claimed]]) {
+        expect([order.action, order.hasNextRoute]).toEqual(['NO_STOCK', false]);
+        await record(order, { kind: 'FAIL', failureCode: 'PRODUCT_OUT_OF_STOCK' });
+      }
+      for (const id of [again, retried, fresh, alone]) expect(await statusOf(id)).toBe('FAILED');
+    });
+  });
+
+  it('is followed up as before where it may have been taken', async () => {
+    const [unknown, repeated] = [await placeOne(), await placeOne()];
+    for (const order of await takeTogether([unknown, repeated])) {
+      const kind = order.orderId === unknown ? 'ASK_AGAIN' : 'RESEND';
+      await record(order, { kind, nextInMs: 0 });
+    }
+    await withoutStock(async () => {
+      const taken = await takeTogether([unknown, repeated]);
+      expect(taken.map(({ orderId, action, isResent }) => [orderId, action, isResent]).sort())
+        .toEqual([[unknown, 'QUERY', false], [repeated, 'SUBMIT', true]]);
+    });
+  });
+});
+
 describe('a suspended supplier', () => {
   it('is sent nothing, from a request neither', async () => {
     await database().query('update supplier set is_suspended = true where id = 1');

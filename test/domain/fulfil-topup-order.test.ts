@@ -281,6 +281,7 @@ describe('fulfilTopupOrder', () => {
     ['sends again where it cannot ask and twice is once', { ...QUERY, ...NO_QUERY }, [], 'RESEND'],
     ['leaves alone what it may neither ask about nor send', { ...QUERY, ...BLIND }, [], 'REVIEW'],
     ['fails what nobody supplies', { action: 'NO_ROUTE' }, [], 'FAIL'],
+    ['fails what is out of stock', { action: 'NO_STOCK' }, [], 'FAIL'],
     ['keeps what waits for a supplier that is not configured', { supplierCode: 'gone' }, [],
       'RETRY'],
     ['keeps asking for one that is not configured', { ...QUERY, supplierCode: 'gone' }, [],

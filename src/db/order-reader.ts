@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import { Batcher } from './batcher.ts';
 import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
-import { repeatUntilKnown, tellAway } from './pool.ts';
+import { isLockTimeout, repeatUntilKnown, tellAway } from './pool.ts';
 
 /** Orders of one read: a look-up each, so that nobody waits long for the others'. */
 const BATCH_SIZE_MAX = 100;
@@ -25,7 +25,9 @@ export function createOrderReader(
     sizeMax: BATCH_SIZE_MAX,
     secondCallFrom: SECOND_CALL_FROM,
     laneOf: ({ clientId }) => clientId,
-    run: (wanted) => repeatUntilKnown(() => readOrders(pool, wanted)),
+    // The batcher waits for locks: by both of us everybody would wait twice as long.
+    run: (wanted) => repeatUntilKnown(() => readOrders(pool, wanted),
+      (error) => !isLockTimeout(error)),
   });
   return (clientId, orderId) => tellAway(async () => batcher.add({ clientId, orderId }));
 }

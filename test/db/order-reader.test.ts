@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type pg from 'pg';
 import { createOrderReader } from '../../src/db/order-reader.ts';
 import { createPool } from '../../src/db/pool.ts';
+import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 import { useTestDatabase } from '../support/database.ts';
 import { placeOrders } from '../support/feed-writers.ts';
 
@@ -15,6 +16,7 @@ beforeAll(() => {
   });
 });
 afterAll(() => pool.end());
+afterEach(() => vi.restoreAllMocks());
 
 describe('orders that are asked for together', () => {
   it('are each found for their own client, by a few reads', async () => {
@@ -56,5 +58,20 @@ describe('orders that are asked for together', () => {
     await database().query("update topup_order set variant_name = 'changed' where id = $1", [id]);
     expect((await find(1, id))?.variantName).toBe('changed');
     await Promise.all(others);
+  });
+
+  it('are waited for no longer than anything else where their table is locked', async () => {
+    const startedMs = performance.now();
+    let calls = 0;
+    // A call waits for two seconds.
+    const query = (): Promise<never> => {
+      calls += 1;
+      vi.spyOn(performance, 'now').mockReturnValue(startedMs + calls * 2000);
+      return Promise.reject(Object.assign(new Error('locked'), { code: '55P03' }));
+    };
+    const find = createOrderReader({ query } as unknown as pg.Pool);
+    await expect(find(1, 1)).rejects.toBeInstanceOf(TemporarilyUnavailable);
+    expect(calls).toBeGreaterThan(1);
+    expect(calls).toBeLessThan(5);
   });
 });

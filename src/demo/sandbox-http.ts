@@ -217,7 +217,8 @@ function parseOrder(supplierCode: string, body: Buffer): OrderToSubmit | null {
     && typeof fields === 'object' && fields !== null;
   if (!isWhole || !isReference(reference)) return null;
   if (!matches(sku, /^[\x21-\x7e]{1,100}$/)) return null;
-  if (!matches(recipient, /^[^\p{Cc}\p{Cs}]{1,255}$/u)) return null;
+  // Some goods have no recipient.
+  if (!matches(recipient, /^[^\p{Cc}\p{Cs}]{0,255}$/u)) return null;
   return { supplierCode, reference, sku, recipient };
 }
 

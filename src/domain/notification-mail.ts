@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Mail } from './mail.ts';
 import { maskValue } from './mask.ts';
+import { recipientField } from './recipient.ts';
 import { failureReason, type TopupOrder } from './topup-order.ts';
 
 /** Longer subjects are cut off by mail programs anyway; characters. */
@@ -59,7 +60,7 @@ function factsOf(order: TopupOrder): readonly Fact[] {
   const facts: Fact[] = [['Product', order.productName], ['Variant', order.variantName]];
   if (order.clientReference !== null) facts.push(['Reference', order.clientReference]);
   facts.push(['Order', String(order.id)]);
-  const [recipient] = Object.values(order.inputData);
+  const recipient = order.inputData[recipientField(Object.keys(order.inputData)) ?? ''];
   if (recipient !== undefined) facts.push(['Recipient', maskValue(recipient)]);
   const at = order.completedAt?.toISOString();
   if (at !== undefined) facts.push(['Time', `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`]);

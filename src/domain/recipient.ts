@@ -10,9 +10,13 @@ const PATTERN_LENGTH_MAX = 128;
 /** More problems than this are not listed: 10,000 unknown keys get a short answer. */
 const PROBLEM_COUNT_MAX = 20;
 
+/** Fields that name who receives the value, whatever else a product asks for. */
+const RECIPIENT_FIELDS = ['phone_number', 'player_id'];
+
 /** A request's input_data after checking: what is echoed, and who receives the value. */
 export interface Recipient {
   readonly inputData: Readonly<Record<string, string>>;
+  /** Empty where the product asks for none, or for one that may be left out. */
   readonly recipient: string;
 }
 
@@ -24,7 +28,14 @@ export interface Recipient {
 export function parseRecipient(product: Product, entries: unknown): Recipient {
   const { values, problems } = readFields(product, entries);
   if (problems.length > 0) throw refused(problems);
-  return { inputData: Object.fromEntries(values), recipient: values[0]?.[1] ?? '' };
+  const inputData = Object.fromEntries(values);
+  const names = product.inputFields.map(({ name }) => name);
+  return { inputData, recipient: inputData[recipientField(names) ?? ''] ?? '' };
+}
+
+/** The one of a product's fields whose value is the recipient: not whichever was filled in first. */
+export function recipientField(names: readonly string[]): string | undefined {
+  return RECIPIENT_FIELDS.find((name) => names.includes(name)) ?? names[0];
 }
 
 /**
@@ -94,12 +105,19 @@ function refused(problems: readonly Problem[]): Rejection {
 
 function normalise(field: InputField, value: string, product: Product): string | null {
   const lengthMax = Math.min(field.maxLength ?? VALUE_LENGTH_MAX, VALUE_LENGTH_MAX);
-  if (value.length > lengthMax) return null;
+  if (value.length > lengthMax && lengthOf(value) > lengthMax) return null;
   if (!value.isWellFormed() || hasControlCharacter(value)) return null;
   // A phone number is measured in its normal form, not by the spaces it was written with.
   const normal = normalForm(field, value, product);
-  if (normal === null || normal.length < (field.minLength ?? 0)) return null;
+  if (normal === null || (field.minLength !== null && lengthOf(normal) < field.minLength)) {
+    return null;
+  }
   return field.pattern === null || matches(field.pattern, normal) ? normal : null;
+}
+
+/** In characters, as a field's limits are; no text is longer in them than in its own units. */
+function lengthOf(text: string): number {
+  return text.length > 2 * VALUE_LENGTH_MAX ? text.length : [...text].length;
 }
 
 function normalForm(field: InputField, value: string, product: Product): string | null {

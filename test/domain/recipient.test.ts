@@ -61,6 +61,22 @@ describe('parseRecipient', () => {
   });
 
   test.each([
+    [['note', 'player_id'], 'player_id'],
+    [['note', 'phone_number'], 'phone_number'],
+    [['account', 'note'], 'account'],
+  ])('goes to the same one of the fields %j, whichever are filled in', (names, recipientName) => {
+    const fields = names.map((name) => field({ name, isRequired: name === 'player_id' }));
+    const sold = product({ inputFields: fields, countryCode: 'IND' });
+    const values = Object.fromEntries(names.map((name) => [name, `value of ${name}`]));
+    const recipientOf = (given: Record<string, string>) =>
+      parseRecipient(sold, Object.entries(given)).recipient;
+    expect(recipientOf(values)).toBe(values[recipientName]);
+    const alone = { [recipientName]: 'alone' };
+    expect(recipientOf(alone)).toBe('alone');
+    if (recipientName === 'account') expect(recipientOf({ note: 'n' })).toBe('');
+  });
+
+  test.each([
     [null], ['x'], [true], [new NumberText('1')], [{ player_id: '5123456789' }],
   ])('refuses input data that is no object: %j', (entries) => {
     const rejection = rejectionOf(() => parseRecipient(product(), entries));
@@ -156,6 +172,9 @@ describe('a text field', () => {
     ['x'.repeat(256), { maxLength: 1000 }],
     ['x'.repeat(1_000_000), {}],
     ['x'.repeat(21), { maxLength: 20 }],
+    ['\u{1f3ae}'.repeat(11), { maxLength: 10 }],
+    ['\u{1f3ae}'.repeat(4), { minLength: 5 }],
+    ['\u{1f3ae}'.repeat(256), {}],
     ['1234', { minLength: 5 }],
     // A pattern never meets a value long enough to hurt.
     ['1'.repeat(129), { pattern: '[0-9]+' }],
@@ -166,6 +185,9 @@ describe('a text field', () => {
   test.each([
     ['12345', { minLength: 5 }],
     ['x'.repeat(20), { maxLength: 20 }],
+    ['\u{1f3ae}'.repeat(10), { maxLength: 10 }],
+    ['\u{1f3ae}'.repeat(5), { minLength: 5 }],
+    ['\u{1f3ae}'.repeat(255), {}],
     ['1'.repeat(128), { pattern: '[0-9]+' }],
   ])('takes the length of %.20s… by %j', (value, over) => {
     expect(normalised(value, over)).toBe(value);

@@ -45,8 +45,8 @@ function start(callbackBaseUrl: string | null): Promise<SandboxSupplier> {
 }
 
 describe('a recipient ending in', () => {
-  test.each(['000', '15', '099', '900', 'abc', '7', '+33612345600'])(
-    '%s is delivered, not before a second, and told once',
+  test.each(['000', '15', '099', '900', 'abc', '7', '+33612345600', ''])(
+    '%j is delivered, not before a second, and told once',
     async (recipient) => {
       const { reference, submitted } = await submit(recipient);
       expect(submitted).toEqual({ status: 200, body: { reference, status: 'PROCESSING' } });

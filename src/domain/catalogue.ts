@@ -83,7 +83,11 @@ export function pickVariant(product: Product, options: PickOptions): Variant {
       `No variant of this product in category ${options.category}`, { field: ['category'] });
   }
   const matching = inCategory.filter((variant) => offers(variant, options.amount));
-  if (matching.length === 0) throw amountNotAvailable(options.amount, inCategory);
+  if (matching.length === 0) {
+    // Of no use to anybody is an amount that cannot be had either, unless there is no other.
+    const inStock = inCategory.filter((variant) => variant.isAvailable);
+    throw amountNotAvailable(options.amount, inStock.length > 0 ? inStock : inCategory);
+  }
   const available = matching.filter((variant) => variant.isAvailable);
   const [first] = available;
   if (first !== undefined && available.length === 1) return first;

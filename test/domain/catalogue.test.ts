@@ -133,6 +133,11 @@ describe('pickVariant refuses', () => {
     ['by value and not by text',
       [variant({ id: 1, fixedAmounts: ['1000', '9', '200', '10'] })], '50', '10, 200'],
     ['in a range of one amount', [variant({ id: 1, range: range('5', '5', '1') })], '6', '5'],
+    ['that can be had',
+      [variant({ id: 1, fixedAmounts: ['10'], isAvailable: false }),
+        variant({ id: 2, fixedAmounts: ['20'] })], '11', '20'],
+    ['where none can be had', [variant({ id: 1, fixedAmounts: ['10'], isAvailable: false })],
+      '11', '10'],
   ])('an amount %s and names the nearest', (_case, variants, amount, nearest) => {
     const { code, message, problems } = refusalOf(variants, { amount });
     expect(code).toBe('AMOUNT_NOT_AVAILABLE');

@@ -33,7 +33,7 @@ export function parseRecipient(product: Product, entries: unknown): Recipient {
   return { inputData, recipient: inputData[recipientField(names) ?? ''] ?? '' };
 }
 
-/** The one of a product's fields whose value is the recipient: not whichever was filled in first. */
+/** The field of a product whose value is the recipient: not whichever was filled in first. */
 export function recipientField(names: readonly string[]): string | undefined {
   return RECIPIENT_FIELDS.find((name) => names.includes(name)) ?? names[0];
 }

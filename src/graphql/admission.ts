@@ -47,20 +47,34 @@ export function createAdmission(
 ): Admit {
   return async (request, asking) => {
     const verdict = guard(request);
-    if (verdict.kind === 'REFUSED') return { ...verdict, cost: null };
+    if (verdict.kind === 'REFUSED') return refuse(verdict.errors, asking, deps.rateLimits);
     const misuse = misuseOf(verdict, asking.transport) ?? scopeRefusal(verdict.operation, asking);
-    if (misuse !== null) return { kind: 'REFUSED', errors: [misuse], cost: null };
+    if (misuse !== null) return refuse([misuse], asking, deps.rateLimits);
     const taken = await take(verdict.cost.charges, asking, deps.rateLimits);
     const last = taken.at(-1);
     if (last === undefined || last.verdict.isAdmitted) {
       const of = { taken, asking, deps };
       return { ...verdict, settle: (dataJson) => settle(verdict, { dataJson, ...of }) };
     }
-    const originalError = new RateLimited(last.class, last.verdict);
-    const error = new GraphQLError(originalError.message, { originalError });
     const cost = reportCost(taken, { requested: verdict.cost.points, actual: null });
-    return { kind: 'REFUSED', errors: [error], cost };
+    return { kind: 'REFUSED', errors: [tooMany(last)], cost };
   };
+}
+
+/** Refused for what it is: that was work as well, and counts like the reading of something. */
+async function refuse(
+  errors: readonly GraphQLError[],
+  asking: Asking,
+  rateLimits: RateLimits,
+): Promise<Admission> {
+  const [counted] = await take([{ class: 'read', count: 1 }], asking, rateLimits);
+  const isTooMany = counted !== undefined && !counted.verdict.isAdmitted;
+  return { kind: 'REFUSED', errors: isTooMany ? [tooMany(counted)] : errors, cost: null };
+}
+
+function tooMany(refused: Taken): GraphQLError {
+  const originalError = new RateLimited(refused.class, refused.verdict);
+  return new GraphQLError(originalError.message, { originalError });
 }
 
 /** What a transport cannot do with an operation that another one executes, or null. */

@@ -1,6 +1,7 @@
 import {
-  GraphQLError, Kind, OperationTypeNode, type DocumentNode, type FragmentDefinitionNode,
-  type OperationDefinitionNode, type SelectionNode, type SelectionSetNode,
+  GraphQLError, Kind, OperationTypeNode, type DocumentNode, type FieldNode,
+  type FragmentDefinitionNode, type OperationDefinitionNode, type SelectionNode,
+  type SelectionSetNode,
 } from 'graphql';
 
 /** Levels of fields; introspection is not counted here, it has a limit of its own. */
@@ -11,6 +12,8 @@ const ALIASES_MAX = 15;
 const ROOT_FIELDS_MAX = 5;
 /** One field written again in one set of braces: every pair of them is compared by a rule. */
 const REPEATS_MAX = 10;
+/** The same with all fragments written out, where each may well ask for an id of its own. */
+const MERGED_MAX = 50;
 /** Clients that switch many parts of an operation on and off stay below. */
 const DIRECTIVES_MAX = 20;
 /** Fields that move money: one per operation, so that aliases never multiply a quota. */
@@ -25,10 +28,13 @@ interface Extent {
   readonly directiveCount: number;
   /** How often one response name stands in one set of braces, at most. */
   readonly repeatCount: number;
+  /** How often one stands in one place, with fragments written out, at most. */
+  readonly mergedCount: number;
 }
 
 const NOTHING: Extent = {
   depth: 0, introspectionDepth: 0, aliasCount: 0, directiveCount: 0, repeatCount: 0,
+  mergedCount: 0,
 };
 
 /**
@@ -74,7 +80,7 @@ function checkOperation(
     ...(isMutation && moneyCount > 1
       ? ['places or cancels more than one order; send them one by one']
       : []),
-    ...(isSubscription && measure.rootSelectionsOf(operation.selectionSet).some(isSwitched)
+    ...(isSubscription && measure.selectionsOf(operation.selectionSet).some(isSwitched)
       ? ['has @skip or @include at the root of a subscription; they may stand further inside']
       : []),
   ];
@@ -102,11 +108,25 @@ function checkRepeats(
   definition: OperationDefinitionNode | FragmentDefinitionNode,
   measure: Measure,
 ): readonly GraphQLError[] {
-  const { repeatCount } = measure.extentOf(definition.selectionSet);
-  return repeatCount > REPEATS_MAX
-    ? [new GraphQLError(`A field is repeated more than ${REPEATS_MAX} times`,
-      { nodes: definition })]
-    : [];
+  const { repeatCount, mergedCount } = measure.extentOf(definition.selectionSet,
+    definition.kind === Kind.FRAGMENT_DEFINITION ? 'FRAGMENT' : 'WHOLE');
+  if (repeatCount <= REPEATS_MAX && mergedCount <= MERGED_MAX) return [];
+  const max = repeatCount > REPEATS_MAX ? REPEATS_MAX : MERGED_MAX;
+  return [new GraphQLError(`A field is repeated more than ${max} times`, { nodes: definition })];
+}
+
+/**
+ * Where selections stand: in braces of their own, in a fragment's, whose own spreads count wherever
+ * it is spread, or in an inline part of what is around them.
+ */
+type Place = 'WHOLE' | 'FRAGMENT' | 'PART';
+
+/** How often the response name of this field was counted, with this time. */
+function countUp(counts: Map<string, number>, { alias, name }: FieldNode): number {
+  const key = alias?.value ?? name.value;
+  const count = (counts.get(key) ?? 0) + 1;
+  counts.set(key, count);
+  return count;
 }
 
 class Measure {
@@ -120,11 +140,12 @@ class Measure {
       .map((fragment) => [fragment.name.value, fragment]));
   }
 
-  extentOf(selectionSet: SelectionSetNode): Extent {
-    const extent = { ...NOTHING };
+  extentOf(selectionSet: SelectionSetNode, place: Place = 'WHOLE'): Extent {
+    const extent = { ...NOTHING, mergedCount: this.#mergedIn(selectionSet, place) };
     const counts = new Map<string, number>();
     for (const selection of selectionSet.selections) {
       const inside = this.#insideOf(selection);
+      extent.mergedCount = Math.max(extent.mergedCount, inside.mergedCount);
       extent.repeatCount = Math.max(extent.repeatCount, inside.repeatCount);
       extent.introspectionDepth = Math.max(extent.introspectionDepth, inside.introspectionDepth);
       extent.aliasCount += inside.aliasCount;
@@ -136,17 +157,28 @@ class Measure {
       const below = selection.name.value.startsWith('__') ? 'introspectionDepth' : 'depth';
       extent[below] = Math.max(extent[below], inside.depth + 1);
       extent.aliasCount += selection.alias === undefined ? 0 : 1;
-      const name = selection.alias?.value ?? selection.name.value;
-      const count = (counts.get(name) ?? 0) + 1;
-      counts.set(name, count);
+      const count = countUp(counts, selection);
       extent.repeatCount = Math.max(extent.repeatCount, count);
     }
     return extent;
   }
 
+  #mergedIn(selectionSet: SelectionSetNode, place: Place): number {
+    if (place === 'PART') return 0;
+    const seen = new Set(place === 'FRAGMENT' ? this.#fragments.keys() : []);
+    const counts = new Map<string, number>();
+    let max = 0;
+    for (const selection of this.selectionsOf(selectionSet, seen)) {
+      if (selection.kind === Kind.FIELD) max = Math.max(max, countUp(counts, selection));
+    }
+    return max;
+  }
+
   #insideOf(selection: SelectionNode): Extent {
     if (selection.kind === Kind.FRAGMENT_SPREAD) return this.#fragmentExtent(selection.name.value);
-    return selection.selectionSet === undefined ? NOTHING : this.extentOf(selection.selectionSet);
+    if (selection.selectionSet === undefined) return NOTHING;
+    return this.extentOf(selection.selectionSet,
+      selection.kind === Kind.FIELD ? 'WHOLE' : 'PART');
   }
 
   #fragmentExtent(name: string): Extent {
@@ -155,7 +187,7 @@ class Measure {
     const fragment = this.#fragments.get(name);
     if (fragment === undefined) return NOTHING;
     this.#extents.set(name, null);
-    const inside = this.extentOf(fragment.selectionSet);
+    const inside = this.extentOf(fragment.selectionSet, 'FRAGMENT');
     const own = fragment.directives?.length ?? 0;
     const extent = { ...inside, directiveCount: inside.directiveCount + own };
     this.#extents.set(name, extent);
@@ -164,21 +196,21 @@ class Measure {
 
   /** Root fields by response name: what carries the same name is one field, executed once. */
   rootFieldsOf(selectionSet: SelectionSetNode): ReadonlyMap<string, string> {
-    return new Map(this.rootSelectionsOf(selectionSet)
+    return new Map(this.selectionsOf(selectionSet)
       .filter((selection) => selection.kind === Kind.FIELD)
       .map(({ alias, name }) => [alias?.value ?? name.value, name.value]));
   }
 
-  /** Everything that is selected at the root, spreads and what stands in their fragments alike. */
-  rootSelectionsOf(
+  /** Everything that is selected in one place, spreads and what stands in their fragments alike. */
+  selectionsOf(
     selectionSet: SelectionSetNode,
     seen = new Set<string>(),
+    found: SelectionNode[] = [],
   ): readonly SelectionNode[] {
-    const found: SelectionNode[] = [];
     for (const selection of selectionSet.selections) {
       found.push(selection);
       const inside = this.#writtenOut(selection, seen);
-      if (inside !== undefined) found.push(...this.rootSelectionsOf(inside, seen));
+      if (inside !== undefined) this.selectionsOf(inside, seen, found);
     }
     return found;
   }

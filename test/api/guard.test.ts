@@ -45,11 +45,22 @@ const viewers = (count: number): string =>
 const variables = (count: number): string =>
   Array.from({ length: count }, (_, index) => `$v${index}: Int @x`).join(' ');
 
+/** Fragments that all ask for the same field. */
+function named(count: number): { readonly spreads: string; readonly fragments: string } {
+  const names = Array.from({ length: count }, (_, index) => `F${index}`);
+  return {
+    spreads: names.map((name) => `...${name}`).join(' '),
+    fragments: names.map((name) => `fragment ${name} on Client { name }`).join(' '),
+  };
+}
+
 describe('an operation is allowed', () => {
   test.each([
     ['plain', '{ viewer { name } }'],
     ['with one order', `mutation { ${CREATE} }`],
     ['with 15 aliases', `{ viewer { ${aliases(15)} } }`],
+    ['with a field that fifty fragments ask for',
+      `{ viewer { ${named(50).spreads} } } ${named(50).fragments}`],
     ['with 5 root fields', `{ ${viewers(4)} viewer{name} }`],
     ['with one order said twice, which is one field',
       `mutation { ${CREATE} ...F } fragment F on Mutation { ${CREATE} }`],
@@ -121,6 +132,12 @@ describe('an operation is refused whole', () => {
       /@skip or @include at the root of a subscription/] as const),
     ['with a field repeated', `{ viewer { ${'name '.repeat(11)} } }`,
       /repeated more than 10 times/],
+    ['with a field repeated by fragments', `{ ${'...{viewer{name}} '.repeat(51)} }`,
+      /repeated more than 50 times/],
+    ['with a field repeated by named fragments', `{ viewer { ${named(51).spreads} } }
+      ${named(51).fragments}`, /repeated more than 50 times/],
+    ['with a field repeated by parts of a fragment that nobody uses', `{ viewer { name } }
+      fragment F on Client { ${'...{name} '.repeat(51)} }`, /repeated more than 50 times/],
     ['with a field repeated in a fragment that nobody uses', `{ viewer { name } }
       fragment F on Client { ${'name '.repeat(11)} }`, /repeated more than 10 times/],
     ['of too many tokens', `{ ${'a '.repeat(2_000)} }`, /2000 tokens/],

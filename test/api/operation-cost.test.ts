@@ -262,15 +262,19 @@ describe('limits', () => {
     expect(rateLimits.returned).toEqual([{ clientId: 7, class: 'charges', count: 1 }]);
   });
 
-  test('are not asked for what is refused anyway', async () => {
-    const rateLimits = new HandLimits({});
+  test('count what is refused for what it is as a read, then refuse it as too much', async () => {
+    const rateLimits = new HandLimits({ read: 5 });
     const admit = createAdmission(guardOf(await buildTopupSchema()), { rateLimits, log });
     await ask(admit, '{');
     await ask(admit, '{ nothing }');
     await ask(admit, `mutation { a: ${ORDER} b: ${ORDER} }`);
     await ask(admit, `mutation { ${ORDER} }`, 'GET');
     await ask(admit, 'subscription { topupOrderUpdated(by: {orderId: 1}) { cursor } }');
-    expect(rateLimits.requests).toEqual([]);
+    expect(rateLimits.requests)
+      .toEqual(Array.from({ length: 5 }, () => ({ clientId: 7, class: 'read', count: 1 })));
+    expect(await ask(admit, '{ nothing }')).toMatchObject({
+      kind: 'REFUSED', errors: [{ message: 'Rate limit exceeded. Retry after 2 seconds.' }],
+    });
   });
 
   test('of a client without any are not told, its cost is', async () => {

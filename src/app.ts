@@ -14,6 +14,7 @@ import { graphqlDoor, type GraphqlDeps, type GraphqlDoor } from './graphql/graph
 import { GRAPHQL_PATH } from './graphql/http-door.ts';
 import type { AuthStories } from './rest/auth.routes.ts';
 import type { ClientGuard } from './rest/client-guard.ts';
+import { shareWithOrigins } from './rest/cross-origin.ts';
 import { createHttpServer } from './rest/http-server.ts';
 import { startMetrics, type MetricsSource, type ProcessGauge } from './rest/metrics.ts';
 import { openPages, type PageSource } from './rest/pages.routes.ts';
@@ -67,6 +68,7 @@ export interface AppSettings {
   readonly isIntrospectionAllowed: boolean;
   readonly httpText: GraphqlDeps['httpText'];
   readonly trustedDocuments: GraphqlDeps['trustedDocuments'];
+  readonly allowedOrigins: readonly string[];
   readonly socketsPerClient: number;
   readonly subscriptionsPerSocket: number;
   readonly feedRetentionDays: number;
@@ -108,7 +110,9 @@ export async function startGateway(
     genReqId: () => randomUUID(),
     bodyLimit: BODY_BYTES_MAX,
     serverFactory: (handler) =>
-      createHttpServer(shedder.shed(handler), { socketPath: GRAPHQL_PATH }),
+      createHttpServer(shareWithOrigins(shedder.shed(handler), settings.allowedOrigins), {
+        socketPath: GRAPHQL_PATH,
+      }),
   });
   setRestEnvelope(app);
   const doors = await openDoors(app, parts, settings, shedder);

@@ -97,6 +97,13 @@ export function isNetwork(text: string): boolean {
   return more.length === 0 && /^[0-9]{1,3}$/.test(bits) && Number(bits) <= bitsMax;
 }
 
+/** What a browser calls an origin, `:*` for any port of it, or `*`. */
+export function isOrigin(text: string): boolean {
+  const bare = text.replace(/:\*$/, '');
+  return text === '*' || (/^https?:/.test(bare) && URL.canParse(bare)
+    && new URL(bare).origin === bare);
+}
+
 /** Keys by code of `code=key[:oldkey],...`; null where it reads otherwise. */
 export function parseSupplierKeys(text: string): Record<string, readonly string[]> | null {
   const pairs = text.split(',').map((pair) => {

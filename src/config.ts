@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import {
-  databaseUrl, host, integer, isNetwork, isSender, isSmtpUrl, oneOf, oneOfOrNone,
+  databaseUrl, host, integer, isNetwork, isOrigin, isSender, isSmtpUrl, oneOf, oneOfOrNone,
   parseSupplierKeys, port, secret, SECRET_LENGTH_MIN, splitList,
 } from './config-values.ts';
 
@@ -21,6 +21,8 @@ export interface Config {
   readonly environment: 'sandbox' | 'production';
   /** Addresses and networks whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
+  /** Whose pages may use the gateway from a browser; see `shareWithOrigins`. */
+  readonly allowedOrigins: readonly string[];
   /** 0 takes a free one. */
   readonly supplierPort: number;
   /** True where SUPPLIER_PORT was given: it is then taken or the start fails. */
@@ -71,6 +73,8 @@ const SUPPLIER_KEYS_EXAMPLE =
   'SUPPLIER_SIGNING_KEYS=supplier-code=KEY with KEY from: openssl rand -base64 32';
 const PORT_DEFAULT = 4000;
 const INLINE_WAIT_MS_MAX = 60_000;
+/** Where people develop a frontend beside the demo. */
+const DEMO_ORIGINS = ['http://localhost:*', 'http://127.0.0.1:*', 'http://[::1]:*'];
 const DEMO_MAIL_FROM = 'Top-up gateway <no-reply@topup.example>';
 
 const environment = z.object({
@@ -88,6 +92,12 @@ const environment = z.object({
     .refine((networks) => networks.every(isNetwork), {
       message: 'TRUSTED_PROXIES must list addresses or networks, '
         + 'e.g. TRUSTED_PROXIES=127.0.0.1,10.0.0.0/8',
+    }),
+  ALLOWED_ORIGINS: z.string().optional()
+    .transform((text) => text === undefined ? undefined : splitList(text))
+    .refine((origins) => origins === undefined || origins.every(isOrigin), {
+      message: 'ALLOWED_ORIGINS must list origins, '
+        + 'e.g. ALLOWED_ORIGINS=https://shop.example.com,http://localhost:5173',
     }),
   SUPPLIER_PORT: integer('SUPPLIER_PORT', { fallback: 0, min: 0, max: 65_535, example: 4001 }),
   SOCKETS_PER_CLIENT: integer('SOCKETS_PER_CLIENT', { fallback: 20, min: 1, max: 100_000 }),
@@ -143,6 +153,7 @@ export function readConfig(env: NodeJS.ProcessEnv, needsSecrets: boolean): Confi
     isDemo,
     environment: read.ENVIRONMENT === '' ? isDemo ? 'sandbox' : 'production' : read.ENVIRONMENT,
     trustedProxies: read.TRUSTED_PROXIES,
+    allowedOrigins: read.ALLOWED_ORIGINS ?? (isDemo ? DEMO_ORIGINS : []),
     supplierPort: read.SUPPLIER_PORT === 0 ? portAfter(read.PORT) : read.SUPPLIER_PORT,
     isSupplierPortFixed: read.SUPPLIER_PORT !== 0,
     socketsPerClient: read.SOCKETS_PER_CLIENT,

@@ -159,6 +159,7 @@ async function run(): Promise<void> {
       isIntrospectionAllowed: true,
       httpText: 'draft',
       trustedDocuments: { texts: new Map(), isOnly: false },
+      allowedOrigins: [],
       socketsPerClient: 100,
       subscriptionsPerSocket: 50,
       feedRetentionDays: 30,

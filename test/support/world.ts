@@ -157,6 +157,7 @@ async function startOne(options: {
             isIntrospectionAllowed: true,
             httpText: options.httpText ?? 'draft',
             trustedDocuments: { texts: new Map(), isOnly: false },
+            allowedOrigins: ['https://shop.example.com', 'http://localhost:*'],
             socketsPerClient: 20,
             subscriptionsPerSocket: 50,
             feedRetentionDays: 30,

@@ -147,6 +147,7 @@ beforeAll(async () => {
     isIntrospectionAllowed: false,
     httpText: 'draft',
     trustedDocuments: { texts: new Map(), isOnly: false },
+    allowedOrigins: [],
     socketsPerClient: 20,
     subscriptionsPerSocket: 50,
     feedRetentionDays: 30,

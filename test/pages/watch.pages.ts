@@ -114,3 +114,14 @@ test.each([
   const isTooWide = await page.evaluate('document.body.scrollWidth > window.innerWidth');
   expect(isTooWide).toBe(false);
 });
+
+test('the feed begins anew where the gateway has lost it', async () => {
+  const page = await openWatch();
+  await (await place(page, 'Delivers')).getByText('DELIVERED', { exact: true }).waitFor();
+  await stage().startAnew();
+  await page.getByText('None yet.').waitFor({ timeout: 30_000 });
+  const order = await place(page, 'Delivers');
+  await order.getByText('DELIVERED', { exact: true }).waitFor();
+  expect(await order.getAttribute('data-order')).toBe('1');
+  await stage().picture(page, 'watch-begun-anew');
+});

@@ -21,6 +21,8 @@ export interface Stage {
   picture(page: Page, name: string): Promise<void>;
   /** Stops the program and starts it again over the same data, at the same address. */
   restart(whileAway?: () => Promise<void>): Promise<void>;
+  /** The same, with the data of a first start. */
+  startAnew(): Promise<void>;
 }
 
 export interface PageOptions {
@@ -67,7 +69,8 @@ export function useStage(): () => Stage {
     watched.push(new PageWatch(page, [facts.baseUrl, facts.mailUrl]));
     return page;
   };
-  return () => ({ facts, openPage, picture, restart });
+  const startAnew = (): Promise<void> => restart(async () => removeDataDir(env.DATA_DIR));
+  return () => ({ facts, openPage, picture, restart, startAnew });
 }
 
 async function launch(): Promise<Browser> {

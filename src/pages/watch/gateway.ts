@@ -5,6 +5,9 @@ import type { Edge, Feed } from './documents.ts';
 const RETRY_MS_MIN = 200;
 /** A gateway that is being restarted is back within seconds; nobody should wait longer than it. */
 const RETRY_MS_MAX = 2_000;
+/** An unanswered ping ends the socket: a line that is cut without a word is noticed. */
+const PING_EVERY_MS = 10_000;
+const PONG_WITHIN_MS = 5_000;
 /** The token is no longer good: asking again would not help. */
 const REFUSED = 4403;
 
@@ -21,7 +24,9 @@ export class Gateway {
       connectionParams: { authorization: `Bearer ${token}` },
       // The feed goes on behind its last cursor, which a retry of the library's would not know.
       retryAttempts: 0,
+      keepAlive: PING_EVERY_MS,
     });
+    this.#endWithoutPong();
     this.#client.on('connected', () => onState('live'));
     this.#client.on('closed', (event) => {
       this.#isRefused = event instanceof CloseEvent && event.code === REFUSED;
@@ -29,14 +34,37 @@ export class Gateway {
     });
   }
 
+  #endWithoutPong(): void {
+    let pongIsDue: ReturnType<typeof setTimeout> | undefined;
+    this.#client.on('ping', (isReceived) => {
+      if (!isReceived) pongIsDue = setTimeout(() => this.#client.terminate(), PONG_WITHIN_MS);
+    });
+    this.#client.on('pong', () => clearTimeout(pongIsDue));
+    this.#client.on('closed', () => clearTimeout(pongIsDue));
+  }
+
   /** One answer. @throws where the gateway is away, or refuses the operation */
   async ask<Result>(query: string, variables: Record<string, unknown> = {}): Promise<Result> {
-    const answers = this.#client.iterate<Result & Record<string, unknown>>({ query, variables });
-    for await (const { data, errors } of answers) {
-      if (errors !== undefined || !data) throw new Error(errors?.[0]?.message ?? 'No answer');
-      return data;
-    }
+    for await (const data of this.#results<Result>(query, variables)) return data as Result;
     throw new Error('No answer');
+  }
+
+  /** The data of an operation. @throws an Error in the gateway's words where it refuses it */
+  async *#results<Result>(
+    query: string,
+    variables: Record<string, unknown>,
+  ): AsyncGenerator<Result> {
+    const results = this.#client.iterate<Result & Record<string, unknown>>({ query, variables });
+    try {
+      for await (const { data, errors } of results) {
+        if (errors !== undefined || !data) throw new Error(errors?.[0]?.message ?? 'No answer');
+        yield data as Result;
+      }
+    } catch (error) {
+      // What is refused before it is executed comes as a list of errors.
+      if (!Array.isArray(error)) throw error;
+      throw new Error((error as readonly { message: string }[])[0]?.message ?? 'No answer');
+    }
   }
 
   /**
@@ -91,11 +119,8 @@ export class Gateway {
     after: string | null,
     { query, edgeOf }: Feed<Node>,
   ): AsyncGenerator<Edge<Node>> {
-    const results = this.#client.iterate<Record<string, Edge<Node>>>({
-      query, variables: { after },
-    });
-    for await (const { data } of results) {
-      const edge = data ? edgeOf(data) : undefined;
+    for await (const data of this.#results<Record<string, Edge<Node>>>(query, { after })) {
+      const edge = edgeOf(data);
       if (edge !== undefined) yield edge;
     }
   }

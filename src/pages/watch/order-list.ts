@@ -15,9 +15,13 @@ export class OrderList {
   #lastSequence: number | null = null;
   #missedCount = 0;
 
-  /** The feed begins, or begins anew. */
+  /** The feed begins, or begins anew: what was shown may be of data that is no more. */
   begin(): void {
     this.#lastSequence = null;
+    this.#missedCount = 0;
+    for (const { node } of this.#rows.values()) node.remove();
+    this.#rows.clear();
+    this.#empty.hidden = false;
     this.#feed.textContent = 'Following the feed: every event once, in order.';
   }
 

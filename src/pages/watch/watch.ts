@@ -35,6 +35,6 @@ void gateway.follow(WALLET_FEED, (event) => wallets.show(event));
 void gateway.follow(ORDER_FEED, (event) => orders.take(event), async () => {
   const { viewer } = await gateway.ask<ViewerResult>(VIEWER);
   part('client', HTMLElement).textContent = `The orders of ${viewer.name}`;
-  await readOrders();
   orders.begin();
+  await readOrders();
 });

@@ -1,8 +1,10 @@
 import type pg from 'pg';
+import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import type { WakeUps } from './wake-ups.ts';
 
 /** A lost wake-up costs at most this. */
 const POLL_MS = 500;
+const RETRY_AFTER_MS = 1000;
 /** Entries of one read; what is behind them is read at once after. */
 const PAGE_SIZE = 500;
 
@@ -19,6 +21,8 @@ export interface EntryFollower {
   /** Whether anybody waits for entries. */
   isFollowing(): boolean;
   handOut(entries: readonly FeedEntry[]): Promise<void>;
+  /** The log has lost what was handed out: whoever waits has to begin again. */
+  lose(fault: Error): void;
 }
 
 interface EntryRow {
@@ -42,8 +46,11 @@ export class EntryReader {
   readonly #timer: NodeJS.Timeout;
   /** Everything up to here was handed out; null while nobody follows. */
   #place: number | null = null;
+  /** What stood there when it was read; null where the log was empty. */
+  #last: EntryRow | null = null;
   #reading: Promise<void> | null = null;
   #isReadingAgain = false;
+  #isChecking = false;
 
   constructor(options: {
     readonly pool: pg.Pool;
@@ -53,7 +60,10 @@ export class EntryReader {
     this.#pool = options.pool;
     this.#onError = options.onError;
     this.#stopListening = options.wakeUps.on('feed', () => this.#read());
-    this.#timer = setInterval(() => this.#read(), POLL_MS);
+    this.#timer = setInterval(() => {
+      this.#isChecking = true;
+      this.#read();
+    }, POLL_MS);
   }
 
   serve(follower: EntryFollower): void {
@@ -66,9 +76,9 @@ export class EntryReader {
    */
   async begin(): Promise<void> {
     if (this.#place !== null) return;
-    const place = await this.#lastPlace();
+    const last = await this.#lastEntry();
     // Another one may have begun meanwhile.
-    this.#place ??= place;
+    if (this.#place === null) this.#goOnBehind(last);
   }
 
   async close(): Promise<void> {
@@ -96,8 +106,10 @@ export class EntryReader {
     for (let isMore = true; isMore && this.#place !== null;) {
       if (!this.#followers.some((follower) => follower.isFollowing())) {
         this.#place = null;
+        this.#last = null;
         return;
       }
+      if (this.#isChecking) await this.#check();
       const { rows } = await this.#pool.query<EntryRow>({
         name: 'new_entries',
         text: `select client_id, sequence, topup_order_id, version, place from feed_entry
@@ -108,17 +120,47 @@ export class EntryReader {
       // To all of them: some may have begun to follow during the read.
       for (const follower of this.#followers) await follower.handOut(entries);
       // Only now: a read that failed half-way is done again, and watchers know what they have.
-      this.#place = rows.at(-1)?.place ?? this.#place;
+      const last = rows.at(-1);
+      if (last !== undefined) this.#goOnBehind(last);
       isMore = rows.length >= PAGE_SIZE;
     }
   }
 
-  async #lastPlace(): Promise<number> {
-    const { rows: [row] } = await this.#pool.query<{ place: number }>({
-      name: 'last_place',
-      text: 'select coalesce(max(place), 0) as place from feed_entry',
+  /**
+   * A database that was promoted, or restored under us, may lack what we have read, and then gives
+   * the same places to other events. Entries that are too old go as well, but the oldest first.
+   */
+  async #check(): Promise<void> {
+    this.#isChecking = false;
+    const last = this.#last;
+    if (last === null) return;
+    const { rows: [row] } = await this.#pool.query<{ is_there: boolean; has_older: boolean }>({
+      name: 'is_entry_there',
+      text: `select exists (select from feed_entry where place = $1 and client_id = $2
+          and sequence = $3 and topup_order_id = $4 and version = $5) as is_there,
+        exists (select from feed_entry where place <= $1) as has_older`,
+      values: [last.place, last.client_id, last.sequence, last.topup_order_id, last.version],
     });
-    return row?.place ?? 0;
+    if (row === undefined || row.is_there || !row.has_older) return;
+    this.#goOnBehind(await this.#lastEntry());
+    this.#onError(new Error('The database lacks events that were read from it: after a promotion'
+      + ' that lost commits, or a restore, stop all processes and run npm run restored'));
+    const fault = new TemporarilyUnavailable('Events were lost, please resume', RETRY_AFTER_MS);
+    for (const follower of this.#followers) follower.lose(fault);
+  }
+
+  #goOnBehind(last: EntryRow | null): void {
+    this.#last = last;
+    this.#place = last?.place ?? 0;
+  }
+
+  async #lastEntry(): Promise<EntryRow | null> {
+    const { rows: [row] } = await this.#pool.query<EntryRow>({
+      name: 'last_entry',
+      text: `select client_id, sequence, topup_order_id, version, place from feed_entry
+        order by place desc limit 1`,
+    });
+    return row ?? null;
   }
 }
 

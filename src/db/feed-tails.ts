@@ -24,8 +24,7 @@ export class FeedTails {
   }
 
   watchCount(): number {
-    const sizes = [...this.#tails.values()].flatMap((watches) => [...watches.values()]);
-    return sizes.reduce((sum, { size }) => sum + size, 0);
+    return this.#all().length;
   }
 
   register(watch: Watch, { clientId, orderId }: Subject): void {
@@ -59,8 +58,16 @@ export class FeedTails {
   /** Ends every watch, and those that come too late. */
   end(): void {
     this.#hasEnded = true;
-    for (const tail of [...this.#tails.values()]) {
-      for (const each of [...tail.values()]) for (const watch of [...each]) watch.end();
-    }
+    for (const watch of this.#all()) watch.end();
+  }
+
+  /** Fails the watches of now. */
+  fail(fault: Error): void {
+    for (const watch of this.#all()) watch.fail(fault);
+  }
+
+  #all(): readonly Watch[] {
+    const watches = [...this.#tails.values()].flatMap((tail) => [...tail.values()]);
+    return watches.flatMap((each) => [...each]);
   }
 }

@@ -33,6 +33,7 @@ export class LogWatch<Event> implements AsyncIterableIterator<Event> {
   #isStarted = false;
   #mustRead = true;
   #wake: (() => void) | null = null;
+  #fault: Error | null = null;
   isOver = false;
 
   constructor(log: WatchedLog<Event>) {
@@ -69,12 +70,22 @@ export class LogWatch<Event> implements AsyncIterableIterator<Event> {
         await this.#sleep();
       }
     }
+    const fault = this.#fault;
+    this.#fault = null;
+    if (fault !== null) throw fault;
     return { done: true, value: undefined };
   }
 
   return(): Promise<IteratorResult<Event, undefined>> {
     this.end();
     return Promise.resolve({ done: true, value: undefined });
+  }
+
+  /** Ends the watch with an error for whoever reads it. */
+  fail(fault: Error): void {
+    if (this.isOver) return;
+    this.#fault = fault;
+    this.end();
   }
 
   end(): void {

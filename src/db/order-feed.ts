@@ -122,6 +122,10 @@ export class PostgresOrderFeed implements OrderFeed, EntryFollower {
     return this.#tails.size > 0;
   }
 
+  lose(fault: Error): void {
+    this.#tails.fail(fault);
+  }
+
   /** An event is read only where somebody is told of it, once for all of them. */
   async handOut(entries: readonly FeedEntry[]): Promise<void> {
     const wanted = entries.filter((entry) => this.#tails.isWatched(entry));

@@ -66,9 +66,7 @@ export class PostgresWalletFeed implements WalletFeed, EntryFollower {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#timer);
-    for (const { watches } of [...this.#tails.values()]) {
-      for (const watch of [...watches]) watch.end();
-    }
+    for (const watch of this.#allWatches()) watch.end();
     this.#tails.clear();
     this.#asked.clear();
     await this.#reading;
@@ -76,7 +74,7 @@ export class PostgresWalletFeed implements WalletFeed, EntryFollower {
 
   /** Watchers that are registered; 0 once all are gone. */
   watchCount(): number {
-    return [...this.#tails.values()].reduce((sum, { watches }) => sum + watches.size, 0);
+    return this.#allWatches().length;
   }
 
   standings(clientId: number): Promise<readonly WalletStanding[]> {
@@ -124,6 +122,14 @@ export class PostgresWalletFeed implements WalletFeed, EntryFollower {
     const tail = this.#tails.get(clientId);
     tail?.watches.delete(watch);
     if (tail?.watches.size === 0) this.#tails.delete(clientId);
+  }
+
+  lose(fault: Error): void {
+    for (const watch of this.#allWatches()) watch.fail(fault);
+  }
+
+  #allWatches(): readonly LogWatch<WalletEvent>[] {
+    return [...this.#tails.values()].flatMap(({ watches }) => [...watches]);
   }
 
   isFollowing(): boolean {

@@ -95,6 +95,7 @@ describe('the log', () => {
     reader.serve({
       isFollowing: () => true,
       handOut: async (found: readonly FeedEntry[]) => void counts.push(found.length),
+      lose: (fault) => { throw fault; },
     });
     await reader.begin();
     const [orderId = 0] = await placeOrders(database(), 3, 1);

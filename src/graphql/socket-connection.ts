@@ -8,6 +8,12 @@ import { SocketOperations } from './socket-operations.ts';
 const ACKNOWLEDGE_WITHIN_MS = 3_000;
 /** A client that has not shown its token yet needs one message; 20 are patience enough. */
 const MESSAGES_BEFORE_ACK_MAX = 20;
+/**
+ * What a client may send in one go once it is known, and for how much more each second makes room:
+ * no honest one comes near, and a flood of pings takes 1 % of a process and ends.
+ */
+const MESSAGES_AT_ONCE_MAX = 2_000;
+const MESSAGES_PER_SECOND = 500;
 /** What one slow reader may keep in our memory. */
 const SEND_BUFFER_BYTES_MAX = 1_048_576;
 /** Timers overflow at 24.8 days; a token that lives longer is looked at again. */
@@ -26,7 +32,8 @@ export const CLOSE = {
   revoked: [4403, 'Token revoked'],
   idInUse: [4409, 'Subscriber already exists'],
   lateAcknowledgement: [4408, 'Connection initialisation timeout'],
-  tooManyMessages: [4429, 'Too many messages before connection_init'],
+  tooManyBefore: [4429, 'Too many messages before connection_init'],
+  tooManyMessages: [4429, 'Too many messages'],
 } as const satisfies Record<string, readonly [code: number, reason: string]>;
 
 /** One socket: its caller, its deadlines, and what it may keep of our memory. */
@@ -42,6 +49,9 @@ export class SocketConnection {
   readonly #results = new Set<ResultIterator>();
   #caller: Caller | null = null;
   #messageCount = 0;
+  /** How many messages may come now, as of a moment. */
+  #room = MESSAGES_AT_ONCE_MAX;
+  #roomAtMs = 0;
   #operationCount = 0;
   #isAlive = true;
 
@@ -89,9 +99,19 @@ export class SocketConnection {
   takesMessage(): boolean {
     // A client that leaves our closing frame unanswered could go on placing orders.
     if (!this.isOpen) return false;
-    if (this.#caller !== null) return true;
+    if (this.#caller !== null) return this.#hasRoom();
     this.#messageCount += 1;
     if (this.#messageCount <= MESSAGES_BEFORE_ACK_MAX) return true;
+    this.close(CLOSE.tooManyBefore);
+    return false;
+  }
+
+  #hasRoom(): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    const gained = (nowMs - this.#roomAtMs) / 1000 * MESSAGES_PER_SECOND;
+    this.#room = Math.min(MESSAGES_AT_ONCE_MAX, this.#room + gained) - 1;
+    this.#roomAtMs = nowMs;
+    if (this.#room >= 0) return true;
     this.close(CLOSE.tooManyMessages);
     return false;
   }

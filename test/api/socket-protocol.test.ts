@@ -335,6 +335,19 @@ describe('a socket is ended', () => {
     expect((await peer.closed)[0]).toBe(4429);
   });
 
+  test('with 4429 for a flood of messages, and not for as many in a while', async () => {
+    const calm = await Peer.acknowledged();
+    for (let count = 1; count <= 1_500; count += 1) {
+      calm.say({ type: 'ping' });
+      expect((await calm.heard()).type).toBe('pong');
+    }
+    const flood = await Peer.acknowledged();
+    for (let count = 1; count <= 10_000; count += 1) flood.say({ type: 'ping' });
+    expect((await flood.closed)[0]).toBe(4429);
+    calm.say({ type: 'ping' });
+    expect((await calm.heard()).type).toBe('pong');
+  });
+
   test('with 4409 for an id in use', async () => {
     const peer = await Peer.acknowledged();
     peer.subscribe('1', UPDATES, { id: 1 });

@@ -10,6 +10,7 @@ export interface SocketOptions {
   readonly wsUrl: string;
   readonly token: () => string | Promise<string>;
   readonly webSocketImpl?: unknown;
+  readonly watchesPerSocket?: number;
 }
 
 interface Shared {
@@ -33,7 +34,8 @@ export class Sockets {
   }
 
   enter(): Place {
-    const shared = this.#shared.find(({ watchCount }) => watchCount < WATCHES_PER_SOCKET)
+    const { watchesPerSocket = WATCHES_PER_SOCKET } = this.#options;
+    const shared = this.#shared.find(({ watchCount }) => watchCount < watchesPerSocket)
       ?? this.#open();
     shared.watchCount += 1;
     return {

@@ -23,6 +23,8 @@ export interface TopupClientOptions {
   readonly wsUrl?: string;
   /** A WebSocket class, where the runtime has none. */
   readonly webSocketImpl?: unknown;
+  /** What the gateway takes on one socket (its SUBSCRIPTIONS_PER_SOCKET); 50 by default. */
+  readonly watchesPerSocket?: number;
   readonly fetch?: typeof globalThis.fetch;
 }
 

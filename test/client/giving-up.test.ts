@@ -188,6 +188,21 @@ describe('a watch', () => {
     expect(new Set(firsts.map(({ value }) => value?.event.type))).toEqual(new Set(['SNAPSHOT']));
   });
 
+  it('shares a socket with as many as the gateway takes there', async () => {
+    let socketCount = 0;
+    class CountedSocket extends WebSocket {
+      constructor(url: string, protocol: string) {
+        super(url, protocol);
+        socketCount += 1;
+      }
+    }
+    const client = connect({ watchesPerSocket: 2, webSocketImpl: CountedSocket });
+    const { orderId } = await client.createOrder(NEW_ORDER);
+    const watches = Array.from({ length: 5 }, () => client.watchOrder({ orderId }));
+    await Promise.all(watches.map((watch) => watch.next()));
+    expect(socketCount).toBe(3);
+  });
+
   it('waits for its place where the gateway gives no further socket', async () => {
     const token = (): string => world().token(2);
     const others = Array.from({ length: 20 }, () => new TokenSocket(proxy.url, token()));

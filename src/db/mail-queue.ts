@@ -3,11 +3,10 @@ import type pg from 'pg';
 import type { PgBoss } from 'pg-boss';
 import type { MailJob, MailQueue, OwedMail } from '../domain/mail.ts';
 import { JOB_OPTIONS, MAIL_QUEUE, UNDELIVERABLE_QUEUE } from './job-schema.ts';
-import { CONNECT_TIMEOUT_MS, withConnection } from './pool.ts';
+import { CONNECT_TIMEOUT_MS, TIME_LIMITS, withConnection } from './pool.ts';
 
 /** Connections of the library: jobs are few and their statements short. */
 const JOB_POOL_SIZE = 2;
-const CONNECTION_LIMITS = '-c statement_timeout=10000 -c lock_timeout=5000';
 
 interface OutboxRow {
   readonly client_id: number;
@@ -75,7 +74,7 @@ async function startJobs(options: {
     connectionString: options.databaseUrl,
     max: JOB_POOL_SIZE,
     application_name: 'topup-gateway-jobs',
-    options: CONNECTION_LIMITS,
+    options: TIME_LIMITS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     migrate: false,
     createSchema: false,

@@ -75,7 +75,7 @@ export function parseAnswer(fields: Readonly<Record<string, unknown>>): SandboxA
   if (reference !== null && !isIdentifier(reference)) return null;
   if (code !== null && (typeof code !== 'string' || !WORD.test(code))) return null;
   if (receipt !== null && !isReceipt(receipt)) return null;
-  return { reference, status, code, receipt };
+  return { reference, status, code, receipt: receipt === null ? null : withoutMarkup(receipt) };
 }
 
 export function isIdentifier(value: unknown): value is string {
@@ -90,6 +90,15 @@ function isReceipt(value: unknown): value is Record<string, string> {
       // A NUL cannot be stored, and no receipt has a control character.
       && !/\p{Cc}/u.test(text) && text.isWellFormed()
   ));
+}
+
+/**
+ * No code or link to show is markup, or runs where it is followed: a page that shows a receipt
+ * carelessly must not be given any. What is left of it is still a receipt.
+ */
+function withoutMarkup(receipt: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(receipt)
+    .filter(([, text]) => !/[<>]/.test(text) && !/^\s*(?:javascript|data|vbscript):/i.test(text)));
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

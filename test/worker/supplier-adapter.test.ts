@@ -88,6 +88,9 @@ describe('an answer of the protocol', () => {
   test.each<[status: string, more: object, submitted: unknown, queried: unknown]>([
     ['DELIVERED', {}, DELIVERED, DELIVERED],
     ['DELIVERED', { receipt }, { kind: 'DELIVERED', receipt }, { kind: 'DELIVERED', receipt }],
+    ['DELIVERED', { receipt: {
+      ...receipt, html: '<b>1</b>', url: ' javascript:alert(1)', page: 'data:text/html,x',
+    } }, { kind: 'DELIVERED', receipt }, { kind: 'DELIVERED', receipt }],
     ['PROCESSING', {}, { kind: 'ACCEPTED' }, { kind: 'ACCEPTED' }],
     ['REVERSED', {}, { kind: 'REVERSED' }, { kind: 'REVERSED' }],
     ['DUPLICATE', {}, UNKNOWN, UNKNOWN],

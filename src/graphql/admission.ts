@@ -123,9 +123,16 @@ function settle(
 ): CostReport {
   const requested = cost.points;
   const actual = actualPoints(cost, of.dataJson);
-  const { clientId } = of.asking;
+  const { taken, asking: { clientId, onTaken } } = of;
+  const report = reportCost(taken, { requested, actual });
   if (actual < requested) {
-    returnUnused(of.taken, { clientId, unused: requested - actual }, of.deps);
+    returnUnused(taken, { clientId, unused: requested - actual }, of.deps);
+    const last = taken.at(-1);
+    const remaining = report.throttleStatus?.currentlyAvailable;
+    // Told again, as the headers of an answer are to say the same as its body.
+    if (last !== undefined && remaining !== undefined) {
+      onTaken?.(last.class, { ...last.verdict, remaining });
+    }
   }
-  return reportCost(of.taken, { requested, actual });
+  return report;
 }

@@ -239,12 +239,20 @@ describe('limits', () => {
 
   test('get back what a page did not bring', async () => {
     const rateLimits = new HandLimits({ read: 10 });
-    const admission = await ask(createAdmission(guard, { rateLimits, log }), page);
+    const told: number[] = [];
+    const admission = await createAdmission(guard, { rateLimits, log })(
+      readParameters({ query: page }),
+      {
+        clientId: 7, scopes: SCOPES, transport: 'POST',
+        onTaken: (_class, { remaining }) => told.push(remaining),
+      },
+    );
     if (admission.kind === 'REFUSED') throw admission.errors[0];
     const nodes = [{ charge: { amount: '1' } }];
     expect(admission.settle(() => JSON.stringify({ orders: { nodes } }))).toMatchObject({
       requestedQueryCost: 3, actualQueryCost: 1, throttleStatus: { currentlyAvailable: 9 },
     });
+    expect(told).toEqual([7, 9]);
     expect(rateLimits.returned).toEqual([{ clientId: 7, class: 'read', count: 2 }]);
   });
 

@@ -50,6 +50,10 @@ hooks.beforeEach(async (transaction, done) => {
     transaction.skip = true;
     return done();
   }
+  // It takes what is documented for what must come; a client without limits is told of none.
+  for (const name of Object.keys(expected.headers)) {
+    if (/^(?:x-)?ratelimit/i.test(name)) delete expected.headers[name];
+  }
   // It compares the header as a text, and knows no parameters.
   expected.headers['Content-Type'] = request.uri === '/metrics'
     ? 'text/plain; version=0.0.4; charset=utf-8'

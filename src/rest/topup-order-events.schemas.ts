@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { LOGGED_EVENT_TYPES, TOPUP_ORDER_STATUSES } from '../domain/topup-order.ts';
 import { idSchema, refusal, timeSchema } from './envelope.schemas.ts';
 import { followTopupOrders } from './topup-order-events.examples.ts';
+import { STATUSES_ON_WIRE } from './topup-order-filter.ts';
 import { topupOrder } from './topup-orders.schemas.ts';
 
 /** What stands behind `data:`, as JSON in one line. */
@@ -45,7 +46,7 @@ export const followTopupOrdersSchema = {
       description: 'The same as `Last-Event-ID`, which wins, for clients that cannot send it.',
     }),
     type: z.enum(LOGGED_EVENT_TYPES).optional().meta({ description: 'Only events of this type.' }),
-    status: z.enum(TOPUP_ORDER_STATUSES).optional().meta({
+    status: z.enum(STATUSES_ON_WIRE).optional().meta({
       description: 'Only events that left an order there.',
     }),
     product_id: idSchema('Only orders of this product.', 4218).optional(),

@@ -25,6 +25,8 @@ const OPTIONS = {
   parametersResolution: 'Example',
   includeAuthInfoInExample: false,
   alwaysInheritAuthentication: true,
+  // They are listed and left out: together they are no question that anybody would ask.
+  enableOptionalParameters: false,
   optimizeConversion: false,
   stackLimit: 50,
 };
@@ -40,8 +42,48 @@ export async function postmanCollection(document: object): Promise<object> {
   });
   const [made] = conversion.output ?? [];
   if (!conversion.result || made === undefined) throw new Error(conversion.reason);
-  return withFixedIds(made.data, 'collection') as object;
+  return withFixedIds(runnable(made.data as Collection), 'collection') as object;
 }
+
+interface Collection {
+  readonly item: readonly Folder[];
+  readonly variable?: readonly object[];
+}
+interface Folder {
+  readonly name: string;
+  readonly item?: readonly Folder[];
+}
+
+/**
+ * So that all of it can be run from top to bottom: the token has its place, the log in fills it,
+ * and who logs out, which ends every token, does so last.
+ */
+function runnable(collection: Collection): Collection {
+  const isLogOut = ({ name }: Folder): boolean => name === 'Log out';
+  const last = collection.item.flatMap((folder) => (folder.item ?? []).filter(isLogOut));
+  const item = collection.item.map((folder) => ({
+    ...folder,
+    item: (folder.item ?? []).filter((each) => !isLogOut(each)).map((each) => (
+      each.name === 'Log in with an API key' ? { ...each, event: [KEEP_TOKEN] } : each
+    )),
+  }));
+  return {
+    ...collection,
+    item: [...item, ...last],
+    variable: [...collection.variable ?? [], { key: 'bearerToken', value: '', type: 'string' }],
+  };
+}
+
+const KEEP_TOKEN = {
+  listen: 'test',
+  script: {
+    type: 'text/javascript',
+    exec: [
+      'const { data } = pm.response.json();',
+      "if (data) pm.collectionVariables.set('bearerToken', data.access_token);",
+    ],
+  },
+};
 
 /**
  * Where there is no example the converter makes one up, by chance: headers of answers go, and

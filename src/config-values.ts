@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
 
 /** Shorter keys can be guessed; 32 characters of base64 carry 192 bits. */
@@ -113,4 +113,30 @@ export function parseSupplierKeys(text: string): Record<string, readonly string[
   const isRight = pairs.every(([code, keys]) => /^[a-z][a-z0-9-]*$/.test(code)
     && keys.every((key) => key.length >= SECRET_LENGTH_MIN));
   return isRight ? Object.fromEntries(pairs) : null;
+}
+
+/** Where no supplier is: this host's own unknown self, metadata of a cloud, groups of hosts. */
+const NOBODY = new BlockList();
+for (const [network, bits] of [['0.0.0.0', 8], ['169.254.0.0', 16], ['224.0.0.0', 3]] as const) {
+  NOBODY.addSubnet(network, bits, 'ipv4');
+}
+for (const [network, bits] of [['::', 128], ['fe80::', 10], ['ff00::', 8]] as const) {
+  NOBODY.addSubnet(network, bits, 'ipv6');
+}
+/** Shells, mail, databases: a request of ours there would be a slip, or somebody's trick. */
+const OTHER_PORTS = new Set(['22', '23', '25', '465', '587', '3306', '5432', '6379']);
+
+/**
+ * Whether a supplier can be called there. The operator names it, in a table that only the owner
+ * may write, so a neighbour on this machine or in a private network may be one.
+ */
+export function isSupplierAddress(baseUrl: string): boolean {
+  if (!URL.canParse(baseUrl)) return false;
+  const { protocol, username, password, hostname, port, search, hash } = new URL(baseUrl);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const family = isIP(host);
+  return /^https?:$/.test(protocol)
+    && `${username}${password}${search}${hash}` === ''
+    && !OTHER_PORTS.has(port)
+    && (family === 0 || !NOBODY.check(host, family === 4 ? 'ipv4' : 'ipv6'));
 }

@@ -1,6 +1,7 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Pool } from 'pg';
 import { openAccess, type AccessOptions, type AccessParts } from './access-parts.ts';
+import { isSupplierAddress } from './config-values.ts';
 import { ConfigError } from './config.ts';
 import { createFulfilmentStore } from './db/fulfilment-store.ts';
 import { numberEvents } from './db/feed-numbers.ts';
@@ -182,7 +183,12 @@ async function openSuppliers(orm: MikroORM, options: PartsOptions): Promise<Supp
   const faults = known.filter(({ code }) => supplierKeys[code] === undefined)
     .map(({ code }) => `SUPPLIER_SIGNING_KEYS has no key for supplier ${code}, `
       + `e.g. SUPPLIER_SIGNING_KEYS=${code}=KEY with KEY from: openssl rand -base64 32`);
-  if (faults.length > 0) throw new ConfigError(faults);
+  // The demo calls its own supplier, whatever the table says.
+  const strange = sandboxUrl !== null
+    ? [] : known.filter(({ baseUrl }) => !isSupplierAddress(baseUrl)).map(({ code }) => (
+      `base_url of supplier ${code} must be the address of a supplier, `
+        + 'e.g. https://supplier.example/api'));
+  if (faults.length + strange.length > 0) throw new ConfigError([...faults, ...strange]);
   const suppliers = known.map(({ code, baseUrl }) => createSandboxSupplier({
     code,
     baseUrl: () => sandboxUrl === null ? baseUrl : `${sandboxUrl}/${code}`,

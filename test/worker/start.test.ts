@@ -4,6 +4,7 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
+import { isSupplierAddress } from '../../src/config-values.ts';
 import { prepareRestored } from '../../src/db/after-restore.ts';
 import { overMigrated } from '../../src/named-database.ts';
 import { openParts } from '../../src/parts.ts';
@@ -141,6 +142,29 @@ it('closes again what it opened where a supplier has no key', async () => {
   await expect.poll(() => database().query(
     "select pid from pg_stat_activity where datname = current_database() and usename = 'topup_app'",
   ), { timeout: 5000 }).toEqual([]);
+});
+
+describe('the address of a supplier', () => {
+  it.each([
+    'https://supplier.example/api', 'http://127.0.0.1:4001/sandbox-a', 'http://10.1.2.3:8080',
+    'http://[fd00::1]/x',
+  ])('may be %s', (address) => expect(isSupplierAddress(address)).toBe(true));
+
+  it.each([
+    '', 'x', 'supplier.example', 'ftp://supplier.example', 'file:///etc/passwd',
+    'javascript:alert(1)', 'https://user:pw@supplier.example', 'https://supplier.example/?x=1',
+    'https://supplier.example/#x', 'http://supplier.example:22', 'http://supplier.example:5432',
+    'http://169.254.169.254/latest', 'http://0xa9fea9fe/', 'http://2852039166', 'http://0.0.0.0',
+    'http://[fe80::1]', 'http://[::]', 'http://[::ffff:169.254.169.254]', 'http://239.1.1.1',
+  ])('is not %s', (address) => expect(isSupplierAddress(address)).toBe(false));
+
+  it('is looked at when a process starts', async () => {
+    await database().query("update supplier set base_url = 'http://169.254.169.254' where id = 1");
+    const refused = await start({ ...secrets, DATABASE_URL: database().databaseUrl });
+    expect(await refused.exited).toEqual({ code: 1, signal: null });
+    expect(refused.output()).toContain('base_url of supplier sandbox-a must be the address');
+    await database().query("update supplier set base_url = 'http://127.0.0.1:9' where id = 1");
+  });
 });
 
 it('is said in the log that the program is to own nothing, and that a worker works', async () => {

@@ -41,10 +41,14 @@ export type Op =
   }
   | { readonly op: 'callback'; readonly which: number; readonly isNewId: boolean }
   | { readonly op: 'cancel' }
-  /** The product is not sold any more, or again; its routes change places. */
-  | { readonly op: 'catalogue'; readonly change: 'delist' | 'list' | 'swap' }
+  | { readonly op: 'catalogue'; readonly change: CatalogueChange }
   | { readonly op: 'untilDue' }
   | { readonly op: 'time'; readonly ms: number };
+
+/** What is sold, and by whom: not any more, or again; routes change places. */
+type CatalogueChange = (typeof CATALOGUE_CHANGES)[number];
+const CATALOGUE_CHANGES =
+  ['delist', 'list', 'swap', 'sellOut', 'restock', 'suspend', 'resume'] as const;
 
 export interface Setting {
   readonly hasTwoRoutes: boolean;
@@ -99,8 +103,8 @@ const anything: fc.Arbitrary<readonly Op[]> = fc.array(fc.oneof(
   { weight: 1, arbitrary: fc.record(
     { op: fc.constant('time' as const), ms: fc.constantFrom(300, 600, 1500, 5000, 30_000) }) },
   { weight: 1, arbitrary: fc.constant({ op: 'cancel' } as const) },
-  { weight: 2, arbitrary: fc.record({
-    op: fc.constant('catalogue' as const), change: fc.constantFrom('delist', 'list', 'swap'),
+  { weight: 4, arbitrary: fc.record({
+    op: fc.constant('catalogue' as const), change: fc.constantFrom(...CATALOGUE_CHANGES),
   }) },
 ), { minLength: 6, maxLength: 25, size: 'max' }) as fc.Arbitrary<readonly Op[]>;
 export const ops: fc.Arbitrary<readonly Op[]> =
@@ -126,6 +130,19 @@ const SETTLE_MS = 1000;
 /** More rounds than any order needs once its supplier answers truly. */
 const ROUNDS_MAX = 25;
 
+const CHANGES: Readonly<Record<CatalogueChange, readonly string[]>> = {
+  delist: ['update offer set is_active = false'],
+  list: ['update offer set is_active = true'],
+  swap: [
+    'update offer set route = route + 3 where variant_id = 3',
+    'update offer set route = 6 - route where variant_id = 3',
+  ],
+  sellOut: ['update variant set is_in_stock = false where id in (2, 3)'],
+  restock: ['update variant set is_in_stock = true where id in (2, 3)'],
+  suspend: ['update supplier set is_suspended = (id = 1)'],
+  resume: ['update supplier set is_suspended = false'],
+};
+
 export class Interleavings {
   readonly #database: TestDatabase;
   readonly #pool: pg.Pool;
@@ -150,6 +167,7 @@ export class Interleavings {
       call_deadline_ms = $3, lease_ms = $4, settle_window_ms = $5, retry_window_ms = 20000,
       backoff_ms = '{500,1000,2000}'`,
     [given.dedupes, given.canBeQueried, DEADLINE_MS, LEASE_MS, SETTLE_MS]);
+    for (const sql of [...CHANGES.restock, ...CHANGES.resume]) await this.#database.query(sql);
     await this.#database.query('delete from offer where variant_id in (2, 3)');
     await this.#database.query(`insert into offer (variant_id, route, supplier_id, supplier_sku)
       values (2, 1, 1, 'of sandbox-a'), (3, 1, 1, 'of sandbox-a'), (3, 2, 2, 'of sandbox-b')`);
@@ -255,18 +273,13 @@ class Run {
     await this.#look();
   }
 
-  async #change(change: 'delist' | 'list' | 'swap'): Promise<void> {
-    if (change === 'swap') {
-      await this.#database.query('update offer set route = route + 3 where variant_id = 3');
-      await this.#database.query('update offer set route = 6 - route where variant_id = 3');
-    } else {
-      await this.#database.query('update offer set is_active = $1', [change === 'list']);
-    }
+  async #change(change: CatalogueChange): Promise<void> {
+    for (const sql of CHANGES[change]) await this.#database.query(sql);
   }
 
   /** No more faults: the order must end, and as the supplier's truth says. */
   async finish(): Promise<void> {
-    await this.#change('list');
+    for (const change of ['list', 'restock', 'resume'] as const) await this.#change(change);
     this.#held.length = 0;
     for (let round = 1; ; round += 1) {
       await this.#timePasses(15_000);

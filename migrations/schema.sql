@@ -2186,6 +2186,7 @@ create table discount (
   percent numeric(9,4) not null,
   valid_from timestamp with time zone not null default now(),
   valid_to timestamp with time zone,
+  may_lose boolean not null default false,
   constraint discount_pkey PRIMARY KEY (client_id, id),
   constraint discount_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id),
   constraint discount_product_id_fkey FOREIGN KEY (product_id) REFERENCES product(id),
@@ -2557,6 +2558,7 @@ create table variant (
   is_in_stock boolean not null default true,
   fields jsonb not null default '{}'::jsonb,
   changed_in bigint not null default 0,
+  cost_percent numeric(9,4),
   constraint variant_pkey PRIMARY KEY (id),
   constraint variant_product_id_fkey FOREIGN KEY (product_id) REFERENCES product(id),
   constraint variant_amount_step_check CHECK (((amount_step > (0)::numeric) AND (amount_step <> 'NaN'::numeric))),
@@ -2565,6 +2567,7 @@ create table variant (
   constraint variant_check1 CHECK (((min_amount IS NULL) = (max_amount IS NULL))),
   constraint variant_check2 CHECK (((min_amount IS NULL) = (amount_step IS NULL))),
   constraint variant_check3 CHECK (((min_amount IS NOT NULL) OR (cardinality(fixed_amounts) > 0))),
+  constraint variant_cost_percent_check CHECK (((cost_percent > (0)::numeric) AND (cost_percent <> 'NaN'::numeric))),
   constraint variant_id_check CHECK ((id > 0)),
   constraint variant_min_amount_check CHECK (((min_amount > (0)::numeric) AND (min_amount <> 'NaN'::numeric)))
 );

@@ -47,7 +47,8 @@ select line, message from (
 const PRODUCT_COLUMNS = ['name', 'topup_type', 'country_code', 'currency', 'operator', 'image_url',
   'input_fields', 'fulfils_in_request', 'is_active', 'is_restricted'];
 const VARIANT_COLUMNS = ['product_id', 'name', 'category', 'fixed_amounts', 'min_amount',
-  'max_amount', 'amount_step', 'fields', 'priority', 'is_active', 'is_in_stock'];
+  'max_amount', 'amount_step', 'fields', 'priority', 'is_active', 'is_in_stock',
+  'cost_percent'];
 
 /** Inserts what is new and writes over what differs; a row that is the same is not touched. */
 function merge(table: string, columns: readonly string[], more: readonly string[] = []): string {

@@ -44,7 +44,8 @@ select
           'isDefault', w.is_default) order by w.id)
         from wallet w where w.client_id = c.client_id) as wallets,
       (select json_agg(json_build_object('variantId', d.variant_id, 'productId', d.product_id,
-          'category', d.category, 'topupType', d.topup_type, 'percent', d.percent::text))
+          'category', d.category, 'topupType', d.topup_type, 'percent', d.percent::text,
+          'mayLose', d.may_lose))
         from discount d where d.client_id = c.client_id and d.valid_from <= clock_timestamp()
           and (d.valid_to is null or d.valid_to > clock_timestamp())) as discounts,
       (select json_agg(json_build_array(e.product_id, e.variant_id, e.is_enabled))
@@ -62,7 +63,7 @@ const VARIANTS_SQL = `select concat_ws(E'\\x1f', v.id, v.product_id,
     replace(v.name, E'\\x1f', ' '), coalesce(v.category, ''), v.fixed_amounts,
     coalesce(v.min_amount::text, ''), coalesce(v.max_amount::text, ''),
     coalesce(v.amount_step::text, ''), v.priority, v.is_active, v.is_in_stock,
-    coalesce(o.supplier_ids::text, ''), v.fields)
+    coalesce(v.cost_percent::text, ''), coalesce(o.supplier_ids::text, ''), v.fields)
   from variant v left join (
     select variant_id, array_agg(supplier_id order by route) as supplier_ids from offer
     where is_active and variant_id in (select id from variant where changed_in > $1)

@@ -111,7 +111,7 @@ export function suppliedBy(suppliers: readonly SupplierRow[]): SupplyOf {
 
 export function toVariant(text: VariantText, supplyOf: SupplyOf): OfferedVariant {
   const [id, productId, name = '', category, fixedAmounts = '', min = '', max = '', step = '',
-    priority, isActive, stock, suppliers = '', fields = '{}'] = text.split('\x1f');
+    priority, isActive, stock, cost = '', suppliers = '', fields = '{}'] = text.split('\x1f');
   const isInStock = stock === 't';
   const supplierIds = supplierIdsOf(suppliers);
   const { isAvailable, supplierHealth } = supplyOf({ supplierIds, isInStock });
@@ -127,6 +127,7 @@ export function toVariant(text: VariantText, supplyOf: SupplyOf): OfferedVariant
     isActive: isActive === 't',
     isAvailable,
     supplierHealth,
+    costPercent: cost === '' ? null : trimmed(cost),
     supplierIds,
     isInStock,
   };

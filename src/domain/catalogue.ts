@@ -40,6 +40,8 @@ export interface Variant {
   readonly isAvailable: boolean;
   /** 0 to 100: the health of the first supplier that can be used. */
   readonly supplierHealth: number;
+  /** What its dearest supplier takes, in percent of the face value; null where not known. */
+  readonly costPercent: string | null;
 }
 
 export interface Product {

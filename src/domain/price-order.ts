@@ -3,7 +3,9 @@ import { pickVariant, type Product, type Variant } from './catalogue.ts';
 import type { Amount, Money } from './money.ts';
 import type { OrderRequest } from './order-request.ts';
 import type { Funding } from './ports.ts';
-import { chargeFor, discounted, discountPercent, type Charge } from './pricing.ts';
+import {
+  chargeFor, discounted, discountPercent, isSoldAtLoss, type Charge,
+} from './pricing.ts';
 import type { PricingClient, PricingSnapshot } from './pricing-snapshot.ts';
 import { chooseWallet } from './wallet.ts';
 
@@ -33,7 +35,7 @@ export interface WalletPrice extends Price {
  */
 export function priceByWallet(of: PriceQuestion): WalletPrice {
   const { snapshot, client, product, request } = of;
-  const variant = pickForClient(of);
+  const variant = pickForClient(of, (each) => !isSoldAtLoss(client, product, each));
   const faceValue = { amount: request.amount, currency: product.currency };
   const wallet = chooseWallet(client, {
     walletId: request.walletId,
@@ -53,7 +55,7 @@ export function priceByWallet(of: PriceQuestion): WalletPrice {
 export function priceByVoucher(of: PriceQuestion, codeHash: string): Price {
   const faceValue = { amount: of.request.amount, currency: of.product.currency };
   return {
-    variant: pickForClient(of),
+    variant: pickForClient(of, () => true),
     faceValue,
     funding: { kind: 'VOUCHER', codeHash },
     discountPercent: '0',
@@ -63,11 +65,14 @@ export function priceByVoucher(of: PriceQuestion, codeHash: string): Price {
   };
 }
 
-function pickForClient({ client, product, request }: PriceQuestion): Variant {
+function pickForClient(
+  { client, product, request }: PriceQuestion,
+  isWorthIt: (variant: Variant) => boolean,
+): Variant {
   return pickVariant(product, {
     amount: request.amount,
     category: request.category,
-    isEntitled: (each) => isVariantSoldTo(client, each),
+    isEntitled: (each) => isVariantSoldTo(client, each) && isWorthIt(each),
     payable: (each): Amount => discounted(request.amount, discountPercent(client, product, each)),
   });
 }

@@ -12,6 +12,8 @@ export interface Discount {
   readonly category: string | null;
   readonly topupType: string | null;
   readonly percent: string;
+  /** Whether it may sell for less than what is sold costs. */
+  readonly mayLose: boolean;
 }
 
 /** A client as pricing sees it. */

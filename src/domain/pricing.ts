@@ -1,6 +1,6 @@
 import type { Product, Variant } from './catalogue.ts';
 import {
-  compare, convert, isPositive, percentOf, subtract, type Amount, type Money,
+  add, compare, convert, isPositive, percentOf, subtract, type Amount, type Money,
 } from './money.ts';
 import type { ClientWallet, Discount, PricingClient, PricingSnapshot } from './pricing-snapshot.ts';
 import { Rejection } from './rejection.ts';
@@ -13,8 +13,24 @@ export interface Charge {
   readonly charge: Money;
 }
 
-/** The client's discount in percent; the most specific row wins, the greatest among equals. */
+/** The client's discount in percent. */
 export function discountPercent(client: PricingClient, product: Product, variant: Variant): string {
+  return discountOf(client, product, variant)?.percent ?? '0';
+}
+
+/** Whether the client would pay less than the variant costs, by a discount that may not do so. */
+export function isSoldAtLoss(client: PricingClient, product: Product, variant: Variant): boolean {
+  if (variant.costPercent === null) return false;
+  const { percent = '0', mayLose = false } = discountOf(client, product, variant) ?? {};
+  return !mayLose && compare(add(variant.costPercent, percent), '100') > 0;
+}
+
+/** The most specific row wins, the greatest among equals. */
+function discountOf(
+  client: PricingClient,
+  product: Product,
+  variant: Variant,
+): Discount | undefined {
   const applies: readonly ((discount: Discount) => boolean)[] = [
     (row) => row.variantId === variant.id,
     (row) => row.productId === product.id,
@@ -24,11 +40,11 @@ export function discountPercent(client: PricingClient, product: Product, variant
       && row.category === null && row.topupType === null,
   ];
   for (const isSpecific of applies) {
-    const percents = client.discounts.filter(isSpecific).map((row) => row.percent);
-    const greatest = percents.sort(compare).at(-1);
+    const greatest = client.discounts.filter(isSpecific)
+      .sort((a, b) => compare(a.percent, b.percent)).at(-1);
     if (greatest !== undefined) return greatest;
   }
-  return '0';
+  return undefined;
 }
 
 /** Face value less the discount, 4 decimals, in the product's currency. */

@@ -11,7 +11,7 @@ import { WalletType } from './wallet.types.ts';
   description: 'A discount of the caller on face values. Of several that apply the most specific '
     + 'holds: they do not add up.',
 })
-export class DiscountType implements Discount {
+export class DiscountType implements Omit<Discount, 'mayLose'> {
   @Field(() => Decimal, { description: 'Percent of the face value.' })
   percent!: string;
 

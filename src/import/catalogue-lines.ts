@@ -97,6 +97,8 @@ const variantLine = z.strictObject({
   priority: z.int().min(-1_000_000).max(1_000_000).default(0),
   is_active: z.boolean().default(true),
   is_in_stock: z.boolean().default(true),
+  cost_percent: amount.refine((percent) => compare(percent, '1000') <= 0, 'must be at most 1000')
+    .nullable().default(null),
   offers: z.array(z.strictObject({ supplier: name, sku: name })).max(9),
 }).superRefine((variant, context) => {
   const { min_amount: min, max_amount: max, amount_step: step } = variant;

@@ -65,6 +65,7 @@ const AIRTIME: Variant = {
   isActive: true,
   isAvailable: true,
   supplierHealth: 100,
+  costPercent: null,
 };
 const DATA: Variant = {
   ...AIRTIME, id: 8, name: '1.5 GB a day, 28 days', category: 'Data', fixedAmounts: ['299'],

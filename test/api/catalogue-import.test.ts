@@ -114,6 +114,15 @@ describe('an import', () => {
     expect(await prefixes()).toEqual([{ prefix: '+49160' }, { prefix: '+49170' }]);
   });
 
+  test('says what a variant costs, and takes it back', async () => {
+    await run([variant({ cost_percent: '95.5' })]);
+    await world().parts.store.refreshPricing();
+    expect(await create()).toMatchObject({ message: 'Amount 1.1 is not available' });
+    await run([variant()]);
+    await world().parts.store.refreshPricing();
+    expect(await create()).toMatchObject({ order: { amount: '1.045' } });
+  });
+
   test('tells all that is wrong, by line, and changes nothing', async () => {
     const version = await versionOf();
     const { isDone, err } = await run([
@@ -125,6 +134,7 @@ describe('an import', () => {
       product({ id: 9005, prefixes: ['+49'] }), variant({ id: '9103' }),
       variant({ id: 9104, fixed_amounts: ['0'] }), variant({ id: 9105, min_amount: '5',
         max_amount: '1', amount_step: '1' }), variant({ id: 9108, fixed_amounts: [] }),
+      variant({ id: 9109, cost_percent: '1000.1' }),
     ]);
     expect(isDone).toBe(false);
     for (const problem of [
@@ -135,7 +145,7 @@ describe('an import', () => {
       /^line 9: input_fields.0.pattern: can match one text in several ways/m,
       /^line 10: prefixes: belong to MOBILE/m, /^line 11: id/m,
       /^line 12: fixed_amounts.0: must be more than 0$/m, /^line 13: min_amount: is over max/m,
-      /^line 14: fixed_amounts: or a range/m,
+      /^line 14: fixed_amounts: or a range/m, /^line 15: cost_percent: must be at most 1000$/m,
       /Nothing was imported\.\n$/,
     ]) expect(err).toMatch(problem);
     expect(err).not.toMatch(/^line (1|3): /m);

@@ -44,6 +44,8 @@ const CHANGES = [
   'delete from product where id = 7001',
   "update forex_rate set rate = 1.2 where to_currency = 'USD'",
   'update discount set percent = 7 where client_id = 1',
+  'update discount set may_lose = true where client_id = 1',
+  'update variant set cost_percent = 93.5 where id in (2, 3)',
   "insert into operator_prefix values ('+9188', 5002)",
   'update client set name = name',
 ];

@@ -77,6 +77,7 @@ export function variant(over: Partial<Variant> & { readonly id: number }): Varia
     isActive: true,
     isAvailable: true,
     supplierHealth: 100,
+    costPercent: null,
     ...over,
   };
 }
@@ -108,7 +109,9 @@ export function product(over: Partial<Product> = {}): Product {
 }
 
 export function discount(over: Partial<Discount> & { readonly percent: string }): Discount {
-  return { variantId: null, productId: null, category: null, topupType: null, ...over };
+  return {
+    variantId: null, productId: null, category: null, topupType: null, mayLose: false, ...over,
+  };
 }
 
 export function client(over: Partial<PricingClient> = {}): PricingClient {

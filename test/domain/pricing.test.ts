@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compare } from '../../src/domain/money.ts';
-import type { ClientWallet } from '../../src/domain/pricing-snapshot.ts';
-import { chargeFor, discounted, discountPercent } from '../../src/domain/pricing.ts';
+import type { ClientWallet, Discount } from '../../src/domain/pricing-snapshot.ts';
+import { chargeFor, discounted, discountPercent, isSoldAtLoss } from '../../src/domain/pricing.ts';
 import { client, discount, product, rejectionOf, snapshot, variant } from './builders.ts';
 
 const wallet = (currency: string): ClientWallet => ({ id: 1, currency, isDefault: true });
@@ -138,5 +138,27 @@ describe('discountPercent', () => {
     // The client's own row names no category either: that is not the category's.
     const withType = [...discounts, ofType];
     expect(discountPercent(client({ discounts: withType }), airtel, plain)).toBe('4');
+  });
+});
+
+describe('isSoldAtLoss', () => {
+  const isAtLoss = (costPercent: string | null, discounts: readonly Discount[]) => {
+    const sold = variant({ id: 7, costPercent });
+    return isSoldAtLoss(client({ discounts }), product({ variants: [sold] }), sold);
+  };
+  const five = discount({ percent: '5' });
+
+  test.each([
+    ['what nobody knows the cost of', null, [discount({ percent: '99.9999' })], false],
+    ['what pays its cost to the last digit', '95', [five], false],
+    ['what pays a ten-thousandth less', '95.0001', [five], true],
+    ['what costs more than its face value', '100.5', [], true],
+    ['a discount that may lose', '99', [{ ...five, mayLose: true }], false],
+    ['the specific discount, which may not', '99',
+      [{ ...five, mayLose: true }, { ...five, variantId: 7 }], true],
+    ['the specific discount, which is small enough', '99',
+      [five, { ...five, variantId: 7, percent: '1' }], false],
+  ] as const)('judges %s', (_case, cost, discounts, expected) => {
+    expect(isAtLoss(cost, discounts)).toBe(expected);
   });
 });

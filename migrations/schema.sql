@@ -352,17 +352,10 @@ declare
 begin
   select t.* into o from topup_order t
     where t.client_id = p_client_id and t.id = p_order_id and t.fulfilment_state = 'QUEUED'
+      and not exists (select from offer f join supplier s on s.id = f.supplier_id
+        where f.variant_id = t.variant_id and f.route = t.route and s.is_suspended)
     for no key update skip locked;
-  if not found then return; end if;
-  if exists (select from offer_of(o) f join supplier s on s.id = f.supplier_id
-      where s.is_suspended) then
-    o := leave_supplier(o);
-    if exists (select from offer_of(o) f join supplier s on s.id = f.supplier_id
-        where s.is_suspended) then
-      return;
-    end if;
-  end if;
-  return next take_order(o);
+  if found then return next take_order(o); end if;
 end
 $function$
 ;
@@ -391,9 +384,6 @@ begin
   select coalesce(array_agg(s.id) filter (where (p_rooms ->> s.code)::int <= 0), '{}'),
       coalesce(array_agg(s.id) filter (where s.is_suspended), '{}')
     into full_suppliers, suspended_suppliers from supplier s;
-  if cardinality(suspended_suppliers) > 0 then
-    perform leave_suspended_suppliers(suspended_suppliers, p_limit);
-  end if;
   begin
     -- Locked where they are updated: a row that a transaction locks and its subtransaction updates
     -- bears both numbers, and its old versions stay in the index of what is due until a vacuum.
@@ -719,77 +709,6 @@ end
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION leave_supplier(o topup_order)
- RETURNS topup_order
- LANGUAGE plpgsql
- SET search_path TO 'public', 'pg_temp'
-AS $function$
-declare
-  next_route smallint;
-  next_supplier bigint;
-  last_route smallint;
-begin
-  if exists (select from submission m where m.client_id = o.client_id and m.topup_order_id = o.id
-      and m.state <> 'NOT_APPLIED') then
-    return o;
-  end if;
-  select n.route, n.supplier_id into next_route, next_supplier
-    from next_offer(o) n join supplier s on s.id = n.supplier_id where not s.is_suspended;
-  if not found then return o; end if;
-  select max(m.route) into last_route from submission m
-    where m.client_id = o.client_id and m.topup_order_id = o.id;
-  if last_route is not null then
-    -- Numbers name what suppliers were sent, so none is used again, however routes are numbered.
-    next_route := greatest(next_route, o.route + 1, last_route + 1);
-    insert into submission (client_id, topup_order_id, route, supplier_id, state, attempt_count,
-        resend_after)
-      values (o.client_id, o.id, next_route, next_supplier, 'NOT_APPLIED', 0, clock_timestamp());
-  end if;
-  update topup_order set route = next_route, backoff_step = 0
-    where client_id = o.client_id and id = o.id returning * into o;
-  return o;
-end
-$function$
-;
-
-CREATE OR REPLACE FUNCTION leave_suspended_suppliers(p_suppliers bigint[], p_limit integer)
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO 'public', 'pg_temp'
-AS $function$
-declare
-  o topup_order;
-begin
-  for o in
-    with waiting as materialized (
-      select t.client_id, t.id, t.variant_id, t.next_action_at from topup_order t
-        where t.status = 'PENDING' and t.next_action_at <= clock_timestamp()
-          and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT') and t.restored_route is null
-          and coalesce(
-            (select m.supplier_id from submission m where m.client_id = t.client_id
-              and m.topup_order_id = t.id and m.route = t.route),
-            (select f.supplier_id from offer f where f.variant_id = t.variant_id
-              and f.route = t.route)) = any (p_suppliers)
-    ), sold as materialized (
-      select v.variant_id from (select distinct w.variant_id from waiting w) v
-        where exists (select from sellable_route r join supplier s on s.id = r.supplier_id
-          where r.variant_id = v.variant_id and r.is_in_stock and not s.is_suspended)
-    )
-    select t.* from waiting w join sold v on v.variant_id = w.variant_id
-      cross join lateral (select x.* from topup_order x
-        where x.client_id = w.client_id and x.id = w.id
-          and x.fulfilment_state in ('QUEUED', 'RETRY_WAIT')
-          and exists (select from next_offer(x) n join supplier s on s.id = n.supplier_id
-            where not s.is_suspended)
-        for no key update skip locked) t
-      order by w.next_action_at limit p_limit
-  loop
-    perform leave_supplier(o);
-  end loop;
-end
-$function$
-;
-
 CREATE OR REPLACE FUNCTION mark_offered_variants()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -837,7 +756,7 @@ CREATE OR REPLACE FUNCTION next_offer(o topup_order)
  STABLE
  SET search_path TO 'public', 'pg_temp'
 AS $function$
-  select n.* from sellable_route n join supplier s on s.id = n.supplier_id
+  select n.* from sellable_route n
     where n.variant_id = o.variant_id and n.is_in_stock
       and n.supplier_id is distinct from coalesce(
         (select m.supplier_id from submission m where m.client_id = o.client_id
@@ -846,7 +765,7 @@ AS $function$
           and f.route = o.route))
       and not exists (select from submission m where m.client_id = o.client_id
         and m.topup_order_id = o.id and m.supplier_id = n.supplier_id)
-    order by s.is_suspended, n.route limit 1;
+    order by n.route limit 1;
 $function$
 ;
 

@@ -143,43 +143,10 @@ describe('an order whose routes change places', () => {
     const id = await placeOne();
     await step(id, TRANSIENT);
     await offer([1, B, 'sku-b'], [2, A, 'sku-a']);
-    await database().query('update supplier set is_suspended = true');
+    await database().query('update supplier set is_suspended = true where id = $1', [A]);
     expect(await claim(id)).toBeNull();
     await database().query('update supplier set is_suspended = (id = $1)', [B]);
     expect(seenOf(await step(id, DELIVERED))).toBe('SUBMIT sandbox-a sku-a 1');
-  });
-
-  it('leaves a suspended supplier that has it not, for one that sells the same', async () => {
-    await database().query('update supplier set is_suspended = (id = $1)', [A]);
-    const fresh = await placeOne();
-    expect(seenOf(await step(fresh, OUT_OF_STOCK))).toBe('SUBMIT sandbox-b sku-b 2');
-    // The first one is next, though it is suspended: there is no other.
-    expect(await claim(fresh)).toBeNull();
-    await database().query('update supplier set is_suspended = false');
-    expect(seenOf(await step(fresh, DELIVERED))).toBe('SUBMIT sandbox-a sku-a 3');
-
-    const refused = await placeOne();
-    await step(refused, TRANSIENT);
-    await offer([1, B, 'sku-b'], [2, A, 'sku-a']);
-    await database().query('update supplier set is_suspended = (id = $1)', [A]);
-    expect(seenOf(await step(refused, DELIVERED))).toBe('SUBMIT sandbox-b sku-b 2');
-  });
-
-  it('stays with a suspended supplier that may have it', async () => {
-    const id = await placeOne();
-    await step(id, LOST);
-    await database().query('update supplier set is_suspended = (id = $1)', [A]);
-    expect(seenOf(await step(id, DELIVERED))).toBe('QUERY sandbox-a sku-a 1');
-  });
-
-  it('leaves a suspended supplier from a request as well', async () => {
-    const [first, second] = [await placeOne(), await placeOne()];
-    await database().query('update supplier set is_suspended = (id = $1)', [A]);
-    expect(await store.claimOrder(1, first)).toMatchObject({
-      action: 'SUBMIT', supplierCode: 'sandbox-b', supplierSku: 'sku-b', route: 2,
-    });
-    await database().query('update supplier set is_suspended = true');
-    expect(await store.claimOrder(1, second)).toBeNull();
   });
 
   it('counts to the room of its own supplier', async () => {

@@ -100,8 +100,9 @@ export function isNetwork(text: string): boolean {
 /** What a browser calls an origin, `:*` for any port of it, or `*`. */
 export function isOrigin(text: string): boolean {
   const bare = text.replace(/:\*$/, '');
-  return text === '*' || (/^https?:/.test(bare) && URL.canParse(bare)
-    && new URL(bare).origin === bare);
+  if (text === '*') return true;
+  return /^https?:[^*]+$/.test(bare) && URL.canParse(bare) && new URL(bare).origin === bare
+    && (bare === text || new URL(bare).port === '');
 }
 
 /** Keys by code of `code=key[:oldkey],...`; null where it reads otherwise. */

@@ -47,7 +47,12 @@ export function createAdmission(
 ): Admit {
   return async (request, asking) => {
     const verdict = guard(request);
-    if (verdict.kind === 'REFUSED') return refuse(verdict.errors, asking, deps.rateLimits);
+    if (verdict.kind === 'REFUSED') {
+      // Asked by a hash first, as clients do that know of it: no work, and no fault.
+      const isUnknownHash = verdict.errors[0]?.extensions['code'] === 'PERSISTED_QUERY_NOT_FOUND';
+      return isUnknownHash ? { ...verdict, cost: null }
+        : refuse(verdict.errors, asking, deps.rateLimits);
+    }
     const misuse = misuseOf(verdict, asking.transport) ?? scopeRefusal(verdict.operation, asking);
     if (misuse !== null) return refuse([misuse], asking, deps.rateLimits);
     const taken = await take(verdict.cost.charges, asking, deps.rateLimits);

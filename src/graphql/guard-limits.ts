@@ -44,11 +44,14 @@ const NOTHING: Extent = {
  */
 export function checkLimits(document: DocumentNode): readonly GraphQLError[] {
   const measure = new Measure(document);
-  return document.definitions.flatMap((definition) => {
+  const excesses = document.definitions.flatMap((definition) => {
     if (definition.kind === Kind.OPERATION_DEFINITION) return checkOperation(definition, measure);
     // A fragment that nobody spreads is validated too, with all its pairs.
     return definition.kind === Kind.FRAGMENT_DEFINITION ? checkRepeats(definition, measure) : [];
   });
+  return excesses.length > 0 ? excesses : measure.unusedFragments().slice(0, 3).map((fragment) => (
+    // Refused by a specified rule as well, but beside others, for which it may be costly.
+    new GraphQLError(`Fragment "${fragment.name.value}" is never used.`, { nodes: fragment })));
 }
 
 /** The names of an operation's root fields, fragments written out; one for each alias. */
@@ -130,11 +133,14 @@ function countUp(counts: Map<string, number>, { alias, name }: FieldNode): numbe
 }
 
 class Measure {
+  readonly #operations: readonly OperationDefinitionNode[];
   readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>;
   /** Null while a fragment is being measured: whoever meets it then stands in a circle. */
   readonly #extents = new Map<string, Extent | null>();
 
   constructor(document: DocumentNode) {
+    this.#operations = document.definitions
+      .filter((definition) => definition.kind === Kind.OPERATION_DEFINITION);
     this.#fragments = new Map(document.definitions
       .filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION)
       .map((fragment) => [fragment.name.value, fragment]));
@@ -192,6 +198,23 @@ class Measure {
     const extent = { ...inside, directiveCount: inside.directiveCount + own };
     this.#extents.set(name, extent);
     return extent;
+  }
+
+  unusedFragments(): readonly FragmentDefinitionNode[] {
+    const used = new Set<string>();
+    const use = (node: SelectionSetNode): void => {
+      for (const selection of node.selections) {
+        if (selection.kind !== Kind.FRAGMENT_SPREAD) {
+          if (selection.selectionSet !== undefined) use(selection.selectionSet);
+        } else if (!used.has(selection.name.value)) {
+          used.add(selection.name.value);
+          const fragment = this.#fragments.get(selection.name.value);
+          if (fragment !== undefined) use(fragment.selectionSet);
+        }
+      }
+    };
+    for (const operation of this.#operations) use(operation.selectionSet);
+    return [...this.#fragments.values()].filter(({ name }) => !used.has(name.value));
   }
 
   /** Root fields by response name: what carries the same name is one field, executed once. */

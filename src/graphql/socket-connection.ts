@@ -9,11 +9,11 @@ const ACKNOWLEDGE_WITHIN_MS = 3_000;
 /** A client that has not shown its token yet needs one message; 20 are patience enough. */
 const MESSAGES_BEFORE_ACK_MAX = 20;
 /**
- * What a client may send in one go once it is known, and for how much more each second makes room:
- * no honest one comes near, and a flood of pings takes 1 % of a process and ends.
+ * What a known client may send in one go of what is answered without being counted elsewhere, and
+ * for how much more each second makes room; operations have limits of their own.
  */
-const MESSAGES_AT_ONCE_MAX = 2_000;
-const MESSAGES_PER_SECOND = 500;
+const PINGS_AT_ONCE_MAX = 2_000;
+const PINGS_PER_SECOND = 500;
 /** What one slow reader may keep in our memory. */
 const SEND_BUFFER_BYTES_MAX = 1_048_576;
 /** Timers overflow at 24.8 days; a token that lives longer is looked at again. */
@@ -49,8 +49,8 @@ export class SocketConnection {
   readonly #results = new Set<ResultIterator>();
   #caller: Caller | null = null;
   #messageCount = 0;
-  /** How many messages may come now, as of a moment. */
-  #room = MESSAGES_AT_ONCE_MAX;
+  /** How many pings may come now, as of a moment. */
+  #room = PINGS_AT_ONCE_MAX;
   #roomAtMs = 0;
   #operationCount = 0;
   #isAlive = true;
@@ -96,10 +96,10 @@ export class SocketConnection {
   }
 
   /** Whether one more message is taken; closes the socket where it is not. */
-  takesMessage(): boolean {
+  takesMessage(bytes: Buffer): boolean {
     // A client that leaves our closing frame unanswered could go on placing orders.
     if (!this.isOpen) return false;
-    if (this.#caller !== null) return this.#hasRoom();
+    if (this.#caller !== null) return !isPing(bytes) || this.#hasRoom();
     this.#messageCount += 1;
     if (this.#messageCount <= MESSAGES_BEFORE_ACK_MAX) return true;
     this.close(CLOSE.tooManyBefore);
@@ -108,8 +108,8 @@ export class SocketConnection {
 
   #hasRoom(): boolean {
     const nowMs = this.#clock.monotonicMs();
-    const gained = (nowMs - this.#roomAtMs) / 1000 * MESSAGES_PER_SECOND;
-    this.#room = Math.min(MESSAGES_AT_ONCE_MAX, this.#room + gained) - 1;
+    const gained = (nowMs - this.#roomAtMs) / 1000 * PINGS_PER_SECOND;
+    this.#room = Math.min(PINGS_AT_ONCE_MAX, this.#room + gained) - 1;
     this.#roomAtMs = nowMs;
     if (this.#room >= 0) return true;
     this.close(CLOSE.tooManyMessages);
@@ -183,4 +183,9 @@ export class SocketConnection {
       await this.#clock.sleep(Math.min(leftMs, TIMER_MS_MAX), this.#ended.signal);
     }
   }
+}
+
+/** Seen without parsing; that an operation speaks of a ping costs it nothing but room. */
+function isPing(bytes: Buffer): boolean {
+  return bytes.includes('"ping"') || bytes.includes('"pong"');
 }

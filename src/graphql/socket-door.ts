@@ -99,7 +99,9 @@ class Sockets {
       },
     }, connection);
     socket.on('message', (bytes) => {
-      if (connection.takesMessage()) void this.#receive(connection, bytes as Buffer, handle);
+      if (connection.takesMessage(bytes as Buffer)) {
+        void this.#receive(connection, bytes as Buffer, handle);
+      }
     });
     this.#connections.set(connection, new Promise((resolve) => {
       socket.once('close', (code, reason) => {

@@ -3,6 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 
 /** A catalogue is asked for again every few minutes at the most, and told by its tag if it held. */
 const CACHE_CONTROL = 'private, max-age=300';
+/** By origin, too: what one page may read, kept by the browser, is no answer for another's. */
+const VARY = 'authorization, origin';
 
 /**
  * Answers JSON that its caller may keep, or 304 where the caller has it already. The tag covers
@@ -17,7 +19,7 @@ export function answerCached(
   const text = JSON.stringify(body);
   const hash = createHash('sha256').update(text).update(JSON.stringify(headers));
   const tag = `"${hash.digest('base64url')}"`;
-  reply.headers({ ...headers, etag: tag, 'cache-control': CACHE_CONTROL, vary: 'authorization' });
+  reply.headers({ ...headers, etag: tag, 'cache-control': CACHE_CONTROL, vary: VARY });
   if (isKnown(request.headers['if-none-match'], tag)) return reply.code(304).send();
   return reply.type('application/json; charset=utf-8').send(text);
 }

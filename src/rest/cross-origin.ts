@@ -39,7 +39,8 @@ export function shareWithOrigins(
 
 function isShared({ url = '', method, headers }: IncomingMessage): boolean {
   // The explorer stands at the same address, for who asks for a page.
-  const isPage = method === 'GET' && (headers.accept ?? '').includes('text/html');
+  const isPage = method === 'GET' && url.startsWith('/graphql')
+    && (headers.accept ?? '').includes('text/html');
   return !isPage && SHARED_PATH.test(url);
 }
 

@@ -17,7 +17,7 @@ export const HEADERS = {
   'WWW-Authenticate': always(text('How to say who you are: `Bearer`, with an access token.')),
   'Cache-Control': always(text('How long to keep it without asking again; for nobody else.')),
   ETag: always(text('Stands for what was answered; see `If-None-Match`.')),
-  Vary: always(text('What the answer depends on beside its URL: who asks.')),
+  Vary: always(text('What the answer depends on beside its URL: who asks, from where.')),
   'RateLimit-Policy': text('The class, its requests `q` and in how many seconds `w`; '
     + 'draft-ietf-httpapi-ratelimit-headers-10. Absent where you have no limit.'),
   RateLimit: text('What is left of the class `r`, and the seconds until all of it is there `t`.'),

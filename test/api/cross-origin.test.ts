@@ -91,6 +91,15 @@ describe('a page of another origin', () => {
   });
 });
 
+it('what a browser keeps for one page it does not give to another', async () => {
+  const headers = authorization(world(), 1);
+  for (const given of [headers, { ...headers, origin: SHOP }]) {
+    const { headers: { vary, ...rest } } = await ask('/api/v1/topups/products', { ...given });
+    expect(vary).toBe('authorization, origin');
+    expect(rest['cache-control']).toBe('private, max-age=300');
+  }
+});
+
 it('neither pages nor what is for operators is shared', async () => {
   for (const path of ['/', '/docs', '/watch', '/metrics', '/readyz', '/callbacks/fulfilment/x']) {
     expect(allowedOrigin(await ask(path, { origin: SHOP }))).toBeUndefined();
@@ -112,7 +121,8 @@ describe('the list of origins', () => {
     expect(listed({})).toEqual(['http://localhost:*', 'http://127.0.0.1:*', 'http://[::1]:*']);
   });
 
-  it.each(['shop.example.com', 'https://shop.example.com/', 'ftp://a', 'https://a/b', 'null'])(
+  it.each(['shop.example.com', 'https://shop.example.com/', 'ftp://a', 'https://a/b', 'null',
+    'https://*.example.com', 'http://localhost:3000:*'])(
     'has no %s', (origin) => {
       expect(() => listed({ ALLOWED_ORIGINS: origin })).toThrow(/ALLOWED_ORIGINS must list/);
     },

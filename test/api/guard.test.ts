@@ -136,6 +136,8 @@ describe('an operation is refused whole', () => {
       /repeated more than 50 times/],
     ['with a field repeated by named fragments', `{ viewer { ${named(51).spreads} } }
       ${named(51).fragments}`, /repeated more than 50 times/],
+    ['with fragments that nobody uses, before what they cost', `{ viewer { name } }
+      fragment A on Client { ${named(100).spreads} } ${named(100).fragments}`, /never used/],
     ['with a field repeated by parts of a fragment that nobody uses', `{ viewer { name } }
       fragment F on Client { ${'...{name} '.repeat(51)} }`, /repeated more than 50 times/],
     ['with a field repeated in a fragment that nobody uses', `{ viewer { name } }

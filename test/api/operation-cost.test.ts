@@ -273,6 +273,10 @@ describe('limits', () => {
   test('count what is refused for what it is as a read, then refuse it as too much', async () => {
     const rateLimits = new HandLimits({ read: 5 });
     const admit = createAdmission(guardOf(await buildTopupSchema()), { rateLimits, log });
+    const extensions = { persistedQuery: { version: 1, sha256Hash: '0'.repeat(64) } };
+    // A hash that is asked by first is no fault.
+    expect(await admit(readParameters({ extensions }),
+      { clientId: 7, scopes: SCOPES, transport: 'POST' })).toMatchObject({ kind: 'REFUSED' });
     await ask(admit, '{');
     await ask(admit, '{ nothing }');
     await ask(admit, `mutation { a: ${ORDER} b: ${ORDER} }`);

@@ -79,8 +79,8 @@ const KEEP_TOKEN = {
   script: {
     type: 'text/javascript',
     exec: [
-      'const { data } = pm.response.json();',
-      "if (data) pm.collectionVariables.set('bearerToken', data.access_token);",
+      'const answer = pm.response.json();',
+      "if (answer.data) pm.collectionVariables.set('bearerToken', answer.data.access_token);",
     ],
   },
 };

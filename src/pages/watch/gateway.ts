@@ -8,6 +8,8 @@ const RETRY_MS_MAX = 2_000;
 /** An unanswered ping ends the socket: a line that is cut without a word is noticed. */
 const PING_EVERY_MS = 10_000;
 const PONG_WITHIN_MS = 5_000;
+/** As graphql-ws says that a socket was ended here. */
+const TERMINATED = 4499;
 /** The token is no longer good: asking again would not help. */
 const REFUSED = 4403;
 
@@ -128,7 +130,9 @@ export class Gateway {
 
 /** The socket went away; anything else is an answer. */
 function isCut(error: unknown): boolean {
-  return error instanceof CloseEvent || error instanceof Event;
+  return error instanceof CloseEvent || error instanceof Event
+    // What the library itself throws where we end a silent socket.
+    || (error as { readonly code?: unknown } | null)?.code === TERMINATED;
 }
 
 function longer(waitMs: number): number {

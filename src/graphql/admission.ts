@@ -72,7 +72,9 @@ async function refuse(
   asking: Asking,
   rateLimits: RateLimits,
 ): Promise<Admission> {
-  const [counted] = await take([{ class: 'read', count: 1 }], asking, rateLimits);
+  const [counted] = await take([{ class: 'read', count: 1 }], asking, rateLimits)
+    // What is wrong can be told without a database.
+    .catch(() => []);
   const isTooMany = counted !== undefined && !counted.verdict.isAdmitted;
   return { kind: 'REFUSED', errors: isTooMany ? [tooMany(counted)] : errors, cost: null };
 }

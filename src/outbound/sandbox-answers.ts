@@ -92,13 +92,16 @@ function isReceipt(value: unknown): value is Record<string, string> {
   ));
 }
 
+/** What runs where it is shown or followed; `Data: 1.5 GB` and `Menu > Recharge` do not. */
+const ACTIVE = /<[a-z!/]|^\s*(?:javascript|vbscript):|^\s*data:[\w.+-]+\/[\w.+-]+[;,]/i;
+
 /**
  * No code or link to show is markup, or runs where it is followed: a page that shows a receipt
  * carelessly must not be given any. What is left of it is still a receipt.
  */
 function withoutMarkup(receipt: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(receipt)
-    .filter(([, text]) => !/[<>]/.test(text) && !/^\s*(?:javascript|data|vbscript):/i.test(text)));
+    .filter(([, text]) => !ACTIVE.test(text)));
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -84,12 +84,15 @@ describe('a request', () => {
 });
 
 describe('an answer of the protocol', () => {
-  const receipt = { pin: '123456789012', serial: 'SB01' };
+  const receipt = {
+    pin: '123456789012', code: 'A1>B2 < C3', plan: 'Data: 1.5 GB a day',
+    redeem: 'Menu > Recharge > Enter code', page: 'https://supplier.example/?a=1',
+  };
   test.each<[status: string, more: object, submitted: unknown, queried: unknown]>([
     ['DELIVERED', {}, DELIVERED, DELIVERED],
     ['DELIVERED', { receipt }, { kind: 'DELIVERED', receipt }, { kind: 'DELIVERED', receipt }],
     ['DELIVERED', { receipt: {
-      ...receipt, html: '<b>1</b>', url: ' javascript:alert(1)', page: 'data:text/html,x',
+      ...receipt, html: '<b>1</b>', url: ' javascript:alert(1)', link: 'data:text/html,x',
     } }, { kind: 'DELIVERED', receipt }, { kind: 'DELIVERED', receipt }],
     ['PROCESSING', {}, { kind: 'ACCEPTED' }, { kind: 'ACCEPTED' }],
     ['REVERSED', {}, { kind: 'REVERSED' }, { kind: 'REVERSED' }],

@@ -59,8 +59,9 @@ begin
       return claim;
     end if;
     -- Not to be had since it was paid. It ends here only where nothing is, or may be, under way.
-    return describe_order(o, case when is_resent then 'QUERY'
-      when is_in_stock is null then 'NO_ROUTE' else 'NO_STOCK' end);
+    -- With its SKU where it is sold and only out of stock: a process of the version before ends
+    -- either as it knows to.
+    return describe_order(o, case when is_resent then 'QUERY' else 'NO_ROUTE' end);
   end if;
   update submission m set
       state = case m.state when 'INTENT' then 'UNKNOWN' else m.state end,

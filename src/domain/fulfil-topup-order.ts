@@ -46,8 +46,10 @@ export async function fulfilTopupOrder(
 }
 
 async function callSupplier(order: ClaimedOrder, deps: Fulfilment): Promise<Outcome> {
-  if (order.action === 'NO_ROUTE') return { kind: 'FAILED', failureCode: 'PRODUCT_UNAVAILABLE' };
-  if (order.action === 'NO_STOCK') return { kind: 'FAILED', failureCode: 'PRODUCT_OUT_OF_STOCK' };
+  if (order.action === 'NO_ROUTE') {
+    const isSold = order.supplierSku !== '';
+    return { kind: 'FAILED', failureCode: isSold ? 'PRODUCT_OUT_OF_STOCK' : 'PRODUCT_UNAVAILABLE' };
+  }
   const supplier = deps.suppliers.find(order.supplierCode);
   if (supplier === undefined) {
     return { kind: 'TRANSIENT', reason: 'supplier not configured', retryAfterMs: null };

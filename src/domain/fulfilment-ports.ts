@@ -9,10 +9,10 @@ export interface ClaimedOrder {
   readonly orderId: number;
   readonly leaseToken: string;
   /**
-   * SUBMIT: send it. QUERY: ask what became of it. NO_ROUTE: nobody can supply it any more.
-   * NO_STOCK: nobody can for now.
+   * SUBMIT: send it. QUERY: ask what became of it. NO_ROUTE: nobody can supply it any more, or,
+   * where it has a SKU all the same, nobody has it in stock.
    */
-  readonly action: 'SUBMIT' | 'QUERY' | 'NO_ROUTE' | 'NO_STOCK';
+  readonly action: 'SUBMIT' | 'QUERY' | 'NO_ROUTE';
   readonly supplierCode: string;
   readonly supplierReference: string;
   /** Empty where its supplier does not sell it any more: nothing is sent then. */

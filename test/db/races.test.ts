@@ -138,7 +138,7 @@ describe('an order whose route is delisted', () => {
     await database().query('update offer set is_active = false where variant_id = 2');
     try {
       const order = await claim(id);
-      expect(order.action).toBe('NO_ROUTE');
+      expect([order.action, order.supplierSku]).toEqual(['NO_ROUTE', '']);
       expect(await record(order, { kind: 'FAIL', failureCode: 'PRODUCT_UNAVAILABLE' }))
         .toBe('APPLIED');
     } finally {
@@ -171,7 +171,8 @@ describe('an order whose variant goes out of stock', () => {
       const claimed = await store.claimOrder(1, alone);
       const taken = await takeTogether([again, retried, fresh]);
       for (const order of [...taken, ...claimed === null ? [] : [claimed]]) {
-        expect([order.action, order.hasNextRoute]).toEqual(['NO_STOCK', false]);
+        expect([order.action, order.hasNextRoute]).toEqual(['NO_ROUTE', false]);
+        expect(order.supplierSku).not.toBe('');
         await record(order, { kind: 'FAIL', failureCode: 'PRODUCT_OUT_OF_STOCK' });
       }
       for (const id of [again, retried, fresh, alone]) expect(await statusOf(id)).toBe('FAILED');

@@ -281,7 +281,6 @@ describe('fulfilTopupOrder', () => {
     ['sends again where it cannot ask and twice is once', { ...QUERY, ...NO_QUERY }, [], 'RESEND'],
     ['leaves alone what it may neither ask about nor send', { ...QUERY, ...BLIND }, [], 'REVIEW'],
     ['fails what nobody supplies', { action: 'NO_ROUTE' }, [], 'FAIL'],
-    ['fails what is out of stock', { action: 'NO_STOCK' }, [], 'FAIL'],
     ['keeps what waits for a supplier that is not configured', { supplierCode: 'gone' }, [],
       'RETRY'],
     ['keeps asking for one that is not configured', { ...QUERY, supplierCode: 'gone' }, [],
@@ -297,6 +296,16 @@ describe('fulfilTopupOrder', () => {
     });
   });
 });
+
+test.each([['', 'PRODUCT_UNAVAILABLE'], ['pubg-uc-325', 'PRODUCT_OUT_OF_STOCK']])(
+  'what has no route and the SKU "%s" fails as %s, and nobody is called',
+  async (supplierSku, failureCode) => {
+    const { deps, calls, moves } = world({});
+    await fulfilTopupOrder(claimedOrder({ action: 'NO_ROUTE', supplierSku }), deps);
+    expect(calls).toEqual([]);
+    expect(moves.map(({ move }) => move)).toEqual([{ kind: 'FAIL', failureCode }]);
+  },
+);
 
 describe('fulfilInRequest', () => {
   test.each([[4000, 1000], [5000, 0], [6000, 0]])(

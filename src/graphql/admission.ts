@@ -3,6 +3,7 @@ import type { Scope } from '../domain/access.ts';
 import {
   RateLimited, type RateClass, type RateLimits, type RateVerdict,
 } from '../domain/rate-limits.ts';
+import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import { actualPoints, reportCost, returnUnused, type CostReport, type Taken }
   from './cost-report.ts';
 import { requestError } from './errors.ts';
@@ -73,8 +74,11 @@ async function refuse(
   rateLimits: RateLimits,
 ): Promise<Admission> {
   const [counted] = await take([{ class: 'read', count: 1 }], asking, rateLimits)
-    // What is wrong can be told without a database.
-    .catch(() => []);
+    .catch((error: unknown) => {
+      // What is wrong can be told without a database.
+      if (error instanceof TemporarilyUnavailable) return [];
+      throw error;
+    });
   const isTooMany = counted !== undefined && !counted.verdict.isAdmitted;
   return { kind: 'REFUSED', errors: isTooMany ? [tooMany(counted)] : errors, cost: null };
 }

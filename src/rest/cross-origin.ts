@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 
 /** What pages of other origins may use. Not our own pages: in the demo they hold a token. */
@@ -58,6 +59,7 @@ function isPreflight({ method, headers }: IncomingMessage): boolean {
 function answerPreflight(request: IncomingMessage, response: ServerResponse): void {
   const asked = request.headers['access-control-request-headers'];
   response.writeHead(204, {
+    'x-request-id': randomUUID(),
     'access-control-allow-methods': METHODS,
     // Whatever is asked for: a header can do no more than it could from anywhere else.
     ...(asked === undefined ? {} : { 'access-control-allow-headers': asked }),

@@ -48,6 +48,7 @@ describe('a page of a listed origin', () => {
         'access-control-allow-headers': 'authorization,content-type',
         'access-control-max-age': '7200',
         vary: 'Origin',
+        'x-request-id': expect.stringMatching(/^[0-9a-f-]{36}$/),
       });
       expect(headers).not.toHaveProperty('access-control-allow-credentials');
     },

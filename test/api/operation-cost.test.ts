@@ -7,6 +7,7 @@ import { SCOPES } from '../../src/domain/access.ts';
 import {
   NOT_LIMITED, type RateLimits, type RateRequest, type RateVerdict,
 } from '../../src/domain/rate-limits.ts';
+import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 import { createAdmission, type Admit, type Transport } from '../../src/graphql/admission.ts';
 import { openSchema, type GraphqlDeps } from '../../src/graphql/graphql-door.ts';
 import { readParameters } from '../../src/graphql/graphql-request.ts';
@@ -287,6 +288,17 @@ describe('limits', () => {
     expect(await ask(admit, '{ nothing }')).toMatchObject({
       kind: 'REFUSED', errors: [{ message: 'Rate limit exceeded. Retry after 2 seconds.' }],
     });
+  });
+
+  test('that nobody can ask hide nothing of what is wrong', async () => {
+    const giveBack = (): Promise<void> => Promise.reject(new Error('Nothing was taken'));
+    const askOver = (fault: Error) => ask(
+      createAdmission(guard, { rateLimits: { take: () => Promise.reject(fault), giveBack }, log }),
+      '{ nothing }');
+    expect(await askOver(new TemporarilyUnavailable('away', 1000))).toMatchObject({
+      kind: 'REFUSED', errors: [{ message: expect.stringContaining('nothing') }],
+    });
+    await expect(askOver(new Error('a fault of ours'))).rejects.toThrow('a fault of ours');
   });
 
   test('of a client without any are not told, its cost is', async () => {

@@ -352,10 +352,13 @@ declare
 begin
   select t.* into o from topup_order t
     where t.client_id = p_client_id and t.id = p_order_id and t.fulfilment_state = 'QUEUED'
-      and not exists (select from offer f join supplier s on s.id = f.supplier_id
-        where f.variant_id = t.variant_id and f.route = t.route and s.is_suspended)
     for no key update skip locked;
-  if found then return next take_order(o); end if;
+  if not found then return; end if;
+  if (select s.is_suspended from supplier s where s.id = supplier_of(o)) then
+    o := leave_suspended_supplier(o);
+    if (select s.is_suspended from supplier s where s.id = supplier_of(o)) then return; end if;
+  end if;
+  return next take_order(o);
 end
 $function$
 ;
@@ -705,6 +708,84 @@ begin
     and c.supplier_id = from_supplier and c.event_id = m.event_id;
   return case when known.body_digest = m.body_digest
     then 'REPEATED_EVENT' else 'CONFLICTING_EVENT' end;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION leave_suspended_supplier(o topup_order)
+ RETURNS topup_order
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  next_route smallint;
+  at timestamptz := clock_timestamp();
+begin
+  select w.route into next_route from way_past_suspended(o) w;
+  if not found then return o; end if;
+  insert into submission (client_id, topup_order_id, route, supplier_id, state, attempt_count,
+      resend_after)
+    select o.client_id, o.id, f.route, f.supplier_id, 'NOT_APPLIED', 0, at
+      from offer f where f.variant_id = o.variant_id and f.route < next_route
+        and not exists (select from submission m where m.client_id = o.client_id
+          and m.topup_order_id = o.id and m.supplier_id = f.supplier_id)
+    on conflict do nothing;
+  update topup_order set
+      route = next_route,
+      backoff_step = 0,
+      -- Time in which nobody attended the order does not count to its window.
+      retry_until = o.retry_until + greatest(at - o.next_action_at, interval '0'),
+      next_action_at = at
+    where client_id = o.client_id and id = o.id returning * into o;
+  return o;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION leave_suspended_suppliers(p_limit integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET enable_sort TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+  suspended bigint[];
+  others bigint[];
+  found_count int := 0;
+  k record;
+  o topup_order;
+  at timestamptz := clock_timestamp();
+begin
+  select array_agg(s.id) filter (where s.is_suspended),
+      array_agg(s.id) filter (where not s.is_suspended)
+    into suspended, others from supplier s;
+  if suspended is null or others is null then return 0; end if;
+  for k in
+    with waiting as materialized (
+      select t.client_id, t.id from topup_order t
+        where t.status = 'PENDING' and t.next_action_at <= at
+          and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT') and t.restored_route is null
+          -- The cheap question first: most that waits here has nowhere else to go.
+          and exists (select from offer f where f.variant_id = t.variant_id and f.route > t.route
+            and f.supplier_id = any (others))
+          and exists (select from way_past_suspended(t))
+        order by t.next_action_at limit p_limit
+    )
+    select w.client_id, w.id from waiting w
+  loop
+    found_count := found_count + 1;
+    select t.* into o from topup_order t
+      where t.client_id = k.client_id and t.id = k.id and t.status = 'PENDING'
+      for no key update skip locked;
+    -- Looked at anew under the lock: meanwhile it may have been sent, or its supplier be back.
+    if found then perform leave_suspended_supplier(o); end if;
+  end loop;
+  return found_count;
 end
 $function$
 ;
@@ -1747,6 +1828,19 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION supplier_of(o topup_order)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select coalesce(
+    (select m.supplier_id from submission m where m.client_id = o.client_id
+      and m.topup_order_id = o.id and m.route = o.route),
+    (select f.supplier_id from offer f where f.variant_id = o.variant_id and f.route = o.route));
+$function$
+;
+
 CREATE OR REPLACE FUNCTION take_back_success(o topup_order, p_route smallint)
  RETURNS void
  LANGUAGE plpgsql
@@ -2013,6 +2107,27 @@ AS $function$
         where w.handed_over_at is null order by w.queued_at limit p_limit
         for update skip locked)
     returning m.client_id, m.topup_order_id, m.status, m.address;
+$function$
+;
+
+CREATE OR REPLACE FUNCTION way_past_suspended(o topup_order)
+ RETURNS SETOF sellable_route
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select n.* from public.sellable_route n
+    join public.supplier s on s.id = n.supplier_id and not s.is_suspended
+    where n.variant_id = o.variant_id and n.route > o.route and n.is_in_stock
+      and o.fulfilment_state in ('QUEUED', 'RETRY_WAIT') and o.restored_route is null
+      and not exists (select from public.submission m where m.client_id = o.client_id
+        and m.topup_order_id = o.id
+        and (m.state <> 'NOT_APPLIED' or m.supplier_id = n.supplier_id or m.route = n.route))
+      and (select x.is_suspended from public.supplier x where x.id = coalesce(
+        (select m.supplier_id from public.submission m where m.client_id = o.client_id
+          and m.topup_order_id = o.id and m.route = o.route),
+        (select f.supplier_id from public.offer f where f.variant_id = o.variant_id
+          and f.route = o.route)))
+    order by n.route limit 1;
 $function$
 ;
 
@@ -2626,6 +2741,7 @@ grant execute on function end_tokens(p_client_id bigint) to topup_app;
 grant execute on function find_submission(p_client_id bigint, p_order_id bigint, p_route smallint, p_supplier_code text) to topup_app;
 grant execute on function give_tokens_back(p_client_id bigint, p_class text, p_subject text, p_count integer) to topup_app;
 grant execute on function keep_callback(m recorded_move) to topup_app;
+grant execute on function leave_suspended_suppliers(p_limit integer) to topup_app;
 grant execute on function number_events(p_limit integer) to topup_app;
 grant execute on function open_token_family(p_client_id bigint, p_key_id text, p_family_id uuid, p_refresh_token_id uuid, p_lives_for interval) to topup_app;
 grant execute on function place_orders(p_orders json) to topup_app;

@@ -53,6 +53,14 @@ export function createFulfilmentStore(options: {
       if (order !== undefined) onMoved();
       return order ?? null;
     },
+    async leaveSuspendedSuppliers(limit) {
+      const { rows } = await pool.query<{ found: number }>({
+        name: 'leave_suspended_suppliers',
+        text: 'select leave_suspended_suppliers($1) as found',
+        values: [limit],
+      });
+      return rows[0]?.found ?? 0;
+    },
     recordMove: (move) => tellAway(async () => moves.add(move)),
     async findSubmission(supplierReference, supplierCode) {
       const ours = parseSupplierReference(supplierReference);

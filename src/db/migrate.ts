@@ -91,6 +91,7 @@ const CALLABLE = [
   'place_orders(json)',
   'claim_orders(int, json)',
   'claim_order(bigint, bigint)',
+  'leave_suspended_suppliers(int)',
   'record_moves(json)',
   'cancel_order(bigint, bigint)',
   'find_submission(bigint, bigint, smallint, text)',

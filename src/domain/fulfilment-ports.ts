@@ -97,6 +97,11 @@ export interface FulfilmentStore {
   }): Promise<readonly ClaimedOrder[]>;
   /** Takes one order at once, if it is free. */
   claimOrder(clientId: number, orderId: number): Promise<ClaimedOrder | null>;
+  /**
+   * Takes up to `limit` orders that wait for a suspended supplier to the next route that sells the
+   * same; answers how many it found.
+   */
+  leaveSuspendedSuppliers(limit: number): Promise<number>;
   /** The one way to a terminal state, for every kind of news. */
   recordMove(move: RecordedMove): Promise<MoveResult>;
   /** What a callback's order looks like to `decideMove`; null where the reference is unknown. */

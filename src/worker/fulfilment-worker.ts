@@ -1,6 +1,7 @@
 import { fulfilTopupOrder, type Fulfilment } from '../domain/fulfil-topup-order.ts';
 import type { ClaimedOrder } from '../domain/fulfilment-ports.ts';
 import { startLoop } from './loop.ts';
+import { startRerouting } from './rerouting.ts';
 
 /** Orders one process works on at a time, those included whose outcome is being recorded. */
 const IN_HAND_MAX = 512;
@@ -100,10 +101,11 @@ export function startFulfilmentWorker(
   const loop = startLoop({
     runOnce, clock: deps.clock, onError: deps.onError, onRound: () => deps.onRound?.(),
   });
+  const rerouting = startRerouting({ ...deps, onRerouted: () => loop.wake() });
   return {
     wake: () => loop.wake(),
     async stop(graceMs) {
-      await loop.stop();
+      await Promise.all([loop.stop(), rerouting.stop()]);
       const over = new AbortController();
       await Promise.race([Promise.all(inHand), deps.clock.sleep(graceMs, over.signal)]);
       over.abort();

@@ -87,6 +87,7 @@ async function during<Result>(
     /** Takes every due order one step further; answers what it did with each. */
     work(): Promise<string[]>;
     retryLater(orderId: number): Promise<void>;
+    leaveSuspended(): Promise<number>;
   }) => Promise<Result>,
 ): Promise<Result> {
   const pool = createPool({
@@ -109,6 +110,7 @@ async function during<Result>(
       if (placed.verdict !== 'PLACED') throw new Error(placed.verdict);
       return placed.order.id;
     },
+    leaveSuspended: () => store.leaveSuspendedSuppliers(100),
     async work() {
       const orders = await store.claimOrders({ limit: 100, rooms: {} });
       return Promise.all(orders.map(async (order) => {
@@ -243,6 +245,45 @@ it('asks on every route before it sends on any', async () => {
   expect(Object.fromEntries(effects)).toEqual({
     [`1-${failedOver}-2`]: 1, [`1-${forgotten}-2`]: 1, [`1-${refused}-2`]: 1, [`1-${queued}-1`]: 1,
   });
+});
+
+it('finds what went past a suspended supplier in the lost time', async () => {
+  const suspend = (supplierId: number) => original.query(
+    'update supplier set is_suspended = (id = $1)', [supplierId]);
+  const [retried, queued] = await during(original.databaseUrl, async (program) => {
+    const first = await program.place(TWO_ROUTES);
+    await program.retryLater(first);
+    return [first, await program.place(TWO_ROUTES)] as const;
+  });
+  await backUp();
+  await during(original.databaseUrl, async (program) => {
+    await suspend(1);
+    expect(await program.leaveSuspended()).toBe(2);
+    refusals.set(`1-${queued}-2`, { kind: 'TRANSIENT', reason: 'HTTP 429', retryAfterMs: 0 });
+    expect((await program.work()).sort())
+      .toEqual([`SUBMIT 1-${retried}-2`, `SUBMIT 1-${queued}-2`].sort());
+    // It does not go back to the first one, under whatever number.
+    await suspend(2);
+    await original.query("update topup_order set next_action_at = now() where status = 'PENDING'");
+    expect(await program.leaveSuspended()).toBe(0);
+    expect(await program.work()).toEqual([]);
+    await suspend(0);
+    refusals.clear();
+    expect(await program.work()).toEqual([`SUBMIT 1-${queued}-2`]);
+  });
+
+  await restored.connect();
+  expect(await prepareRestored(restoredUrls().owner)).toBe(2);
+  await during(restoredUrls().program, async (program) => {
+    await program.work();
+    await settle();
+    await program.work();
+    expect((await program.work()).sort())
+      .toEqual([`QUERY 1-${retried}-2`, `QUERY 1-${queued}-2`].sort());
+    expect(await program.work()).toEqual([]);
+  });
+  await expectDelivered(2);
+  expect([...effects.values()]).toEqual([1, 1]);
 });
 
 it('ends all tokens, also those of a client that logged out in the lost time', async () => {

@@ -69,6 +69,19 @@ async function claim(id: number): Promise<ClaimedOrder | null> {
   return claims.find(({ orderId }) => orderId === id) ?? null;
 }
 
+/** These and no others. */
+async function suspend(...suppliers: readonly number[]): Promise<void> {
+  await database().query('update supplier set is_suspended = (id = any ($1))', [suppliers]);
+}
+
+/** How many were found that can leave their supplier, with no other order due. */
+async function leave(id: number): Promise<number> {
+  await database().query("update topup_order set next_action_at = now() + interval '1 hour'"
+    + " where status = 'PENDING' and id <> $1", [id]);
+  await database().query('update topup_order set next_action_at = now() where id = $1', [id]);
+  return store.leaveSuspendedSuppliers(100);
+}
+
 async function step(id: number, outcome: Outcome): Promise<ClaimedOrder> {
   const order = await claim(id);
   if (order === null) throw new Error('The order cannot be claimed');
@@ -144,9 +157,112 @@ describe('an order whose routes change places', () => {
     await step(id, TRANSIENT);
     await offer([1, B, 'sku-b'], [2, A, 'sku-a']);
     await database().query('update supplier set is_suspended = true where id = $1', [A]);
+    // The other one was renumbered: behind its own route there is none.
+    expect(await leave(id)).toBe(0);
     expect(await claim(id)).toBeNull();
     await database().query('update supplier set is_suspended = (id = $1)', [B]);
     expect(seenOf(await step(id, DELIVERED))).toBe('SUBMIT sandbox-a sku-a 1');
+  });
+
+  it('goes past a suspended supplier that has it not, to one that sells the same', async () => {
+    await suspend(A);
+    const fresh = await placeOne();
+    expect(await leave(fresh)).toBe(1);
+    expect(await leave(fresh)).toBe(0);
+    const first = await step(fresh, OUT_OF_STOCK);
+    expect([seenOf(first), first.hasNextRoute]).toEqual(['SUBMIT sandbox-b sku-b 2', false]);
+    expect(await look(fresh)).toMatchObject({ status: 'FAILED' });
+
+    await suspend();
+    const refused = await placeOne();
+    await step(refused, TRANSIENT);
+    await suspend(A);
+    expect(await leave(refused)).toBe(1);
+    // It does not come back, whatever becomes of the two.
+    await suspend(B);
+    expect(await leave(refused)).toBe(0);
+    expect(await claim(refused)).toBeNull();
+    await suspend();
+    expect(seenOf(await step(refused, TRANSIENT))).toBe('SUBMIT sandbox-b sku-b 2');
+    expect(seenOf(await step(refused, DELIVERED))).toBe('SUBMIT sandbox-b sku-b 2');
+  });
+
+  it('does not go back to a route that it passed while nobody sold it there', async () => {
+    await database().query(`insert into supplier (id, code, base_url) values
+      (9, 'third', 'http://127.0.0.1:1') on conflict do nothing`);
+    await offer([1, A, 'sku-a'], [2, B, 'sku-b'], [3, 9, 'sku-c']);
+    await database().query('update offer set is_active = false where supplier_id = $1', [B]);
+    const id = await placeOne();
+    await step(id, OUT_OF_STOCK);
+    await database().query('update offer set is_active = true where supplier_id = $1', [B]);
+    await suspend(9);
+    expect(await leave(id)).toBe(0);
+    await suspend();
+    expect(seenOf(await step(id, DELIVERED))).toBe('SUBMIT third sku-c 3');
+  });
+
+  it('keeps the time that it waited for a suspended supplier out of its window', async () => {
+    const id = await placeOne();
+    await step(id, TRANSIENT);
+    const left = async (): Promise<number> => {
+      const [row] = await database().query<{ ms: number }>(`select (extract(epoch from
+        retry_until - next_action_at) * 1000)::float8 as ms from topup_order where id = $1`, [id]);
+      return row?.ms ?? NaN;
+    };
+    await database().query('update topup_order set next_action_at = now() - interval \'1 minute\','
+      + ' retry_until = now() + interval \'10 s\' where id = $1', [id]);
+    await suspend(A);
+    expect(await store.leaveSuspendedSuppliers(100)).toBe(1);
+    expect(await left()).toBeGreaterThanOrEqual(69_000);
+    await suspend();
+    await step(id, DELIVERED);
+  });
+
+  it.each([['was taken', ACCEPTED], ['may have arrived', LOST]])(
+    'stays with a suspended supplier where it %s', async (_, outcome) => {
+      const id = await placeOne();
+      await step(id, outcome);
+      await suspend(A);
+      expect(await leave(id)).toBe(0);
+      expect(seenOf(await step(id, DELIVERED))).toBe('QUERY sandbox-a sku-a 1');
+    });
+
+  it('waits for a suspended supplier where only suspended ones sell it', async () => {
+    const id = await placeOne();
+    await suspend(A, B);
+    expect(await leave(id)).toBe(0);
+    expect(await store.claimOrder(1, id)).toBeNull();
+    await suspend();
+    expect(seenOf(await step(id, DELIVERED))).toBe('SUBMIT sandbox-a sku-a 1');
+  });
+
+  it('goes past a suspended supplier from a request as well', async () => {
+    await suspend(A);
+    expect(await store.claimOrder(1, await placeOne())).toMatchObject({
+      action: 'SUBMIT', supplierCode: 'sandbox-b', supplierSku: 'sku-b', route: 2,
+    });
+  });
+
+  it('finds those with a way past a suspended supplier behind any number without', async () => {
+    await offer([1, A, 'sku-a']);
+    await suspend(A);
+    for (let nth = 0; nth < 5; nth += 1) await placeOne();
+    const resent = await placeOne();
+    await suspend();
+    await database().query('update supplier set can_be_queried = false');
+    await step(resent, LOST);
+    await step(resent, NOT_FOUND);
+    expect(await look(resent)).toEqual(pending('RETRY_WAIT'));
+    await suspend(A);
+    await offer([1, A, 'sku-a'], [2, B, 'sku-b']);
+    await database().query("update topup_order set variant_id = 2 where status = 'PENDING'"
+      + ' and id <> $1', [resent]);
+    const last = await placeOne();
+    await database().query("update topup_order set next_action_at = now() - interval '1 s'"
+      + " where status = 'PENDING' and id <> $1", [last]);
+    expect(await store.leaveSuspendedSuppliers(1)).toBe(1);
+    expect(seenOf(await step(last, DELIVERED))).toBe('SUBMIT sandbox-b sku-b 2');
+    await suspend();
   });
 
   it('counts to the room of its own supplier', async () => {

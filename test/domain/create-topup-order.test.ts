@@ -71,7 +71,7 @@ function story(of: {
       store: {
         claimOrder: async () => claimedOrder(), recordMove: async () => 'APPLIED',
         claimOrders: unused, findSubmission: unused, keepStrayCallback: unused,
-        nextDueInMs: unused,
+        nextDueInMs: unused, leaveSuspendedSuppliers: unused,
       },
     },
   };

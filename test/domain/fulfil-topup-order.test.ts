@@ -259,6 +259,7 @@ function world(of: {
   const store: FulfilmentStore = {
     claimOrders: async () => [],
     claimOrder: async () => order,
+    leaveSuspendedSuppliers: async () => 0,
     recordMove: async (recorded) => (moves.push(recorded), result),
     findSubmission: async () => order,
     keepStrayCallback: async ({ eventId }) => void strays.push(eventId),

@@ -329,6 +329,7 @@ class Run {
   }
 
   async #claim(): Promise<Held | undefined> {
+    await this.#store.leaveSuspendedSuppliers(100);
     const claims = await this.#store.claimOrders({ limit: 100, rooms: {} });
     const [order] = claims;
     if (order === undefined) return undefined;

@@ -71,6 +71,28 @@ it('lets a supplier that hangs hold its own orders only, and burns no attempt', 
   }
 });
 
+it('goes on with what waits for a suspended supplier, where another one sells it', async () => {
+  await database().query(`insert into offer (variant_id, route, supplier_id, supplier_sku)
+    values (6, 2, 2, 'sku-b') on conflict (variant_id, route) do update set supplier_id = 2`);
+  await database().query('update supplier set is_suspended = (id = 1)');
+  await place(300, { productId: 4219, variantId: 6, variantName: '257 Diamonds' });
+  const suppliers = createSupplierRegistry([{
+    code: 'sandbox-b', submit: () => Promise.resolve({ kind: 'DELIVERED', receipt: null }),
+    query: () => Promise.resolve({ kind: 'NOT_FOUND' }), verifyCallback: () => null,
+  }], { clock: systemClock, concurrencyMax: { 'sandbox-b': 64 } });
+  const worker = startFulfilmentWorker({
+    store: createFulfilmentStore({ pool, onMoved: () => undefined }),
+    suppliers, clock: systemClock, random: () => 0.5, placingCount: () => 0,
+    onError: (error) => { throw error; },
+  });
+  try {
+    await expect.poll(() => statesOf(6), { timeout: 10_000 }).toEqual(['DELIVERED 1: 300']);
+  } finally {
+    await worker.stop(1000);
+    await database().query('update supplier set is_suspended = false');
+  }
+});
+
 /** Time that only the test moves on; who waits for a wake-up waits for nothing else. */
 function stoppedClock() {
   let ms = 0;

@@ -36,7 +36,7 @@ export class KeysRefused extends Error {}
  */
 export async function runKeysCommand(command: KeysCommand): Promise<string> {
   const [verb = '', ...rest] = command.args;
-  const run = { create, list, revoke }[verb];
+  const run = new Map(Object.entries({ create, list, revoke })).get(verb);
   if (run === undefined) throw new KeysRefused(USAGE);
   return withSingleConnection(command.ownerDatabaseUrl, (owner) =>
     run(owner, { ...command, args: rest }));

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { pino, type Logger } from 'pino';
 import { systemClock } from './clock.ts';
+import { readCommandLine } from './command-line.ts';
 import { ConfigError, configFromEnvironment, type Config } from './config.ts';
 import { prepareRestored } from './db/after-restore.ts';
 import { findViolations } from './db/invariants.ts';
@@ -31,18 +32,19 @@ const logOutput = pino.destination({ fd: 2, sync: false });
 const STOP_MS_MAX = 9_000;
 
 async function main(): Promise<void> {
-  const flags = new Set(process.argv.slice(2));
+  const { command, words } = readCommandLine(process.argv.slice(2));
   // Keys are hashed under the secret of the processes that will check them.
-  const needsSecrets = !['--migrate', '--invariants', '--restored', '--import']
-    .some((flag) => flags.has(flag));
-  const config = configFromEnvironment(needsSecrets);
-  if (flags.has('--migrate')) return runMigrations(config);
-  if (flags.has('--restored')) return prepareDatabase(config);
-  if (flags.has('--invariants')) return checkInvariants(config);
-  if (flags.has('--keys')) return manageKeys(config);
-  if (flags.has('--import')) return importCatalogueFile(config);
+  const config = configFromEnvironment(['--reset', '--keys', null].includes(command));
+  switch (command) {
+    case '--migrate': return runMigrations(config);
+    case '--restored': return prepareDatabase(config);
+    case '--invariants': return checkInvariants(config);
+    case '--keys': return manageKeys(config, words);
+    case '--import': return importCatalogueFile(config, words);
+    default:
+  }
   const log = createLog(config.logLevel, logOutput);
-  if (flags.has('--reset')) await emptyDemo(config, log);
+  if (command === '--reset') await emptyDemo(config, log);
   await runUntilSignal(config, log);
 }
 
@@ -133,9 +135,7 @@ async function checkInvariants(config: Config): Promise<void> {
   process.exitCode = violations.length === 0 ? 0 : 1;
 }
 
-/** `--keys` and what follows it; see keys-command.ts. */
-async function manageKeys(config: Config): Promise<void> {
-  const args = process.argv.slice(process.argv.indexOf('--keys') + 1);
+async function manageKeys(config: Config, args: readonly string[]): Promise<void> {
   process.stdout.write(await overMigrated(ownerOf(config), (ownerDatabaseUrl) => runKeysCommand({
     args,
     ownerDatabaseUrl,
@@ -145,10 +145,11 @@ async function manageKeys(config: Config): Promise<void> {
   })));
 }
 
-/** `--import FILE`; exit code 1 where nothing was imported. */
-async function importCatalogueFile(config: Config): Promise<void> {
-  const path = process.argv[process.argv.indexOf('--import') + 1];
-  if (path === undefined) throw new StartRefused('npm run import -- FILE');
+/** Exit code 1 where nothing was imported. */
+async function importCatalogueFile(
+  config: Config,
+  [path = '']: readonly string[],
+): Promise<void> {
   const isDone = await overMigrated(ownerOf(config), (ownerDatabaseUrl) =>
     importFile(path, ownerDatabaseUrl, { out: process.stdout, err: process.stderr }));
   process.exitCode = isDone ? 0 : 1;

@@ -333,7 +333,8 @@ describe('npm run keys', () => {
   it.each([
     [['create']], [['create', '--client', '0']], [['create', '--client', '999']], [['frobnicate']],
     [['create', '--client', '1', '--scopes', 'admin']], [['revoke', 'nothing']], [[]],
-    [['create', '--client', '1', '--days', '0']], [['list', '--wrong']],
+    [['create', '--client', '1', '--days', '0']], [['list', '--wrong']], [['toString']],
+    [['__proto__']],
   ])('refuses %j', async (args) => {
     await expect(run(...args)).rejects.toThrow(/Usage|client id|does not exist|scope|days/);
   });

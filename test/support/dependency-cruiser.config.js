@@ -70,6 +70,7 @@ export const FLOORS = {
   },
   'access-parts.ts': {},
   'import-command.ts': {},
+  'command-line.ts': { rooms: ['start-refused.ts'] },
   'keys-command.ts': {},
   'log.ts': { rooms: [], packages: ['pino'] },
   'start-refused.ts': { rooms: [] },

@@ -110,6 +110,27 @@ const CALLABLE = [
   'give_tokens_back(bigint, text, text, int)',
 ];
 
+/** What operators may do, where their roles are: one proposes, another approves. */
+const OPERATORS: Readonly<Record<string, readonly string[]>> = {
+  topup_clerk: [
+    'propose_action(text, bigint, text, bigint, text, text, text, int, bigint, numeric, text)',
+    'refuse_action(bigint, bigint)',
+  ],
+  topup_approver: ['approve_action(bigint, bigint)', 'refuse_action(bigint, bigint)'],
+};
+
+async function grantToOperators(client: pg.Client): Promise<void> {
+  for (const [name, callables] of Object.entries(OPERATORS)) {
+    const { rowCount } = await client.query('select from pg_roles where rolname = $1', [name]);
+    if (rowCount === 0) continue;
+    await client.query(`grant usage on schema public to ${name}`);
+    await client.query(`grant select on operator_queue, operator_log to ${name}`);
+    for (const callable of callables) {
+      await client.query(`grant execute on function ${callable} to ${name}`);
+    }
+  }
+}
+
 async function grant(client: pg.Client, programRole: string): Promise<void> {
   const role = client.escapeIdentifier(programRole);
   await client.query('begin');
@@ -120,5 +141,6 @@ async function grant(client: pg.Client, programRole: string): Promise<void> {
     await client.query(`grant execute on function ${callable} to ${role}`);
   }
   await client.query(jobGrantsTo(role));
+  await grantToOperators(client);
   await client.query('commit');
 }

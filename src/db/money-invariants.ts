@@ -170,7 +170,8 @@ const OWNERSHIP: readonly Invariant[] = [
         ('REVERSAL', 'SALES', 'WALLET'), ('REVERSAL', 'SALES', 'VOUCHER'),
         ('FUNDING', 'EXTERNAL', 'WALLET'), ('FUNDING', 'EXTERNAL', 'VOUCHER'),
         ('ADJUSTMENT', 'EXTERNAL', 'WALLET'), ('ADJUSTMENT', 'WALLET', 'EXTERNAL'),
-        ('ADJUSTMENT', 'EXTERNAL', 'VOUCHER'), ('ADJUSTMENT', 'VOUCHER', 'EXTERNAL')
+        ('ADJUSTMENT', 'EXTERNAL', 'VOUCHER'), ('ADJUSTMENT', 'VOUCHER', 'EXTERNAL'),
+        ('LOSS', 'LOSS', 'EXTERNAL')
       ) allowed (reason, debit_account, credit_account)
         using (reason, debit_account, credit_account)
       where allowed.reason is null or not (t.amount > 0 and t.amount < 'NaN')`,
@@ -221,8 +222,28 @@ const OWNERSHIP: readonly Invariant[] = [
   },
 ];
 
+const OPERATORS: readonly Invariant[] = [
+  {
+    name: 'operator-actions',
+    says: 'Nobody approved what they proposed, and what an action moved is what was approved.',
+    sql: `
+      select a.client_id, a.id as action_id, a.kind, a.proposed_by, d.decided_by, d.transfer_id
+      from operator_action a
+      join operator_decision d on d.client_id = a.client_id and d.action_id = a.id
+      left join transfer t on t.client_id = a.client_id and t.id = d.transfer_id
+        and t.amount = abs(a.amount) and t.currency = a.currency
+        and t.wallet_id is not distinct from a.wallet_id and t.remarks = a.remarks
+        and t.reason = case a.kind when 'ADJUST_WALLET' then 'ADJUSTMENT' else a.outcome end
+        and (t.credit_account = 'WALLET') = (a.kind = 'ADJUST_WALLET' and a.amount > 0)
+      where (d.is_approved and d.decided_by = a.proposed_by)
+        or (d.transfer_id is not null) <> (d.is_approved and a.amount is not null)
+        or (d.transfer_id is not null and t.id is null)`,
+  },
+];
+
 export const MONEY_INVARIANTS: readonly Invariant[] = [
   ...ORDER_TRANSFERS,
   ...BALANCES,
   ...OWNERSHIP,
+  ...OPERATORS,
 ];

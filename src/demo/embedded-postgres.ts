@@ -22,17 +22,20 @@ export interface EmbeddedPostgres {
 }
 
 // Constants of the demo: the server listens on loopback and holds nothing but demo orders.
-const PASSWORDS = { postgres: 'demo-superuser', topup_owner: 'demo-owner', topup_app: 'demo-app' };
+const PASSWORDS = {
+  postgres: 'demo-superuser', topup_owner: 'demo-owner', topup_app: 'demo-app',
+  topup_clerk: 'demo-clerk', topup_approver: 'demo-approver',
+};
+
+const ROLES = ['topup_owner', 'topup_app', 'topup_clerk', 'topup_approver'] as const;
 
 const CREATE_ROLES = `
   do $$
   begin
-    if to_regrole('topup_owner') is null then
-      create role topup_owner login password '${PASSWORDS.topup_owner}';
-    end if;
-    if to_regrole('topup_app') is null then
-      create role topup_app login password '${PASSWORDS.topup_app}';
-    end if;
+    ${ROLES.map((role) => `
+    if to_regrole('${role}') is null then
+      create role ${role} login password '${PASSWORDS[role]}';
+    end if;`).join('')}
   end
   $$`;
 
@@ -47,6 +50,9 @@ const OWN_SCHEMA = `
       revoke create on schema public from public;
       revoke all on database topup from public;
       grant connect on database topup to topup_app;
+    end if;
+    if not has_database_privilege('topup_clerk', 'topup', 'connect') then
+      grant connect on database topup to topup_clerk, topup_approver;
     end if;
   end
   $$`;

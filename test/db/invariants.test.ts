@@ -222,6 +222,12 @@ const PLANTED: readonly (readonly [says: string, plant: string, broken: readonly
   ['late news that changes the status', `update topup_order_event set status = 'FAILED'
     where topup_order_id = 5 and version = 4`, ['last-event', 'terminal-is-terminal']],
 
+  // Operators
+  ['an action that one person did alone', `insert into operator_action (client_id, kind, wallet_id,
+      amount, currency, remarks) values (900, 'ADJUST_WALLET', 1, 1, 'USD', 'x');
+    insert into operator_decision (client_id, action_id, is_approved, decided_by)
+      select 900, a.id, true, 'somebody else' from operator_action a`, ['operator-actions']],
+
   // Feed
   ['an event that is not in the feed', 'delete from feed_inbox where topup_order_id = 2',
     ['feed-complete']],

@@ -43,10 +43,10 @@ afterAll(async () => {
   removeDataDir(folder);
 });
 
-/** The first block of code of a language below a heading. */
-function blockBelow(heading: string, language: string): string {
+/** The first block of code of a language below a heading, or the nth. */
+function blockBelow(heading: string, language: string, nth = 1): string {
   const section = README.split(`\n### ${heading}\n`)[1] ?? '';
-  return section.split(`\`\`\`${language}\n`)[1]?.split('```')[0] ?? '';
+  return section.split(`\`\`\`${language}\n`)[nth]?.split('```')[0] ?? '';
 }
 
 /** The catalogue of the README, as `npm run import` takes it. */
@@ -106,5 +106,41 @@ it("places an order of a client that was entered by the README's words", async (
     program.process.kill('SIGTERM');
     await program.exited;
   }
+  expect(await findViolations(async (sql) => (await owner.query<object>(sql)).rows)).toEqual([]);
+});
+
+/** As the roles of the demo, which the test server has as well. */
+async function asOperator(role: 'clerk' | 'approver', sql: string): Promise<void> {
+  await asSuperuser(`grant connect on database ${name} to topup_${role}`);
+  const url = new URL(ownerDatabaseUrl);
+  Object.assign(url, { username: `topup_${role}`, password: `demo-${role}` });
+  const client = new pg.Client(url.href);
+  await client.connect();
+  await client.query(sql).finally(() => client.end());
+}
+
+it("ends what only people can, by the README's words", async () => {
+  const { rows } = await owner.query<{ id: string; balance: string }>(`update topup_order o
+    set fulfilment_state = 'REVIEW' from wallet w where o.status = 'PENDING' and w.client_id = 7
+    and w.id = 1 returning o.id, w.balance`);
+  const [{ id, balance } = { id: '', balance: '' }] = rows;
+  await owner.query(`insert into reconciliation_case (client_id, topup_order_id, kind, route)
+    values (7, $1, 'LATE_SUCCESS', 1)`, [id]);
+  const HEADING = 'What only a person decides';
+  await asOperator('clerk', blockBelow(HEADING, 'sql', 2)
+    .replaceAll(/(?<=order_id => )4[01]/g, id));
+  for (const action of [1, 2, 3]) {
+    await asOperator('approver', blockBelow(HEADING, 'sql', 3)
+      .replaceAll('(7, 1)', `(7, ${action})`));
+  }
+  const { rows: [after] } = await owner.query(`select o.status, o.failure_code,
+      w.balance - $2::numeric - o.charge as added, c.resolved_at is not null as is_resolved,
+      array(select t.reason from transfer t where t.client_id = 7 order by t.id) as moved
+    from topup_order o join wallet w on w.client_id = 7 and w.id = 1
+    join reconciliation_case c on c.topup_order_id = o.id where o.id = $1`, [id, balance]);
+  expect(after).toEqual({
+    status: 'FAILED', failure_code: 'UNKNOWN', added: '5.0000', is_resolved: true,
+    moved: ['FUNDING', 'ORDER_DEBIT', 'ORDER_REFUND', 'LOSS', 'ADJUSTMENT'],
+  });
   expect(await findViolations(async (sql) => (await owner.query<object>(sql)).rows)).toEqual([]);
 });

@@ -1,0 +1,313 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
+import { findViolations } from '../../src/db/invariants.ts';
+import { createPlaceOrder } from '../../src/db/place-orders.ts';
+import { createPool } from '../../src/db/pool.ts';
+import type { FulfilmentStore, Move } from '../../src/domain/fulfilment-ports.ts';
+import { FAILURE_CODES } from '../../src/domain/topup-order.ts';
+import { pricedOrder } from '../support/builders.ts';
+import { useTestDatabase } from '../support/database.ts';
+
+/** Anna may propose, Ben may approve, Cleo both; none of them owns anything. */
+
+const database = useTestDatabase();
+const suffix = randomUUID().slice(0, 8);
+const NAMES = ['anna', 'ben', 'cleo'] as const;
+type Name = (typeof NAMES)[number];
+const MEMBER_OF: Readonly<Record<Name, string>> = {
+  anna: 'topup_clerk', ben: 'topup_approver', cleo: 'topup_clerk, topup_approver',
+};
+const logins = new Map<Name, pg.Client>();
+let superuser: pg.Client;
+let pool: pg.Pool;
+let store: FulfilmentStore;
+
+beforeAll(async () => {
+  superuser = new pg.Client(database().superuserUrl);
+  await superuser.connect();
+  const { databaseUrl } = database();
+  const url = new URL(databaseUrl);
+  for (const name of NAMES) {
+    const role = `${name}_${suffix}`;
+    await superuser.query(`create role ${role} login password '${role}' in role ${MEMBER_OF[name]};
+      grant connect on database ${url.pathname.slice(1)} to ${role}`);
+    Object.assign(url, { username: role, password: role });
+    const client = new pg.Client(url.href);
+    await client.connect();
+    logins.set(name, client);
+  }
+  pool = createPool({ databaseUrl, size: 4, applicationName: 'test', onError: () => undefined });
+  store = createFulfilmentStore({ pool, onMoved: () => undefined });
+});
+
+afterAll(async () => {
+  await pool.end();
+  for (const [name, client] of logins) {
+    await client.end();
+    await superuser.query(`drop owned by ${name}_${suffix}; drop role ${name}_${suffix}`);
+  }
+  await superuser.end();
+});
+
+async function as(name: Name, sql: string, values: readonly unknown[] = []): Promise<object[]> {
+  const client = logins.get(name);
+  if (client === undefined) throw new Error(name);
+  return (await client.query<object>(sql, [...values])).rows;
+}
+
+/** Answers the action's id. */
+async function propose(name: Name, action: Readonly<Record<string, unknown>>): Promise<string> {
+  const named = Object.keys(action).map((key, index) => `${key} => $${index + 1}`).join(', ');
+  const [row] = await as(name, `select propose_action(client_id => 1, ${named}) as id`,
+    Object.values(action));
+  return (row as { readonly id: string }).id;
+}
+
+const approve = (name: Name, id: string) => as(name, 'select approve_action(1, $1)', [id]);
+const refuse = (name: Name, id: string) => as(name, 'select refuse_action(1, $1)', [id]);
+
+/** An order after these moves of whoever had it in hand. */
+async function orderAfter(...moves: readonly Move[]): Promise<number> {
+  const [row] = await database().query<{ version: string }>('select version from pricing_version');
+  const placed = await createPlaceOrder({ pool, onPlaced: () => undefined })(pricedOrder({
+    pricingVersion: Number(row?.version),
+    faceValue: { amount: '0.99', currency: 'USD' },
+    charge: { amount: '0.01', currency: 'USD' },
+  }));
+  if (placed.verdict !== 'PLACED') throw new Error(placed.verdict);
+  for (const move of moves) await record(placed.order.id, move);
+  return placed.order.id;
+}
+
+async function record(orderId: number, move: Move): Promise<void> {
+  await database().query('update topup_order set next_action_at = now() where id = $1'
+    + " and status = 'PENDING'", [orderId]);
+  const claims = await store.claimOrders({ limit: 100, rooms: {} });
+  const leaseToken = claims.find((each) => each.orderId === orderId)?.leaseToken ?? null;
+  await store.recordMove({ clientId: 1, orderId, route: 1, leaseToken, move, callback: null });
+}
+
+const UNDER_REVIEW: Move = { kind: 'REVIEW', nextInMs: 3_600_000 };
+const DELIVER: Move = { kind: 'DELIVER', receipt: null };
+const FAIL: Move = { kind: 'FAIL', failureCode: 'INVALID_RECIPIENT' };
+
+async function look(id: number): Promise<unknown> {
+  const [row] = await database().query(`select o.status, o.failure_code as code,
+      array(select t.reason from transfer t where t.topup_order_id = o.id order by t.id) as moved,
+      array(select e.type from topup_order_event e where e.topup_order_id = o.id
+        order by e.version) as told,
+      array(select c.kind || case when c.resolved_at is null then ' open' else ' resolved' end
+        from reconciliation_case c where c.topup_order_id = o.id) as cases
+    from topup_order o where o.id = $1`, [id]);
+  return row;
+}
+
+const settle = (id: number, outcome: string, code?: string) => ({
+  kind: 'SETTLE_ORDER', order_id: id, outcome, remarks: 'Mail of the supplier, 27 November',
+  ...(code === undefined ? {} : { failure_code: code }),
+});
+
+describe('an order under review', () => {
+  it('is delivered where two people say so, and nobody sees a recipient', async () => {
+    const id = await orderAfter(UNDER_REVIEW);
+    const [waiting] = await as('anna', 'select * from operator_queue where order_id = $1', [id]);
+    expect(waiting).toMatchObject({
+      what: 'REVIEW', client_id: '1', supplier: 'sandbox-a', supplier_reference: `1-${id}-1`,
+      charge: '0.0100', currency: 'USD',
+    });
+    expect(Object.keys(waiting ?? {})).not.toContain('recipient');
+    const action = await propose('anna', settle(id, 'DELIVERED'));
+    expect(await look(id)).toMatchObject({ status: 'PENDING' });
+    await approve('ben', action);
+    expect(await look(id)).toEqual({
+      status: 'DELIVERED', code: null, moved: ['ORDER_DEBIT', 'ORDER_SALE'],
+      told: ['CREATED', 'SUBMITTED', 'DELIVERED'], cases: [],
+    });
+    expect(await as('ben', 'select * from operator_log where id = $1', [action])).toMatchObject([{
+      kind: 'SETTLE_ORDER', outcome: 'DELIVERED', proposed_by: `anna_${suffix}`,
+      is_approved: true, decided_by: `ben_${suffix}`, transfer_id: null,
+      remarks: 'Mail of the supplier, 27 November',
+    }]);
+    expect(await as('anna', 'select from operator_queue where order_id = $1', [id])).toEqual([]);
+  });
+
+  it('fails and is refunded; a success that comes after that opens a case', async () => {
+    const id = await orderAfter(UNDER_REVIEW);
+    await approve('ben', await propose('anna', settle(id, 'FAILED', 'UNKNOWN')));
+    expect(await look(id)).toMatchObject({
+      status: 'FAILED', code: 'UNKNOWN', moved: ['ORDER_DEBIT', 'ORDER_REFUND'],
+    });
+    await record(id, DELIVER);
+    expect(await look(id)).toMatchObject({ status: 'FAILED', cases: ['LATE_SUCCESS open'] });
+  });
+
+  it('is settled once, by none of those who proposed, however many approve at once', async () => {
+    const id = await orderAfter(UNDER_REVIEW);
+    const byCleo = await propose('cleo', settle(id, 'DELIVERED'));
+    await expect(approve('cleo', byCleo)).rejects.toMatchObject({ code: '42501' });
+    const others = [
+      await propose('anna', settle(id, 'FAILED', 'UNKNOWN')),
+      await propose('anna', settle(id, 'DELIVERED')),
+    ];
+    const done = await Promise.allSettled([
+      approve('ben', byCleo), ...others.map((action) => approve('cleo', action)),
+    ]);
+    expect(done.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(await as('ben', `select count(*)::int as n from operator_log
+      where topup_order_id = $1 and is_approved`, [id])).toEqual([{ n: 1 }]);
+  });
+
+  it.each<[string, readonly Move[]]>([
+    ['waits to be sent', []], ['is with its supplier', [{ kind: 'AWAIT', nextInMs: 60_000 }]],
+    ['was delivered', [DELIVER]], ['failed', [FAIL]],
+  ])('is what can be settled, and no order that %s', async (_, moves) => {
+    const id = await orderAfter(...moves);
+    const before = await look(id);
+    for (const outcome of ['DELIVERED', 'FAILED'] as const) {
+      const code = outcome === 'FAILED' ? 'UNKNOWN' : undefined;
+      const action = await propose('anna', settle(id, outcome, code));
+      await expect(approve('ben', action)).rejects.toThrow('not under review');
+    }
+    expect(await look(id)).toEqual(before);
+    await database().query('select cancel_order(1, $1)', [id]);
+  });
+
+  it('is not refunded where another route has delivered it', async () => {
+    const id = await orderAfter(UNDER_REVIEW);
+    await database().query(`insert into reconciliation_case (client_id, topup_order_id, kind, route)
+      values (1, $1, 'SECOND_ROUTE_SUCCESS', 2)`, [id]);
+    await database().query(`insert into submission (client_id, topup_order_id, route, supplier_id,
+      state, resend_after) values (1, $1, 2, 2, 'NOT_APPLIED', now())`, [id]);
+    await expect(approve('ben', await propose('anna', settle(id, 'FAILED', 'UNKNOWN'))))
+      .rejects.toThrow('delivered by another route');
+    await approve('ben', await propose('anna', settle(id, 'DELIVERED')));
+    expect(await look(id)).toMatchObject({ status: 'DELIVERED' });
+  });
+});
+
+describe('a case', () => {
+  const resolve = (id: number, rest: object) => ({
+    kind: 'RESOLVE_CASE', order_id: id, case_kind: 'LATE_SUCCESS', case_route: 1,
+    remarks: 'Agreed on the phone', ...rest,
+  });
+
+  it('is resolved once, and what it costs is a loss of ours, not of the client', async () => {
+    const id = await orderAfter(FAIL, DELIVER);
+    expect(await look(id)).toMatchObject({ cases: ['LATE_SUCCESS open'] });
+    const balance = 'select balance from wallet where client_id = 1 order by id';
+    const before = await database().query(balance);
+    const action = await propose('anna',
+      resolve(id, { outcome: 'LOSS', amount: '0.0090', currency: 'USD' }));
+    const again = await propose('anna', resolve(id, { outcome: 'NOTED' }));
+    await approve('ben', action);
+    expect(await look(id)).toMatchObject({ status: 'FAILED', cases: ['LATE_SUCCESS resolved'] });
+    expect(await database().query(balance)).toEqual(before);
+    expect(await database().query(`select t.reason, t.debit_account, t.credit_account, t.amount,
+      t.wallet_id from operator_log a join transfer t on t.client_id = a.client_id
+      and t.id = a.transfer_id where a.id = $1`, [action])).toEqual([{
+      reason: 'LOSS', debit_account: 'LOSS', credit_account: 'EXTERNAL', amount: '0.0090',
+      wallet_id: null,
+    }]);
+    await expect(approve('ben', again)).rejects.toThrow('resolved already');
+    await refuse('ben', again);
+    await expect(approve('ben', again)).rejects.toThrow('decided already');
+  });
+});
+
+describe('a wallet', () => {
+  const adjust = (amount: string, currency = 'USD') =>
+    ({ kind: 'ADJUST_WALLET', wallet_id: 1, amount, currency, remarks: 'Goodwill' });
+  const balance = async (): Promise<number> => {
+    const [row] = await database().query<{ balance: string }>(
+      'select balance from wallet where client_id = 1 and id = 1');
+    return Number(row?.balance);
+  };
+
+  it('is adjusted both ways by what two people say', async () => {
+    const before = await balance();
+    await approve('ben', await propose('anna', adjust('12.5')));
+    expect(await balance()).toBeCloseTo(before + 12.5, 4);
+    await approve('ben', await propose('anna', adjust('-2.5')));
+    expect(await balance()).toBeCloseTo(before + 10, 4);
+  });
+
+  it('is not taken more from than it has, and nothing of another currency', async () => {
+    const before = await balance();
+    await expect(approve('ben', await propose('anna', adjust('-999999999'))))
+      .rejects.toThrow('no more to take');
+    await expect(approve('ben', await propose('anna', adjust('1', 'EUR'))))
+      .rejects.toThrow('is of USD');
+    expect(await balance()).toBe(before);
+  });
+});
+
+describe('an action', () => {
+  it.each<[string, Readonly<Record<string, unknown>>]>([
+    ['without remarks', { ...settle(1, 'DELIVERED'), remarks: ' ' }],
+    ['of no kind', { ...settle(1, 'DELIVERED'), kind: 'REMOVE_ORDER' }],
+    ['with a code for a delivery', settle(1, 'DELIVERED', 'UNKNOWN')],
+    ['without a code for a failure', settle(1, 'FAILED')],
+    ['with a code that there is not', settle(1, 'FAILED', 'LOST')],
+    ['that cancels', settle(1, 'CANCELLED')],
+    ['about an order that there is not', settle(999_999_999, 'DELIVERED')],
+    ['of nothing', { kind: 'ADJUST_WALLET', wallet_id: 1, amount: 0, currency: 'USD',
+      remarks: 'x' }],
+    ['of no number', { kind: 'ADJUST_WALLET', wallet_id: 1, amount: 'NaN', currency: 'USD',
+      remarks: 'x' }],
+    ['about a wallet that there is not', { kind: 'ADJUST_WALLET', wallet_id: 99, amount: 1,
+      currency: 'USD', remarks: 'x' }],
+  ])('%s is not proposed', async (_, action) => {
+    await orderAfter(DELIVER);
+    await expect(propose('anna', action)).rejects.toMatchObject({
+      code: expect.stringMatching(/^23(503|514)$/) as string,
+    });
+  });
+
+  it('knows the failure codes of the program', async () => {
+    const [row] = await database().query<{ text: string }>(`select pg_get_constraintdef(oid) as text
+      from pg_constraint where conname = 'operator_action_failure_code_check'`);
+    const known = [...row?.text.matchAll(/'([A-Z_]+)'/g) ?? []].map(([, code]) => code);
+    expect(known).toEqual([...FAILURE_CODES]);
+  });
+
+  it.each<[Name, string]>([
+    ['anna', 'select approve_action(1, 1)'],
+    ['ben', "select propose_action('SETTLE_ORDER', 1, 'x')"],
+    ['cleo', 'select decide_action(1, 1, true)'], ['cleo', 'select * from topup_order'],
+    ['cleo', 'update wallet set balance = 1'], ['cleo', 'select recipient from topup_order'],
+    ['cleo', "insert into operator_action (kind) values ('SETTLE_ORDER')"],
+    ['cleo', 'select adjust_wallet(a) from operator_action a'],
+  ])('is all that they may do: not %s, %s', async (name, sql) => {
+    await expect(as(name, sql)).rejects.toMatchObject({ code: '42501' });
+  });
+
+  it.each(['propose_action(\'SETTLE_ORDER\', 1, \'x\')', 'approve_action(1, 1)',
+    'refuse_action(1, 1)'])(
+    'is nothing that the program does: %s', async (call) => {
+      await expect(pool.query(`select ${call}`)).rejects.toMatchObject({ code: '42501' });
+    });
+
+  it.each([
+    'update transfer set amount = 1', 'delete from transfer', 'truncate transfer cascade',
+    'update topup_order_event set version = 2', 'delete from topup_order_event',
+    'truncate topup_order_event', "update operator_action set proposed_by = 'somebody'",
+    'delete from operator_decision', 'truncate operator_decision',
+  ])('is never edited, by the owner of the tables neither: %s', async (sql) => {
+    await approve('ben', await propose('anna', {
+      kind: 'ADJUST_WALLET', wallet_id: 1, amount: 1, currency: 'USD', remarks: 'x',
+    }));
+    await expect(database().query(sql)).rejects.toMatchObject({ code: '23503' });
+  });
+
+  it('by which somebody approved what they proposed would be noticed', async () => {
+    await superuser.query('begin; set local session_replication_role = replica');
+    await superuser.query(`update operator_decision d set decided_by = a.proposed_by
+      from operator_action a where a.client_id = d.client_id and a.id = d.action_id
+      and d.is_approved`);
+    const found = await findViolations(async (sql) => (await superuser.query<object>(sql)).rows);
+    await superuser.query('rollback');
+    expect(found.map(({ name }) => name)).toEqual(['operator-actions']);
+  });
+});

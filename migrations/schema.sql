@@ -8,6 +8,38 @@ create type recorded_move as (ordinal integer, client_id bigint, order_id bigint
 create sequence topup_order_id_seq as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
 create sequence transfer_id_seq as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
 
+CREATE OR REPLACE FUNCTION adjust_wallet(a operator_action)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  w wallet;
+  transfer_id bigint;
+begin
+  select x.* into strict w from wallet x
+    where x.client_id = a.client_id and x.id = a.wallet_id for no key update;
+  if w.currency <> a.currency then
+    raise exception 'wallet % of client % is of %', w.id, w.client_id, w.currency
+      using errcode = 'invalid_parameter_value';
+  end if;
+  if w.balance + a.amount < -w.credit_limit then
+    raise exception 'wallet % of client % has % and no more to take', w.id, w.client_id,
+      w.balance + w.credit_limit using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  insert into transfer (client_id, reason, debit_account, credit_account, wallet_id, amount,
+      currency, balance_after, remarks)
+    values (w.client_id, 'ADJUSTMENT', case when a.amount > 0 then 'EXTERNAL' else 'WALLET' end,
+      case when a.amount > 0 then 'WALLET' else 'EXTERNAL' end, w.id, abs(a.amount), w.currency,
+      w.balance + a.amount, a.remarks)
+    returning id into transfer_id;
+  update wallet x set balance = x.balance + a.amount
+    where x.client_id = w.client_id and x.id = w.id;
+  return transfer_id;
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION append_event(p_order topup_order, p_type text, p_previous_status text)
  RETURNS void
  LANGUAGE sql
@@ -185,6 +217,16 @@ begin
   end if;
   return 'APPLIED';
 end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION approve_action(client_id bigint, id bigint)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select decide_action(client_id, id, true);
 $function$
 ;
 
@@ -444,6 +486,45 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION decide_action(p_client_id bigint, p_id bigint, p_is_approved boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET lock_timeout TO '5s'
+AS $function$
+declare
+  a operator_action;
+  moved bigint;
+begin
+  select x.* into a from operator_action x where x.client_id = p_client_id and x.id = p_id
+    for no key update;
+  if not found then
+    raise exception 'there is no action % of client %', p_id, p_client_id
+      using errcode = 'no_data_found';
+  end if;
+  if exists (select from operator_decision d
+      where d.client_id = a.client_id and d.action_id = a.id) then
+    raise exception 'action % is decided already', a.id
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if p_is_approved then
+    if a.proposed_by = session_user then
+      raise exception 'action % is approved by somebody else than % or not at all', a.id,
+        a.proposed_by using errcode = 'insufficient_privilege';
+    end if;
+    case a.kind
+      when 'SETTLE_ORDER' then perform settle_order(a);
+      when 'RESOLVE_CASE' then moved := resolve_case(a);
+      else moved := adjust_wallet(a);
+    end case;
+  end if;
+  insert into operator_decision (client_id, action_id, is_approved, transfer_id)
+    values (a.client_id, a.id, p_is_approved, moved);
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION deliver_by_given_up_route(o topup_order, p_route smallint)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -477,10 +558,11 @@ AS $function$
     p_action,
     s.code, o.client_id || '-' || o.id || '-' || o.route,
     -- What is only asked about is sent again by it, so nobody has it of what is not sold any more.
-    case when p_action = 'SUBMIT' or exists (select from sellable_route r
-      where r.variant_id = f.variant_id and r.route = f.route) then f.supplier_sku end,
+    case when p_action = 'SUBMIT' or (select r.route from sellable_route r
+      where r.variant_id = f.variant_id and r.route = f.route limit 1) is not null
+      then f.supplier_sku end,
     o.route,
-    exists (select from next_offer(o)),
+    (select n.route from next_offer(o) n limit 1) is not null,
     o.face_value, o.face_currency, o.country_code, o.recipient, o.input_data, o.attempt_count,
     o.backoff_step, s.backoff_ms, s.call_deadline_ms,
     extract(epoch from o.retry_until - clock_timestamp()) * 1000,
@@ -834,7 +916,7 @@ $function$
 CREATE OR REPLACE FUNCTION next_offer(o topup_order)
  RETURNS SETOF sellable_route
  LANGUAGE sql
- STABLE
+ STABLE ROWS 1
  SET search_path TO 'public', 'pg_temp'
 AS $function$
   select n.* from sellable_route n
@@ -918,7 +1000,7 @@ $function$
 CREATE OR REPLACE FUNCTION offer_of(o topup_order)
  RETURNS SETOF offer
  LANGUAGE sql
- STABLE
+ STABLE ROWS 1
  SET search_path TO 'public', 'pg_temp'
 AS $function$
   select f.* from (select 1) one
@@ -1419,6 +1501,21 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION propose_action(kind text, client_id bigint, remarks text, order_id bigint DEFAULT NULL::bigint, outcome text DEFAULT NULL::text, failure_code text DEFAULT NULL::text, case_kind text DEFAULT NULL::text, case_route integer DEFAULT NULL::integer, wallet_id bigint DEFAULT NULL::bigint, amount numeric DEFAULT NULL::numeric, currency text DEFAULT NULL::text)
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET lock_timeout TO '5s'
+AS $function$
+  insert into operator_action (kind, client_id, topup_order_id, outcome, failure_code, case_kind,
+      case_route, wallet_id, amount, currency, remarks)
+    values (kind, client_id, order_id, outcome, failure_code, case_kind, case_route::smallint,
+      wallet_id, amount, currency, remarks)
+    returning id;
+$function$
+;
+
 CREATE OR REPLACE FUNCTION record_move(m recorded_move)
  RETURNS text
  LANGUAGE plpgsql
@@ -1508,6 +1605,28 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION refuse_action(client_id bigint, id bigint)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select decide_action(client_id, id, false);
+$function$
+;
+
+CREATE OR REPLACE FUNCTION refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  raise exception 'rows of % are never changed or removed', tg_table_name
+    using errcode = 'foreign_key_violation';
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION refuse_removal()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1567,6 +1686,32 @@ begin
       order by f.sequence limit 1)
     where x.client_id = p.client_id;
   return removed;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION resolve_case(a operator_action)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  transfer_id bigint;
+begin
+  update reconciliation_case c set resolved_at = clock_timestamp()
+    where c.client_id = a.client_id and c.topup_order_id = a.topup_order_id
+      and c.kind = a.case_kind and c.route = a.case_route and c.resolved_at is null;
+  if not found then
+    raise exception 'the case is resolved already'
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if a.outcome = 'LOSS' then
+    insert into transfer (client_id, reason, debit_account, credit_account, amount, currency,
+        remarks)
+      values (a.client_id, 'LOSS', 'LOSS', 'EXTERNAL', a.amount, a.currency, a.remarks)
+      returning id into transfer_id;
+  end if;
+  return transfer_id;
 end
 $function$
 ;
@@ -1746,6 +1891,48 @@ begin
     on conflict do nothing;
   get diagnostics set_count = row_count;
   return set_count = 100;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION settle_order(a operator_action)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  o topup_order;
+begin
+  select t.* into strict o from topup_order t
+    where t.client_id = a.client_id and t.id = a.topup_order_id for no key update;
+  if o.fulfilment_state is distinct from 'REVIEW' then
+    raise exception 'order % of client % is %, not under review', o.id, o.client_id,
+      coalesce(o.fulfilment_state, o.status) using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if a.outcome = 'DELIVERED' then
+    -- A route that was given up has delivered: the sale is that one's.
+    if deliver_by_given_up_route(o, o.route) then return; end if;
+    update submission m set state = 'NOT_APPLIED'
+      where m.client_id = o.client_id and m.topup_order_id = o.id and m.route <> o.route
+        and m.state <> 'NOT_APPLIED';
+    update submission m set state = 'DELIVERED'
+      where m.client_id = o.client_id and m.topup_order_id = o.id and m.route = o.route;
+    if not found then
+      raise exception 'order % of client % was never sent to anybody', o.id, o.client_id
+        using errcode = 'object_not_in_prerequisite_state';
+    end if;
+    perform end_order(o, 'DELIVERED', null, null);
+    return;
+  end if;
+  if exists (select from reconciliation_case c where c.client_id = o.client_id
+      and c.topup_order_id = o.id and c.kind = 'SECOND_ROUTE_SUCCESS'
+      and c.reversed_at is null) then
+    raise exception 'order % of client % has been delivered by another route', o.id, o.client_id
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  update submission m set state = 'NOT_APPLIED'
+    where m.client_id = o.client_id and m.topup_order_id = o.id and m.state <> 'NOT_APPLIED';
+  perform end_order(o, 'FAILED', a.failure_code, null);
 end
 $function$
 ;
@@ -2113,7 +2300,7 @@ $function$
 CREATE OR REPLACE FUNCTION way_past_suspended(o topup_order)
  RETURNS SETOF sellable_route
  LANGUAGE sql
- STABLE
+ STABLE ROWS 1
 AS $function$
   select n.* from public.sellable_route n
     join public.supplier s on s.id = n.supplier_id and not s.is_suspended
@@ -2321,6 +2508,55 @@ create table offer (
   constraint offer_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES supplier(id),
   constraint offer_variant_id_fkey FOREIGN KEY (variant_id) REFERENCES variant(id),
   constraint offer_route_check CHECK (((route >= 1) AND (route <= 9)))
+);
+
+create table operator_action (
+  client_id bigint not null,
+  id bigint not null generated always as identity,
+  kind text not null,
+  topup_order_id bigint,
+  outcome text,
+  failure_code text,
+  case_kind text,
+  case_route smallint,
+  wallet_id bigint,
+  amount numeric(20,4),
+  currency text,
+  remarks text not null,
+  proposed_by text not null default SESSION_USER,
+  proposed_at timestamp with time zone not null default clock_timestamp(),
+  constraint operator_action_pkey PRIMARY KEY (client_id, id),
+  constraint operator_action_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id),
+  constraint operator_action_client_id_topup_order_id_case_kind_case_ro_fkey FOREIGN KEY (client_id, topup_order_id, case_kind, case_route) REFERENCES reconciliation_case(client_id, topup_order_id, kind, route),
+  constraint operator_action_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id),
+  constraint operator_action_client_id_wallet_id_fkey FOREIGN KEY (client_id, wallet_id) REFERENCES wallet(client_id, id),
+  constraint operator_action_currency_fkey FOREIGN KEY (currency) REFERENCES currency(code),
+  constraint operator_action_amount_check CHECK (((amount <> (0)::numeric) AND (amount <> 'NaN'::numeric))),
+  constraint operator_action_failure_code_check CHECK ((failure_code = ANY (ARRAY['INVALID_RECIPIENT'::text, 'RECIPIENT_BARRED'::text, 'RECIPIENT_INELIGIBLE'::text, 'RECIPIENT_LIMIT_EXCEEDED'::text, 'OPERATOR_UNAVAILABLE'::text, 'OPERATOR_LIMIT_EXCEEDED'::text, 'CLIENT_LIMIT_EXCEEDED'::text, 'PRODUCT_UNAVAILABLE'::text, 'PRODUCT_OUT_OF_STOCK'::text, 'AMOUNT_OUT_OF_RANGE'::text, 'UNKNOWN'::text]))),
+  constraint operator_action_kind_check CHECK ((kind = ANY (ARRAY['SETTLE_ORDER'::text, 'RESOLVE_CASE'::text, 'ADJUST_WALLET'::text]))),
+  constraint operator_action_remarks_check CHECK (((length(btrim(remarks)) >= 1) AND (length(btrim(remarks)) <= 500))),
+  constraint operator_action_shape CHECK (
+CASE kind
+    WHEN 'SETTLE_ORDER'::text THEN ((num_nulls(topup_order_id, outcome) = 0) AND (outcome = ANY (ARRAY['DELIVERED'::text, 'FAILED'::text])) AND ((outcome = 'FAILED'::text) = (failure_code IS NOT NULL)) AND (num_nonnulls(case_kind, case_route, wallet_id, amount, currency) = 0))
+    WHEN 'RESOLVE_CASE'::text THEN ((num_nulls(topup_order_id, outcome, case_kind, case_route) = 0) AND (outcome = ANY (ARRAY['NOTED'::text, 'LOSS'::text])) AND (num_nonnulls(failure_code, wallet_id) = 0) AND
+    CASE outcome
+        WHEN 'LOSS'::text THEN ((case_kind = ANY (ARRAY['LATE_SUCCESS'::text, 'SECOND_ROUTE_SUCCESS'::text])) AND (num_nulls(amount, currency) = 0) AND (amount > (0)::numeric))
+        ELSE (num_nonnulls(amount, currency) = 0)
+    END)
+    ELSE ((num_nulls(wallet_id, amount, currency) = 0) AND (num_nonnulls(topup_order_id, outcome, failure_code, case_kind, case_route) = 0))
+END)
+);
+
+create table operator_decision (
+  client_id bigint not null,
+  action_id bigint not null,
+  is_approved boolean not null,
+  decided_by text not null default SESSION_USER,
+  decided_at timestamp with time zone not null default clock_timestamp(),
+  transfer_id bigint,
+  constraint operator_decision_pkey PRIMARY KEY (client_id, action_id),
+  constraint operator_decision_client_id_action_id_fkey FOREIGN KEY (client_id, action_id) REFERENCES operator_action(client_id, id),
+  constraint operator_decision_client_id_transfer_id_fkey FOREIGN KEY (client_id, transfer_id) REFERENCES transfer(client_id, id)
 );
 
 create table operator_prefix (
@@ -2569,14 +2805,14 @@ create table transfer (
   constraint transfer_pkey PRIMARY KEY (client_id, id),
   constraint transfer_once_per_order UNIQUE (client_id, topup_order_id, reason),
   constraint transfer_client_id_voucher_id_fkey FOREIGN KEY (client_id, voucher_id) REFERENCES voucher(client_id, id),
+  constraint transfer_accounts CHECK (((debit_account = ANY (ARRAY['WALLET'::text, 'VOUCHER'::text, 'IN_FLIGHT'::text, 'SALES'::text, 'EXTERNAL'::text, 'LOSS'::text])) AND (credit_account = ANY (ARRAY['WALLET'::text, 'VOUCHER'::text, 'IN_FLIGHT'::text, 'SALES'::text, 'EXTERNAL'::text, 'LOSS'::text])) AND (debit_account <> credit_account))) NOT VALID,
   constraint transfer_amount_check CHECK (((amount > (0)::numeric) AND (amount <> 'NaN'::numeric))),
   constraint transfer_balance_after_check CHECK ((balance_after <> 'NaN'::numeric)),
-  constraint transfer_check CHECK (((debit_account = ANY (ARRAY['WALLET'::text, 'VOUCHER'::text, 'IN_FLIGHT'::text, 'SALES'::text, 'EXTERNAL'::text])) AND (credit_account = ANY (ARRAY['WALLET'::text, 'VOUCHER'::text, 'IN_FLIGHT'::text, 'SALES'::text, 'EXTERNAL'::text])) AND (debit_account <> credit_account))),
   constraint transfer_check1 CHECK (((('WALLET'::text = debit_account) OR ('WALLET'::text = credit_account)) = (wallet_id IS NOT NULL))),
   constraint transfer_check2 CHECK (((('VOUCHER'::text = debit_account) OR ('VOUCHER'::text = credit_account)) = (voucher_id IS NOT NULL))),
   constraint transfer_check3 CHECK (((reason = ANY (ARRAY['ORDER_DEBIT'::text, 'ORDER_SALE'::text, 'ORDER_REFUND'::text, 'REVERSAL'::text])) = (topup_order_id IS NOT NULL))),
   constraint transfer_check4 CHECK (((wallet_id IS NULL) = (balance_after IS NULL))),
-  constraint transfer_reason_check CHECK ((reason = ANY (ARRAY['ORDER_DEBIT'::text, 'ORDER_SALE'::text, 'ORDER_REFUND'::text, 'REVERSAL'::text, 'FUNDING'::text, 'ADJUSTMENT'::text])))
+  constraint transfer_reason_check CHECK ((reason = ANY (ARRAY['ORDER_DEBIT'::text, 'ORDER_SALE'::text, 'ORDER_REFUND'::text, 'REVERSAL'::text, 'FUNDING'::text, 'ADJUSTMENT'::text, 'LOSS'::text]))) NOT VALID
 );
 
 create table variant (
@@ -2658,6 +2894,58 @@ create table wallet_milestone (
   constraint wallet_milestone_client_id_wallet_id_fkey FOREIGN KEY (client_id, wallet_id) REFERENCES wallet(client_id, id)
 );
 
+create view operator_log as
+ SELECT a.client_id,
+    a.id,
+    a.kind,
+    a.topup_order_id,
+    a.outcome,
+    a.failure_code,
+    a.case_kind,
+    a.case_route,
+    a.wallet_id,
+    a.amount,
+    a.currency,
+    a.remarks,
+    a.proposed_by,
+    a.proposed_at,
+    d.is_approved,
+    d.decided_by,
+    d.decided_at,
+    d.transfer_id
+   FROM (operator_action a
+     LEFT JOIN operator_decision d ON (((d.client_id = a.client_id) AND (d.action_id = a.id))));
+
+create view operator_queue as
+ SELECT 'REVIEW'::text AS what,
+    o.client_id,
+    o.id AS order_id,
+    NULL::smallint AS case_route,
+    s.code AS supplier,
+    m.supplier_reference,
+    o.charge,
+    o.currency,
+    o.created_at AS since
+   FROM ((topup_order o
+     LEFT JOIN submission m ON (((m.client_id = o.client_id) AND (m.topup_order_id = o.id) AND (m.route = o.route))))
+     LEFT JOIN supplier s ON ((s.id = m.supplier_id)))
+  WHERE ((o.status = 'PENDING'::text) AND (o.fulfilment_state = 'REVIEW'::text))
+UNION ALL
+ SELECT c.kind AS what,
+    c.client_id,
+    c.topup_order_id AS order_id,
+    c.route AS case_route,
+    s.code AS supplier,
+    m.supplier_reference,
+    o.charge,
+    o.currency,
+    c.opened_at AS since
+   FROM (((reconciliation_case c
+     JOIN topup_order o ON (((o.client_id = c.client_id) AND (o.id = c.topup_order_id))))
+     LEFT JOIN submission m ON (((m.client_id = c.client_id) AND (m.topup_order_id = c.topup_order_id) AND (m.route = c.route))))
+     LEFT JOIN supplier s ON ((s.id = m.supplier_id)))
+  WHERE (c.resolved_at IS NULL);
+
 create view sellable_route as
  SELECT f.variant_id,
     f.route,
@@ -2709,6 +2997,10 @@ CREATE TRIGGER pricing_moved AFTER UPDATE ON offer REFERENCING OLD TABLE AS chan
 CREATE TRIGGER pricing_truncation BEFORE TRUNCATE ON offer FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_truncation_mark AFTER TRUNCATE ON offer FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
 CREATE TRIGGER pricing_updated AFTER UPDATE ON offer REFERENCING NEW TABLE AS changed_offer FOR EACH STATEMENT EXECUTE FUNCTION mark_offered_variants();
+CREATE TRIGGER stays BEFORE DELETE OR UPDATE ON operator_action FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER stays_whole BEFORE TRUNCATE ON operator_action FOR EACH STATEMENT EXECUTE FUNCTION refuse_truncation();
+CREATE TRIGGER stays BEFORE DELETE OR UPDATE ON operator_decision FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER stays_whole BEFORE TRUNCATE ON operator_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_truncation();
 CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON operator_prefix FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_truncation AFTER TRUNCATE ON operator_prefix FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON product FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
@@ -2724,6 +3016,10 @@ CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON token_generation FOR E
 CREATE TRIGGER access_truncation AFTER TRUNCATE ON token_generation FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER stays BEFORE DELETE OR UPDATE OF client_id, id ON topup_order FOR EACH ROW EXECUTE FUNCTION refuse_removal();
 CREATE TRIGGER stays_whole BEFORE TRUNCATE ON topup_order FOR EACH STATEMENT EXECUTE FUNCTION refuse_truncation();
+CREATE TRIGGER stays BEFORE DELETE OR UPDATE OF client_id, topup_order_id, version, type, previous_status, status, failure_code, occurred_at ON topup_order_event FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER stays_whole BEFORE TRUNCATE ON topup_order_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_truncation();
+CREATE TRIGGER stays BEFORE DELETE OR UPDATE ON transfer FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER stays_whole BEFORE TRUNCATE ON transfer FOR EACH STATEMENT EXECUTE FUNCTION refuse_truncation();
 CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON variant FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_mark BEFORE INSERT OR UPDATE ON variant FOR EACH ROW EXECUTE FUNCTION mark_pricing_change();
 CREATE TRIGGER pricing_removal AFTER DELETE ON variant FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
@@ -2733,6 +3029,7 @@ CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE OF currency, is_default 
 CREATE TRIGGER stays BEFORE DELETE OR UPDATE OF client_id, id ON wallet FOR EACH ROW EXECUTE FUNCTION refuse_removal();
 CREATE TRIGGER stays_whole BEFORE TRUNCATE ON wallet FOR EACH STATEMENT EXECUTE FUNCTION refuse_truncation();
 
+grant execute on function approve_action(client_id bigint, id bigint) to topup_approver;
 grant execute on function ask_about_order(p_client_id bigint, p_order_id bigint) to topup_app;
 grant execute on function cancel_order(p_client_id bigint, p_order_id bigint) to topup_app;
 grant execute on function claim_order(p_client_id bigint, p_order_id bigint) to topup_app;
@@ -2745,7 +3042,10 @@ grant execute on function leave_suspended_suppliers(p_limit integer) to topup_ap
 grant execute on function number_events(p_limit integer) to topup_app;
 grant execute on function open_token_family(p_client_id bigint, p_key_id text, p_family_id uuid, p_refresh_token_id uuid, p_lives_for interval) to topup_app;
 grant execute on function place_orders(p_orders json) to topup_app;
+grant execute on function propose_action(kind text, client_id bigint, remarks text, order_id bigint, outcome text, failure_code text, case_kind text, case_route integer, wallet_id bigint, amount numeric, currency text) to topup_clerk;
 grant execute on function record_moves(p_moves json) to topup_app;
+grant execute on function refuse_action(client_id bigint, id bigint) to topup_approver;
+grant execute on function refuse_action(client_id bigint, id bigint) to topup_clerk;
 grant execute on function remove_feed_positions(p_keep_seconds bigint, p_limit integer) to topup_app;
 grant execute on function rotate_token_family(p_client_id bigint, p_family_id uuid, p_shown uuid, p_next uuid, p_lives_for interval) to topup_app;
 grant execute on function set_notification_email(p_client_id bigint, p_order_id bigint, p_email text) to topup_app;
@@ -2770,7 +3070,15 @@ grant select on table feed_position to topup_app;
 grant select on table feed_skip to topup_app;
 grant select on table forex_rate to topup_app;
 grant select on table offer to topup_app;
+grant select on table operator_action to topup_app;
+grant select on table operator_decision to topup_app;
+grant select on table operator_log to topup_app;
+grant select on table operator_log to topup_approver;
+grant select on table operator_log to topup_clerk;
 grant select on table operator_prefix to topup_app;
+grant select on table operator_queue to topup_app;
+grant select on table operator_queue to topup_approver;
+grant select on table operator_queue to topup_clerk;
 grant select on table order_horizon to topup_app;
 grant select on table order_milestone to topup_app;
 grant select on table pricing_version to topup_app;
@@ -2792,3 +3100,5 @@ grant select on table wallet to topup_app;
 grant select on table wallet_milestone to topup_app;
 grant usage on schema public to public;
 grant usage on schema public to topup_app;
+grant usage on schema public to topup_approver;
+grant usage on schema public to topup_clerk;

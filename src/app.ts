@@ -205,6 +205,8 @@ export function startWorker(parts: AppParts): Running {
     onError: (error, order) => parts.log.error({
       err: error, order_id: order?.orderId, client_id: order?.clientId,
     }, 'A step of fulfilment failed; the order is taken up again after its lease'),
+    onUnknownSupplier: (supplier) => parts.log.error({ supplier },
+      'Orders wait for a supplier that was entered after this process started: start it again'),
     onRound: () => parts.workerPulse.beat(),
   });
   const mailWorker = startMail(parts);

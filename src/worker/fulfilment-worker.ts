@@ -38,23 +38,27 @@ export interface FulfilmentWorker {
   stop(graceMs: number): Promise<void>;
 }
 
+export interface FulfilmentWorkerDeps extends Fulfilment {
+  /** Orders that this very process is placing. */
+  readonly placingCount: () => number;
+  readonly onError: (error: unknown, order?: ClaimedOrder) => void;
+  /** Orders wait for it; told once for each. */
+  readonly onUnknownSupplier?: (supplierCode: string) => void;
+  readonly onRound?: () => void;
+}
+
 /**
  * Claims due orders and takes each one step further. What it cannot finish is not lost: its lease
  * runs out and another worker asks the supplier what became of it.
  */
-export function startFulfilmentWorker(
-  deps: Fulfilment & {
-    /** Orders that this very process is placing. */
-    readonly placingCount: () => number;
-    readonly onError: (error: unknown, order?: ClaimedOrder) => void;
-    readonly onRound?: () => void;
-  },
-): FulfilmentWorker {
+export function startFulfilmentWorker(deps: FulfilmentWorkerDeps): FulfilmentWorker {
   const inHand = new Set<Promise<void>>();
   /** From an order's claim to its recorded outcome, decaying mean; milliseconds. */
   let stepMs = 0;
 
+  const lookAtSupplier = tellOfUnknown(deps.suppliers, deps.onUnknownSupplier);
   const take = (order: ClaimedOrder): void => {
+    lookAtSupplier(order);
     const step = fulfilTopupOrder(order, deps)
       .then(() => undefined)
       .catch((error: unknown) => deps.onError(error, order))
@@ -110,5 +114,19 @@ export function startFulfilmentWorker(
       await Promise.race([Promise.all(inHand), deps.clock.sleep(graceMs, over.signal)]);
       over.abort();
     },
+  };
+}
+
+/** Tells once of each supplier that an order waits for and this process does not know. */
+function tellOfUnknown(
+  suppliers: Fulfilment['suppliers'],
+  tell: ((supplierCode: string) => void) | undefined,
+): (order: ClaimedOrder) => void {
+  const told = new Set<string>();
+  return ({ supplierCode, action }) => {
+    const isKnown = action === 'NO_ROUTE' || suppliers.find(supplierCode) !== undefined;
+    if (isKnown || told.has(supplierCode)) return;
+    told.add(supplierCode);
+    tell?.(supplierCode);
   };
 }

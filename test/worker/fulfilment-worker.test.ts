@@ -93,6 +93,25 @@ it('goes on with what waits for a suspended supplier, where another one sells it
   }
 });
 
+it('tells once of a supplier that it does not know, and sends nothing', async () => {
+  const told: string[] = [];
+  await place(3, {});
+  const worker = startFulfilmentWorker({
+    store: createFulfilmentStore({ pool, onMoved: () => undefined }),
+    suppliers: { find: () => undefined, rooms: () => ({}) },
+    clock: systemClock, random: () => 0.5, placingCount: () => 0,
+    onError: (error) => { throw error; }, onUnknownSupplier: (code) => told.push(code),
+  });
+  try {
+    await expect.poll(() => statesOf(2), { timeout: 10_000 }).toContain('RETRY_WAIT 1: 3');
+    expect(told).toEqual(['sandbox-a']);
+  } finally {
+    await worker.stop(1000);
+    await database().query("update topup_order set next_action_at = now() + interval '1 hour'"
+      + " where status = 'PENDING'");
+  }
+});
+
 /** Time that only the test moves on; who waits for a wake-up waits for nothing else. */
 function stoppedClock() {
   let ms = 0;

@@ -74,7 +74,9 @@ async function revoke(owner: pg.Client, { args, environment }: KeysCommand): Pro
   const { positionals: [id = ''] } = read(args, { options: [], wordCount: 1 });
   const clientId = clientOfApiKey(id, environment);
   const isFound = clientId !== null && await revokeApiKey(owner, { clientId, id });
-  if (!isFound) throw new KeysRefused(`There is no key ${id}\n${USAGE}`);
+  if (!isFound) {
+    throw new KeysRefused(`There is no key ${id} of ENVIRONMENT=${environment}\n${USAGE}`);
+  }
   return `${id} is revoked, with all tokens that it led to.\n`;
 }
 

@@ -30,11 +30,11 @@ export function createLog(level: string, output: DestinationStream): Logger {
 
 /** Message and stack only: a database error's details quote the values of the row. */
 function describeError(error: unknown): object {
-  if (!(error instanceof Error)) return { message: maskNumbers(String(error)) };
+  if (!(error instanceof Error)) return { message: maskNumbers(wordsOf(error)) };
   const code = (error as { code?: unknown }).code;
   const isQuoting = typeof code === 'string' && DATA_EXCEPTION.test(code);
-  const message = maskNumbers(isQuoting ? error.message.replaceAll(/"[^"]*"/g, MASK)
-    : error.message);
+  const words = wordsOf(error);
+  const message = maskNumbers(isQuoting ? words.replaceAll(/"[^"]*"/g, MASK) : words);
   return {
     type: error.name,
     message,
@@ -42,6 +42,14 @@ function describeError(error: unknown): object {
     stack: error.stack?.split('\n').filter((line) => /^\s+at /.test(line)).join('\n'),
     ...(typeof code === 'string' ? { code } : {}),
   };
+}
+
+/** Some libraries throw what is no Error; of several faults at once each says what it is. */
+function wordsOf(fault: unknown): string {
+  const { message, errors } = (fault ?? {}) as { message?: unknown; errors?: unknown };
+  if (typeof message === 'string' && message !== '') return message;
+  if (Array.isArray(errors)) return errors.map(wordsOf).join('; ');
+  return String(fault);
 }
 
 function maskNumbers(text: string): string {

@@ -103,6 +103,8 @@ async function runMigrations(config: Config): Promise<void> {
   await migrate({
     ownerDatabaseUrl: migrationDatabaseUrl,
     programRole: roleOf(databaseUrl),
+    onWait: ({ pid }) => process.stderr.write(
+      `Another process (backend ${pid}) migrates the database; waiting for it.\n`),
   });
   process.stdout.write('The database is migrated.\n');
 }
@@ -114,6 +116,10 @@ async function prepareDatabase(config: Config): Promise<void> {
       + ' of the database that was restored');
   }
   const asked = await overMigrated(ownerOf(config), prepareRestored);
+  if (asked === null) {
+    throw new StartRefused('A program of ours is connected to this database: stop all of them, then'
+      + ' run this before any of them starts again. Nothing was done');
+  }
   process.stdout.write('New orders get numbers that were never given before.\n'
     + `${asked} orders will be asked about before anything is sent for them.\n`
     + 'All tokens have ended. Revoke again the keys that were revoked since the backup.\n');

@@ -1,3 +1,4 @@
+import { CONNECTION_TERMS } from './db/pool.ts';
 import { withSingleConnection } from './db/single-connection.ts';
 import { StartRefused } from './start-refused.ts';
 
@@ -14,13 +15,22 @@ export const MIGRATE_COMMAND = 'MIGRATION_DATABASE_URL=<address of the owner> '
 const UNMIGRATED = new Set(['3F000', '42P01', '42703', '42883', '42501']);
 
 /**
- * Tries the address once, before anything is built upon it.
+ * Tries the address once, before anything is built upon it. A pooler that takes the settings of a
+ * connection and passes them over hands its connections round as well: statements prepared on one
+ * are then asked of another, and a lock is left with whoever comes next.
  * @throws StartRefused naming where the address is from; it has a password, and is not shown
  */
 export async function assertAnswers({ name, url }: NamedDatabase): Promise<void> {
-  await withSingleConnection(url, () => Promise.resolve()).catch((error: unknown) => {
+  const takesSettings = await withSingleConnection(url, async (client) => {
+    const { rows: [row] } = await client.query<{ is_set: boolean }>(
+      "select current_setting('idle_in_transaction_session_timeout') = '10s' as is_set");
+    return row?.is_set === true;
+  }, { options: CONNECTION_TERMS }).catch((error: unknown) => {
     throw new StartRefused(`The database of ${name} cannot be used: ${reasonOf(error)}`);
   });
+  if (takesSettings) return;
+  throw new StartRefused(`The database of ${name} cannot be used: the settings of a connection do`
+    + ' not reach it. It is behind a pooler: name PostgreSQL itself');
 }
 
 /**

@@ -20,7 +20,9 @@ import { Undo } from './undo.ts';
 const PAGES_FOLDER = join(import.meta.dirname, 'pages');
 
 /** The address is taken, not of this machine, not for this user, or no address at all. */
-const ADDRESS_FAULTS = new Set(['EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'ENOTFOUND', 'EAI_AGAIN']);
+const ADDRESS_FAULTS = new Set([
+  'EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'EAFNOSUPPORT', 'EINVAL', 'ENOTFOUND', 'EAI_AGAIN',
+]);
 
 /** The whole program, running; `stop` undoes it in order. */
 export interface Program {
@@ -47,7 +49,7 @@ export async function startProgram(config: Config, log: Logger): Promise<Program
 async function start(config: Config, log: Logger, undo: Undo): Promise<void> {
   const database = await openDatabase(config, log, undo);
   const isFileOurs = await claimDemoFile(config, log, undo).catch(refuse);
-  await migrateOrRefuse(database);
+  await migrateOrRefuse(database, log);
   if (!config.isDemo) await warnOfOwner(database, log);
   const demo = config.isDemo ? await openDemo(config, database, log, undo) : null;
   const smtpUrl = config.smtpUrl ?? demo?.mail.smtpUrl ?? null;
@@ -121,11 +123,12 @@ async function openDatabase(config: Config, log: Logger, undo: Undo): Promise<Da
   return embedded;
 }
 
-async function migrateOrRefuse(database: Database): Promise<void> {
+async function migrateOrRefuse(database: Database, log: Logger): Promise<void> {
   if (database.ownerDatabaseUrl !== null) {
     await migrate({
       ownerDatabaseUrl: database.ownerDatabaseUrl,
       programRole: roleOf(database.databaseUrl),
+      onWait: (holder) => log.warn({ holder }, 'Another process migrates the database; waiting'),
     });
     return;
   }

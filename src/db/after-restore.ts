@@ -17,14 +17,27 @@ const END_TOKENS = `
       clock_timestamp() - '2026-01-01Z'::timestamptz))::int as step) s
     on conflict (client_id) do update set generation = g.generation + excluded.generation`;
 
+// In a cluster that is younger in transactions, as after a logical dump, what is stored as one to
+// come might never come.
+const SETTLE_HORIZONS = `update order_horizon
+  set settles_at = pg_snapshot_xmax(pg_current_snapshot())
+  where settles_at > pg_snapshot_xmax(pg_current_snapshot())`;
+
+const COUNT_PROGRAMS = `select count(*)::int as count from pg_stat_activity
+  where datname = current_database() and pid <> pg_backend_pid()
+    and application_name like 'topup-gateway%'`;
+
 /**
  * Makes a database that was restored to an earlier moment safe to work on; to be called once, as
  * the owner of the tables, before any worker starts. Answers how many orders will be asked about
- * before anything is sent for them.
+ * before anything is sent for them; null, and nothing was done, where a program is connected.
  */
-export function prepareRestored(ownerDatabaseUrl: string): Promise<number> {
+export function prepareRestored(ownerDatabaseUrl: string): Promise<number | null> {
   return withSingleConnection(ownerDatabaseUrl, async (client) => {
+    const { rows: [programs] } = await client.query<{ count: number }>(COUNT_PROGRAMS);
+    if (programs?.count !== 0) return null;
     await client.query(END_TOKENS);
+    await client.query(SETTLE_HORIZONS);
     const { rows } = await client.query<{ asked: string }>(PREPARE, [IDS_SKIPPED]);
     return Number(rows[0]?.asked);
   });

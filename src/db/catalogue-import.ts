@@ -50,7 +50,7 @@ export function importCatalogue(options: ImportOptions): Promise<ImportProblems>
     if (problems.length === 0) for (const step of MERGE) await client.query(step);
     await client.query(problems.length === 0 ? 'commit' : 'rollback');
     return problems;
-  }, 'topup-gateway import');
+  }, { applicationName: 'topup-gateway import' });
 }
 
 async function stage(client: pg.Client, options: ImportOptions): Promise<void> {

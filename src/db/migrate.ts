@@ -38,15 +38,34 @@ function migrationClass(name: string): MigrationClass {
 export async function migrate(options: {
   readonly ownerDatabaseUrl: string;
   readonly programRole: string;
+  /** Another process migrates, and this one waits for it; `holder` is its connection's. */
+  readonly onWait?: (holder: { readonly pid: number; readonly name: string }) => void;
 }): Promise<void> {
   await withSingleConnection(options.ownerDatabaseUrl, async (lock) => {
-    await lock.query('select pg_advisory_lock($1)', [LOCK_KEY]);
+    await takeLock(lock, options.onWait);
     const missing = await findMissingFiles(lock);
     if (missing.length > 0) await applyMissing(options.ownerDatabaseUrl);
     await installJobSchema(lock);
     await tellPlanner(lock);
     await grant(lock, options.programRole);
   });
+}
+
+async function takeLock(
+  client: pg.Client,
+  onWait: Parameters<typeof migrate>[0]['onWait'],
+): Promise<void> {
+  const { rows: [tried] } = await client.query<{ taken: boolean }>(
+    'select pg_try_advisory_lock($1) as taken', [LOCK_KEY]);
+  if (tried?.taken === true) return;
+  const { rows: [holder] } = await client.query<{ pid: number; name: string }>(`
+    select l.pid, coalesce(a.application_name, '') as name
+    from pg_locks l left join pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'advisory' and l.granted and l.classid = 0 and l.objid = $1
+      and l.database = (select oid from pg_database where datname = current_database())`,
+  [LOCK_KEY]);
+  if (holder !== undefined) onWait?.(holder);
+  await client.query('select pg_advisory_lock($1)', [LOCK_KEY]);
 }
 
 async function applyMissing(databaseUrl: string): Promise<void> {

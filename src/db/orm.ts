@@ -1,6 +1,6 @@
 import { defineConfig, MikroORM, UnderscoreNamingStrategy } from '@mikro-orm/postgresql';
 import { entities } from './entities.ts';
-import { ANSWER_TIMEOUT_MS, CONNECT_TIMEOUT_MS, TIME_LIMITS } from './pool.ts';
+import { ANSWER_TIMEOUT_MS, CONNECT_TIMEOUT_MS, CONNECTION_TERMS } from './pool.ts';
 
 /** MikroORM over one database: reads on slow paths, and migrations. `size` bounds connections. */
 export function openOrm(options: { databaseUrl: string; size: number }): Promise<MikroORM> {
@@ -10,7 +10,7 @@ export function openOrm(options: { databaseUrl: string; size: number }): Promise
     namingStrategy: UnderscoreNamingStrategy,
     pool: { min: 0, max: options.size },
     driverOptions: {
-      options: TIME_LIMITS,
+      options: CONNECTION_TERMS,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       query_timeout: ANSWER_TIMEOUT_MS,
     },

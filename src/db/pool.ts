@@ -1,11 +1,14 @@
 import pg from 'pg';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 
-/** What a connection may take before the database ends it; milliseconds. */
-export const TIME_LIMITS = '-c statement_timeout=5000 -c lock_timeout=2000'
-  + ' -c idle_in_transaction_session_timeout=10000';
+/**
+ * What every connection is bound to, whatever the database or the role is set to: what it may take
+ * before it is ended, in milliseconds, and the form of dates, which the driver reads.
+ */
+export const CONNECTION_TERMS = '-c statement_timeout=5000 -c lock_timeout=2000'
+  + ' -c idle_in_transaction_session_timeout=10000 -c datestyle=ISO,MDY';
 const CONNECTION_LIMITS = [
-  TIME_LIMITS,
+  CONNECTION_TERMS,
   // Compiling a statement takes longer than any of ours should run.
   '-c jit=off',
   // Plans are kept, some from when a table was a page or two: read whole, it is read whole for as
@@ -142,10 +145,11 @@ export function isLockTimeout(error: unknown): boolean {
 
 /**
  * The database is there and does nothing for now, whatever it is asked: it only reads, as one that
- * is no primary any more; its disk or memory is full; it is too slow for the time it was given.
+ * is no primary any more; its disk or memory is full, or its disk fails; it is too slow for the
+ * time it was given.
  */
 export function isUnable(error: unknown): boolean {
-  return /^(25006|53...|57014)$/.test(String(codeOf(error)));
+  return /^(25006|53...|57014|58030)$/.test(String(codeOf(error)));
 }
 
 /** Nobody could be helped now, alone or with others. */

@@ -5,13 +5,18 @@ import { CONNECT_TIMEOUT_MS } from './pool.ts';
 export async function withSingleConnection<Result>(
   databaseUrl: string,
   work: (client: pg.Client) => Promise<Result>,
-  applicationName = 'topup-gateway',
+  { applicationName = 'topup-gateway', options }: {
+    readonly applicationName?: string;
+    /** Settings of the connection, as PostgreSQL takes them when it begins. */
+    readonly options?: string;
+  } = {},
 ): Promise<Result> {
   // A database that takes connections and says nothing would hold whoever waits.
   const client = new pg.Client({
     connectionString: databaseUrl,
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    ...(options === undefined ? {} : { options }),
   });
   // A lost connection also rejects the statement; unheard, the event would end the program.
   client.on('error', () => {});

@@ -176,6 +176,33 @@ it('gives a backup that is restored a second time other numbers than the first t
   expect(await prepare()).toBeGreaterThan(first);
 });
 
+it('is not touched while a program is connected', async () => {
+  await backUp();
+  await restored.connect();
+  const pool = createPool({
+    databaseUrl: restoredUrls().program, size: 1, applicationName: 'topup-gateway',
+    onError: () => undefined,
+  });
+  const last = async (): Promise<unknown> =>
+    (await restored.query('select last_value from topup_order_id_seq')).rows;
+  const before = await last();
+  await pool.query('select 1');
+  expect(await prepareRestored(restoredUrls().owner)).toBeNull();
+  expect(await last()).toEqual(before);
+  await pool.end();
+  await expect.poll(() => prepareRestored(restoredUrls().owner)).toBe(0);
+});
+
+it('keeps counting orders in a cluster that is younger in transactions', async () => {
+  await backUp();
+  await restored.connect();
+  await restored.query("insert into order_horizon values (1, 0, '9000000000000')");
+  await prepareRestored(restoredUrls().owner);
+  const { rows: [row] } = await restored.query(`select settles_at <=
+    pg_snapshot_xmax(pg_current_snapshot()) as settles from order_horizon where client_id = 1`);
+  expect(row).toEqual({ settles: true });
+});
+
 /** Everything that was sent before the loss must have arrived by now. */
 async function settle(): Promise<void> {
   await restored.query(`with settled as (update submission set resend_after = now())

@@ -54,6 +54,19 @@ describe('a connection that is held for several statements', () => {
   });
 });
 
+it('reads dates whatever form the database is set to give them', async () => {
+  const name = new URL(database().databaseUrl).pathname.slice(1);
+  const read = async (): Promise<unknown> => {
+    const pool = openPool();
+    return (await pool.query("select '2026-11-27 19:00:00Z'::timestamptz as at")).rows;
+  };
+  for (const style of ['SQL, DMY', 'German', 'Postgres, MDY']) {
+    await database().query(`alter database ${name} set datestyle = '${style}'`);
+    expect(await read()).toEqual([{ at: new Date('2026-11-27T19:00:00Z') }]);
+  }
+  await database().query(`alter database ${name} reset datestyle`);
+});
+
 describe('a database that is silent', () => {
   it('costs one wait, not one for each connection', async () => {
     const target = new URL(database().databaseUrl);
@@ -71,7 +84,9 @@ describe('a database that is silent', () => {
 });
 
 describe('what the database refuses for now', () => {
-  it.each(['55P03', '57014', '40P01', '40001'])('is told to come back for: %s', async (code) => {
+  it.each([
+    '55P03', '57014', '58030', '40P01', '40001',
+  ])('is told to come back for: %s', async (code) => {
     const refused = Object.assign(new Error('refused'), { code });
     const told = await faultOf(tellAway(() => Promise.reject(refused)));
     expect(told).toBeInstanceOf(TemporarilyUnavailable);

@@ -1,13 +1,14 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { access, constants, mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
  * Makes the directory, and those above it, where it is absent.
- * @throws Error naming DATA_DIR where that cannot be
+ * @throws Error naming DATA_DIR where that cannot be, or nothing can be written there
  */
 export async function makeDataDir(dataDir: string): Promise<void> {
   try {
     await makeWithParents(dataDir);
+    await access(dataDir, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new Error(
       `DATA_DIR=${dataDir} is no folder that can be used (${(error as Error).message}); `

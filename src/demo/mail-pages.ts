@@ -12,11 +12,12 @@ export interface CaughtMail {
   readonly messageId: string;
 }
 
-const STYLE = 'body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;'
+const STYLE = ':root{color-scheme:light dark}'
+  + 'body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;'
   + 'padding:0 1rem}table{border-collapse:collapse;width:100%}'
-  + 'th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ccc}'
+  + 'th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8886}'
   + 'td{overflow-wrap:anywhere}'
-  + 'pre{background:#f4f4f4;padding:1rem;white-space:pre-wrap;overflow-wrap:anywhere}';
+  + 'pre{background:#8882;padding:1rem;white-space:pre-wrap;overflow-wrap:anywhere}';
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64');
 
 /** Nothing but this page's own style; no script, no form, no frame, no other address. */

@@ -61,7 +61,14 @@ export async function superviseServer(
     const complaints = await readComplaints(cluster.logPath);
     throw new Error(`PostgreSQL does not start; see ${cluster.logPath}\n${complaints}`);
   }
-  await rememberPort(cluster.portPath, port);
+  try {
+    await rememberPort(cluster.portPath, port);
+  } catch (error) {
+    // Nobody would know of a server that nobody can find again.
+    stopping.abort();
+    if (server !== undefined) await endServer(server);
+    throw error;
+  }
 
   const watch = async (): Promise<void> => {
     let pauseMs = RETRY_PAUSE_MS;

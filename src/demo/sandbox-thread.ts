@@ -69,7 +69,8 @@ async function startThread(options: SandboxSupplierOptions): Promise<Thread> {
   worker.on('message', (message: SandboxThreadMessage) => {
     if ('log' in message) log(message.log);
     else if ('error' in message) started.reject(new Error(message.error));
-    else started.resolve(message);
+    // Under node --watch a thread tells its parent of its files as well.
+    else if ('url' in message) started.resolve(message);
   });
   worker.on('error', (error) => {
     log(`The sandbox supplier's thread failed: ${String(error)}`);

@@ -43,8 +43,9 @@ export async function freePort(): Promise<number> {
 export function startProgram(
   env: Readonly<Record<string, string>>,
   args: readonly string[] = [],
+  nodeFlags: readonly string[] = [],
 ): Program {
-  const child = spawn(process.execPath, ['--disable-proto=delete', MAIN, ...args], {
+  const child = spawn(process.execPath, ['--disable-proto=delete', ...nodeFlags, MAIN, ...args], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -85,7 +86,9 @@ export function startProgram(
 /** Programs of one test file, killed after each test with their folders. */
 export interface Programs {
   /** In a folder and at a port of its own, unless `env` names others. */
-  (env: Readonly<Record<string, string>>, args?: readonly string[]): Promise<Program>;
+  (
+    env: Readonly<Record<string, string>>, args?: readonly string[], nodeFlags?: readonly string[],
+  ): Promise<Program>;
   newFolder(): string;
 }
 
@@ -107,9 +110,10 @@ export function usePrograms(): Programs {
   const start = async (
     env: Readonly<Record<string, string>>,
     args: readonly string[] = [],
+    nodeFlags: readonly string[] = [],
   ): Promise<Program> => {
     const own = { PORT: String(await freePort()), DATA_DIR: newFolder() };
-    const program = startProgram({ ...own, ...env }, args);
+    const program = startProgram({ ...own, ...env }, args, nodeFlags);
     started.push(program);
     return program;
   };

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { existsSync, mkdirSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
+import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
@@ -52,6 +54,25 @@ describe('a start', () => {
     const program = await start({ DATA_DIR: '/proc/x', LOG_LEVEL: 'silent' });
     expect(await program.exited).toEqual({ code: 1, signal: null });
     expect(program.output()).toMatch(/^DATA_DIR=\/proc\/x is no folder .*, e\.g\. DATA_DIR=.*\n$/);
+  });
+});
+
+describe('a demo', () => {
+  it('comes up under node --watch, as npm run dev starts it', async () => {
+    const program = await start({}, [], ['--watch']);
+    expect((await program.ready).clients).not.toEqual([]);
+    program.process.kill('SIGTERM');
+    await program.exited;
+  });
+
+  it('that is refused leaves no database running', async () => {
+    const folder = start.newFolder();
+    mkdirSync(join(folder, 'postgres.port.new'));
+    const program = await start({ DATA_DIR: folder });
+    expect(await program.exited).toEqual({ code: 1, signal: null });
+    expect(program.output()).toContain('postgres.port.new');
+    expect(existsSync(join(folder, 'postgres', 'PG_VERSION'))).toBe(true);
+    expect(existsSync(join(folder, 'postgres', 'postmaster.pid'))).toBe(false);
   });
 });
 

@@ -19,6 +19,8 @@ import { walletRoutes, type WalletStories } from './wallets.routes.ts';
 
 /** Another process takes over at once, or this one is back after its restart. */
 const CLOSING_RETRY_AFTER_MS = 1000;
+/** So long all of them are told so. */
+const LAST_REQUESTS_MS = 250;
 
 /** On every answer that says nothing else: it is for one caller, and is what its type says. */
 const ANSWER_HEADERS = {
@@ -69,7 +71,9 @@ export function setRestEnvelope(app: FastifyInstance): void {
   let isClosing = false;
   app.addHook('preClose', (done) => {
     isClosing = true;
-    done();
+    // What is on its way over a connection that is kept is answered as well: an idle one is closed
+    // next, and a request that meets that is lost without a word.
+    setTimeout(done, LAST_REQUESTS_MS);
   });
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(ANSWER_HEADERS).header('x-request-id', request.id);

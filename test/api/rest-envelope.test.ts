@@ -473,6 +473,26 @@ describe('shutdown', () => {
   });
 });
 
+test('a shutdown tells whoever comes over an idle connection just then', async () => {
+  const closing = await startApp();
+  const { port } = closing.server.address() as AddressInfo;
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  let answer = '';
+  socket.setEncoding('utf8').on('data', (chunk: string) => { answer += chunk; });
+  const ask = 'GET /livez HTTP/1.1\r\nHost: x\r\n\r\n';
+  socket.write(ask);
+  await once(socket, 'data');
+  const closed = closing.close();
+  // The hooks of the shutdown have run by then.
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  socket.write(ask);
+  await Promise.all([closed, once(socket, 'close')]);
+  const [, first, second] = answer.split('HTTP/1.1 ');
+  expect(first).toMatch(/^200 /);
+  expect(second).toMatch(/^503 [^]*connection: close\r\n[^]*"SERVICE_UNAVAILABLE"/i);
+});
+
 describe('health', () => {
   test('tells whether it lives and whether it is ready', async () => {
     expect((await call('/livez')).text).toBe('{"ok":true}');

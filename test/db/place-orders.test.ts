@@ -328,6 +328,24 @@ describe('a call that the database refuses for now', () => {
       expect(calls.length).toBeGreaterThan(1);
     });
 
+  it('says nothing of an order that is there and cannot be read', async () => {
+    let count = 0;
+    const query = async (config: pg.QueryConfig): Promise<unknown> => {
+      count += 1;
+      if (count > 2) throw refusal('53100');
+      const answer = await pools[0]?.query(config);
+      if (count === 1) throw refusal('08006');
+      return answer;
+    };
+    const placeHere = createPlaceOrder({
+      pool: { query } as unknown as pg.Pool, onPlaced: () => undefined,
+    });
+    await expect(placeHere(pricedOrder({ pricingVersion }))).rejects
+      .toEqual(new TemporarilyUnavailable(
+        'It is not known whether the order was placed; ask by its client_reference', 1000));
+    expect(count).toBeGreaterThan(2);
+  });
+
   it.each(['53100', '53300', '25006'])('because it can do nothing is not made again: %s',
     async (code) => {
       const { place: placeHere, calls } = placeUnder(() => refusal(code));

@@ -298,6 +298,16 @@ describe('fulfilTopupOrder', () => {
   });
 });
 
+test('nobody is called by a process that comes to it too late', async () => {
+  const { deps, calls, moves } = world({});
+  const order = claimedOrder();
+  const clock = { ...deps.clock, monotonicMs: () => order.claimedAtMs + order.callDeadlineMs };
+  await fulfilTopupOrder(order, { ...deps, clock });
+  await fulfilTopupOrder({ ...order, ...QUERY }, { ...deps, clock });
+  expect(calls).toEqual([]);
+  expect(moves.map(({ move }) => move.kind)).toEqual(['RETRY', 'ASK_AGAIN']);
+});
+
 test.each([['', 'PRODUCT_UNAVAILABLE'], ['pubg-uc-325', 'PRODUCT_OUT_OF_STOCK']])(
   'what has no route and the SKU "%s" fails as %s, and nobody is called',
   async (supplierSku, failureCode) => {
@@ -354,6 +364,19 @@ describe('receiveCallback', () => {
     expect(moves).toHaveLength(1);
     expect(moves[0])
       .toMatchObject({ move: expected, leaseToken: null, callback: { eventId: 'e1' } });
+  });
+
+  test.each<readonly [string, Partial<ClaimedOrder>, Move]>([
+    ['is that of the first attempt', BLIND, { kind: 'RETRY', nextInMs: STEP_MS }],
+    ['may be that of one before: sending again tells', { ...NO_QUERY, attemptCount: 2 },
+      { kind: 'ASK_AGAIN', nextInMs: 0 }],
+    ['may be that of one before: a person decides', { ...BLIND, attemptCount: 2 },
+      { kind: 'REVIEW', nextInMs: STEP_MS }],
+  ])('a refusal for now %s', async (_case, over, expected) => {
+    const refusal = failed('OPERATOR_UNAVAILABLE');
+    const { deps, moves } = world({ callback: refusal, order: claimedOrder(over) });
+    await receiveCallback(raw, deps);
+    expect(moves.map(({ move }) => move)).toEqual([expected]);
   });
 
   test.each<readonly [MoveResult, CallbackResult]>([

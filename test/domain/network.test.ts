@@ -50,6 +50,8 @@ describe('the address of a request', () => {
     ['with nonsense', ['10.0.0.0/8'], '10.0.0.1', '203.0.113.7, x', '10.0.0.1'],
     ['with a network', ['10.0.0.0/8'], '10.0.0.1', '0.0.0.0/0', '10.0.0.1'],
     ['from a proxy that says nothing', ['10.0.0.0/8'], '10.0.0.1', undefined, '10.0.0.1'],
+    ['with a port', ['10.0.0.0/8'], '10.0.0.1', '203.0.113.7:4711, 10.0.0.2:80', '203.0.113.7'],
+    ['over IPv6 with a port', ['::1'], '::1', '[2001:db8::7]:4711', '2001:db8::7'],
     ['over IPv6', ['::1'], '::1', '2001:db8::7', '2001:db8::7'],
   ])('%s', (_name, proxies, peer, forwarded, address) => {
     expect(addressOf(proxies, peer, forwarded)).toBe(address);

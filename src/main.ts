@@ -13,12 +13,13 @@ import { withSingleConnection } from './db/single-connection.ts';
 import type { DemoFacts } from './demo/demo-file.ts';
 import { removeEmbeddedPostgres } from './demo/embedded-postgres.ts';
 import { importFile } from './import-command.ts';
-import { KeysRefused, runKeysCommand } from './keys-command.ts';
+import { runKeysCommand } from './keys-command.ts';
 import { createLog } from './log.ts';
 import { roleOf } from './model-home.ts';
 import { assertAnswers, overMigrated, type NamedDatabase } from './named-database.ts';
 import { startProgram, type Program } from './program.ts';
 import { StartRefused } from './start-refused.ts';
+import { runVouchersCommand } from './vouchers-command.ts';
 
 // V8 comes to allocate some objects of a request among the old ones, where their dead keep all
 // requests after them until the next full collection (seen: 4.6 kB of each, and pauses of 12 ms
@@ -34,12 +35,13 @@ const STOP_MS_MAX = 9_000;
 async function main(): Promise<void> {
   const { command, words } = readCommandLine(process.argv.slice(2));
   // Keys are hashed under the secret of the processes that will check them.
-  const config = configFromEnvironment(['--reset', '--keys', null].includes(command));
+  const config = configFromEnvironment(['--reset', '--keys', '--vouchers', null].includes(command));
   switch (command) {
     case '--migrate': return runMigrations(config);
     case '--restored': return prepareDatabase(config);
     case '--invariants': return checkInvariants(config);
     case '--keys': return manageKeys(config, words);
+    case '--vouchers': return makeVouchers(config, words);
     case '--import': return importCatalogueFile(config, words);
     default:
   }
@@ -151,6 +153,12 @@ async function manageKeys(config: Config, args: readonly string[]): Promise<void
   })));
 }
 
+async function makeVouchers(config: Config, args: readonly string[]): Promise<void> {
+  const { keyHashingKey: hashingKey } = config;
+  process.stdout.write(await overMigrated(ownerOf(config), (ownerDatabaseUrl) =>
+    runVouchersCommand({ args, ownerDatabaseUrl, hashingKey, now: systemClock.now() })));
+}
+
 /** Exit code 1 where nothing was imported. */
 async function importCatalogueFile(
   config: Config,
@@ -187,8 +195,7 @@ function runningDemo(config: Config, role: 'databaseUrl' | 'ownerDatabaseUrl'): 
 try {
   await main();
 } catch (error) {
-  const isPlain = error instanceof ConfigError || error instanceof StartRefused
-    || error instanceof KeysRefused;
+  const isPlain = error instanceof ConfigError || error instanceof StartRefused;
   const text = isPlain ? (error as Error).message : (error as Error).stack;
   process.stderr.write(`${text ?? String(error)}\n`);
   process.exit(1);

@@ -70,7 +70,7 @@ export const FLOORS = {
   },
   'access-parts.ts': {},
   'import-command.ts': {},
-  'command-line.ts': { rooms: ['start-refused.ts'] },
+  'command-line.ts': { rooms: ['start-refused.ts'], node: ['util'] },
   'keys-command.ts': {},
   'log.ts': { rooms: [], packages: ['pino'] },
   'start-refused.ts': { rooms: [] },
@@ -82,6 +82,7 @@ export const FLOORS = {
   'program.ts': {},
   'trusted-documents.ts': { rooms: ['config.ts'], node: ['crypto', 'fs', 'path'] },
   'undo.ts': { rooms: [] },
+  'vouchers-command.ts': {},
 };
 
 const own = (room) => (

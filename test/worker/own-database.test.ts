@@ -8,6 +8,7 @@ import { findViolations } from '../../src/db/invariants.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { importFile } from '../../src/import-command.ts';
 import { runKeysCommand } from '../../src/keys-command.ts';
+import { runVouchersCommand } from '../../src/vouchers-command.ts';
 import { withDatabaseName } from '../support/database-url.ts';
 import { freePort, makeDataDir, removeDataDir, startProgram } from '../support/program.ts';
 
@@ -71,6 +72,26 @@ async function createKey(): Promise<{ readonly username: string; readonly passwo
   return { username, password };
 }
 
+const createVouchers = (value: string, currency: string, count: string, client = '7') =>
+  runVouchersCommand({
+    args: ['create', '--client', client, '--value', value, '--currency', currency,
+      '--count', count],
+    ownerDatabaseUrl,
+    hashingKey: secrets.KEY_HASHING_KEY,
+    now: systemClock.now(),
+  });
+
+it.each([
+  ['1e3', 'USD', '1', '7', '--value'], ['0', 'USD', '1', '7', '--value'],
+  ['4.99999', 'USD', '1', '7', '--value'], ['4.99', 'XXX', '1', '7', 'no currency XXX'],
+  ['4.99', 'USD', '1', '8', 'no client 8'], ['4.99', 'USD', '0', '7', '--count'],
+  ['4.99', 'USD', '1001', '7', '--count'], ['4.99', 'USD', '1', 'x', 'no client id'],
+])('makes no voucher of %s %s, %s times, for client %s', async (value, currency, count, ...rest) => {
+  const [client, why] = rest;
+  await expect(createVouchers(value, currency, count, client)).rejects.toThrow(why);
+  expect((await owner.query('select from voucher')).rowCount).toBe(0);
+});
+
 async function post(url: string, body: object, token?: string): Promise<Record<string, unknown>> {
   const response = await fetch(url, {
     method: 'POST',
@@ -102,6 +123,13 @@ it("places an order of a client that was entered by the README's words", async (
     }, data.access_token);
     // 100 KES less 5 %, at 0.0077: 0.7315, in cents.
     expect(order).toMatchObject({ status: 'PENDING', amount: 0.73, currency: 'USD' });
+    const [code = '', ...more] = (await createVouchers('100', 'KES', '3')).trim().split('\n');
+    expect([code, ...more].every((each) => /^([2-9A-Z]{4}-){3}[2-9A-Z]{4}$/.test(each))).toBe(true);
+    expect(new Set([code, ...more]).size).toBe(3);
+    expect(await post(`${url}/api/v1/topups/orders`, {
+      product_id: 9001, amount: 100, input_data: { phone_number: '+254733123456' },
+      redeem_voucher_code: code.toLowerCase(),
+    }, data.access_token)).toMatchObject({ funding_source: 'VOUCHER', amount: 100 });
   } finally {
     program.process.kill('SIGTERM');
     await program.exited;
@@ -121,8 +149,8 @@ async function asOperator(role: 'clerk' | 'approver', sql: string): Promise<void
 
 it("ends what only people can, by the README's words", async () => {
   const { rows } = await owner.query<{ id: string; balance: string }>(`update topup_order o
-    set fulfilment_state = 'REVIEW' from wallet w where o.status = 'PENDING' and w.client_id = 7
-    and w.id = 1 returning o.id, w.balance`);
+    set fulfilment_state = 'REVIEW' from wallet w where o.status = 'PENDING'
+    and o.funding_source = 'WALLET' and w.client_id = 7 and w.id = 1 returning o.id, w.balance`);
   const [{ id, balance } = { id: '', balance: '' }] = rows;
   await owner.query(`insert into reconciliation_case (client_id, topup_order_id, kind, route)
     values (7, $1, 'LATE_SUCCESS', 1)`, [id]);
@@ -135,7 +163,8 @@ it("ends what only people can, by the README's words", async () => {
   }
   const { rows: [after] } = await owner.query(`select o.status, o.failure_code,
       w.balance - $2::numeric - o.charge as added, c.resolved_at is not null as is_resolved,
-      array(select t.reason from transfer t where t.client_id = 7 order by t.id) as moved
+      array(select t.reason from transfer t where t.client_id = 7 and t.voucher_id is null
+        order by t.id) as moved
     from topup_order o join wallet w on w.client_id = 7 and w.id = 1
     join reconciliation_case c on c.topup_order_id = o.id where o.id = $1`, [id, balance]);
   expect(after).toEqual({

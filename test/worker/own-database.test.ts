@@ -86,8 +86,8 @@ it.each([
   ['4.99999', 'USD', '1', '7', '--value'], ['4.99', 'XXX', '1', '7', 'no currency XXX'],
   ['4.99', 'USD', '1', '8', 'no client 8'], ['4.99', 'USD', '0', '7', '--count'],
   ['4.99', 'USD', '1001', '7', '--count'], ['4.99', 'USD', '1', 'x', 'no client id'],
-])('makes no voucher of %s %s, %s times, for client %s', async (value, currency, count, ...rest) => {
-  const [client, why] = rest;
+])('makes no voucher of %s %s, %s times, for client %s', async (...given) => {
+  const [value, currency, count, client, why] = given;
   await expect(createVouchers(value, currency, count, client)).rejects.toThrow(why);
   expect((await owner.query('select from voucher')).rowCount).toBe(0);
 });

@@ -28,7 +28,7 @@ const IDENTIFIER = /^[\x21-\x7e]{1,255}$/;
 const WORD = /^[A-Z][A-Z_-]{0,63}$/;
 const RECEIPT_KEY = /^[A-Za-z][A-Za-z0-9_]{0,39}$/;
 const RECEIPT_ENTRIES_MAX = 16;
-const RECEIPT_VALUE_LENGTH_MAX = 256;
+const RECEIPT_VALUE_LENGTH_MAX = 1000;
 
 /** What an answer means, whichever way it came. Statuses of one way only are left to the caller. */
 export function outcomeOf(answer: SandboxAnswer): Outcome {
@@ -70,38 +70,41 @@ export function parseAnswer(fields: Readonly<Record<string, unknown>>): SandboxA
   const { status } = fields;
   const reference = fields['reference'] ?? null;
   const code = fields['code'] ?? null;
-  const receipt = fields['receipt'] ?? null;
   if (typeof status !== 'string' || !WORD.test(status)) return null;
   if (reference !== null && !isIdentifier(reference)) return null;
   if (code !== null && (typeof code !== 'string' || !WORD.test(code))) return null;
-  if (receipt !== null && !isReceipt(receipt)) return null;
-  return { reference, status, code, receipt: receipt === null ? null : withoutMarkup(receipt) };
+  return { reference, status, code, receipt: readReceipt(fields['receipt']) };
 }
 
 export function isIdentifier(value: unknown): value is string {
   return typeof value === 'string' && IDENTIFIER.test(value);
 }
 
-function isReceipt(value: unknown): value is Record<string, string> {
-  if (!isObject(value)) return false;
-  const entries = Object.entries(value);
-  return entries.length <= RECEIPT_ENTRIES_MAX && entries.every(([key, text]) => (
-    RECEIPT_KEY.test(key) && typeof text === 'string' && text.length <= RECEIPT_VALUE_LENGTH_MAX
-      // A NUL cannot be stored, and no receipt has a control character.
-      && !/\p{Cc}/u.test(text) && text.isWellFormed()
-  ));
-}
-
 /** What runs where it is shown or followed; `Data: 1.5 GB` and `Menu > Recharge` do not. */
 const ACTIVE = /<[a-z!/]|^\s*(?:javascript|vbscript):|^\s*data:[\w.+-]+\/[\w.+-]+[;,]/i;
 
 /**
- * No code or link to show is markup, or runs where it is followed: a page that shows a receipt
- * carelessly must not be given any. What is left of it is still a receipt.
+ * What can be kept of a receipt; null where that is nothing. A delivery stands without it, so an
+ * entry that is not to our taste costs itself and no more. No code or link to show is markup, or
+ * runs where it is followed: a page that shows a receipt carelessly must not be given any.
  */
-function withoutMarkup(receipt: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(receipt)
-    .filter(([, text]) => !ACTIVE.test(text)));
+function readReceipt(receipt: unknown): Record<string, string> | null {
+  if (!isObject(receipt)) return null;
+  const entries = Object.entries(receipt).flatMap(([name, value]) => {
+    const key = name.replaceAll(/[^A-Za-z0-9_]+/g, '_');
+    const text = toReceiptText(value);
+    return text !== null && RECEIPT_KEY.test(key) && !ACTIVE.test(text) ? [[key, text]] : [];
+  });
+  return entries.length === 0 ? null : Object.fromEntries(entries.slice(0, RECEIPT_ENTRIES_MAX));
+}
+
+function toReceiptText(value: unknown): string | null {
+  // A longer number has lost digits by now.
+  if (Number.isSafeInteger(value)) return String(value);
+  if (typeof value !== 'string' || !value.isWellFormed()) return null;
+  // A NUL cannot be stored, and line ends are for who shows it.
+  const text = value.replaceAll(/\p{Cc}+/gu, ' ').trim();
+  return text === '' || text.length > RECEIPT_VALUE_LENGTH_MAX ? null : text;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

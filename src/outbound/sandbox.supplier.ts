@@ -108,10 +108,10 @@ function readSubmitAnswer(order: ClaimedOrder, answered: Exchange, clock: Clock)
   if (unread !== null) return unread;
   const answer = readAnswer(order, answered);
   if (answer === null) return { kind: 'UNKNOWN', reason: 'answer not understood' };
-  // A duplicate has been taken before, a bare decline may be contradicted: the query decides.
-  if (answer.status === 'DUPLICATE' || answer.status === 'DECLINED') {
-    return { kind: 'UNKNOWN', reason: `supplier answers ${answer.status}` };
-  }
+  // Taken before: that nothing is found of it later is no proof that it was not applied.
+  if (answer.status === 'DUPLICATE') return { kind: 'ACCEPTED' };
+  // A bare decline may be contradicted: the query decides.
+  if (answer.status === 'DECLINED') return { kind: 'UNKNOWN', reason: 'supplier answers DECLINED' };
   return outcomeOf(answer);
 }
 

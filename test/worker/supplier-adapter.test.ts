@@ -96,7 +96,7 @@ describe('an answer of the protocol', () => {
     } }, { kind: 'DELIVERED', receipt }, { kind: 'DELIVERED', receipt }],
     ['PROCESSING', {}, { kind: 'ACCEPTED' }, { kind: 'ACCEPTED' }],
     ['REVERSED', {}, { kind: 'REVERSED' }, { kind: 'REVERSED' }],
-    ['DUPLICATE', {}, UNKNOWN, UNKNOWN],
+    ['DUPLICATE', {}, { kind: 'ACCEPTED' }, UNKNOWN],
     ['DECLINED', {}, UNKNOWN, failed('UNKNOWN')],
     ['REJECTED', { code: 'NEVER-HEARD-OF' }, UNKNOWN, UNKNOWN],
     ['REJECTED', { code: 'constructor' }, UNKNOWN, UNKNOWN],
@@ -167,6 +167,34 @@ describe('an answer of the protocol', () => {
   });
 });
 
+describe('a receipt', () => {
+  const wide = Object.fromEntries(Array.from({ length: 17 }, (_, n) => [`k${n}`, 'v']));
+  test.each<[unknown, object | null]>([
+    [{ pin: '1234', steps: ' 1. Dial *111#\n2. Enter the PIN\u0000 ' },
+      { pin: '1234', steps: '1. Dial *111# 2. Enter the PIN' }],
+    [{ pin: 1234, balance: 5.5, serial: 2 ** 60 }, { pin: '1234' }],
+    [{ pin: '1234', 'Serial number': '77', '9': 'x', nested: { a: 'b' }, none: null },
+      { pin: '1234', Serial_number: '77' }],
+    [{ pin: '1234', terms: 'x'.repeat(1000), more: 'x'.repeat(1001), half: '\ud800' },
+      { pin: '1234', terms: 'x'.repeat(1000) }],
+    [['1234'], null], ['1234', null], [7, null], [{}, null], [{ pin: null }, null],
+    [{ html: '<b>1</b>' }, null],
+    [wide, Object.fromEntries(Object.entries(wide).slice(0, 16))],
+  ])('%j costs a delivery no more than what is wrong in it', async (receipt, kept) => {
+    react = answers(200, { reference: REFERENCE, status: 'DELIVERED', receipt });
+    expect(await submit()).toEqual({ kind: 'DELIVERED', receipt: kept });
+    expect(await query()).toEqual({ kind: 'DELIVERED', receipt: kept });
+  });
+
+  test('cannot name __proto__', async () => {
+    react = sends(((body) => 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n'
+      + `content-length: ${body.length}\r\n\r\n${body}`)(
+      `{"reference":"${REFERENCE}","status":"DELIVERED","receipt":{"__proto__":"x","a":"b"}}`));
+    const outcome = await submit();
+    expect(outcome).toEqual({ kind: 'DELIVERED', receipt: { a: 'b' } });
+  });
+});
+
 describe('a hostile answer proves nothing:', () => {
   const good = { reference: REFERENCE, status: 'DELIVERED' };
   const raw = (body: string, headers = 'content-type: application/json\r\n') => sends(
@@ -194,17 +222,6 @@ describe('a hostile answer proves nothing:', () => {
     ['a reference of another type', answers(200, { ...good, reference: [REFERENCE] })],
     ['a status of another type', answers(200, { ...good, status: ['DELIVERED'] })],
     ['a code of another type', answers(200, { ...good, code: 7 })],
-    ['a receipt that is nested', answers(200, { ...good, receipt: { a: { b: 'c' } } })],
-    ['a receipt of numbers', answers(200, { ...good, receipt: { pin: 1234 } })],
-    ['a receipt that is a list', answers(200, { ...good, receipt: ['1234'] })],
-    ['a long receipt', answers(200, { ...good, receipt: { pin: 'x'.repeat(257) } })],
-    ['a receipt with a NUL', answers(200, { ...good, receipt: { pin: '\u0000' } })],
-    ['a wide receipt', answers(200, {
-      ...good, receipt: Object.fromEntries(Array.from({ length: 17 }, (_, n) => [`k${n}`, 'v'])),
-    })],
-    ['__proto__ as receipt key', raw(
-      `{"reference":"${REFERENCE}","status":"DELIVERED","receipt":{"__proto__":"x"}}`,
-    )],
     ['no HTTP', sends('DELIVERED\r\n\r\n')],
     ['an endless head', sends(`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(64_000)}\r\n\r\n`)],
     ['two lengths', sends(
@@ -399,7 +416,6 @@ describe('a callback', () => {
     JSON.stringify({ ...told, reference: 'a b' }),
     JSON.stringify({ ...told, status: 'DUPLICATE' }), JSON.stringify({ ...told, status: {} }),
     JSON.stringify({ ...told, occurred_at: 'yesterday' }),
-    JSON.stringify({ ...told, receipt: { a: 1 } }),
     JSON.stringify({ ...told, more: 'x'.repeat(65_536) }),
   ])('that is signed but not understood is refused: %.60s', (text) => {
     expect(verify({ body: text })).toBeNull();

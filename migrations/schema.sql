@@ -440,7 +440,7 @@ begin
                 (select m.supplier_id from submission m where m.client_id = t.client_id
                   and m.topup_order_id = t.id and m.route = t.route),
                 (select f.supplier_id from offer f where f.variant_id = t.variant_id
-                  and f.route = t.route)) as id) x
+                  and f.route = t.route and f.is_active)) as id) x
               where x.id = any (full_suppliers) or (x.id = any (suspended_suppliers)
                 and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT'))))
         order by t.next_action_at limit p_limit for no key update skip locked
@@ -451,7 +451,7 @@ begin
         left join lateral (select x.supplier_id from submission x where x.client_id = d.client_id
           and x.topup_order_id = d.id and x.route = d.route limit 1) m on true
         left join lateral (select x.supplier_id from offer x
-          where x.variant_id = d.variant_id and x.route = d.route limit 1) f on true
+          where x.variant_id = d.variant_id and x.route = d.route and x.is_active limit 1) f on true
         left join supplier s on s.id = coalesce(m.supplier_id, f.supplier_id)
     )
     select array_agg(p.client_id order by p.client_id, p.id),
@@ -1905,7 +1905,8 @@ declare
 begin
   select t.* into strict o from topup_order t
     where t.client_id = a.client_id and t.id = a.topup_order_id for no key update;
-  if o.fulfilment_state is distinct from 'REVIEW' then
+  if o.fulfilment_state is distinct from 'REVIEW' and not coalesce(a.outcome = 'FAILED'
+      and o.fulfilment_state = 'RETRY_WAIT' and o.retry_until < clock_timestamp(), false) then
     raise exception 'order % of client % is %, not under review', o.id, o.client_id,
       coalesce(o.fulfilment_state, o.status) using errcode = 'object_not_in_prerequisite_state';
   end if;
@@ -2917,7 +2918,11 @@ create view operator_log as
      LEFT JOIN operator_decision d ON (((d.client_id = a.client_id) AND (d.action_id = a.id))));
 
 create view operator_queue as
- SELECT 'REVIEW'::text AS what,
+ SELECT
+        CASE o.fulfilment_state
+            WHEN 'REVIEW'::text THEN 'REVIEW'::text
+            ELSE 'PAST_WINDOW'::text
+        END AS what,
     o.client_id,
     o.id AS order_id,
     NULL::smallint AS case_route,
@@ -2929,7 +2934,7 @@ create view operator_queue as
    FROM ((topup_order o
      LEFT JOIN submission m ON (((m.client_id = o.client_id) AND (m.topup_order_id = o.id) AND (m.route = o.route))))
      LEFT JOIN supplier s ON ((s.id = m.supplier_id)))
-  WHERE ((o.status = 'PENDING'::text) AND (o.fulfilment_state = 'REVIEW'::text))
+  WHERE ((o.status = 'PENDING'::text) AND ((o.fulfilment_state = 'REVIEW'::text) OR ((o.fulfilment_state = 'RETRY_WAIT'::text) AND (o.retry_until < clock_timestamp()))))
 UNION ALL
  SELECT c.kind AS what,
     c.client_id,

@@ -267,6 +267,21 @@ describe('an order whose routes change places', () => {
     await suspend();
   });
 
+  it('does not wait for a supplier that sells it no more', async () => {
+    const ids = [await placeOne(), await placeOne()];
+    await database().query('update offer set is_active = false where supplier_id = $1', [A]);
+    await database().query("update topup_order set next_action_at = now() where status = 'PENDING'"
+      + ' and id = any ($1)', [ids]);
+    await suspend(A);
+    const claims = await store.claimOrders({ limit: 100, rooms: { 'sandbox-a': 0 } });
+    expect(claims.map(({ orderId, action, hasNextRoute }) => [orderId, action, hasNextRoute]))
+      .toEqual(ids.map((id) => [id, 'NO_ROUTE', true]));
+    await suspend();
+    await database().query('update offer set is_active = true');
+    await database().query("update topup_order set next_action_at = now() + interval '1 hour'"
+      + " where status = 'PENDING'");
+  });
+
   it('counts to the room of its own supplier', async () => {
     const id = await placeOne();
     await step(id, TRANSIENT);

@@ -1,5 +1,6 @@
 import {
-  bulkhead, circuitBreaker, CircuitState, ConsecutiveBreaker, Event, handleWhenResult,
+  bulkhead, circuitBreaker, type CircuitBreakerPolicy, CircuitState, ConsecutiveBreaker, Event,
+  handleWhenResult,
 } from 'cockatiel';
 
 import type { Outcome, Supplier, SupplierRegistry } from '../domain/fulfilment-ports.ts';
@@ -8,8 +9,13 @@ import { NO_ANSWER_IN_TIME, NO_CONNECTION } from './supplier-http.ts';
 
 /** So many calls in a row that did not reach a supplier open its breaker. */
 const UNREACHED_COUNT_MAX = 8;
-/** An open breaker rests this long before one call may try again. */
+/** An open breaker rests this long before some calls may try again. */
 const REST_MS = 1_000;
+/**
+ * So many at once: where only some orders hang, as those of one operator, the others are soon among
+ * those that try, and one answer closes the breaker.
+ */
+const PROBES_MAX = 8;
 const CONCURRENCY_MAX = 64;
 /** A busy supplier's orders are claimed together, or each call that ends would cost a claim. */
 const CLAIMED_SHARE_MIN = 1 / 8;
@@ -20,6 +26,7 @@ export interface SupplierRegistryOptions {
   readonly concurrencyMax?: Readonly<Record<string, number>>;
   readonly unreachedCountMax?: number;
   readonly restMs?: number;
+  readonly probesMax?: number;
 }
 
 /**
@@ -44,7 +51,7 @@ interface Guard {
 }
 
 function guard(supplier: Supplier, options: SupplierRegistryOptions): Guard {
-  const { clock, restMs = REST_MS } = options;
+  const { clock, restMs = REST_MS, probesMax = PROBES_MAX } = options;
   const callsMax = options.concurrencyMax?.[supplier.code] ?? CONCURRENCY_MAX;
   const places = bulkhead(callsMax, Infinity);
   const breaker = circuitBreaker(handleWhenResult(isUnreached), {
@@ -56,9 +63,9 @@ function guard(supplier: Supplier, options: SupplierRegistryOptions): Guard {
   breaker.onBreak(() => {
     restsUntilMs = clock.monotonicMs() + restMs;
   });
-  const isResting = () => (
-    breaker.state === CircuitState.Open && clock.monotonicMs() < restsUntilMs
-  );
+  const isClosed = () => breaker.state === CircuitState.Closed;
+  const isResting = () => !isClosed() && clock.monotonicMs() < restsUntilMs;
+  const probes = new Probes(breaker);
 
   const call = async (
     send: () => Promise<Outcome>,
@@ -66,15 +73,17 @@ function guard(supplier: Supplier, options: SupplierRegistryOptions): Guard {
   ): Promise<Outcome> => {
     let isCalled = false;
     const calling = places.execute(async () => {
-      // The one call after the rest decides for all that wait here.
-      while (breaker.state === CircuitState.HalfOpen) {
-        await Event.toPromise(breaker.onStateChange, signal);
-      }
-      if (isResting()) return notSent('supplier rests after failures');
-      return breaker.execute(() => {
+      const sendNow = () => {
         isCalled = true;
         return send();
-      }, signal);
+      };
+      while (!isClosed()) {
+        if (isResting()) return notSent('supplier rests after failures');
+        if (probes.count < probesMax) return probes.send(sendNow);
+        // Those after the rest decide for all that wait here.
+        await Event.toPromise(breaker.onStateChange, signal);
+      }
+      return breaker.execute(sendNow, signal);
     }, signal);
     // Where the deadline ends the wait for room, the policies reject; nothing was sent then.
     const ended = calling.catch((error: unknown) => {
@@ -97,13 +106,36 @@ function guard(supplier: Supplier, options: SupplierRegistryOptions): Guard {
       verifyCallback: (raw) => supplier.verifyCallback(raw),
     },
     room() {
-      // While the one call after the rest is under way, the others stay away too.
-      if (isResting() || breaker.state === CircuitState.HalfOpen) return 0;
-      if (breaker.state === CircuitState.Open) return Math.min(places.executionSlots, 1);
+      if (isResting()) return 0;
+      // While those after the rest are under way, the others stay away too.
+      const probesLeft = Math.max(probesMax - probes.count, 0);
+      if (!isClosed()) return Math.min(places.executionSlots, probesLeft);
       const isWorthAClaim = places.executionSlots >= callsMax * CLAIMED_SHARE_MIN;
       return isWorthAClaim ? places.executionSlots : 0;
     },
   };
+}
+
+/** Calls that try whether the supplier is back. */
+class Probes {
+  count = 0;
+  readonly #breaker: CircuitBreakerPolicy;
+
+  constructor(breaker: CircuitBreakerPolicy) {
+    this.#breaker = breaker;
+  }
+
+  async send(send: () => Promise<Outcome>): Promise<Outcome> {
+    this.count += 1;
+    try {
+      const outcome = await send();
+      // Told, not asked: of several that end together the breaker refuses all but one.
+      await this.#breaker.execute(() => outcome).catch(() => undefined);
+      return outcome;
+    } finally {
+      this.count -= 1;
+    }
+  }
 }
 
 /** An answer, whatever it says, is no failure of the connection; nor is a reset after sending. */

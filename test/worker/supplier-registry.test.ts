@@ -23,7 +23,7 @@ beforeEach(() => {
   calls = [];
   nowMs = 0;
   registry = createSupplierRegistry([idleSupplier('a'), idleSupplier('b')], {
-    clock, concurrencyMax: { a: 3, b: 3 }, unreachedCountMax: 2, restMs: REST_MS,
+    clock, concurrencyMax: { a: 3, b: 3 }, unreachedCountMax: 2, restMs: REST_MS, probesMax: 1,
   });
 });
 
@@ -186,6 +186,28 @@ describe('the breaker', () => {
     expect(withoutRoom()).toEqual([]);
     calls[1]?.resolve(ACCEPTED);
     expect(await Promise.all(told)).toEqual([ACCEPTED, ACCEPTED]);
+  });
+
+  test('lets several try, of which one answer is enough, whatever the others meet', async () => {
+    registry = createSupplierRegistry([idleSupplier('a')], {
+      clock, concurrencyMax: { a: 16 }, unreachedCountMax: 8, restMs: REST_MS,
+    });
+    for (let count = 0; count < 8; count += 1) await answeredWith(TIMED_OUT);
+    expect(registry.rooms()).toEqual({ a: 0 });
+    nowMs += REST_MS;
+    calls = [];
+    expect(registry.rooms()).toEqual({ a: 8 });
+    const told = Array.from({ length: 8 }, () => submit());
+    await settled();
+    expect(calls).toHaveLength(8);
+    expect(registry.rooms()).toEqual({ a: 0 });
+    for (const call of calls.slice(0, 7)) call.resolve(TIMED_OUT);
+    await settled();
+    expect(registry.rooms()).toEqual({ a: 0 });
+    calls[7]?.resolve(ACCEPTED);
+    expect(await Promise.all(told)).toEqual([...Array.from({ length: 7 }, () => TIMED_OUT),
+      ACCEPTED]);
+    expect(registry.rooms()).toEqual({ a: 16 });
   });
 
   test('rests again when that call fails; the others are not sent', async () => {

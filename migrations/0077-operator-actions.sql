@@ -104,7 +104,8 @@ set lock_timeout = '5s' as $$
     returning id;
 $$;
 
--- Ends an order under review, as its supplier was heard to say by other means.
+-- Ends an order under review, as its supplier was heard to say by other means; or one that nobody
+-- took in all of the retry window, which is failed only.
 create function settle_order(a operator_action) returns void
 language plpgsql set search_path = public, pg_temp as $$
 declare
@@ -112,7 +113,8 @@ declare
 begin
   select t.* into strict o from topup_order t
     where t.client_id = a.client_id and t.id = a.topup_order_id for no key update;
-  if o.fulfilment_state is distinct from 'REVIEW' then
+  if o.fulfilment_state is distinct from 'REVIEW' and not coalesce(a.outcome = 'FAILED'
+      and o.fulfilment_state = 'RETRY_WAIT' and o.retry_until < clock_timestamp(), false) then
     raise exception 'order % of client % is %, not under review', o.id, o.client_id,
       coalesce(o.fulfilment_state, o.status) using errcode = 'object_not_in_prerequisite_state';
   end if;
@@ -241,13 +243,15 @@ $$;
 
 -- What waits for a person, by what the supplier can be asked for; no recipient in it.
 create view operator_queue as
-  select 'REVIEW' as what, o.client_id, o.id as order_id, null::smallint as case_route,
+  select case o.fulfilment_state when 'REVIEW' then 'REVIEW' else 'PAST_WINDOW' end as what,
+      o.client_id, o.id as order_id, null::smallint as case_route,
       s.code as supplier, m.supplier_reference, o.charge, o.currency, o.created_at as since
     from topup_order o
     left join submission m on m.client_id = o.client_id and m.topup_order_id = o.id
       and m.route = o.route
     left join supplier s on s.id = m.supplier_id
-    where o.status = 'PENDING' and o.fulfilment_state = 'REVIEW'
+    where o.status = 'PENDING' and (o.fulfilment_state = 'REVIEW'
+      or (o.fulfilment_state = 'RETRY_WAIT' and o.retry_until < clock_timestamp()))
   union all
   select c.kind, c.client_id, c.topup_order_id, c.route, s.code, m.supplier_reference, o.charge,
       o.currency, c.opened_at

@@ -24,16 +24,9 @@ import {
   BUSY, busyTextOf, createLoadShedder, type ClientOf, type LoadShedder,
 } from './rest/load-shedder.ts';
 import { envelopeOptions, restDoor, setRestEnvelope } from './rest/rest-door.ts';
-import { startFeedRetention } from './worker/feed-retention.ts';
 import { openStories } from './stories.ts';
-import { startFulfilmentWorker } from './worker/fulfilment-worker.ts';
-import { startMailWorker, type MailWorker } from './worker/mail-worker.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
-/** Attempts in hand may finish within this time; what is left is asked about after its lease. */
-const WORKER_GRACE_MS = 4_000;
-/** The first look loads the job library, a tenth of a second of work: the doors open before. */
-const MAIL_STARTS_IN_MS = 500;
 
 export interface AppParts extends Access, ClientGuard {
   readonly auth: AuthStories;
@@ -192,59 +185,4 @@ async function openDoors(
       return opened.close();
     },
   };
-}
-
-/**
- * The engine room: takes queued orders to their end, sends the mail they owe then, and removes what
- * is too old of the feed.
- */
-export function startWorker(parts: AppParts): Running {
-  const worker = startFulfilmentWorker({
-    ...parts.fulfilment,
-    placingCount: parts.openOrderCount,
-    onError: (error, order) => parts.log.error({
-      err: error, order_id: order?.orderId, client_id: order?.clientId,
-    }, 'A step of fulfilment failed; the order is taken up again after its lease'),
-    onUnknownSupplier: (supplier) => parts.log.error({ supplier },
-      'Orders wait for a supplier that was entered after this process started: start it again'),
-    onRound: () => parts.workerPulse.beat(),
-  });
-  const mailWorker = startMail(parts);
-  const retention = startFeedRetention({
-    removeFeedPositions: parts.removeFeedPositions,
-    clock: parts.fulfilment.clock,
-    onError: (error) => parts.log.error({ err: error }, 'Old positions were not removed'),
-  });
-  const stopListening = parts.onWork(() => worker.wake());
-  let stopping: Promise<void> | null = null;
-  return {
-    stop() {
-      stopListening();
-      stopping ??= Promise.all([
-        worker.stop(WORKER_GRACE_MS), mailWorker?.stop(WORKER_GRACE_MS), retention.stop(),
-      ]).then(() => undefined);
-      return stopping;
-    },
-  };
-}
-
-function startMail({ mailer, mailQueue, store, fulfilment, log }: AppParts): MailWorker | null {
-  if (mailer === null) {
-    log.warn('SMTP_URL is not set: notification mail is queued and not sent');
-    return null;
-  }
-  return startMailWorker({
-    queue: mailQueue,
-    mailer,
-    store,
-    clock: fulfilment.clock,
-    startsInMs: MAIL_STARTS_IN_MS,
-    onError: (error) => log.error({ err: error }, 'A step of the mail worker failed'),
-    onFault: ({ orderId, clientId, retryCount }, fault) => {
-      // Told once per mail: a server that is down for a night is no news at every retry.
-      log[retryCount === 0 ? 'warn' : 'debug']({
-        order_id: orderId, client_id: clientId, fault,
-      }, 'A mail was not sent');
-    },
-  });
 }

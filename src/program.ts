@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { startGateway, startWorker, type AppParts, type Gateway } from './app.ts';
+import { startGateway, type AppParts, type Gateway } from './app.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { findMissingMigrations, migrate } from './db/migrate.ts';
@@ -10,6 +10,7 @@ import { startEmbeddedPostgres } from './demo/embedded-postgres.ts';
 import {
   claimDemoFile, openDemo, roleOf, signDemoToken, tellDemo, type Database,
 } from './model-home.ts';
+import { startWorker } from './engine-room.ts';
 import { assertAnswers, MIGRATE_COMMAND, overMigrated } from './named-database.ts';
 import { openParts, type Parts } from './parts.ts';
 import { StartRefused } from './start-refused.ts';

@@ -3,6 +3,8 @@ import type pg from 'pg';
 export interface OpenWorkCounts {
   readonly ordersPending: number;
   readonly ordersInReview: number;
+  /** Nobody would take them, for longer than their suppliers' retry windows; still tried. */
+  readonly ordersPastWindow: number;
   readonly ordersOverdue: number;
   readonly casesOpen: number;
   /** Committed events that have no place in a feed yet. */
@@ -15,6 +17,8 @@ export async function countOpenWork(pool: pg.Pool): Promise<OpenWorkCounts> {
     name: 'open_work',
     text: `select count(*) as "ordersPending",
         count(*) filter (where fulfilment_state = 'REVIEW') as "ordersInReview",
+        count(*) filter (where fulfilment_state = 'RETRY_WAIT'
+          and retry_until < clock_timestamp()) as "ordersPastWindow",
         count(*) filter (where next_action_at < clock_timestamp() - interval '2 minutes')
           as "ordersOverdue",
         (select count(*) from reconciliation_case where resolved_at is null) as "casesOpen",

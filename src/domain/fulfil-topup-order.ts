@@ -1,7 +1,6 @@
 import { withDeadline } from './deadline.ts';
 import type {
-  ClaimedOrder, FulfilmentStore, Move, MoveResult, Outcome, RawCallback, Supplier,
-  SupplierRegistry,
+  ClaimedOrder, FulfilmentStore, Move, MoveResult, Outcome, RawCallback, Supplier, SupplierRegistry,
 } from './fulfilment-ports.ts';
 import type { Clock, OrderFeed } from './ports.ts';
 import type { FailureCode, TopupOrder } from './topup-order.ts';
@@ -23,6 +22,8 @@ export interface Fulfilment {
   readonly clock: Clock;
   /** 0 to 1; tests fix it. */
   readonly random: () => number;
+  /** A call that brought no answer, or none that could be used; the order goes on without. */
+  readonly onTrouble?: (supplierCode: string, reason: string) => void;
 }
 
 /**
@@ -37,6 +38,7 @@ export async function fulfilTopupOrder(
   deps.reached?.('CLAIMED');
   const outcome = await callSupplier(order, deps);
   deps.reached?.('ANSWERED');
+  if ('reason' in outcome) deps.onTrouble?.(order.supplierCode, outcome.reason);
   const move = decideMove(order, outcome, deps.random);
   const { clientId, orderId, route, leaseToken } = order;
   const result =
@@ -52,7 +54,7 @@ async function callSupplier(order: ClaimedOrder, deps: Fulfilment): Promise<Outc
   }
   const supplier = deps.suppliers.find(order.supplierCode);
   if (supplier === undefined) {
-    return { kind: 'TRANSIENT', reason: 'supplier not configured', retryAfterMs: null };
+    return { kind: 'TRANSIENT', reason: 'not known to this process', retryAfterMs: null };
   }
   // Counted from the claim: a process that was stopped in between must not send any more, because
   // another one may hold the order by now.
@@ -158,11 +160,7 @@ function decideAfterNotFound(order: ClaimedOrder, random: () => number): Move {
 }
 
 /** The ladder's step for this many calls without news, or steps by another count, +-20 %. */
-function backoff(
-  order: ClaimedOrder,
-  random: () => number,
-  steps: number = order.backoffStep,
-): number {
+function backoff(order: ClaimedOrder, random: () => number, steps = order.backoffStep): number {
   const rung = Math.min(Math.max(steps, 0), order.backoffMs.length - 1);
   const step = order.backoffMs[rung] ?? 0;
   return Math.trunc(step * (1 - JITTER + 2 * JITTER * random()));

@@ -9,6 +9,9 @@ const NO_ROUTE = 'none';
 const OPEN_WORK = {
   ordersPending: ['topup_orders_pending', 'Orders that have not ended yet.'],
   ordersInReview: ['topup_orders_in_review', 'Pending orders that wait for a person.'],
+  ordersPastWindow: [
+    'topup_orders_past_window', 'Pending orders that nobody took in all of the retry window.',
+  ],
   ordersOverdue: ['topup_orders_overdue', 'Pending orders whose next action is 2 minutes late.'],
   casesOpen: ['topup_reconciliation_cases_open', 'News that contradict an order, unsettled.'],
   eventsUnnumbered: ['topup_events_unnumbered', 'Committed events without a place in a feed.'],

@@ -42,8 +42,6 @@ export interface FulfilmentWorkerDeps extends Fulfilment {
   /** Orders that this very process is placing. */
   readonly placingCount: () => number;
   readonly onError: (error: unknown, order?: ClaimedOrder) => void;
-  /** Orders wait for it; told once for each. */
-  readonly onUnknownSupplier?: (supplierCode: string) => void;
   readonly onRound?: () => void;
 }
 
@@ -56,9 +54,7 @@ export function startFulfilmentWorker(deps: FulfilmentWorkerDeps): FulfilmentWor
   /** From an order's claim to its recorded outcome, decaying mean; milliseconds. */
   let stepMs = 0;
 
-  const lookAtSupplier = tellOfUnknown(deps.suppliers, deps.onUnknownSupplier);
   const take = (order: ClaimedOrder): void => {
-    lookAtSupplier(order);
     const step = fulfilTopupOrder(order, deps)
       .then(() => undefined)
       .catch((error: unknown) => deps.onError(error, order))
@@ -114,19 +110,5 @@ export function startFulfilmentWorker(deps: FulfilmentWorkerDeps): FulfilmentWor
       await Promise.race([Promise.all(inHand), deps.clock.sleep(graceMs, over.signal)]);
       over.abort();
     },
-  };
-}
-
-/** Tells once of each supplier that an order waits for and this process does not know. */
-function tellOfUnknown(
-  suppliers: Fulfilment['suppliers'],
-  tell: ((supplierCode: string) => void) | undefined,
-): (order: ClaimedOrder) => void {
-  const told = new Set<string>();
-  return ({ supplierCode, action }) => {
-    const isKnown = action === 'NO_ROUTE' || suppliers.find(supplierCode) !== undefined;
-    if (isKnown || told.has(supplierCode)) return;
-    told.add(supplierCode);
-    tell?.(supplierCode);
   };
 }

@@ -143,6 +143,21 @@ describe('an order under review', () => {
     expect(await look(id)).toMatchObject({ status: 'FAILED', cases: ['LATE_SUCCESS open'] });
   });
 
+  it('may be one that nobody took for too long, which is failed and refunded only', async () => {
+    const id = await orderAfter({ kind: 'RETRY', nextInMs: 60_000 });
+    const fail = await propose('anna', settle(id, 'FAILED', 'OPERATOR_UNAVAILABLE'));
+    await expect(approve('ben', fail)).rejects.toThrow('not under review');
+    await database().query('update topup_order set retry_until = now() where id = $1', [id]);
+    expect(await as('ben', 'select what from operator_queue where order_id = $1', [id]))
+      .toEqual([{ what: 'PAST_WINDOW' }]);
+    await expect(approve('ben', await propose('anna', settle(id, 'DELIVERED'))))
+      .rejects.toThrow('not under review');
+    await approve('ben', fail);
+    expect(await look(id)).toMatchObject({
+      status: 'FAILED', code: 'OPERATOR_UNAVAILABLE', moved: ['ORDER_DEBIT', 'ORDER_REFUND'],
+    });
+  });
+
   it('is settled once, by none of those who proposed, however many approve at once', async () => {
     const id = await orderAfter(UNDER_REVIEW);
     const byCleo = await propose('cleo', settle(id, 'DELIVERED'));

@@ -166,7 +166,9 @@ async function run(): Promise<void> {
     },
     { host: '127.0.0.1', port: 0 },
   );
-  const worker: Running | null = options.role === 'gateway' ? null : app.startWorker(appParts);
+  const engine =
+    await import(built('engine-room.js')) as typeof import('../../src/engine-room.ts');
+  const worker: Running | null = options.role === 'gateway' ? null : engine.startWorker(appParts);
   process.once('SIGTERM', () => {
     const stopped = Promise.all([worker?.stop(), gateway?.stop()]).then(() => parts.close());
     void stopped.finally(() => process.exit(0));

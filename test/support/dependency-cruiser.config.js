@@ -64,11 +64,12 @@ export const FLOORS = {
   'config.ts': { rooms: ['config-values.ts'], packages: ['zod'] },
   'config-values.ts': { rooms: [], packages: ['zod'], node: ['net'] },
   'app.ts': {
-    rooms: ['domain', 'graphql', 'rest', 'worker', 'stories.ts'],
+    rooms: ['domain', 'graphql', 'rest', 'stories.ts'],
     packages: ['fastify', '@fastify/[^/]+', 'pino'],
     node: ['crypto', 'events', 'http', 'net', 'stream'],
   },
   'access-parts.ts': {},
+  'engine-room.ts': { rooms: ['app.ts', 'worker'] },
   'import-command.ts': {},
   'command-line.ts': { rooms: ['start-refused.ts'], node: ['util'] },
   'keys-command.ts': {},

@@ -2,7 +2,6 @@ import { pino, type Logger } from 'pino';
 import { afterAll, beforeAll } from 'vitest';
 import {
   startGateway,
-  startWorker,
   type AppParts,
   type Gateway,
   type Running,
@@ -11,6 +10,7 @@ import { systemClock } from '../../src/clock.ts';
 import { startMailCatcher, type MailCatcher } from '../../src/demo/mail-catcher.ts';
 import { createSandboxSchema } from '../../src/demo/sandbox-schema.ts';
 import { startSandboxSupplier } from '../../src/demo/sandbox-supplier.ts';
+import { startWorker } from '../../src/engine-room.ts';
 import { openParts, type Parts } from '../../src/parts.ts';
 import type { PageSource } from '../../src/rest/pages.routes.ts';
 import { useTestDatabase, type TestDatabase } from './database.ts';

@@ -4,8 +4,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startGateway, startWorker, type Gateway, type Running } from '../../src/app.ts';
+import { startGateway, type Gateway, type Running } from '../../src/app.ts';
 import { systemClock } from '../../src/clock.ts';
+import { startWorker } from '../../src/engine-room.ts';
 import { openParts, type Parts } from '../../src/parts.ts';
 import { placeOverRest } from '../support/crash-world.ts';
 import { useTestDatabase } from '../support/database.ts';

@@ -1,0 +1,67 @@
+import type { AppParts, Running } from './app.ts';
+import { startFeedRetention } from './worker/feed-retention.ts';
+import { startFulfilmentWorker } from './worker/fulfilment-worker.ts';
+import { startMailWorker, type MailWorker } from './worker/mail-worker.ts';
+import { createTroubleNotes } from './worker/trouble-notes.ts';
+
+/** Attempts in hand may finish within this time; what is left is asked about after its lease. */
+const WORKER_GRACE_MS = 4_000;
+/** The first look loads the job library, a tenth of a second of work: the doors open before. */
+const MAIL_STARTS_IN_MS = 500;
+
+/**
+ * The engine room: takes queued orders to their end, sends the mail they owe then, and removes what
+ * is too old of the feed.
+ */
+export function startWorker(parts: AppParts): Running {
+  const worker = startFulfilmentWorker({
+    ...parts.fulfilment,
+    placingCount: parts.openOrderCount,
+    onError: (error, order) => parts.log.error({
+      err: error, order_id: order?.orderId, client_id: order?.clientId,
+    }, 'A step of fulfilment failed; the order is taken up again after its lease'),
+    onTrouble: createTroubleNotes({
+      clock: parts.fulfilment.clock,
+      tell: (trouble) => parts.log.warn(trouble, 'A supplier gives no answer that can be used'),
+    }),
+    onRound: () => parts.workerPulse.beat(),
+  });
+  const mailWorker = startMail(parts);
+  const retention = startFeedRetention({
+    removeFeedPositions: parts.removeFeedPositions,
+    clock: parts.fulfilment.clock,
+    onError: (error) => parts.log.error({ err: error }, 'Old positions were not removed'),
+  });
+  const stopListening = parts.onWork(() => worker.wake());
+  let stopping: Promise<void> | null = null;
+  return {
+    stop() {
+      stopListening();
+      stopping ??= Promise.all([
+        worker.stop(WORKER_GRACE_MS), mailWorker?.stop(WORKER_GRACE_MS), retention.stop(),
+      ]).then(() => undefined);
+      return stopping;
+    },
+  };
+}
+
+function startMail({ mailer, mailQueue, store, fulfilment, log }: AppParts): MailWorker | null {
+  if (mailer === null) {
+    log.warn('SMTP_URL is not set: notification mail is queued and not sent');
+    return null;
+  }
+  return startMailWorker({
+    queue: mailQueue,
+    mailer,
+    store,
+    clock: fulfilment.clock,
+    startsInMs: MAIL_STARTS_IN_MS,
+    onError: (error) => log.error({ err: error }, 'A step of the mail worker failed'),
+    onFault: ({ orderId, clientId, retryCount }, fault) => {
+      // Told once per mail: a server that is down for a night is no news at every retry.
+      log[retryCount === 0 ? 'warn' : 'debug']({
+        order_id: orderId, client_id: clientId, fault,
+      }, 'A mail was not sent');
+    },
+  });
+}

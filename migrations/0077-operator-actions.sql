@@ -15,6 +15,10 @@ create table operator_action (
     'PRODUCT_OUT_OF_STOCK', 'AMOUNT_OUT_OF_RANGE', 'UNKNOWN')),
   case_kind text,
   case_route smallint,
+  -- The order as it was proposed about: what was said of it may not hold of what it is later.
+  seen_state text,
+  seen_route smallint,
+  seen_attempt_count int,
   wallet_id bigint,
   amount numeric(20, 4) check (amount <> 0 and amount <> 'NaN'),
   currency text references currency,
@@ -31,11 +35,11 @@ create table operator_action (
       and outcome in ('DELIVERED', 'FAILED') and (outcome = 'FAILED') = (failure_code is not null)
       and num_nonnulls(case_kind, case_route, wallet_id, amount, currency) = 0
     when 'RESOLVE_CASE' then num_nulls(topup_order_id, outcome, case_kind, case_route) = 0
-      and outcome in ('NOTED', 'LOSS') and num_nonnulls(failure_code, wallet_id) = 0
-      -- A loss is what a supplier keeps for what nobody pays us.
-      and case outcome when 'LOSS' then case_kind in ('LATE_SUCCESS', 'SECOND_ROUTE_SUCCESS')
-          and num_nulls(amount, currency) = 0 and amount > 0
-        else num_nonnulls(amount, currency) = 0 end
+      and outcome in ('NOTED', 'LOSS', 'RECOVERED') and num_nonnulls(failure_code, wallet_id) = 0
+      -- A loss is what a supplier keeps for what nobody pays us, until it gives it back.
+      and case outcome when 'NOTED' then num_nonnulls(amount, currency) = 0
+        else case_kind in ('LATE_SUCCESS', 'SECOND_ROUTE_SUCCESS')
+          and num_nulls(amount, currency) = 0 and amount > 0 end
     else num_nulls(wallet_id, amount, currency) = 0
       and num_nonnulls(topup_order_id, outcome, failure_code, case_kind, case_route) = 0
     end)
@@ -98,14 +102,25 @@ create function propose_action(kind text, client_id bigint, remarks text,
 language sql security definer set search_path = public, pg_temp
 set lock_timeout = '5s' as $$
   insert into operator_action (kind, client_id, topup_order_id, outcome, failure_code, case_kind,
-      case_route, wallet_id, amount, currency, remarks)
-    values (kind, client_id, order_id, outcome, failure_code, case_kind, case_route::smallint,
-      wallet_id, amount, currency, remarks)
+      case_route, wallet_id, amount, currency, remarks, seen_state, seen_route, seen_attempt_count)
+    select $1, $2, $4, $5, $6, $7, $8::smallint, $9, $10, $11, $3, o.fulfilment_state, o.route,
+      o.attempt_count
+    from (select 1) one left join topup_order o on o.client_id = $2 and o.id = $4
     returning id;
 $$;
 
+-- Nobody took it in all of its retry window, and nobody may have it. Time in which nobody attended
+-- it is given back by the next claim.
+create function is_past_window(o topup_order) returns boolean
+language sql stable set search_path = public, pg_temp as $$
+  select o.fulfilment_state = 'RETRY_WAIT'
+    and o.retry_until < least(o.next_action_at, clock_timestamp())
+    and not exists (select from submission m where m.client_id = o.client_id
+      and m.topup_order_id = o.id and m.state <> 'NOT_APPLIED');
+$$;
+
 -- Ends an order under review, as its supplier was heard to say by other means; or one that nobody
--- took in all of the retry window, which is failed only.
+-- took for too long, which is failed only.
 create function settle_order(a operator_action) returns void
 language plpgsql set search_path = public, pg_temp as $$
 declare
@@ -113,10 +128,15 @@ declare
 begin
   select t.* into strict o from topup_order t
     where t.client_id = a.client_id and t.id = a.topup_order_id for no key update;
-  if o.fulfilment_state is distinct from 'REVIEW' and not coalesce(a.outcome = 'FAILED'
-      and o.fulfilment_state = 'RETRY_WAIT' and o.retry_until < clock_timestamp(), false) then
+  if o.fulfilment_state is distinct from 'REVIEW'
+      and not coalesce(a.outcome = 'FAILED' and is_past_window(o), false) then
     raise exception 'order % of client % is %, not under review', o.id, o.client_id,
       coalesce(o.fulfilment_state, o.status) using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if (o.fulfilment_state, o.route, o.attempt_count)
+      is distinct from (a.seen_state, a.seen_route, a.seen_attempt_count) then
+    raise exception 'order % of client % went on since this was proposed', o.id, o.client_id
+      using errcode = 'object_not_in_prerequisite_state';
   end if;
   if a.outcome = 'DELIVERED' then
     -- A route that was given up has delivered: the sale is that one's.
@@ -145,12 +165,40 @@ begin
 end
 $$;
 
+-- What a case has cost us by now.
+create function loss_of_case(a operator_action) returns numeric
+language sql stable set search_path = public, pg_temp as $$
+  select coalesce(sum(case x.outcome when 'LOSS' then x.amount else -x.amount end), 0)
+    from operator_action x join operator_decision d on d.client_id = x.client_id
+      and d.action_id = x.id and d.is_approved
+    where x.client_id = a.client_id and x.topup_order_id = a.topup_order_id
+      and x.case_kind = a.case_kind and x.case_route = a.case_route
+      and x.currency = a.currency and x.outcome in ('LOSS', 'RECOVERED');
+$$;
+
 -- Answers the transfer of the loss, where it is one.
 create function resolve_case(a operator_action) returns bigint
 language plpgsql set search_path = public, pg_temp as $$
 declare
   transfer_id bigint;
 begin
+  -- In the order in which all that moves an order locks: itself first.
+  perform 1 from topup_order t where t.client_id = a.client_id and t.id = a.topup_order_id
+    for no key update;
+  if a.outcome = 'LOSS' and exists (select from reconciliation_case c
+      join topup_order o on o.client_id = c.client_id and o.id = c.topup_order_id
+      left join submission m on m.client_id = c.client_id and m.topup_order_id = c.topup_order_id
+        and m.route = c.route
+      where c.client_id = a.client_id and c.topup_order_id = a.topup_order_id
+        and c.kind = a.case_kind and c.route = a.case_route
+        and (c.reversed_at is not null or o.status = 'PENDING' or m.state = 'DELIVERED')) then
+    raise exception 'the case is no loss: taken back, sold, or not ended yet'
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if a.outcome = 'RECOVERED' and loss_of_case(a) < a.amount then
+    raise exception 'the case has cost % % so far', loss_of_case(a), a.currency
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
   update reconciliation_case c set resolved_at = clock_timestamp()
     where c.client_id = a.client_id and c.topup_order_id = a.topup_order_id
       and c.kind = a.case_kind and c.route = a.case_route and c.resolved_at is null;
@@ -158,10 +206,11 @@ begin
     raise exception 'the case is resolved already'
       using errcode = 'object_not_in_prerequisite_state';
   end if;
-  if a.outcome = 'LOSS' then
+  if a.outcome in ('LOSS', 'RECOVERED') then
     insert into transfer (client_id, reason, debit_account, credit_account, amount, currency,
         remarks)
-      values (a.client_id, 'LOSS', 'LOSS', 'EXTERNAL', a.amount, a.currency, a.remarks)
+      values (a.client_id, 'LOSS', case a.outcome when 'LOSS' then 'LOSS' else 'EXTERNAL' end,
+        case a.outcome when 'LOSS' then 'EXTERNAL' else 'LOSS' end, a.amount, a.currency, a.remarks)
       returning id into transfer_id;
   end if;
   return transfer_id;
@@ -204,6 +253,8 @@ declare
   a operator_action;
   moved bigint;
 begin
+  -- Whoever approves holds a wallet or an order until they commit, as well as its client's others.
+  perform set_config('idle_in_transaction_session_timeout', '5s', true);
   select x.* into a from operator_action x where x.client_id = p_client_id and x.id = p_id
     for no key update;
   if not found then
@@ -251,7 +302,11 @@ create view operator_queue as
       and m.route = o.route
     left join supplier s on s.id = m.supplier_id
     where o.status = 'PENDING' and (o.fulfilment_state = 'REVIEW'
-      or (o.fulfilment_state = 'RETRY_WAIT' and o.retry_until < clock_timestamp()))
+      -- As is_past_window says, which those who read here may not call.
+      or (o.fulfilment_state = 'RETRY_WAIT'
+        and o.retry_until < least(o.next_action_at, clock_timestamp())
+        and not exists (select from submission x where x.client_id = o.client_id
+          and x.topup_order_id = o.id and x.state <> 'NOT_APPLIED')))
   union all
   select c.kind, c.client_id, c.topup_order_id, c.route, s.code, m.supplier_reference, o.charge,
       o.currency, c.opened_at

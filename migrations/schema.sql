@@ -497,6 +497,8 @@ declare
   a operator_action;
   moved bigint;
 begin
+  -- Whoever approves holds a wallet or an order until they commit, as well as its client's others.
+  perform set_config('idle_in_transaction_session_timeout', '5s', true);
   select x.* into a from operator_action x where x.client_id = p_client_id and x.id = p_id
     for no key update;
   if not found then
@@ -771,6 +773,19 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION is_past_window(o topup_order)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select o.fulfilment_state = 'RETRY_WAIT'
+    and o.retry_until < least(o.next_action_at, clock_timestamp())
+    and not exists (select from submission m where m.client_id = o.client_id
+      and m.topup_order_id = o.id and m.state <> 'NOT_APPLIED');
+$function$
+;
+
 CREATE OR REPLACE FUNCTION keep_callback(m recorded_move)
  RETURNS text
  LANGUAGE plpgsql
@@ -869,6 +884,21 @@ begin
   end loop;
   return found_count;
 end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION loss_of_case(a operator_action)
+ RETURNS numeric
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select coalesce(sum(case x.outcome when 'LOSS' then x.amount else -x.amount end), 0)
+    from operator_action x join operator_decision d on d.client_id = x.client_id
+      and d.action_id = x.id and d.is_approved
+    where x.client_id = a.client_id and x.topup_order_id = a.topup_order_id
+      and x.case_kind = a.case_kind and x.case_route = a.case_route
+      and x.currency = a.currency and x.outcome in ('LOSS', 'RECOVERED');
 $function$
 ;
 
@@ -1509,9 +1539,10 @@ CREATE OR REPLACE FUNCTION propose_action(kind text, client_id bigint, remarks t
  SET lock_timeout TO '5s'
 AS $function$
   insert into operator_action (kind, client_id, topup_order_id, outcome, failure_code, case_kind,
-      case_route, wallet_id, amount, currency, remarks)
-    values (kind, client_id, order_id, outcome, failure_code, case_kind, case_route::smallint,
-      wallet_id, amount, currency, remarks)
+      case_route, wallet_id, amount, currency, remarks, seen_state, seen_route, seen_attempt_count)
+    select $1, $2, $4, $5, $6, $7, $8::smallint, $9, $10, $11, $3, o.fulfilment_state, o.route,
+      o.attempt_count
+    from (select 1) one left join topup_order o on o.client_id = $2 and o.id = $4
     returning id;
 $function$
 ;
@@ -1698,6 +1729,23 @@ AS $function$
 declare
   transfer_id bigint;
 begin
+  -- In the order in which all that moves an order locks: itself first.
+  perform 1 from topup_order t where t.client_id = a.client_id and t.id = a.topup_order_id
+    for no key update;
+  if a.outcome = 'LOSS' and exists (select from reconciliation_case c
+      join topup_order o on o.client_id = c.client_id and o.id = c.topup_order_id
+      left join submission m on m.client_id = c.client_id and m.topup_order_id = c.topup_order_id
+        and m.route = c.route
+      where c.client_id = a.client_id and c.topup_order_id = a.topup_order_id
+        and c.kind = a.case_kind and c.route = a.case_route
+        and (c.reversed_at is not null or o.status = 'PENDING' or m.state = 'DELIVERED')) then
+    raise exception 'the case is no loss: taken back, sold, or not ended yet'
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if a.outcome = 'RECOVERED' and loss_of_case(a) < a.amount then
+    raise exception 'the case has cost % % so far', loss_of_case(a), a.currency
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
   update reconciliation_case c set resolved_at = clock_timestamp()
     where c.client_id = a.client_id and c.topup_order_id = a.topup_order_id
       and c.kind = a.case_kind and c.route = a.case_route and c.resolved_at is null;
@@ -1705,10 +1753,11 @@ begin
     raise exception 'the case is resolved already'
       using errcode = 'object_not_in_prerequisite_state';
   end if;
-  if a.outcome = 'LOSS' then
+  if a.outcome in ('LOSS', 'RECOVERED') then
     insert into transfer (client_id, reason, debit_account, credit_account, amount, currency,
         remarks)
-      values (a.client_id, 'LOSS', 'LOSS', 'EXTERNAL', a.amount, a.currency, a.remarks)
+      values (a.client_id, 'LOSS', case a.outcome when 'LOSS' then 'LOSS' else 'EXTERNAL' end,
+        case a.outcome when 'LOSS' then 'EXTERNAL' else 'LOSS' end, a.amount, a.currency, a.remarks)
       returning id into transfer_id;
   end if;
   return transfer_id;
@@ -1905,10 +1954,15 @@ declare
 begin
   select t.* into strict o from topup_order t
     where t.client_id = a.client_id and t.id = a.topup_order_id for no key update;
-  if o.fulfilment_state is distinct from 'REVIEW' and not coalesce(a.outcome = 'FAILED'
-      and o.fulfilment_state = 'RETRY_WAIT' and o.retry_until < clock_timestamp(), false) then
+  if o.fulfilment_state is distinct from 'REVIEW'
+      and not coalesce(a.outcome = 'FAILED' and is_past_window(o), false) then
     raise exception 'order % of client % is %, not under review', o.id, o.client_id,
       coalesce(o.fulfilment_state, o.status) using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if (o.fulfilment_state, o.route, o.attempt_count)
+      is distinct from (a.seen_state, a.seen_route, a.seen_attempt_count) then
+    raise exception 'order % of client % went on since this was proposed', o.id, o.client_id
+      using errcode = 'object_not_in_prerequisite_state';
   end if;
   if a.outcome = 'DELIVERED' then
     -- A route that was given up has delivered: the sale is that one's.
@@ -2520,6 +2574,9 @@ create table operator_action (
   failure_code text,
   case_kind text,
   case_route smallint,
+  seen_state text,
+  seen_route smallint,
+  seen_attempt_count integer,
   wallet_id bigint,
   amount numeric(20,4),
   currency text,
@@ -2539,10 +2596,10 @@ create table operator_action (
   constraint operator_action_shape CHECK (
 CASE kind
     WHEN 'SETTLE_ORDER'::text THEN ((num_nulls(topup_order_id, outcome) = 0) AND (outcome = ANY (ARRAY['DELIVERED'::text, 'FAILED'::text])) AND ((outcome = 'FAILED'::text) = (failure_code IS NOT NULL)) AND (num_nonnulls(case_kind, case_route, wallet_id, amount, currency) = 0))
-    WHEN 'RESOLVE_CASE'::text THEN ((num_nulls(topup_order_id, outcome, case_kind, case_route) = 0) AND (outcome = ANY (ARRAY['NOTED'::text, 'LOSS'::text])) AND (num_nonnulls(failure_code, wallet_id) = 0) AND
+    WHEN 'RESOLVE_CASE'::text THEN ((num_nulls(topup_order_id, outcome, case_kind, case_route) = 0) AND (outcome = ANY (ARRAY['NOTED'::text, 'LOSS'::text, 'RECOVERED'::text])) AND (num_nonnulls(failure_code, wallet_id) = 0) AND
     CASE outcome
-        WHEN 'LOSS'::text THEN ((case_kind = ANY (ARRAY['LATE_SUCCESS'::text, 'SECOND_ROUTE_SUCCESS'::text])) AND (num_nulls(amount, currency) = 0) AND (amount > (0)::numeric))
-        ELSE (num_nonnulls(amount, currency) = 0)
+        WHEN 'NOTED'::text THEN (num_nonnulls(amount, currency) = 0)
+        ELSE ((case_kind = ANY (ARRAY['LATE_SUCCESS'::text, 'SECOND_ROUTE_SUCCESS'::text])) AND (num_nulls(amount, currency) = 0) AND (amount > (0)::numeric))
     END)
     ELSE ((num_nulls(wallet_id, amount, currency) = 0) AND (num_nonnulls(topup_order_id, outcome, failure_code, case_kind, case_route) = 0))
 END)
@@ -2904,6 +2961,9 @@ create view operator_log as
     a.failure_code,
     a.case_kind,
     a.case_route,
+    a.seen_state,
+    a.seen_route,
+    a.seen_attempt_count,
     a.wallet_id,
     a.amount,
     a.currency,
@@ -2934,7 +2994,9 @@ create view operator_queue as
    FROM ((topup_order o
      LEFT JOIN submission m ON (((m.client_id = o.client_id) AND (m.topup_order_id = o.id) AND (m.route = o.route))))
      LEFT JOIN supplier s ON ((s.id = m.supplier_id)))
-  WHERE ((o.status = 'PENDING'::text) AND ((o.fulfilment_state = 'REVIEW'::text) OR ((o.fulfilment_state = 'RETRY_WAIT'::text) AND (o.retry_until < clock_timestamp()))))
+  WHERE ((o.status = 'PENDING'::text) AND ((o.fulfilment_state = 'REVIEW'::text) OR ((o.fulfilment_state = 'RETRY_WAIT'::text) AND (o.retry_until < LEAST(o.next_action_at, clock_timestamp())) AND (NOT (EXISTS ( SELECT
+           FROM submission x
+          WHERE ((x.client_id = o.client_id) AND (x.topup_order_id = o.id) AND (x.state <> 'NOT_APPLIED'::text))))))))
 UNION ALL
  SELECT c.kind AS what,
     c.client_id,

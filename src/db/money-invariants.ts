@@ -171,7 +171,7 @@ const OWNERSHIP: readonly Invariant[] = [
         ('FUNDING', 'EXTERNAL', 'WALLET'), ('FUNDING', 'EXTERNAL', 'VOUCHER'),
         ('ADJUSTMENT', 'EXTERNAL', 'WALLET'), ('ADJUSTMENT', 'WALLET', 'EXTERNAL'),
         ('ADJUSTMENT', 'EXTERNAL', 'VOUCHER'), ('ADJUSTMENT', 'VOUCHER', 'EXTERNAL'),
-        ('LOSS', 'LOSS', 'EXTERNAL')
+        ('LOSS', 'LOSS', 'EXTERNAL'), ('LOSS', 'EXTERNAL', 'LOSS')
       ) allowed (reason, debit_account, credit_account)
         using (reason, debit_account, credit_account)
       where allowed.reason is null or not (t.amount > 0 and t.amount < 'NaN')`,
@@ -233,8 +233,9 @@ const OPERATORS: readonly Invariant[] = [
       left join transfer t on t.client_id = a.client_id and t.id = d.transfer_id
         and t.amount = abs(a.amount) and t.currency = a.currency
         and t.wallet_id is not distinct from a.wallet_id and t.remarks = a.remarks
-        and t.reason = case a.kind when 'ADJUST_WALLET' then 'ADJUSTMENT' else a.outcome end
-        and (t.credit_account = 'WALLET') = (a.kind = 'ADJUST_WALLET' and a.amount > 0)
+        and t.reason = case a.kind when 'ADJUST_WALLET' then 'ADJUSTMENT' else 'LOSS' end
+        and t.credit_account = case when a.kind = 'ADJUST_WALLET' and a.amount > 0 then 'WALLET'
+          when a.outcome = 'RECOVERED' then 'LOSS' else 'EXTERNAL' end
       where (d.is_approved and d.decided_by = a.proposed_by)
         or (d.transfer_id is not null) <> (d.is_approved and a.amount is not null)
         or (d.transfer_id is not null and t.id is null)`,

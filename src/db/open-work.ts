@@ -18,12 +18,14 @@ export async function countOpenWork(pool: pg.Pool): Promise<OpenWorkCounts> {
     text: `select count(*) as "ordersPending",
         count(*) filter (where fulfilment_state = 'REVIEW') as "ordersInReview",
         count(*) filter (where fulfilment_state = 'RETRY_WAIT'
-          and retry_until < clock_timestamp()) as "ordersPastWindow",
+          and retry_until < least(next_action_at, clock_timestamp())
+          and not exists (select from submission m where m.client_id = o.client_id
+            and m.topup_order_id = o.id and m.state <> 'NOT_APPLIED')) as "ordersPastWindow",
         count(*) filter (where next_action_at < clock_timestamp() - interval '2 minutes')
           as "ordersOverdue",
         (select count(*) from reconciliation_case where resolved_at is null) as "casesOpen",
         (select count(*) from feed_inbox) as "eventsUnnumbered"
-      from topup_order where status = 'PENDING'`,
+      from topup_order o where status = 'PENDING'`,
   });
   const [counts] = rows;
   if (counts === undefined) throw new Error('A count has no row');

@@ -147,7 +147,17 @@ describe('an order under review', () => {
     const id = await orderAfter({ kind: 'RETRY', nextInMs: 60_000 });
     const fail = await propose('anna', settle(id, 'FAILED', 'OPERATOR_UNAVAILABLE'));
     await expect(approve('ben', fail)).rejects.toThrow('not under review');
-    await database().query('update topup_order set retry_until = now() where id = $1', [id]);
+    // Nobody attended it meanwhile: the next claim gives it that time.
+    await database().query("update topup_order set retry_until = now() - interval '1 hour',"
+      + " next_action_at = now() - interval '2 hours' where id = $1", [id]);
+    await expect(approve('ben', fail)).rejects.toThrow('not under review');
+    await database().query("update topup_order set retry_until = now() - interval '1 s',"
+      + " next_action_at = now() + interval '1 hour' where id = $1", [id]);
+    const taken = database().query.bind(null, 'update submission set state = $2'
+      + ' where topup_order_id = $1');
+    await taken([id, 'ACCEPTED']);
+    await expect(approve('ben', fail)).rejects.toThrow('not under review');
+    await taken([id, 'NOT_APPLIED']);
     expect(await as('ben', 'select what from operator_queue where order_id = $1', [id]))
       .toEqual([{ what: 'PAST_WINDOW' }]);
     await expect(approve('ben', await propose('anna', settle(id, 'DELIVERED'))))
@@ -156,6 +166,17 @@ describe('an order under review', () => {
     expect(await look(id)).toMatchObject({
       status: 'FAILED', code: 'OPERATOR_UNAVAILABLE', moved: ['ORDER_DEBIT', 'ORDER_REFUND'],
     });
+  });
+
+  it('is not settled by what was said of it before it went on', async () => {
+    const id = await orderAfter(UNDER_REVIEW);
+    const stale = await propose('anna', settle(id, 'FAILED', 'UNKNOWN'));
+    await record(id, { kind: 'RETRY', nextInMs: 0 });
+    await record(id, UNDER_REVIEW);
+    await expect(approve('ben', stale)).rejects.toThrow('went on since');
+    expect(await look(id)).toMatchObject({ status: 'PENDING' });
+    await approve('ben', await propose('anna', settle(id, 'DELIVERED')));
+    expect(await look(id)).toMatchObject({ status: 'DELIVERED' });
   });
 
   it('is settled once, by none of those who proposed, however many approve at once', async () => {
@@ -228,6 +249,50 @@ describe('a case', () => {
     await expect(approve('ben', again)).rejects.toThrow('resolved already');
     await refuse('ben', again);
     await expect(approve('ben', again)).rejects.toThrow('decided already');
+  });
+
+  it('is no loss once its success was taken back, and what it cost is recovered', async () => {
+    const id = await orderAfter(FAIL, DELIVER);
+    const of = (outcome: string, amount: string) =>
+      propose('anna', resolve(id, { outcome, amount, currency: 'USD' }));
+    const twice = await of('LOSS', '0.0090');
+    await expect(approve('ben', await of('RECOVERED', '0.0090'))).rejects.toThrow('has cost 0 USD');
+    await approve('ben', await of('LOSS', '0.0090'));
+    await record(id, { kind: 'REVERSE' });
+    expect(await look(id)).toMatchObject({ cases: ['LATE_SUCCESS open'] });
+    await expect(approve('ben', twice)).rejects.toThrow('no loss');
+    await expect(approve('ben', await of('RECOVERED', '0.0091'))).rejects.toThrow('0.0090 USD');
+    await approve('ben', await of('RECOVERED', '0.0090'));
+    expect(await look(id)).toMatchObject({ cases: ['LATE_SUCCESS resolved'] });
+    expect(await database().query(`select sum(case debit_account when 'LOSS' then amount
+      else -amount end) as lost from transfer where reason = 'LOSS'
+      and id in (select transfer_id from operator_log where topup_order_id = $1)`, [id]))
+      .toEqual([{ lost: '0.0000' }]);
+  });
+
+  it('is no loss while its order is under way, nor where it was sold', async () => {
+    const id = await orderAfter(UNDER_REVIEW);
+    await database().query(`insert into reconciliation_case (client_id, topup_order_id, kind, route)
+      values (1, $1, 'SECOND_ROUTE_SUCCESS', 1)`, [id]);
+    const lose = async () => approve('ben', await propose('anna', resolve(id, {
+      outcome: 'LOSS', amount: '1', currency: 'USD', case_kind: 'SECOND_ROUTE_SUCCESS',
+    })));
+    await expect(lose()).rejects.toThrow('no loss');
+    await record(id, DELIVER);
+    await expect(lose()).rejects.toThrow('no loss');
+    await approve('ben', await propose('anna', resolve(id, {
+      outcome: 'NOTED', case_kind: 'SECOND_ROUTE_SUCCESS',
+    })));
+  });
+
+  it('is let go of soon by who approves and does not commit', async () => {
+    await as('ben', 'begin');
+    await approve('ben', await propose('anna', {
+      kind: 'ADJUST_WALLET', wallet_id: 1, amount: 1, currency: 'USD', remarks: 'x',
+    }));
+    expect(await as('ben', 'show idle_in_transaction_session_timeout'))
+      .toEqual([{ idle_in_transaction_session_timeout: '5s' }]);
+    await as('ben', 'rollback');
   });
 });
 

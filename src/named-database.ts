@@ -30,7 +30,8 @@ export async function assertAnswers({ name, url }: NamedDatabase): Promise<void>
   });
   if (takesSettings) return;
   throw new StartRefused(`The database of ${name} cannot be used: the settings of a connection do`
-    + ' not reach it. It is behind a pooler: name PostgreSQL itself');
+    + ' not reach it. It is behind a pooler, or its address has options of its own: name PostgreSQL'
+    + ' itself, without any');
 }
 
 /**

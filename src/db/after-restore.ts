@@ -25,7 +25,7 @@ const SETTLE_HORIZONS = `update order_horizon
 
 const COUNT_PROGRAMS = `select count(*)::int as count from pg_stat_activity
   where datname = current_database() and pid <> pg_backend_pid()
-    and application_name like 'topup-gateway%'`;
+    and application_name in ('topup-gateway', 'topup-gateway wake-ups')`;
 
 /**
  * Makes a database that was restored to an earlier moment safe to work on; to be called once, as

@@ -5,7 +5,7 @@ import { CONNECT_TIMEOUT_MS } from './pool.ts';
 export async function withSingleConnection<Result>(
   databaseUrl: string,
   work: (client: pg.Client) => Promise<Result>,
-  { applicationName = 'topup-gateway', options }: {
+  { applicationName = 'topup-gateway command', options }: {
     readonly applicationName?: string;
     /** Settings of the connection, as PostgreSQL takes them when it begins. */
     readonly options?: string;

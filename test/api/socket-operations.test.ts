@@ -26,6 +26,8 @@ afterEach(async () => {
   for (const peer of peers) peer.terminate();
   peers.clear();
   await expect.poll(watchCount).toBe(0);
+  // What has no place in the feed yet would be told to who begins to watch.
+  await expect.poll(() => world().database.query('select from feed_inbox')).toEqual([]);
 });
 
 async function placeOrder(): Promise<number> {

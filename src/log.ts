@@ -31,10 +31,8 @@ export function createLog(level: string, output: DestinationStream): Logger {
 /** Message and stack only: a database error's details quote the values of the row. */
 function describeError(error: unknown): object {
   if (!(error instanceof Error)) return { message: maskNumbers(wordsOf(error)) };
-  const code = (error as { code?: unknown }).code;
-  const isQuoting = typeof code === 'string' && DATA_EXCEPTION.test(code);
-  const words = wordsOf(error);
-  const message = maskNumbers(isQuoting ? words.replaceAll(/"[^"]*"/g, MASK) : words);
+  const { code } = error as { code?: unknown };
+  const message = maskNumbers(wordsOf(error));
   return {
     type: error.name,
     message,
@@ -45,10 +43,17 @@ function describeError(error: unknown): object {
 }
 
 /** Some libraries throw what is no Error; of several faults at once each says what it is. */
-function wordsOf(fault: unknown): string {
-  const { message, errors } = (fault ?? {}) as { message?: unknown; errors?: unknown };
-  if (typeof message === 'string' && message !== '') return message;
-  if (Array.isArray(errors)) return errors.map(wordsOf).join('; ');
+function wordsOf(fault: unknown, levelsLeft = 3): string {
+  const { message, errors, code } = (fault ?? {}) as {
+    readonly message?: unknown; readonly errors?: unknown; readonly code?: unknown;
+  };
+  const isQuoting = typeof code === 'string' && DATA_EXCEPTION.test(code);
+  if (typeof message === 'string' && message !== '') {
+    return isQuoting ? message.replaceAll(/"[^"]*"/g, MASK) : message;
+  }
+  if (Array.isArray(errors) && levelsLeft > 0) {
+    return errors.map((each) => wordsOf(each, levelsLeft - 1)).join('; ');
+  }
   return String(fault);
 }
 

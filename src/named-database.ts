@@ -22,16 +22,17 @@ const UNMIGRATED = new Set(['3F000', '42P01', '42703', '42883', '42501']);
  */
 export async function assertAnswers({ name, url }: NamedDatabase): Promise<void> {
   const takesSettings = await withSingleConnection(url, async (client) => {
-    const { rows: [row] } = await client.query<{ is_set: boolean }>(
-      "select current_setting('idle_in_transaction_session_timeout') = '10s' as is_set");
-    return row?.is_set === true;
+    // An address may have settings of its own, which win.
+    const { rows: [row] } = await client.query<{ is_set: boolean }>(`
+      select current_setting('idle_in_transaction_session_timeout') = '10s'
+        or current_setting('lock_timeout') = '2s' as is_set`);
+    return row?.is_set === true || /[?&]options=/.test(url);
   }, { options: CONNECTION_TERMS }).catch((error: unknown) => {
     throw new StartRefused(`The database of ${name} cannot be used: ${reasonOf(error)}`);
   });
   if (takesSettings) return;
   throw new StartRefused(`The database of ${name} cannot be used: the settings of a connection do`
-    + ' not reach it. It is behind a pooler, or its address has options of its own: name PostgreSQL'
-    + ' itself, without any');
+    + ' not reach it. It is behind a pooler: name PostgreSQL itself');
 }
 
 /**

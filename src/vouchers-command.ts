@@ -49,7 +49,10 @@ export async function runVouchersCommand(command: VouchersCommand): Promise<stri
       expiresAt: toExpiry(values.days, command.now),
       codes: codes.map((code) => keptOf(code, command.hashingKey)),
     }));
-  if (!isKept) throw new StartRefused(`There is no client ${clientId}, or no currency ${currency}`);
+  if (!isKept) {
+    throw new StartRefused(
+      `There is no client ${clientId}, or no currency ${currency} of so many decimals`);
+  }
   return codes.map((code) => `${code}\n`).join('');
 }
 

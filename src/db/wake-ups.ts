@@ -40,7 +40,8 @@ export function openWakeUps(options: {
   const listen = async (): Promise<void> => {
     while (!isClosed) {
       const next = new pg.Client({
-        connectionString: options.databaseUrl,
+        // By this name npm run restored knows that a program is connected, so the address has none.
+        connectionString: options.databaseUrl.replace(/(?<=[?&])application_name=[^&]*&?/, ''),
         application_name: 'topup-gateway wake-ups',
         connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
         query_timeout: answerTimeoutMs,

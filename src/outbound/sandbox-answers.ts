@@ -90,12 +90,16 @@ const ACTIVE = /<[a-z!/]|^\s*(?:javascript|vbscript):|^\s*data:[\w.+-]+\/[\w.+-]
  */
 function readReceipt(receipt: unknown): Record<string, string> | null {
   if (!isObject(receipt)) return null;
-  const entries = Object.entries(receipt).flatMap(([name, value]) => {
-    const key = name.replaceAll(/[^A-Za-z0-9_]+/g, '_');
+  const kept = new Map<string, string>();
+  for (const [name, value] of Object.entries(receipt)) {
+    let key = name.replaceAll(/[^A-Za-z0-9_]+/g, '_');
+    // Two names may be one by now.
+    while (kept.has(key)) key += '_';
     const text = toReceiptText(value);
-    return text !== null && RECEIPT_KEY.test(key) && !ACTIVE.test(text) ? [[key, text]] : [];
-  });
-  return entries.length === 0 ? null : Object.fromEntries(entries.slice(0, RECEIPT_ENTRIES_MAX));
+    const isKept = text !== null && RECEIPT_KEY.test(key) && !ACTIVE.test(text);
+    if (isKept && kept.size < RECEIPT_ENTRIES_MAX) kept.set(key, text);
+  }
+  return kept.size === 0 ? null : Object.fromEntries(kept);
 }
 
 function toReceiptText(value: unknown): string | null {

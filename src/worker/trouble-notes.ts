@@ -18,16 +18,20 @@ export function createTroubleNotes(options: {
   readonly tell: (trouble: Trouble) => void;
 }): (supplier: string, reason: string) => void {
   const known = new Map<string, { toldAtMs: number; count: number }>();
-  return (supplier, reason) => {
-    const key = `${supplier}: ${reason}`;
+  return (supplier, said) => {
     const nowMs = options.clock.monotonicMs();
+    for (const [each, { toldAtMs }] of known.size >= KNOWN_MAX ? known : []) {
+      if (nowMs - toldAtMs >= QUIET_MS) known.delete(each);
+    }
+    const isNew = !known.has(`${supplier}: ${said}`);
+    const reason = isNew && known.size >= KNOWN_MAX ? 'others' : said;
+    const key = `${supplier}: ${reason}`;
     const note = known.get(key) ?? { toldAtMs: -Infinity, count: 0 };
     note.count += 1;
     if (nowMs - note.toldAtMs >= QUIET_MS) {
       options.tell({ supplier, reason, count: note.count });
       Object.assign(note, { toldAtMs: nowMs, count: 0 });
     }
-    if (known.size >= KNOWN_MAX && !known.has(key)) known.clear();
     known.set(key, note);
   };
 }

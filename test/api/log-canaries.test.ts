@@ -191,6 +191,22 @@ describe('the mask', () => {
     }
     expect(JSON.parse(written[0] ?? '')).toMatchObject({ err: { stack: expect.any(String) } });
   });
+
+  test('is over the words of several faults at once, and of what is no Error', () => {
+    const written: string[] = [];
+    const masking = createLog('info', { write: (line: string) => void written.push(line) });
+    const quoting = Object.assign(new Error(`no uuid: "${CANARY.word}"`), { code: '22P02' });
+    const round = Object.assign(new AggregateError([]), { errors: [] as unknown[] });
+    round.errors.push(round);
+    const away = new AggregateError([new Error('refused here'), quoting, new Error('and there')]);
+    for (const err of [away, { message: `no uuid: "${CANARY.word}"`, code: '22P02' }, round]) {
+      masking.error({ err }, 'a fault');
+    }
+    expect(written.join('')).not.toContain(CANARY.word);
+    expect(JSON.parse(written[0] ?? '')).toMatchObject({
+      err: { message: 'refused here; no uuid: ***; and there' },
+    });
+  });
 });
 
 function around(canary: string): string {

@@ -84,7 +84,9 @@ const createVouchers = (value: string, currency: string, count: string, client =
 it.each([
   ['1e3', 'USD', '1', '7', '--value'], ['0', 'USD', '1', '7', '--value'],
   ['4.99999', 'USD', '1', '7', '--value'], ['4.99', 'XXX', '1', '7', 'no currency XXX'],
-  ['4.99', 'USD', '1', '8', 'no client 8'], ['4.99', 'USD', '0', '7', '--count'],
+  ['4.99', 'JPY', '1', '7', 'so many decimals'],
+  ['4.99', 'USD', '1', '8', 'no client 8'],
+  ['4.99', 'USD', '0', '7', '--count'],
   ['4.99', 'USD', '1001', '7', '--count'], ['4.99', 'USD', '1', 'x', 'no client id'],
 ])('makes no voucher of %s %s, %s times, for client %s', async (...given) => {
   const [value, currency, count, client, why] = given;

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { isSupplierAddress } from '../../src/config-values.ts';
 import { prepareRestored } from '../../src/db/after-restore.ts';
-import { overMigrated } from '../../src/named-database.ts';
+import { assertAnswers, overMigrated } from '../../src/named-database.ts';
 import { openParts } from '../../src/parts.ts';
 import { StartRefused } from '../../src/start-refused.ts';
 import { withDatabaseName as otherDatabase } from '../support/database-url.ts';
@@ -125,6 +125,33 @@ describe('what is wrong with an address', () => {
       expect(await exited).toEqual({ code: 1, signal: null });
       expect(output()).toMatch(/^The database of [A-Z_]+ cannot be used: .*\n$/);
     }
+  });
+
+  it.each([
+    'application_name=shop', 'options=-c%20search_path%3Dpublic', 'options=', 'connect_timeout=3',
+    'statement_timeout=3000', 'idle_in_transaction_session_timeout=60000',
+  ])('is nothing with settings of its own: %s', async (settings) => {
+    const url = `${database().databaseUrl}?${settings}`;
+    await expect(assertAnswers({ name: 'A_URL', url })).resolves.toBeUndefined();
+  });
+
+  it('is told where the settings of a connection do not reach the database', async () => {
+    const { hostname, port } = new URL(database().databaseUrl);
+    // As a pooler does it: what a connection asks for is taken and not passed on.
+    const pooler = createServer((near) => {
+      const far = connect(Number(port), hostname);
+      near.on('data', (chunk) => far.write(Buffer.from(chunk.toString('latin1')
+        .replaceAll(/(?<=timeout=)[0-9]+/g, (ms) => '7'.repeat(ms.length)), 'latin1')));
+      far.on('data', (chunk) => near.write(chunk));
+      for (const socket of [near, far]) socket.on('error', () => undefined);
+      near.on('close', () => far.destroy());
+    }).listen(0, '127.0.0.1');
+    silentServers.push(pooler);
+    await once(pooler, 'listening');
+    const url = otherwise((each) => {
+      each.host = `127.0.0.1:${(pooler.address() as AddressInfo).port}`;
+    });
+    await expect(assertAnswers({ name: 'A_URL', url })).rejects.toThrow('behind a pooler');
   });
 
   it('is told of HOST and of SUPPLIER_PORT too', async () => {

@@ -177,6 +177,8 @@ describe('a receipt', () => {
       { pin: '1234', Serial_number: '77' }],
     [{ pin: '1234', terms: 'x'.repeat(1000), more: 'x'.repeat(1001), half: '\ud800' },
       { pin: '1234', terms: 'x'.repeat(1000) }],
+    [{ 'pin code': '1', 'pin-code': '2', pin_code: '3' },
+      { pin_code: '1', pin_code_: '2', pin_code__: '3' }],
     [['1234'], null], ['1234', null], [7, null], [{}, null], [{ pin: null }, null],
     [{ html: '<b>1</b>' }, null],
     [wide, Object.fromEntries(Object.entries(wide).slice(0, 16))],

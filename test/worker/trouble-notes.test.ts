@@ -20,3 +20,14 @@ it('tells each trouble at once, and then how often it was there, once a minute',
     { supplier: 'sandbox-a', reason: 'HTTP 401', count: 6 },
   ]);
 });
+
+it('tells of very many kinds together', () => {
+  const told: Trouble[] = [];
+  const note = createTroubleNotes({
+    clock: { now: () => new Date(0), monotonicMs: () => 0, sleep: () => Promise.resolve() },
+    tell: (trouble) => told.push(trouble),
+  });
+  for (let count = 0; count < 5000; count += 1) note('sandbox-a', `status X${count % 500}`);
+  expect(told).toHaveLength(101);
+  expect(told.at(-1)).toEqual({ supplier: 'sandbox-a', reason: 'others', count: 1 });
+});

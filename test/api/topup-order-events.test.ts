@@ -126,8 +126,9 @@ describe('topupOrderEvents', () => {
     const [{ cursor } = { cursor: '' }] = await opening.until(1);
     const start = (await logged()).length;
     let isPlacing = true;
+    let placedCount = 0;
     const placing = (async () => {
-      while (isPlacing) await cancel(await create());
+      for (; isPlacing; placedCount += 1) await cancel(await create());
     })();
     const joined: Following<Edge>[] = [];
     try {
@@ -136,6 +137,7 @@ describe('topupOrderEvents', () => {
         joined.push(each);
         await each.until(1);
       }
+      await expect.poll(() => placedCount).toBeGreaterThan(5);
     } finally {
       isPlacing = false;
       await placing;

@@ -20,7 +20,7 @@ export function createHttpServer(
   { socketPath, requestsPerConnection = REQUESTS_PER_CONNECTION }: HttpServerOptions,
 ): Server {
   const bounded = boundedByConnection(handler, requestsPerConnection);
-  return createServer({
+  const server = createServer({
     // A missing one is refused in the envelope; Node's own answer is empty.
     requireHostHeader: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -32,7 +32,15 @@ export function createHttpServer(
   }, bounded)
     // What we know no such thing of is ignored; Node's own 417 is empty.
     .on('checkExpectation', bounded);
+  return Object.assign(server, ANSWERS_HALF_OPEN);
 }
+
+/**
+ * Who sends a request and closes its own half behind it, as some older clients do, reads the
+ * answer of what it asked for. The types do not tell of the property, nor Node's pages: without it
+ * Node ends such a connection, though the request is carried out.
+ */
+const ANSWERS_HALF_OPEN = { httpAllowHalfOpen: true };
 
 /**
  * Any other upgrade is an offer, and the request is served without it: RFC 9110, 7.8. Node loses

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Access } from '../domain/access.ts';
 import type { FollowPorts, OrderEdge } from '../domain/follow-topup-order.ts';
@@ -42,6 +43,7 @@ export function topupOrderEventRoutes(app: FastifyInstance, deps: EventStreamDep
       const { caller } = request;
       if (caller === null) throw new Error('A stream has no caller');
       const stream = await streams.open(caller, () => eventStream(caller.clientId, request, deps));
+      endWithReader(stream, request.raw.socket);
       return reply.headers(HEADERS).send(stream);
     },
   );
@@ -50,6 +52,14 @@ export function topupOrderEventRoutes(app: FastifyInstance, deps: EventStreamDep
     selectionIn(request);
     return reply.headers(HEADERS).send();
   });
+}
+
+/** A reader that closes its half of the connection has gone; it is not written to to find out. */
+function endWithReader(stream: EventStream<OrderEdge>, socket: Socket): void {
+  const end = (): void => void stream.destroy();
+  socket.once('end', end);
+  stream.once('close', () => socket.off('end', end));
+  if (socket.readableEnded) end();
 }
 
 async function eventStream(

@@ -159,6 +159,21 @@ describe('a body that was compressed for its transfer', () => {
   });
 });
 
+test('a client that closes its half behind its request reads the answer', async () => {
+  const connection = open();
+  connection.write('GET /livez');
+  connection.write('POST /api/v1/topups/orders', [token(), 'Content-Type: application/json'], ORDER);
+  connection.socket.end();
+  expect((await connection.answer()).body).toBe('{"ok":true}');
+  const placed = await connection.answer();
+  expect([placed.status, placed.body]).toEqual([200, expect.stringContaining('"PENDING"')]);
+  expect(await connection.rest()).toBe('');
+  const idle = open();
+  expect((await idle.ask('GET /livez')).status).toBe(200);
+  idle.socket.end();
+  expect(await idle.rest()).toBe('');
+});
+
 describe('a connection that had its last request', () => {
   let server: Server;
   const begun: string[] = [];

@@ -4,6 +4,7 @@ import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
 import type pg from 'pg';
 import { entities } from './entities.ts';
 import { installJobSchema, isJobSchemaInstalled, jobGrantsTo, JOB_SCHEMA } from './job-schema.ts';
+import { allOf } from './orm.ts';
 import { tellPlanner } from './planner-facts.ts';
 import { CONNECT_TIMEOUT_MS } from './pool.ts';
 import { withSingleConnection } from './single-connection.ts';
@@ -71,7 +72,11 @@ async function takeLock(
 async function applyMissing(databaseUrl: string): Promise<void> {
   const orm = await MikroORM.init(defineConfig({
     clientUrl: databaseUrl,
-    driverOptions: { connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
+    driverOptions: {
+      ...allOf(databaseUrl),
+      application_name: 'topup-gateway migrations',
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    },
     entities,
     extensions: [Migrator],
     migrations: {

@@ -10,6 +10,8 @@ export function openOrm(options: { databaseUrl: string; size: number }): Promise
     namingStrategy: UnderscoreNamingStrategy,
     pool: { min: 0, max: options.size },
     driverOptions: {
+      ...allOf(options.databaseUrl),
+      application_name: 'topup-gateway reads',
       options: CONNECTION_TERMS,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       query_timeout: ANSWER_TIMEOUT_MS,
@@ -17,4 +19,12 @@ export function openOrm(options: { databaseUrl: string; size: number }): Promise
     // Nothing is guessed from source files; the entities are given.
     discovery: { warnWhenNoEntities: false },
   }));
+}
+
+/**
+ * Of `clientUrl` MikroORM reads the host, port, role and database alone, and an IPv6 address with
+ * its brackets: what the address says of TLS would be passed over. The driver reads all of it.
+ */
+export function allOf(databaseUrl: string): { readonly connectionString: string } {
+  return { connectionString: databaseUrl };
 }

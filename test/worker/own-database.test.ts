@@ -25,6 +25,14 @@ let owner: pg.Client;
 let ownerDatabaseUrl: string;
 const folder = makeDataDir();
 
+/** An address of which each connection has to read the parameters, as those of TLS are. */
+function byParameter(databaseUrl: string): string {
+  const url = new URL(databaseUrl);
+  url.searchParams.set('host', url.hostname);
+  url.hostname = 'nowhere.invalid';
+  return url.href;
+}
+
 async function asSuperuser(sql: string): Promise<void> {
   const client = new pg.Client(inject('testServer').superuserUrl);
   await client.connect();
@@ -34,7 +42,7 @@ async function asSuperuser(sql: string): Promise<void> {
 beforeAll(async () => {
   await asSuperuser(`create database ${name} owner topup_owner`);
   ownerDatabaseUrl = withDatabaseName(inject('testServer').ownerDatabaseUrl, name);
-  await migrate({ ownerDatabaseUrl, programRole: 'topup_app' });
+  await migrate({ ownerDatabaseUrl: byParameter(ownerDatabaseUrl), programRole: 'topup_app' });
   owner = new pg.Client(ownerDatabaseUrl);
   await owner.connect();
 });
@@ -113,7 +121,7 @@ it("places an order of a client that was entered by the README's words", async (
   const port = await freePort();
   const program = startProgram({
     ...secrets,
-    DATABASE_URL: withDatabaseName(inject('testServer').databaseUrl, name),
+    DATABASE_URL: byParameter(withDatabaseName(inject('testServer').databaseUrl, name)),
     ROLE: 'gateway', PORT: String(port), DATA_DIR: folder,
   });
   try {

@@ -12,7 +12,7 @@ const BATCH_SIZE_MAX = 256;
 function parseSupplierReference(
   reference: string,
 ): { readonly clientId: number; readonly orderId: number; readonly route: number } | null {
-  const parts = /^([1-9][0-9]{0,15})-([1-9][0-9]{0,15})-([1-9])$/.exec(reference);
+  const parts = /^([1-9][0-9]{0,15})-([1-9][0-9]{0,15})-([1-9][0-9]{0,4})$/.exec(reference);
   if (parts === null) return null;
   const [clientId, orderId, route] = parts.slice(1).map(Number);
   if (clientId === undefined || orderId === undefined || route === undefined) return null;

@@ -179,15 +179,19 @@ export class PostgresWalletFeed implements WalletFeed, EntryFollower {
 }
 
 async function readStandings(pool: pg.Pool, clientId: number): Promise<readonly WalletStanding[]> {
-  const { rows } = await pool.query<WalletRow & { readonly last_transfer_id: number }>({
+  const { rows } = await pool.query<WalletRow & {
+    readonly last_transfer_id: number; readonly skipped: WalletStanding['skipped'] | null;
+  }>({
     name: 'wallet_standings',
     text: `select ${WALLET_COLUMNS}, coalesce((select max(t.id) from transfer t
-        where t.client_id = w.client_id and t.wallet_id = w.id), 0) as last_transfer_id
+        where t.client_id = w.client_id and t.wallet_id = w.id), 0) as last_transfer_id,
+        (select json_agg(json_build_object('after', s.skipped_after, 'through', s.skipped_through))
+        from wallet_skip s where s.client_id = w.client_id and s.wallet_id = w.id) as skipped
       from wallet w where w.client_id = $1 order by w.id`,
     values: [clientId],
   });
   return rows.map((row) => ({
-    wallet: toWallet(row), lastTransferId: row.last_transfer_id,
+    wallet: toWallet(row), lastTransferId: row.last_transfer_id, skipped: row.skipped ?? [],
   }));
 }
 

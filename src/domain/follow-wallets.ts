@@ -1,7 +1,8 @@
 import { cursorRefused, parseCursor, writeCursor, type FeedAddress } from './feed-cursor.ts';
 import { FeedEdges, type FeedEdge } from './feed-edges.ts';
+import { assertNotLost } from './follow-topup-order.ts';
 import type { Amount } from './money.ts';
-import type { Clock, Transfer, Wallet } from './ports.ts';
+import type { Clock, FeedExtent, Transfer, Wallet } from './ports.ts';
 import { Rejection } from './rejection.ts';
 
 /** A wallet as it stood, or one movement of money in it. */
@@ -28,6 +29,8 @@ const NOT_TOLD = -1;
 export interface WalletStanding {
   readonly wallet: Wallet;
   readonly lastTransferId: number;
+  /** Ids that its transfers do not have: those of the time that a restored backup lacks. */
+  readonly skipped: FeedExtent['skipped'];
 }
 
 /** What moves in the wallets of a client, as it is committed by any process. */
@@ -102,10 +105,12 @@ function positionsIn(
   for (let at = 0; at + 1 < numbers.length; at += 2) {
     positions.set(numbers[at] ?? 0, numbers[at + 1] ?? 0);
   }
-  const last = new Map(standings.map((each) => [each.wallet.id, each.lastTransferId]));
+  const byId = new Map(standings.map((each) => [each.wallet.id, each]));
   for (const [walletId, position] of positions) {
+    const { lastTransferId = -1, skipped = [] } = byId.get(walletId) ?? {};
     // A cursor from the future: the database is not the one that it was made over.
-    if (position > (last.get(walletId) ?? -1)) throw cursorRefused('CURSOR_AHEAD');
+    if (position > lastTransferId) throw cursorRefused('CURSOR_AHEAD');
+    assertNotLost(position, { skipped });
   }
   return positions;
 }

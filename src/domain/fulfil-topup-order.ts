@@ -224,7 +224,7 @@ export async function receiveCallback(
 }
 
 /**
- * Only final news moves an order unasked. A refusal that an order may have met before may be that
+ * Only final news moves an order unasked, and that it was taken is noted. A refusal that an order may have met before may be that
  * of an earlier attempt, told late, while a later one is under way: the supplier is asked first,
  * and where it can neither be asked nor sent the same again, a person decides.
  */
@@ -236,6 +236,7 @@ export function decideAfterCallback(
   if (outcome.kind === 'DELIVERED' || outcome.kind === 'REVERSED') {
     return decideMove(order, outcome, random);
   }
+  if (outcome.kind === 'ACCEPTED') return { kind: 'NOTE_ACCEPTED' };
   if (outcome.kind !== 'FAILED') return { kind: 'NONE' };
   const { failureCode } = outcome;
   const isPassing = RETRIED_IN_WINDOW.has(failureCode) || TRIED_ELSEWHERE.has(failureCode);

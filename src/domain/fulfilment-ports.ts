@@ -56,6 +56,8 @@ export type Move =
   | { readonly kind: 'NEXT_ROUTE' }
   | { readonly kind: 'ASK_AGAIN'; readonly nextInMs: number }
   | { readonly kind: 'REVIEW'; readonly nextInMs: number }
+  /** It was taken, says who was not asked: what was not known is, and goes on as it would. */
+  | { readonly kind: 'NOTE_ACCEPTED' }
   /** News that changes nothing; only the callback's event id is kept. */
   | { readonly kind: 'NONE' };
 

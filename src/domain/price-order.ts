@@ -35,7 +35,7 @@ export interface WalletPrice extends Price {
  */
 export function priceByWallet(of: PriceQuestion): WalletPrice {
   const { snapshot, client, product, request } = of;
-  const variant = pickForClient(of, (each) => !isSoldAtLoss(client, product, each));
+  const variant = pickForClient(of, (each) => !isSoldAtLoss(of, each, 'WALLET'));
   const faceValue = { amount: request.amount, currency: product.currency };
   const wallet = chooseWallet(client, {
     walletId: request.walletId,
@@ -55,7 +55,7 @@ export function priceByWallet(of: PriceQuestion): WalletPrice {
 export function priceByVoucher(of: PriceQuestion, codeHash: string): Price {
   const faceValue = { amount: of.request.amount, currency: of.product.currency };
   return {
-    variant: pickForClient(of, () => true),
+    variant: pickForClient(of, (each) => !isSoldAtLoss(of, each, 'VOUCHER')),
     faceValue,
     funding: { kind: 'VOUCHER', codeHash },
     discountPercent: '0',

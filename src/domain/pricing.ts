@@ -2,8 +2,12 @@ import type { Product, Variant } from './catalogue.ts';
 import {
   add, compare, convert, isPositive, percentOf, subtract, type Amount, type Money,
 } from './money.ts';
+import type { Funding } from './ports.ts';
 import type { ClientWallet, Discount, PricingClient, PricingSnapshot } from './pricing-snapshot.ts';
 import { Rejection } from './rejection.ts';
+
+/** The most that any amount of money can be: 20 digits, 4 of them decimals. */
+const AMOUNT_MAX = '9999999999999999.9999';
 
 /** What a wallet pays, and how it came about: all of it is kept on the order. */
 export interface Charge {
@@ -18,11 +22,19 @@ export function discountPercent(client: PricingClient, product: Product, variant
   return discountOf(client, product, variant)?.percent ?? '0';
 }
 
-/** Whether the client would pay less than the variant costs, by a discount that may not do so. */
-export function isSoldAtLoss(client: PricingClient, product: Product, variant: Variant): boolean {
+/**
+ * Whether the client would pay less than the variant costs, by a discount that may not do so. A
+ * voucher pays the face value.
+ */
+export function isSoldAtLoss(
+  { client, product }: { readonly client: PricingClient; readonly product: Product },
+  variant: Variant,
+  by: Funding['kind'],
+): boolean {
   if (variant.costPercent === null) return false;
   const { percent = '0', mayLose = false } = discountOf(client, product, variant) ?? {};
-  return !mayLose && compare(add(variant.costPercent, percent), '100') > 0;
+  const given = by === 'VOUCHER' ? '0' : percent;
+  return !mayLose && compare(add(variant.costPercent, given), '100') > 0;
 }
 
 /** The most specific row wins, the greatest among equals. */
@@ -56,7 +68,7 @@ export function discounted(faceValue: Amount, percent: string): Amount {
  * Face value -> charge: the discount rounded half-up to 4 decimals; with forex rounded once more
  * to the wallet currency's precision.
  * @throws Rejection EXCHANGE_RATE_NOT_AVAILABLE where the directed pair has no rate;
- *   AMOUNT_NOT_AVAILABLE where the charge would round to nothing
+ *   AMOUNT_NOT_AVAILABLE where the charge would round to nothing, or no wallet could hold it
  */
 export function chargeFor(options: {
   readonly snapshot: PricingSnapshot;
@@ -84,6 +96,10 @@ function priced(from: {
 }): Charge {
   if (!isPositive(from.amount)) {
     throw new Rejection('AMOUNT_NOT_AVAILABLE', 'Amount is too small for the wallet currency',
+      { field: ['amount'] });
+  }
+  if (compare(from.amount, AMOUNT_MAX) > 0) {
+    throw new Rejection('AMOUNT_NOT_AVAILABLE', 'Amount is too large for the wallet currency',
       { field: ['amount'] });
   }
   return {

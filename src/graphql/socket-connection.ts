@@ -2,6 +2,7 @@ import type { WebSocket } from 'ws';
 import type { Caller } from '../domain/access.ts';
 import type { Clock } from '../domain/ports.ts';
 import type { ResultIterator } from './fresh-subscribe.ts';
+import { isJsonMap } from './graphql-request.ts';
 import { SocketOperations } from './socket-operations.ts';
 
 /** From opening to acknowledgement, a hanging authentication included. */
@@ -9,11 +10,11 @@ const ACKNOWLEDGE_WITHIN_MS = 3_000;
 /** A client that has not shown its token yet needs one message; 20 are patience enough. */
 const MESSAGES_BEFORE_ACK_MAX = 20;
 /**
- * What a known client may send in one go of what is answered without being counted elsewhere, and
- * for how much more each second makes room; operations have limits of their own.
+ * What a known client may send in one go of what begins no operation, such as pings, and for how
+ * much more each second makes room; operations have limits of their own.
  */
-const PINGS_AT_ONCE_MAX = 2_000;
-const PINGS_PER_SECOND = 500;
+const OTHERS_AT_ONCE_MAX = 2_000;
+const OTHERS_PER_SECOND = 500;
 /** What one slow reader may keep in our memory. */
 const SEND_BUFFER_BYTES_MAX = 1_048_576;
 /** Timers overflow at 24.8 days; a token that lives longer is looked at again. */
@@ -49,8 +50,8 @@ export class SocketConnection {
   readonly #results = new Set<ResultIterator>();
   #caller: Caller | null = null;
   #messageCount = 0;
-  /** How many pings may come now, as of a moment. */
-  #room = PINGS_AT_ONCE_MAX;
+  /** How many messages that begin no operation may come now, as of a moment. */
+  #room = OTHERS_AT_ONCE_MAX;
   #roomAtMs = 0;
   #operationCount = 0;
   #isAlive = true;
@@ -95,21 +96,24 @@ export class SocketConnection {
     return `${this.id}/${this.#operationCount}`;
   }
 
-  /** Whether one more message is taken; closes the socket where it is not. */
-  takesMessage(bytes: Buffer): boolean {
+  /** Whether one more message is read; closes the socket where it is not. */
+  readsMessage(): boolean {
     // A client that leaves our closing frame unanswered could go on placing orders.
     if (!this.isOpen) return false;
-    if (this.#caller !== null) return !isPing(bytes) || this.#hasRoom();
+    if (this.#caller !== null) return true;
     this.#messageCount += 1;
     if (this.#messageCount <= MESSAGES_BEFORE_ACK_MAX) return true;
     this.close(CLOSE.tooManyBefore);
     return false;
   }
 
-  #hasRoom(): boolean {
+  /** Whether a message that was read is taken, too; closes the socket where it is not. */
+  takesMessage(message: unknown): boolean {
+    if (this.#caller === null) return true;
+    if (isJsonMap(message) && message['type'] === 'subscribe') return true;
     const nowMs = this.#clock.monotonicMs();
-    const gained = (nowMs - this.#roomAtMs) / 1000 * PINGS_PER_SECOND;
-    this.#room = Math.min(PINGS_AT_ONCE_MAX, this.#room + gained) - 1;
+    const gained = (nowMs - this.#roomAtMs) / 1000 * OTHERS_PER_SECOND;
+    this.#room = Math.min(OTHERS_AT_ONCE_MAX, this.#room + gained) - 1;
     this.#roomAtMs = nowMs;
     if (this.#room >= 0) return true;
     this.close(CLOSE.tooManyMessages);
@@ -183,9 +187,4 @@ export class SocketConnection {
       await this.#clock.sleep(Math.min(leftMs, TIMER_MS_MAX), this.#ended.signal);
     }
   }
-}
-
-/** Seen without parsing; that an operation speaks of a ping costs it nothing but room. */
-function isPing(bytes: Buffer): boolean {
-  return bytes.includes('"ping"') || bytes.includes('"pong"');
 }

@@ -99,7 +99,7 @@ class Sockets {
       },
     }, connection);
     socket.on('message', (bytes) => {
-      if (connection.takesMessage(bytes as Buffer)) {
+      if (connection.readsMessage()) {
         void this.#receive(connection, bytes as Buffer, handle);
       }
     });
@@ -113,7 +113,8 @@ class Sockets {
   /** Operations answer their own errors, so whatever arrives here is about the socket. */
   async #receive(connection: SocketConnection, bytes: Buffer, handle: Handle): Promise<void> {
     try {
-      await connection.operations.pass(readMessage(bytes), handle);
+      const message = readMessage(bytes);
+      if (connection.takesMessage(message)) await connection.operations.pass(message, handle);
     } catch (error) {
       if (error instanceof IdInUse) return connection.close(CLOSE.idInUse);
       if (isMalformed(error)) return connection.close(CLOSE.malformed);

@@ -341,10 +341,11 @@ describe('a socket is ended', () => {
       calm.say({ type: 'ping' });
       expect((await calm.heard()).type).toBe('pong');
     }
-    for (let count = 1; count <= 5_000; count += 1) calm.say({ type: 'complete', id: 'x' });
-    const flood = await Peer.acknowledged();
-    for (let count = 1; count <= 10_000; count += 1) flood.say({ type: 'ping' });
-    expect((await flood.closed)[0]).toBe(4429);
+    for (const one of ['{"type":"ping"}', '{"type":"pin\\u0067"}', '{"type":"complete","id":"x"}']) {
+      const flood = await Peer.acknowledged();
+      for (let count = 1; count <= 10_000; count += 1) flood.say(one);
+      expect((await flood.closed)[0]).toBe(4429);
+    }
     calm.say({ type: 'ping' });
     expect((await calm.heard()).type).toBe('pong');
   });

@@ -67,14 +67,15 @@ async function giveUpFirstRoute(count: number, { isAccepted = true } = {})
   return ids;
 }
 
-function tell(orderId: number, news: News): Promise<MoveResult> {
+function tell(orderId: number, news: News, pin?: string): Promise<MoveResult> {
   const route = news.startsWith('a') ? 1 : 2;
+  const told = MOVES[news.slice(2) as keyof typeof MOVES];
   return store.recordMove({
     clientId: 1,
     orderId,
     route,
     leaseToken: null,
-    move: MOVES[news.slice(2) as keyof typeof MOVES],
+    move: told.kind === 'DELIVER' && pin !== undefined ? { ...told, receipt: { pin } } : told,
     callback: {
       supplierCode: route === 1 ? 'sandbox-a' : 'sandbox-b',
       eventId: randomUUID(),
@@ -215,8 +216,63 @@ function arrangements<T>(things: readonly T[]): readonly (readonly T[])[] {
   ]);
 }
 
+async function receiptOf(orderId: number): Promise<{ readonly pin: string } | null> {
+  const [row] = await database().query<{ receipt: { pin: string } | null }>(
+    'select receipt from topup_order where id = $1', [orderId]);
+  return row?.receipt ?? null;
+}
+
+describe('the receipt', () => {
+  it.each<readonly [says: string, told: readonly (readonly [News, string?])[], pin: string | null]>([
+    ['is that of the route that was given up, if the other one refuses',
+      [['a delivered', 'A'], ['b rejected']], 'A'],
+    ['is that of the other one, if it delivers as well',
+      [['a delivered', 'A'], ['b delivered', 'B'], ['a delivered', 'A']], 'B'],
+    ['is taken from a repetition while it counts for nothing yet',
+      [['a delivered'], ['a delivered', 'A'], ['a delivered', 'X'], ['b rejected']], 'A'],
+    ['is added to an order that was delivered without one, once',
+      [['b delivered'], ['b delivered', 'B'], ['b delivered', 'X']], 'B'],
+    ['is added to what a route that was given up had delivered',
+      [['a delivered'], ['b rejected'], ['a delivered', 'A']], 'A'],
+    ['is not added to what was taken back',
+      [['b reversed'], ['b delivered', 'B']], null],
+  ])('%s', async (_says, told, pin) => {
+    const [id = 0] = await giveUpFirstRoute(1);
+    for (const [news, ofNews] of told) await tell(id, news, ofNews);
+    expect(await receiptOf(id)).toEqual(pin === null ? null : { pin });
+    expect((await look(id)).status).toBe('DELIVERED');
+  });
+
+  it('is there where the other one waits to be sent again', async () => {
+    const [id = 0] = await giveUpFirstRoute(1, { isAccepted: false });
+    expect(await tell(id, 'a delivered', 'A')).toBe('APPLIED');
+    expect(await receiptOf(id)).toEqual({ pin: 'A' });
+  });
+
+  it('that comes after the end is an event, so that whoever watches hears of it', async () => {
+    const [id = 0] = await giveUpFirstRoute(1);
+    await tell(id, 'b delivered');
+    expect(await tell(id, 'b delivered', 'B')).toBe('APPLIED');
+    expect((await look(id)).events).toEqual(['DELIVERED', 'LATE_NEWS']);
+  });
+
+  it('of an order that was refunded stays with its case', async () => {
+    const [id = 0] = await giveUpFirstRoute(1);
+    await tell(id, 'b rejected');
+    expect(await tell(id, 'b delivered', 'B')).toBe('CASE_OPENED');
+    expect(await database().query(
+      'select receipt from reconciliation_case where topup_order_id = $1', [id],
+    )).toEqual([{ receipt: { pin: 'B' } }]);
+    expect(await receiptOf(id)).toBeNull();
+  });
+});
+
 /** What must hold of an order of which all of this, and nothing else, was told. */
-function judge(told: readonly News[], { status, transfers, cases, stands }: Seen): string[] {
+function judge(
+  told: readonly News[],
+  { status, transfers, cases, stands }: Seen,
+  receipt: { readonly pin: string } | null,
+): string[] {
   const isTold = (news: News): boolean => told.includes(news);
   const hasDelivered = (route: number): boolean => route === 1
     ? isTold('a delivered') && !isTold('a reversed')
@@ -231,6 +287,8 @@ function judge(told: readonly News[], { status, transfers, cases, stands }: Seen
     'ended with the money in one place': status === 'PENDING'
       ? transfers.length === 0 : isCharged !== isCredited,
     'charged only for what came and stayed': !isCharged || hasDelivered(stands ?? 0),
+    'shown with the receipt of what is charged':
+      !isCharged || receipt?.pin === (stands === 1 ? 'a' : 'b'),
     'people know of the first route': (of(1).length > 0)
       === (isTold('a delivered') || isTold('a reversed')),
     'people know of a reversal': (!isTold('a reversed') || of(1).some(isReversal))
@@ -249,14 +307,14 @@ it('charges only for what came and stayed, in whatever order the news comes', as
       const news = told[place];
       return news === undefined ? [] : [{ id: ids[index] ?? 0, news }];
     });
-    await Promise.all(next.map(({ id, news }) => tell(id, news)));
-    const again = await Promise.all(next.map(({ id, news }) => tell(id, news)));
+    await Promise.all(next.map(({ id, news }) => tell(id, news, news[0])));
+    const again = await Promise.all(next.map(({ id, news }) => tell(id, news, news[0])));
     expect(new Set(again)).toEqual(new Set(['NO_CHANGE']));
     expect(await findViolations(database().query)).toEqual([]);
   }
   const wrong = await Promise.all(histories.map(async (told, index) => {
     const seen = await look(ids[index] ?? 0);
-    return judge(told, seen).map((rule) => `${told.join(', ')}: not ${rule}: ${
+    return judge(told, seen, await receiptOf(ids[index] ?? 0)).map((rule) => `${told.join(', ')}: not ${rule}: ${
       JSON.stringify(seen)}`);
   }));
   expect(wrong.flat()).toEqual([]);

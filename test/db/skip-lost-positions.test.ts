@@ -4,9 +4,11 @@ import { numberEvents, removeFeedPositions } from '../../src/db/feed-numbers.ts'
 import { findViolations } from '../../src/db/invariants.ts';
 import type { PostgresOrderFeed } from '../../src/db/order-feed.ts';
 import { createPool } from '../../src/db/pool.ts';
+import type { PostgresWalletFeed } from '../../src/db/wallet-feed.ts';
 import { writeCursor } from '../../src/domain/feed-cursor.ts';
 import { followTopupOrder } from '../../src/domain/follow-topup-order.ts';
 import { followTopupOrders, readTopupOrderLog } from '../../src/domain/follow-topup-orders.ts';
+import { followWallets } from '../../src/domain/follow-wallets.ts';
 import { systemClock } from '../../src/clock.ts';
 import { useTestDatabase } from '../support/database.ts';
 import { openTestFeed, placeOrders } from '../support/feed-writers.ts';
@@ -17,11 +19,12 @@ const database = useTestDatabase();
 const ALL = { filter: null, types: null };
 const cursorKey = 'a key for cursors';
 let feed: PostgresOrderFeed;
+let walletFeed: PostgresWalletFeed;
 let pool: ReturnType<typeof createPool>;
 let close: () => Promise<void>;
 
 beforeAll(() => {
-  ({ feed, close } = openTestFeed(database(), { isDeaf: true }));
+  ({ feed, walletFeed, close } = openTestFeed(database(), { isDeaf: true }));
   const { databaseUrl } = database();
   pool = createPool({ databaseUrl, size: 1, applicationName: 'test', onError: () => undefined });
 });
@@ -106,4 +109,29 @@ it('goes on over two restores, and removes what is old on both sides', async () 
     }
   }
   expect(await read(1, null)).toEqual(events);
+});
+
+it("refuses a wallet's cursors of the lost time, however far the wallet has moved again", async () => {
+  const standing = async () => (await walletFeed.standings(2))[0];
+  const before = await standing();
+  if (before === undefined) throw new Error('Client 2 has no wallet');
+  const { wallet: { id: walletId }, lastTransferId: kept } = before;
+  const resumeAt = (position: number) => followWallets(2, {
+    walletId,
+    after: writeCursor([walletId, position],
+      { clientId: 2, kind: 'wallets', id: walletId, key: cursorKey }),
+  }, { walletFeed, clock: systemClock, cursorKey });
+  for (const restores of [1, 2]) {
+    await prepareRestored(database().ownerDatabaseUrl);
+    for (const orders of [0, restores]) {
+      await place(2, orders);
+      for (const lost of [1, 2, 1000]) {
+        await expect(resumeAt(kept + lost)).rejects.toMatchObject({ detail: 'CURSOR_AHEAD' });
+      }
+      await (await resumeAt(kept)).return?.();
+    }
+    const after = await standing();
+    expect(after?.lastTransferId).toBeGreaterThan(kept + 1_000_000);
+    await (await resumeAt(after?.lastTransferId ?? 0)).return?.();
+  }
 });

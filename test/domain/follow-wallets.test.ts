@@ -9,10 +9,12 @@ const wallet: Wallet = {
   isFrozen: false,
 };
 
-/** Wallet 3 of client 1, whose last transfer is the fifth; the cursor stands elsewhere. */
+/** Wallet 3 of client 1, whose transfers 6 to 1000 were lost; the cursor stands elsewhere. */
 function follow(position: readonly number[]) {
   const walletFeed: WalletFeed = {
-    standings: async () => [{ wallet, lastTransferId: 5 }],
+    standings: async () => [{
+      wallet, lastTransferId: 1005, skipped: [{ after: 5, through: 1000 }],
+    }],
     watchWallets: () => expect.fail('nothing is read in this test'),
   };
   const address = { clientId: 1, kind: 'wallets', id: 0, key: CURSOR_KEY } as const;
@@ -22,12 +24,14 @@ function follow(position: readonly number[]) {
 }
 
 test.each([
-  ['ahead of its wallet', [3, 6]],
+  ['ahead of its wallet', [3, 1006]],
+  ['of a transfer that was lost', [3, 6]],
   ['of a wallet that is not there any more', [3, 5, 4, 0]],
 ])('a cursor %s is from another database, and told so', async (_what, position) => {
   await expect(follow(position)).rejects.toMatchObject({ detail: 'CURSOR_AHEAD' });
 });
 
 test('a cursor at the end of its wallet is gone on from', async () => {
+  await expect(follow([3, 1005])).resolves.toBeDefined();
   await expect(follow([3, 5])).resolves.toBeDefined();
 });

@@ -142,9 +142,14 @@ describe('discountPercent', () => {
 });
 
 describe('isSoldAtLoss', () => {
-  const isAtLoss = (costPercent: string | null, discounts: readonly Discount[]) => {
+  const isAtLoss = (
+    costPercent: string | null,
+    discounts: readonly Discount[],
+    by: 'WALLET' | 'VOUCHER' = 'WALLET',
+  ) => {
     const sold = variant({ id: 7, costPercent });
-    return isSoldAtLoss(client({ discounts }), product({ variants: [sold] }), sold);
+    const of = { client: client({ discounts }), product: product({ variants: [sold] }) };
+    return isSoldAtLoss(of, sold, by);
   };
   const five = discount({ percent: '5' });
 
@@ -160,5 +165,12 @@ describe('isSoldAtLoss', () => {
       [five, { ...five, variantId: 7, percent: '1' }], false],
   ] as const)('judges %s', (_case, cost, discounts, expected) => {
     expect(isAtLoss(cost, discounts)).toBe(expected);
+  });
+
+  test('judges a voucher by its face value', () => {
+    expect(isAtLoss('100', [five], 'VOUCHER')).toBe(false);
+    expect(isAtLoss('100.0001', [], 'VOUCHER')).toBe(true);
+    expect(isAtLoss('100.0001', [{ ...five, mayLose: true }], 'VOUCHER')).toBe(false);
+    expect(isAtLoss(null, [five], 'VOUCHER')).toBe(false);
   });
 });

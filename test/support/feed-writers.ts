@@ -6,6 +6,7 @@ import { EntryReader } from '../../src/db/entry-reader.ts';
 import { PostgresOrderFeed } from '../../src/db/order-feed.ts';
 import { createPool } from '../../src/db/pool.ts';
 import { openWakeUps, type WakeUps } from '../../src/db/wake-ups.ts';
+import { PostgresWalletFeed } from '../../src/db/wallet-feed.ts';
 import type { TestDatabase } from './database.ts';
 
 const SEQUENCER = new URL('sequencer-process.ts', import.meta.url).pathname;
@@ -116,17 +117,24 @@ const DEAF: WakeUps = {
 export function openTestFeed(
   database: TestDatabase,
   { isDeaf = false } = {},
-): { readonly feed: PostgresOrderFeed; close(): Promise<void> } {
+): {
+  readonly feed: PostgresOrderFeed;
+  readonly walletFeed: PostgresWalletFeed;
+  close(): Promise<void>;
+} {
   const { databaseUrl } = database;
   const onError = (): void => undefined;
   const pool = createPool({ databaseUrl, size: 4, applicationName: 'feed', onError });
   const wakeUps = isDeaf ? DEAF : openWakeUps({ databaseUrl, pool, onError });
   const entries = new EntryReader({ pool, wakeUps, onError });
   const feed = new PostgresOrderFeed(pool, entries);
+  const walletFeed = new PostgresWalletFeed(pool, entries, onError);
   return {
     feed,
+    walletFeed,
     async close() {
       feed.close();
+      await walletFeed.close();
       await entries.close();
       await wakeUps.close();
       await pool.end();

@@ -8,6 +8,9 @@ import { askUntilBack, isLockTimeout, isUnable, repeatUntilKnown, tellAway } fro
 
 const BATCH_SIZE_MAX = 256;
 
+/** Routes are smallint. */
+const ROUTE_MAX = 32_767;
+
 /** The parts of '<clientId>-<orderId>-<route>', or null where it is not one of ours. */
 function parseSupplierReference(
   reference: string,
@@ -16,7 +19,7 @@ function parseSupplierReference(
   if (parts === null) return null;
   const [clientId, orderId, route] = parts.slice(1).map(Number);
   if (clientId === undefined || orderId === undefined || route === undefined) return null;
-  return Number.isSafeInteger(clientId) && Number.isSafeInteger(orderId)
+  return Number.isSafeInteger(clientId) && Number.isSafeInteger(orderId) && route <= ROUTE_MAX
     ? { clientId, orderId, route }
     : null;
 }

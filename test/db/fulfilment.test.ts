@@ -472,3 +472,64 @@ describe('one submission at most', () => {
     await record(order, DELIVER);
   });
 });
+
+describe('that an order was accepted, told unasked,', () => {
+  const NOTED: Move = { kind: 'NOTE_ACCEPTED' };
+  const tell = (order: ClaimedOrder, over: { route?: number } = {}): Promise<MoveResult> =>
+    record(order, NOTED, { leaseToken: null, callback: event(), ...over });
+
+  it('is remembered where the answer was lost, before that is known and after', async () => {
+    for (const isHeldStill of [true, false]) {
+      const id = await placeOne();
+      const order = await claim(id);
+      if (isHeldStill) expect(await tell(order)).toBe('APPLIED');
+      expect(await record(order, { kind: 'ASK_AGAIN', nextInMs: 0 })).toBe('APPLIED');
+      if (!isHeldStill) expect(await tell(order)).toBe('APPLIED');
+      expect(await look(id)).toMatchObject({ submissions: ['ACCEPTED'] });
+      const asked = await claim(id);
+      expect(asked).toMatchObject({ action: 'QUERY', wasAccepted: true });
+      expect(await tell(asked)).toBe('NO_CHANGE');
+      // Its holder goes on as it would.
+      expect(await record(asked, DELIVER)).toBe('APPLIED');
+    }
+  });
+
+  it('makes of one whose outcome is not known one that is waited for', async () => {
+    const id = await placeOne();
+    const order = await claim(id);
+    await record(order, { kind: 'ASK_AGAIN', nextInMs: 60_000 });
+    expect(await look(id)).toMatchObject({ state: 'OUTCOME_UNKNOWN' });
+    await tell(order);
+    expect(await look(id)).toMatchObject({ state: 'AWAITING_SUPPLIER' });
+  });
+
+  it('changes nothing of what was refused, has ended, or goes another way now', async () => {
+    const refused = await placeOne();
+    const first = await claim(refused);
+    await record(first, { kind: 'RETRY', nextInMs: 60_000 });
+    const ended = await placeOne();
+    const second = await claim(ended);
+    await record(second, DELIVER);
+    const elsewhere = await placeOne({ variantId: 3, variantName: '660 UC' });
+    const third = await claim(elsewhere);
+    await record(third, { kind: 'NEXT_ROUTE' });
+    await claim(elsewhere);
+    const before = await Promise.all([refused, ended, elsewhere].map(look));
+    for (const each of [first, second, third]) expect(await tell(each)).toBe('NO_CHANGE');
+    expect(await Promise.all([refused, ended, elsewhere].map(look))).toEqual(before);
+  });
+});
+
+it('finds the order of a callback whatever the number of its route', async () => {
+  const id = await placeOne();
+  await claim(id);
+  for (const route of [10, 32767]) {
+    await database().query(
+      `with moved as (update submission set route = $2 where topup_order_id = $1)
+        update topup_order set route = $2 where id = $1`, [id, route]);
+    expect(await store.findSubmission(`1-${id}-${route}`, 'sandbox-a')).toMatchObject({ route });
+  }
+  for (const never of ['0', '01', '32768', '99999', '100000', '1x']) {
+    expect(await store.findSubmission(`1-${id}-${never}`, 'sandbox-a')).toBeNull();
+  }
+});

@@ -354,7 +354,7 @@ describe('receiveCallback', () => {
     ['asks before it sends again', failed('OPERATOR_UNAVAILABLE'),
       { kind: 'ASK_AGAIN', nextInMs: 0 }],
     ['reverses', REVERSED, { kind: 'REVERSE' }],
-    ['only notes that the order was accepted', ACCEPTED, { kind: 'NONE' }],
+    ['notes that the order was accepted', ACCEPTED, { kind: 'NOTE_ACCEPTED' }],
     ['only notes what it does not understand', UNKNOWN, { kind: 'NONE' }],
     ['only notes what is transient', transient(), { kind: 'NONE' }],
     ['never takes "not found" unasked', NOT_FOUND, { kind: 'NONE' }],

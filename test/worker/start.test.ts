@@ -58,8 +58,9 @@ describe('a start', () => {
 });
 
 describe('a demo', () => {
-  it('comes up under node --watch, as npm run dev starts it', async () => {
-    const program = await start({}, [], ['--watch']);
+  it('comes up under node --watch, as npm run dev starts it, in the shell of a psql', async () => {
+    const shell = { PGSSLMODE: 'require', PGOPTIONS: '-c default_transaction_read_only=on' };
+    const program = await start(shell, [], ['--watch']);
     expect((await program.ready).clients).not.toEqual([]);
     program.process.kill('SIGTERM');
     await program.exited;

@@ -1,6 +1,6 @@
--- A supplier's signed word that it has taken an order changed nothing. Where the answer to the order
--- itself was lost, and its look-up knew nothing of it yet, the order was sent again, or failed and
--- refunded at the end of the window, and delivered all the same.
+-- A supplier's word that it has taken an order changed nothing, but in its answer to the order
+-- itself. Where that answer was lost, and its look-up knew nothing of the order yet, the order was
+-- sent elsewhere, or failed and refunded at the end of the window, and delivered all the same.
 
 -- What is not known is known then. Whoever holds the order goes on with it.
 create function note_accepted(o topup_order, m recorded_move) returns text

@@ -1,6 +1,6 @@
 -- A client may hold a cursor of its wallets from the time that a restored database has lost. It was
--- refused until the wallet moved again, and then taken for one of the time since: who keeps books by
--- it never heard that what it had been told was lost.
+-- refused until the wallet moved again, and then taken for one of the time since: who keeps books
+-- by it never heard that what it had been told was lost.
 
 -- Of a wallet that was restored: no transfer stands, or ever will, behind skipped_after and up to
 -- skipped_through.
@@ -13,8 +13,8 @@ create table wallet_skip (
   foreign key (client_id, wallet_id) references wallet (client_id, id)
 );
 
--- To be called once the numbers of transfers have moved on. Also of wallets without a transfer: what
--- they had is what was lost.
+-- To be called once the numbers of transfers have moved on. Also of wallets without a transfer:
+-- what they had is what was lost.
 create function skip_wallet_transfers() returns void
 language sql set search_path = public, pg_temp as $$
   insert into wallet_skip (client_id, wallet_id, skipped_after, skipped_through)

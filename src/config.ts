@@ -205,5 +205,11 @@ function missingSecret(name: string): string {
 
 /** The environment of this process; nobody else reads it. */
 export function configFromEnvironment(needsSecrets: boolean): Config {
-  return readConfig(process.env, needsSecrets);
+  const config = readConfig(process.env, needsSecrets);
+  // What a shell says of a PostgreSQL (PGSSLMODE, PGOPTIONS) is not about the one that is ours.
+  const isOurs = config.databaseUrl === null && config.migrationDatabaseUrl === null;
+  for (const name of isOurs ? Object.keys(process.env) : []) {
+    if (/^PG[A-Z]+$/.test(name)) delete process.env[name];
+  }
+  return config;
 }

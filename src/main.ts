@@ -36,7 +36,6 @@ async function main(): Promise<void> {
   const { command, words } = readCommandLine(process.argv.slice(2));
   // Keys are hashed under the secret of the processes that will check them.
   const config = configFromEnvironment(['--reset', '--keys', '--vouchers', null].includes(command));
-  if (config.databaseUrl === null && config.migrationDatabaseUrl === null) passOverPgSettings();
   switch (command) {
     case '--migrate': return runMigrations(config);
     case '--restored': return prepareDatabase(config);
@@ -49,13 +48,6 @@ async function main(): Promise<void> {
   const log = createLog(config.logLevel, logOutput);
   if (command === '--reset') await emptyDemo(config, log);
   await runUntilSignal(config, log);
-}
-
-/** What the shell says of a PostgreSQL (PGSSLMODE, PGOPTIONS) is not about the one that is ours. */
-function passOverPgSettings(): void {
-  for (const name of Object.keys(process.env)) {
-    if (/^PG[A-Z]+$/.test(name)) delete process.env[name];
-  }
 }
 
 async function emptyDemo({ databaseUrl, dataDir }: Config, log: Logger): Promise<void> {
@@ -113,8 +105,7 @@ async function runMigrations(config: Config): Promise<void> {
   await migrate({
     ownerDatabaseUrl: migrationDatabaseUrl,
     programRole: roleOf(databaseUrl),
-    onWait: ({ pid }) => process.stderr.write(
-      `Another process (backend ${pid}) migrates the database; waiting for it.\n`),
+    onWait: (reason) => process.stderr.write(`${reason}; waiting.\n`),
   });
   process.stdout.write('The database is migrated.\n');
 }

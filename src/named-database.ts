@@ -21,19 +21,29 @@ const UNMIGRATED = new Set(['3F000', '42P01', '42703', '42883', '42501']);
  * @throws StartRefused naming where the address is from; it has a password, and is not shown
  */
 export async function assertAnswers({ name, url }: NamedDatabase): Promise<void> {
-  const takesSettings = await withSingleConnection(url, async (client) => {
-    // An address may have settings of its own, which win.
-    const { rows: [row] } = await client.query<{ is_set: boolean }>(`
+  const refuse = (reason: string): StartRefused =>
+    new StartRefused(`The database of ${name} cannot be used: ${reason}`);
+  const found = await withSingleConnection(url, async (client) => {
+    const { rows: [row] } = await client.query<{ is_set: boolean; encoding: string }>(`
       select current_setting('idle_in_transaction_session_timeout') = '10s'
-        or current_setting('lock_timeout') = '2s' as is_set`);
-    return row?.is_set === true || /[?&]options=/.test(url);
+        or current_setting('lock_timeout') = '2s' as is_set,
+        current_setting('server_encoding') as encoding`);
+    return row;
   }, { options: CONNECTION_TERMS }).catch((error: unknown) => {
-    throw new StartRefused(`The database of ${name} cannot be used: ${reasonOf(error)}`);
+    throw refuse(reasonOf(error));
   });
-  if (takesSettings) return;
-  throw new StartRefused(`The database of ${name} cannot be used: the settings of a connection do`
-    + ' not reach it. It is behind a pooler: name PostgreSQL itself');
+  // An address may have settings of its own, which win.
+  if (found?.is_set !== true && !/[?&]options=/.test(url)) {
+    throw refuse('the settings of a connection do not reach it. It is behind a pooler: name'
+      + ' PostgreSQL itself');
+  }
+  // SQL_ASCII keeps whatever bytes it is given.
+  if (!ENCODINGS.includes(found?.encoding ?? '')) {
+    throw refuse(`its encoding is ${found?.encoding}, which lacks most letters: make it with UTF8`);
+  }
 }
+
+const ENCODINGS = ['UTF8', 'SQL_ASCII'];
 
 /**
  * Runs `work` over a database that was migrated, as far as `work` can tell.

@@ -129,7 +129,7 @@ async function migrateOrRefuse(database: Database, log: Logger): Promise<void> {
     await migrate({
       ownerDatabaseUrl: database.ownerDatabaseUrl,
       programRole: roleOf(database.databaseUrl),
-      onWait: (holder) => log.warn({ holder }, 'Another process migrates the database; waiting'),
+      onWait: (reason) => log.warn({ reason }, 'The migration waits'),
     });
     return;
   }

@@ -1,4 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Migration, Migrator } from '@mikro-orm/migrations';
 import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
 import type pg from 'pg';
@@ -6,13 +7,16 @@ import { entities } from './entities.ts';
 import { installJobSchema, isJobSchemaInstalled, jobGrantsTo, JOB_SCHEMA } from './job-schema.ts';
 import { allOf } from './orm.ts';
 import { tellPlanner } from './planner-facts.ts';
-import { CONNECT_TIMEOUT_MS } from './pool.ts';
+import { CONNECT_TIMEOUT_MS, isLockTimeout } from './pool.ts';
 import { withSingleConnection } from './single-connection.ts';
 
 const FOLDER = new URL('../../migrations/', import.meta.url);
 const TABLE = 'schema_migration';
 /** One migrator at a time, however many processes start together. */
 const LOCK_KEY = 6_204_871;
+/** A migration waits for a table no longer, as long as orders wait behind it; milliseconds. */
+const TABLE_LOCK_MS_MAX = 1_000;
+const TABLE_LOCK_PAUSE_MS = 5_000;
 
 /** Names of all migrations of this program, in order. */
 function migrationNames(): readonly string[] {
@@ -39,23 +43,33 @@ function migrationClass(name: string): MigrationClass {
 export async function migrate(options: {
   readonly ownerDatabaseUrl: string;
   readonly programRole: string;
-  /** Another process migrates, and this one waits for it; `holder` is its connection's. */
-  readonly onWait?: (holder: { readonly pid: number; readonly name: string }) => void;
+  /** Told what the migration waits for, in words. */
+  readonly onWait?: (reason: string) => void;
 }): Promise<void> {
+  const onWait = options.onWait ?? (() => undefined);
   await withSingleConnection(options.ownerDatabaseUrl, async (lock) => {
-    await takeLock(lock, options.onWait);
+    const terms = await liftTimeLimits(lock);
+    await takeLock(lock, onWait);
     const missing = await findMissingFiles(lock);
-    if (missing.length > 0) await applyMissing(options.ownerDatabaseUrl);
+    if (missing.length > 0) await applyWhenFree(options.ownerDatabaseUrl, terms, onWait);
     await installJobSchema(lock);
     await tellPlanner(lock);
     await grant(lock, options.programRole);
   });
 }
 
-async function takeLock(
-  client: pg.Client,
-  onWait: Parameters<typeof migrate>[0]['onWait'],
-): Promise<void> {
+/**
+ * A migration takes as long as it takes, whatever the database or the role is set to. Answers the
+ * settings for another connection of which the same shall hold; older servers know fewer of them.
+ */
+async function liftTimeLimits(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ name: string }>(`
+    select name, set_config(name, '0', false) from pg_settings where name in ('statement_timeout',
+      'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout')`);
+  return rows.map(({ name }) => `-c ${name}=0`).join(' ');
+}
+
+async function takeLock(client: pg.Client, onWait: (reason: string) => void): Promise<void> {
   const { rows: [tried] } = await client.query<{ taken: boolean }>(
     'select pg_try_advisory_lock($1) as taken', [LOCK_KEY]);
   if (tried?.taken === true) return;
@@ -65,16 +79,40 @@ async function takeLock(
     where l.locktype = 'advisory' and l.granted and l.classid = 0 and l.objid = $1
       and l.database = (select oid from pg_database where datname = current_database())`,
   [LOCK_KEY]);
-  if (holder !== undefined) onWait?.(holder);
+  if (holder !== undefined) {
+    onWait(`Another process (backend ${holder.pid}, ${holder.name}) migrates the database`);
+  }
   await client.query('select pg_advisory_lock($1)', [LOCK_KEY]);
 }
 
-async function applyMissing(databaseUrl: string): Promise<void> {
+/**
+ * Whoever reads a table keeps a migration waiting, and everybody else waits behind the migration:
+ * behind a backup, orders would not be placed until it ended. So it gives up at once, and tries
+ * again.
+ */
+async function applyWhenFree(
+  databaseUrl: string,
+  terms: string,
+  onWait: (reason: string) => void,
+): Promise<void> {
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      return await applyMissing(databaseUrl, `${terms} -c lock_timeout=${TABLE_LOCK_MS_MAX}`);
+    } catch (error) {
+      if (!isLockTimeout(error)) throw error;
+      if (isFirst) onWait('A table is in use for long, by a backup for instance');
+      await sleep(TABLE_LOCK_PAUSE_MS);
+    }
+  }
+}
+
+async function applyMissing(databaseUrl: string, settings: string): Promise<void> {
   const orm = await MikroORM.init(defineConfig({
     clientUrl: databaseUrl,
     driverOptions: {
       ...allOf(databaseUrl),
       application_name: 'topup-gateway migrations',
+      options: settings,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     },
     entities,
@@ -89,9 +127,12 @@ async function applyMissing(databaseUrl: string): Promise<void> {
   }));
   try {
     await orm.migrator.up();
-  } finally {
-    await orm.close();
+  } catch (error) {
+    // Of a connection that was lost in the middle of it the library waits for ever to get it back.
+    void orm.close().catch(() => undefined);
+    throw error;
   }
+  await orm.close();
 }
 
 /** Migrations that this database has not had; all of them on an empty one. */

@@ -3,10 +3,11 @@ import { TemporarilyUnavailable } from '../domain/rejection.ts';
 
 /**
  * What every connection is bound to, whatever the database or the role is set to: what it may take
- * before it is ended, in milliseconds, and the form of dates, which the driver reads.
+ * before it is ended, in milliseconds, and the form of dates and of fractions, which we read.
  */
 export const CONNECTION_TERMS = '-c statement_timeout=5000 -c lock_timeout=2000'
-  + ' -c idle_in_transaction_session_timeout=10000 -c datestyle=ISO,MDY';
+  + ' -c idle_in_transaction_session_timeout=10000 -c datestyle=ISO,MDY'
+  + ' -c extra_float_digits=1';
 const CONNECTION_LIMITS = [
   CONNECTION_TERMS,
   // Compiling a statement takes longer than any of ours should run.

@@ -28,6 +28,11 @@ interface WalletRow {
   readonly is_frozen: boolean;
 }
 
+interface StandingRow extends WalletRow {
+  readonly last_transfer_id: number;
+  readonly skipped: WalletStanding['skipped'] | null;
+}
+
 interface Part {
   readonly clientId: number;
   /** Null for all wallets of the client. */
@@ -179,9 +184,7 @@ export class PostgresWalletFeed implements WalletFeed, EntryFollower {
 }
 
 async function readStandings(pool: pg.Pool, clientId: number): Promise<readonly WalletStanding[]> {
-  const { rows } = await pool.query<WalletRow & {
-    readonly last_transfer_id: number; readonly skipped: WalletStanding['skipped'] | null;
-  }>({
+  const { rows } = await pool.query<StandingRow>({
     name: 'wallet_standings',
     text: `select ${WALLET_COLUMNS}, coalesce((select max(t.id) from transfer t
         where t.client_id = w.client_id and t.wallet_id = w.id), 0) as last_transfer_id,
@@ -190,9 +193,8 @@ async function readStandings(pool: pg.Pool, clientId: number): Promise<readonly 
       from wallet w where w.client_id = $1 order by w.id`,
     values: [clientId],
   });
-  return rows.map((row) => ({
-    wallet: toWallet(row), lastTransferId: row.last_transfer_id, skipped: row.skipped ?? [],
-  }));
+  return rows.map((row) =>
+    ({ wallet: toWallet(row), lastTransferId: row.last_transfer_id, skipped: row.skipped ?? [] }));
 }
 
 /**
@@ -229,12 +231,9 @@ async function readTransfers(
   });
   return rows.map((row) => {
     const transfer = toTransfer(row);
-    const { balanceAfter, createdAt } = transfer;
-    const wallet = toWallet(row);
-    return {
-      clientId: row.client_id,
-      event: { wallet, transfer, balance: balanceAfter, occurredAt: createdAt },
-    };
+    const { balanceAfter: balance, createdAt: occurredAt } = transfer;
+    const event = { wallet: toWallet(row), transfer, balance, occurredAt };
+    return { clientId: row.client_id, event };
   });
 }
 

@@ -1,14 +1,18 @@
 import { withDeadline } from './deadline.ts';
 import type {
-  ClaimedOrder, FulfilmentStore, Move, MoveResult, Outcome, RawCallback, Supplier, SupplierRegistry,
+  ClaimedOrder, FulfilmentStore, Move, MoveResult, Outcome, RecordedMove, Supplier,
+  SupplierRegistry,
 } from './fulfilment-ports.ts';
 import type { Clock, OrderFeed } from './ports.ts';
+import { TemporarilyUnavailable } from './rejection.ts';
 import type { FailureCode, TopupOrder } from './topup-order.ts';
 
 /** Retries of many orders that failed together are spread by this share of the step. */
 const JITTER = 0.2;
 /** A supplier may ask for patience, but not for more than this. */
 const RETRY_AFTER_MS_MAX = 3_600_000;
+/** A minute and more: whatever holds an order's row so long is not waited for. */
+const RECORD_TRIES = 60;
 
 /** The boundaries between the phases of an order: what a crash can fall between. */
 export type Phase =
@@ -41,10 +45,27 @@ export async function fulfilTopupOrder(
   if ('reason' in outcome) deps.onTrouble?.(order.supplierCode, outcome.reason);
   const move = decideMove(order, outcome, deps.random);
   const { clientId, orderId, route, leaseToken } = order;
-  const result =
-    await deps.store.recordMove({ clientId, orderId, route, leaseToken, move, callback: null });
+  const recorded = { clientId, orderId, route, leaseToken, move, callback: null };
+  let result = await recordAtLast(recorded, deps);
+  // Whoever took over after the lease has to know what the supplier said.
+  if (result === 'STALE_LEASE' && outcome.kind === 'ACCEPTED') {
+    const noted = { ...recorded, leaseToken: null, move: { kind: 'NOTE_ACCEPTED' } as const };
+    result = await recordAtLast(noted, deps);
+  }
   deps.reached?.('RECORDED');
   return result;
+}
+
+/** A supplier's word may not come again: while the order's row is locked, it is kept. */
+async function recordAtLast(move: RecordedMove, deps: Fulfilment): Promise<MoveResult> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await deps.store.recordMove(move);
+    } catch (error) {
+      if (!(error instanceof TemporarilyUnavailable) || tried === RECORD_TRIES) throw error;
+      await deps.clock.sleep(error.retryAfterMs);
+    }
+  }
 }
 
 async function callSupplier(order: ClaimedOrder, deps: Fulfilment): Promise<Outcome> {
@@ -74,11 +95,11 @@ async function ask(supplier: Supplier, order: ClaimedOrder, signal: AbortSignal)
 }
 
 /** Definite refusals that may pass with time: tried again until the window ends. */
-const RETRIED_IN_WINDOW: ReadonlySet<FailureCode> = new Set<FailureCode>(
+export const RETRIED_IN_WINDOW: ReadonlySet<FailureCode> = new Set<FailureCode>(
   ['OPERATOR_UNAVAILABLE', 'OPERATOR_LIMIT_EXCEEDED'],
 );
 /** Definite refusals of this supplier only: the next route may still deliver. */
-const TRIED_ELSEWHERE: ReadonlySet<FailureCode> = new Set<FailureCode>(
+export const TRIED_ELSEWHERE: ReadonlySet<FailureCode> = new Set<FailureCode>(
   ['PRODUCT_UNAVAILABLE', 'PRODUCT_OUT_OF_STOCK'],
 );
 
@@ -160,7 +181,11 @@ function decideAfterNotFound(order: ClaimedOrder, random: () => number): Move {
 }
 
 /** The ladder's step for this many calls without news, or steps by another count, +-20 %. */
-function backoff(order: ClaimedOrder, random: () => number, steps = order.backoffStep): number {
+export function backoff(
+  order: ClaimedOrder,
+  random: () => number,
+  steps = order.backoffStep,
+): number {
   const rung = Math.min(Math.max(steps, 0), order.backoffMs.length - 1);
   const step = order.backoffMs[rung] ?? 0;
   return Math.trunc(step * (1 - JITTER + 2 * JITTER * random()));
@@ -191,58 +216,4 @@ export async function fulfilInRequest(
   }
   const leftMs = Math.max(waitMs - (clock.monotonicMs() - startedMs), 0);
   return deps.feed.untilTerminal(order.clientId, order.id, { timeoutMs: leftMs, stopping });
-}
-
-export type CallbackResult = 'REFUSED' | 'TRY_LATER' | 'KEPT' | 'DONE';
-
-/**
- * A supplier's unasked message. REFUSED: not authentic, nothing is stored. KEPT: authentic, but of
- * no order we know. TRY_LATER: the order is in a worker's hands right now. DONE: applied, or
- * already known.
- */
-export async function receiveCallback(
-  raw: RawCallback & { readonly supplierCode: string },
-  deps: Fulfilment,
-): Promise<CallbackResult> {
-  const callback = deps.suppliers.find(raw.supplierCode)?.verifyCallback(raw) ?? null;
-  if (callback === null) return 'REFUSED';
-  const { event, outcome } = callback;
-  const order = await deps.store.findSubmission(event.supplierReference, raw.supplierCode);
-  if (order === null) {
-    await deps.store.keepStrayCallback(event);
-    return 'KEPT';
-  }
-  deps.reached?.('CALLBACK_VERIFIED');
-  const { clientId, orderId, route } = order;
-  const move = decideAfterCallback(order, outcome, deps.random);
-  const result = await deps.store.recordMove({
-    clientId, orderId, route, leaseToken: null, move, callback: event,
-  });
-  deps.reached?.('CALLBACK_RECORDED');
-  if (result === 'CONFLICTING_EVENT') return 'REFUSED';
-  return result === 'STALE_LEASE' ? 'TRY_LATER' : 'DONE';
-}
-
-/**
- * Only final news moves an order unasked, and that it was taken is noted. A refusal that an order may have met before may be that
- * of an earlier attempt, told late, while a later one is under way: the supplier is asked first,
- * and where it can neither be asked nor sent the same again, a person decides.
- */
-export function decideAfterCallback(
-  order: ClaimedOrder,
-  outcome: Outcome,
-  random: () => number,
-): Move {
-  if (outcome.kind === 'DELIVERED' || outcome.kind === 'REVERSED') {
-    return decideMove(order, outcome, random);
-  }
-  if (outcome.kind === 'ACCEPTED') return { kind: 'NOTE_ACCEPTED' };
-  if (outcome.kind !== 'FAILED') return { kind: 'NONE' };
-  const { failureCode } = outcome;
-  const isPassing = RETRIED_IN_WINDOW.has(failureCode) || TRIED_ELSEWHERE.has(failureCode);
-  if (isPassing && order.canBeQueried) return { kind: 'ASK_AGAIN', nextInMs: 0 };
-  if (!isPassing || order.attemptCount === 1) return decideMove(order, outcome, random);
-  return order.dedupesByReference
-    ? { kind: 'ASK_AGAIN', nextInMs: 0 }
-    : { kind: 'REVIEW', nextInMs: backoff(order, random) };
 }

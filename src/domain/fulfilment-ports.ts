@@ -136,8 +136,8 @@ export interface Supplier {
   submit(order: ClaimedOrder, signal: AbortSignal): Promise<Outcome>;
   /** Asks by reference; has no effect at the supplier. */
   query(order: ClaimedOrder, signal: AbortSignal): Promise<Outcome>;
-  /** The message, or null where it is not authentic or not understood. */
-  verifyCallback(raw: RawCallback): SupplierCallback | null;
+  /** The message; null where it is not authentic. */
+  verifyCallback(raw: RawCallback): SupplierCallback | 'UNREADABLE' | null;
 }
 
 /** A callback exactly as it came in: the signature covers the raw bytes. */

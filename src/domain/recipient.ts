@@ -40,16 +40,17 @@ export function recipientField(names: readonly string[]): string | undefined {
 
 /**
  * The pairs of an order's inputData, as far as the product's fields of now can tell: what they do
- * not know or would refuse stays as it was sent.
+ * not know or would refuse stays as it was sent, without the blanks around it.
  * @throws Rejection INVALID_INPUT_FIELD where they are no pairs
  */
 export function normalisedPairs(product: Product, entries: unknown): readonly unknown[] {
   const { values } = readFields(product, entries);
   const read = new Set(values.map(([name]) => name));
-  const isBlank = (value: unknown): boolean => typeof value === 'string' && value.trim() === '';
   return [
     ...values,
-    ...entriesOf(entries).filter(([name, value]) => !read.has(name) && !isBlank(value)),
+    ...entriesOf(entries).filter(([name]) => !read.has(name))
+      .map(([name, value]) => [name, typeof value === 'string' ? value.trim() : value] as const)
+      .filter(([, value]) => value !== ''),
   ];
 }
 

@@ -1,7 +1,8 @@
 import { withDeadline } from './deadline.ts';
-import { decideAfterCallback, type Fulfilment } from './fulfil-topup-order.ts';
+import type { Fulfilment } from './fulfil-topup-order.ts';
 import type { ClaimedOrder } from './fulfilment-ports.ts';
 import type { Store } from './ports.ts';
+import { decideAfterCallback } from './receive-callback.ts';
 import type { FulfilmentState, TopupOrder } from './topup-order.ts';
 
 /** No reader waits longer for a supplier's word; the question itself goes on. */

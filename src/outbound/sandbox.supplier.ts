@@ -85,7 +85,8 @@ export function createSandboxSupplier(options: SandboxSupplierOptions): Supplier
       return readQueryAnswer(order, await call(order, 'QUERY', signal), clock);
     },
     verifyCallback(raw) {
-      return isAuthentic(raw, signingKeys, clock) ? readCallback(raw.body, code) : null;
+      if (!isAuthentic(raw, signingKeys, clock)) return null;
+      return readCallback(raw.body, code) ?? 'UNREADABLE';
     },
   };
 }

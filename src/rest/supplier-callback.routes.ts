@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { CallbackResult } from '../domain/fulfil-topup-order.ts';
 import type { RawCallback } from '../domain/fulfilment-ports.ts';
+import type { CallbackResult } from '../domain/receive-callback.ts';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import { HttpRefusal } from './errors.ts';
 import { assertPlainUtf8, BODY_BYTES_MAX } from './json-body.ts';
@@ -36,13 +36,19 @@ export function supplierCallbackRoutes(app: FastifyInstance, deps: CallbackGate)
       if (result === 'KEPT') {
         log.warn({ supplier: params.supplier }, 'A callback of an unknown order was kept');
       }
+      if (result === 'NOT_UNDERSTOOD') {
+        log.warn({ supplier: params.supplier }, 'A signed callback was not understood');
+      }
       reply.code(statusOf(result));
       return { result };
     },
   );
 }
 
-/** @throws HttpRefusal for what is not authentic; TemporarilyUnavailable to hear it again */
+/**
+ * @throws HttpRefusal for what is not authentic or not understood; TemporarilyUnavailable to hear it
+ *   again
+ */
 function statusOf(result: CallbackResult): 200 | 202 {
   switch (result) {
     case 'DONE':
@@ -50,6 +56,7 @@ function statusOf(result: CallbackResult): 200 | 202 {
     case 'KEPT':
       return 202;
     case 'REFUSED':
+    case 'NOT_UNDERSTOOD':
       throw new HttpRefusal(401, { message: 'Callback refused' });
     case 'TRY_LATER':
       throw new TemporarilyUnavailable('Order is being worked on, please retry', TRY_LATER_MS);

@@ -162,7 +162,8 @@ describe('a body that was compressed for its transfer', () => {
 test('a client that closes its half behind its request reads the answer', async () => {
   const connection = open();
   connection.write('GET /livez');
-  connection.write('POST /api/v1/topups/orders', [token(), 'Content-Type: application/json'], ORDER);
+  const headers = [token(), 'Content-Type: application/json'];
+  connection.write('POST /api/v1/topups/orders', headers, ORDER);
   connection.socket.end();
   expect((await connection.answer()).body).toBe('{"ok":true}');
   const placed = await connection.answer();

@@ -4,7 +4,7 @@ import { connect, type AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
-import type { CallbackResult } from '../../src/domain/fulfil-topup-order.ts';
+import type { CallbackResult } from '../../src/domain/receive-callback.ts';
 import { NumberText } from '../../src/domain/money.ts';
 import type { RawCallback } from '../../src/domain/fulfilment-ports.ts';
 import { Rejection, TemporarilyUnavailable } from '../../src/domain/rejection.ts';

@@ -341,7 +341,8 @@ describe('a socket is ended', () => {
       calm.say({ type: 'ping' });
       expect((await calm.heard()).type).toBe('pong');
     }
-    for (const one of ['{"type":"ping"}', '{"type":"pin\\u0067"}', '{"type":"complete","id":"x"}']) {
+    const others = ['{"type":"ping"}', '{"type":"pin\\u0067"}', '{"type":"complete","id":"x"}'];
+    for (const one of others) {
       const flood = await Peer.acknowledged();
       for (let count = 1; count <= 10_000; count += 1) flood.say(one);
       expect((await flood.closed)[0]).toBe(4429);

@@ -222,8 +222,9 @@ async function receiptOf(orderId: number): Promise<{ readonly pin: string } | nu
   return row?.receipt ?? null;
 }
 
+type Told = readonly [news: News, pin?: string];
 describe('the receipt', () => {
-  it.each<readonly [says: string, told: readonly (readonly [News, string?])[], pin: string | null]>([
+  it.each<readonly [says: string, told: readonly Told[], pin: string | null]>([
     ['is that of the route that was given up, if the other one refuses',
       [['a delivered', 'A'], ['b rejected']], 'A'],
     ['is that of the other one, if it delivers as well',
@@ -313,8 +314,9 @@ it('charges only for what came and stayed, in whatever order the news comes', as
     expect(await findViolations(database().query)).toEqual([]);
   }
   const wrong = await Promise.all(histories.map(async (told, index) => {
-    const seen = await look(ids[index] ?? 0);
-    return judge(told, seen, await receiptOf(ids[index] ?? 0)).map((rule) => `${told.join(', ')}: not ${rule}: ${
+    const id = ids[index] ?? 0;
+    const seen = await look(id);
+    return judge(told, seen, await receiptOf(id)).map((rule) => `${told.join(', ')}: not ${rule}: ${
       JSON.stringify(seen)}`);
   }));
   expect(wrong.flat()).toEqual([]);

@@ -111,7 +111,7 @@ it('goes on over two restores, and removes what is old on both sides', async () 
   expect(await read(1, null)).toEqual(events);
 });
 
-it("refuses a wallet's cursors of the lost time, however far the wallet has moved again", async () => {
+it("refuses a wallet's cursors of the lost time, however far it has moved again", async () => {
   const standing = async () => (await walletFeed.standings(2))[0];
   const before = await standing();
   if (before === undefined) throw new Error('Client 2 has no wallet');

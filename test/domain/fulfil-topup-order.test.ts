@@ -1,12 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
-  decideMove, fulfilInRequest, fulfilTopupOrder, receiveCallback, type CallbackResult,
+  decideMove, fulfilInRequest, fulfilTopupOrder,
 } from '../../src/domain/fulfil-topup-order.ts';
 import type {
   ClaimedOrder, FulfilmentStore, Move, MoveResult, Outcome, RecordedMove, Supplier,
 } from '../../src/domain/fulfilment-ports.ts';
 import type { Clock } from '../../src/domain/ports.ts';
+import { receiveCallback, type CallbackResult } from '../../src/domain/receive-callback.ts';
+import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 import { FAILURE_CODES, type FailureCode } from '../../src/domain/topup-order.ts';
 import { claimedOrder, HOUR_MS, LADDER, topupOrder } from './builders.ts';
 
@@ -238,7 +240,7 @@ function world(of: {
   readonly answer?: Outcome;
   readonly order?: ClaimedOrder | null;
   readonly result?: MoveResult;
-  readonly callback?: Outcome | null;
+  readonly callback?: Outcome | 'UNREADABLE' | null;
 }) {
   const { answer = DELIVERED, order = claimedOrder(), result = 'APPLIED', callback = null } = of;
   const calls: string[] = [];
@@ -248,7 +250,7 @@ function world(of: {
     code: 'sandbox-a',
     submit: async () => (calls.push('submit'), answer),
     query: async () => (calls.push('query'), answer),
-    verifyCallback: () => (callback === null ? null : {
+    verifyCallback: () => (callback === null || callback === 'UNREADABLE' ? callback : {
       event: {
         supplierCode: 'sandbox-a', eventId: 'e1', supplierReference: '1-9123456-1',
         bodyDigest: 'd1',
@@ -345,6 +347,52 @@ describe('fulfilInRequest', () => {
   );
 });
 
+describe("a supplier's word", () => {
+  const order = claimedOrder();
+
+  test('is recorded at last, however long the order was locked', async () => {
+    const { deps, moves } = world({ answer: DELIVERED });
+    const slept: number[] = [];
+    const clock = { ...deps.clock, sleep: async (ms: number) => void slept.push(ms) };
+    const { recordMove } = deps.store;
+    const locked = [...Array(7).keys()];
+    const store = {
+      ...deps.store,
+      async recordMove(move: RecordedMove) {
+        if (locked.pop() !== undefined) throw new TemporarilyUnavailable('busy', 40);
+        return recordMove(move);
+      },
+    };
+    await expect(fulfilTopupOrder(order, { ...deps, clock, store })).resolves.toBe('APPLIED');
+    expect(slept).toEqual(Array(7).fill(40));
+    expect(moves.map(({ move }) => move.kind)).toEqual(['DELIVER']);
+  });
+
+  test('is given up where it can never be, or any other fault is met', async () => {
+    const { deps } = world({ answer: DELIVERED });
+    const clock = { ...deps.clock, sleep: async () => undefined };
+    for (const fault of [new TemporarilyUnavailable('busy', 40), new Error('a fault of ours')]) {
+      let count = 0;
+      const store = {
+        ...deps.store,
+        recordMove: () => { count += 1; return Promise.reject(fault); },
+      };
+      await expect(fulfilTopupOrder(order, { ...deps, clock, store })).rejects.toBe(fault);
+      expect(count).toBe(fault instanceof TemporarilyUnavailable ? 60 : 1);
+    }
+  });
+
+  test.each<readonly [Outcome, readonly Move['kind'][]]>([
+    [ACCEPTED, ['AWAIT', 'NOTE_ACCEPTED']], [UNKNOWN, ['ASK_AGAIN']], [DELIVERED, ['DELIVER']],
+  ])('that comes after the lease: %j', async (answer, kinds) => {
+    const { deps, moves } = world({ answer, result: 'STALE_LEASE' });
+    await fulfilTopupOrder(order, deps);
+    expect(moves.map(({ move }) => move.kind)).toEqual(kinds);
+    expect(moves.map(({ leaseToken }) => leaseToken))
+      .toEqual(kinds.map((kind) => (kind === 'NOTE_ACCEPTED' ? null : order.leaseToken)));
+  });
+});
+
 describe('receiveCallback', () => {
   const raw = { supplierCode: 'sandbox-a', headers: {}, body: new Uint8Array() };
 
@@ -394,6 +442,20 @@ describe('receiveCallback', () => {
     const { deps, moves, strays } = world({ callback });
     await expect(receiveCallback(message, deps)).resolves.toBe('REFUSED');
     expect([moves, strays]).toEqual([[], []]);
+  });
+
+  test('tells apart what is authentic and not understood, and stores nothing', async () => {
+    const { deps, moves, strays } = world({ callback: 'UNREADABLE' });
+    await expect(receiveCallback(raw, deps)).resolves.toBe('NOT_UNDERSTOOD');
+    expect([moves, strays]).toEqual([[], []]);
+  });
+
+  test('notes nothing where it is known that the order was accepted', async () => {
+    const { deps, moves } = world({
+      callback: ACCEPTED, order: claimedOrder({ wasAccepted: true }),
+    });
+    await expect(receiveCallback(raw, deps)).resolves.toBe('DONE');
+    expect(moves.map(({ move }) => move)).toEqual([{ kind: 'NONE' }]);
   });
 
   test('keeps an authentic message of an order that it does not know', async () => {

@@ -56,8 +56,14 @@ describe('reading an order under way', () => {
     }]);
   });
 
+  test('notes that it was accepted', async () => {
+    const { read, moves } = refreshing({ query: async () => ({ kind: 'ACCEPTED' }) });
+    await read();
+    expect(moves.map(({ leaseToken, move }) => [leaseToken, move.kind]))
+      .toEqual([[null, 'NOTE_ACCEPTED']]);
+  });
+
   test.each<Outcome>([
-    { kind: 'ACCEPTED' },
     { kind: 'NOT_FOUND' },
     { kind: 'UNKNOWN', reason: 'lost' },
     { kind: 'TRANSIENT', reason: 'busy', retryAfterMs: null },

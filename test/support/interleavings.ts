@@ -4,12 +4,11 @@ import type pg from 'pg';
 import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
-import {
-  fulfilTopupOrder, receiveCallback, type Fulfilment,
-} from '../../src/domain/fulfil-topup-order.ts';
+import { fulfilTopupOrder, type Fulfilment } from '../../src/domain/fulfil-topup-order.ts';
 import type {
   ClaimedOrder, FulfilmentStore, Outcome, RecordedMove, Supplier, SupplierCallback,
 } from '../../src/domain/fulfilment-ports.ts';
+import { receiveCallback } from '../../src/domain/receive-callback.ts';
 import { pricedOrder } from './builders.ts';
 import type { TestDatabase } from './database.ts';
 import { SupplierTruth, type QueryAnswer, type SubmitAnswer } from './supplier-truth.ts';

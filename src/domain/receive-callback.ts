@@ -1,0 +1,60 @@
+import {
+  backoff, decideMove, RETRIED_IN_WINDOW, TRIED_ELSEWHERE, type Fulfilment,
+} from './fulfil-topup-order.ts';
+import type { ClaimedOrder, Move, Outcome, RawCallback } from './fulfilment-ports.ts';
+
+export type CallbackResult = 'REFUSED' | 'NOT_UNDERSTOOD' | 'TRY_LATER' | 'KEPT' | 'DONE';
+
+/**
+ * A supplier's unasked message. REFUSED: not authentic, nothing is stored. NOT_UNDERSTOOD:
+ * authentic, and nothing is stored either. KEPT: authentic, but of no order we know. TRY_LATER: the
+ * order is in a worker's hands right now. DONE: applied, or already known.
+ */
+export async function receiveCallback(
+  raw: RawCallback & { readonly supplierCode: string },
+  deps: Fulfilment,
+): Promise<CallbackResult> {
+  const callback = deps.suppliers.find(raw.supplierCode)?.verifyCallback(raw) ?? null;
+  if (callback === null) return 'REFUSED';
+  if (callback === 'UNREADABLE') return 'NOT_UNDERSTOOD';
+  const { event, outcome } = callback;
+  const order = await deps.store.findSubmission(event.supplierReference, raw.supplierCode);
+  if (order === null) {
+    await deps.store.keepStrayCallback(event);
+    return 'KEPT';
+  }
+  deps.reached?.('CALLBACK_VERIFIED');
+  const { clientId, orderId, route } = order;
+  const move = decideAfterCallback(order, outcome, deps.random);
+  const result = await deps.store.recordMove({
+    clientId, orderId, route, leaseToken: null, move, callback: event,
+  });
+  deps.reached?.('CALLBACK_RECORDED');
+  if (result === 'CONFLICTING_EVENT') return 'REFUSED';
+  return result === 'STALE_LEASE' ? 'TRY_LATER' : 'DONE';
+}
+
+/**
+ * Only final news moves an order unasked; that it was taken is noted. A refusal that an order may
+ * have met before may be that of an earlier attempt, told late, while a later one is under way: the
+ * supplier is asked first, and where it can neither be asked nor sent the same again, a person
+ * decides.
+ */
+export function decideAfterCallback(
+  order: ClaimedOrder,
+  outcome: Outcome,
+  random: () => number,
+): Move {
+  if (outcome.kind === 'DELIVERED' || outcome.kind === 'REVERSED') {
+    return decideMove(order, outcome, random);
+  }
+  if (outcome.kind === 'ACCEPTED') return { kind: order.wasAccepted ? 'NONE' : 'NOTE_ACCEPTED' };
+  if (outcome.kind !== 'FAILED') return { kind: 'NONE' };
+  const { failureCode } = outcome;
+  const isPassing = RETRIED_IN_WINDOW.has(failureCode) || TRIED_ELSEWHERE.has(failureCode);
+  if (isPassing && order.canBeQueried) return { kind: 'ASK_AGAIN', nextInMs: 0 };
+  if (!isPassing || order.attemptCount === 1) return decideMove(order, outcome, random);
+  return order.dedupesByReference
+    ? { kind: 'ASK_AGAIN', nextInMs: 0 }
+    : { kind: 'REVIEW', nextInMs: backoff(order, random) };
+}

@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { afterEach, beforeEach, expect, inject, it } from 'vitest';
+import { migrate } from '../../src/db/migrate.ts';
+import { assertAnswers } from '../../src/named-database.ts';
+import { withDatabaseName } from '../support/database-url.ts';
+
+/** Migrations of an empty database, while something goes wrong with it. */
+
+let name: string;
+let ownerDatabaseUrl: string;
+let superuser: pg.Client;
+
+beforeEach(async () => {
+  name = `migrate_${randomUUID().replaceAll('-', '')}`;
+  ownerDatabaseUrl = withDatabaseName(inject('testServer').ownerDatabaseUrl, name);
+  superuser = new pg.Client(inject('testServer').superuserUrl);
+  await superuser.connect();
+  await superuser.query(`create database ${name} owner topup_owner`);
+});
+afterEach(async () => {
+  await superuser.query(`drop database ${name} with (force)`);
+  await superuser.end();
+});
+
+const migrateAll = (onWait?: (reason: string) => void): Promise<void> => migrate({
+  ownerDatabaseUrl, programRole: 'topup_app', ...(onWait === undefined ? {} : { onWait }),
+});
+
+async function asOwner<Result>(work: (owner: pg.Client) => Promise<Result>): Promise<Result> {
+  const owner = new pg.Client(ownerDatabaseUrl);
+  await owner.connect();
+  return work(owner).finally(() => owner.end());
+}
+
+const isWhole = (): Promise<boolean> => asOwner(async (owner) => {
+  const { rows: [found] } = await owner.query<{ is_whole: boolean }>(`select
+    to_regclass('topup_order') is not null and to_regclass('pgboss.job') is not null as is_whole`);
+  return found?.is_whole === true;
+});
+
+/** The server process of the migration itself, once it is at work. */
+async function migratingPid(): Promise<number> {
+  let pid = 0;
+  await expect.poll(async () => {
+    const { rows: [found] } = await superuser.query<{ pid: number }>(`select pid
+      from pg_stat_activity where datname = $1 and application_name = 'topup-gateway migrations'
+      and xact_start is not null`, [name]);
+    pid = found?.pid ?? 0;
+    return pid;
+  }, { timeout: 10_000, interval: 5 }).not.toBe(0);
+  return pid;
+}
+
+it('takes its time, whatever the database is set to, and once where two start together', async () => {
+  const { rows } = await superuser.query<{ name: string }>(`select name from pg_settings
+    where name in ('statement_timeout', 'transaction_timeout', 'idle_session_timeout',
+      'idle_in_transaction_session_timeout')`);
+  for (const limit of rows) {
+    await superuser.query(`alter database ${name} set ${limit.name} = '50ms'`);
+  }
+  const waits: string[] = [];
+  await Promise.all([migrateAll((reason) => waits.push(reason)),
+    migrateAll((reason) => waits.push(reason))]);
+  expect(waits).toEqual([expect.stringMatching(
+    /^Another process \(backend [0-9]+, topup-gateway command\) migrates the database$/)]);
+  await superuser.query(`alter database ${name} reset all`);
+  expect(await isWhole()).toBe(true);
+}, 30_000);
+
+it('fails where its connection is lost in the middle, and starts anew', async () => {
+  const failed = migrateAll().then(() => null, (error: unknown) => error);
+  await superuser.query('select pg_terminate_backend($1)', [await migratingPid()]);
+  expect(await failed).toBeInstanceOf(Error);
+  await migrateAll();
+  expect(await isWhole()).toBe(true);
+}, 30_000);
+
+it('lets everybody pass while a table is in use', async () => {
+  await migrateAll();
+  await asOwner(async (owner) => {
+    await owner.query(`drop table wallet_skip; drop function skip_wallet_transfers();
+      delete from schema_migration where name = '0082-skip-lost-transfers'`);
+    await owner.query('begin; lock table wallet in row exclusive mode');
+    const waits: string[] = [];
+    const migrated = migrateAll((reason) => waits.push(reason));
+    await expect.poll(() => waits, { timeout: 5_000 })
+      .toEqual(['A table is in use for long, by a backup for instance']);
+    const { rowCount } = await superuser.query(`select from pg_locks l join pg_database d
+      on d.oid = l.database where d.datname = $1 and l.relation is not null
+      and (not l.granted or l.mode like '%Exclusive%') and l.pid <> $2`,
+    [name, (owner as unknown as { processID: number }).processID]);
+    expect(rowCount).toBe(0);
+    await owner.query('rollback');
+    await migrated;
+    expect((await owner.query("select to_regclass('wallet_skip') as there")).rows)
+      .toEqual([{ there: 'wallet_skip' }]);
+  });
+}, 30_000);
+
+it('is not begun in an encoding that lacks letters', async () => {
+  await superuser.query(`drop database ${name}`);
+  await superuser.query(`create database ${name} owner topup_owner
+    encoding 'LATIN1' locale 'C' template template0`);
+  await expect(assertAnswers({ name: 'A_URL', url: ownerDatabaseUrl }))
+    .rejects.toThrow('its encoding is LATIN1, which lacks most letters: make it with UTF8');
+});

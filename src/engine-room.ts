@@ -2,6 +2,7 @@ import type { AppParts, Running } from './app.ts';
 import { startFeedRetention } from './worker/feed-retention.ts';
 import { startFulfilmentWorker } from './worker/fulfilment-worker.ts';
 import { startMailWorker, type MailWorker } from './worker/mail-worker.ts';
+import { startRecall } from './worker/recall.ts';
 import { createTroubleNotes } from './worker/trouble-notes.ts';
 
 /** Attempts in hand may finish within this time; what is left is asked about after its lease. */
@@ -32,6 +33,14 @@ export function startWorker(parts: AppParts): Running {
     clock: parts.fulfilment.clock,
     onError: (error) => parts.log.error({ err: error }, 'Old positions were not removed'),
   });
+  const recall = startRecall({
+    ...parts.fulfilment,
+    onError: (error) => parts.log.error({ err: error }, 'Orders that lie far ahead were not seen'),
+    onRecalled: (count) => {
+      parts.log.warn({ count }, 'Orders lay far ahead, as a clock did once, and are taken up again');
+      worker.wake();
+    },
+  });
   const stopListening = parts.onWork(() => worker.wake());
   let stopping: Promise<void> | null = null;
   return {
@@ -39,6 +48,7 @@ export function startWorker(parts: AppParts): Running {
       stopListening();
       stopping ??= Promise.all([
         worker.stop(WORKER_GRACE_MS), mailWorker?.stop(WORKER_GRACE_MS), retention.stop(),
+        recall.stop(),
       ]).then(() => undefined);
       return stopping;
     },
@@ -62,6 +72,10 @@ function startMail({ mailer, mailQueue, store, fulfilment, log }: AppParts): Mai
       log[retryCount === 0 ? 'warn' : 'debug']({
         order_id: orderId, client_id: clientId, fault,
       }, 'A mail was not sent');
+    },
+    onGivenUp: ({ orderId, clientId }, fault) => {
+      log.error({ order_id: orderId, client_id: clientId, fault },
+        'A mail was given up; it is kept among those that cannot be delivered');
     },
   });
 }

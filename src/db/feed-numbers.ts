@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { notify } from './wake-ups.ts';
 
 const SECONDS_A_DAY = 86_400;
 
@@ -9,7 +10,10 @@ export async function numberEvents(pool: pg.Pool, limit: number): Promise<number
     text: 'select number_events($1) as moved',
     values: [limit],
   });
-  return rows[0]?.moved ?? 0;
+  const moved = rows[0]?.moved ?? 0;
+  // Nobody waits for it: whoever does not hear of it looks by himself, twice a second.
+  if (moved > 0) void notify(pool, 'feed').catch(() => undefined);
+  return moved;
 }
 
 /** Removes up to `limit` places that are older than so many days; answers how many. */

@@ -64,6 +64,14 @@ export function createFulfilmentStore(options: {
       });
       return rows[0]?.found ?? 0;
     },
+    async recallFarOrders(limit) {
+      const { rows } = await pool.query<{ recalled: number }>({
+        name: 'recall_far_orders',
+        text: 'select recall_far_orders($1) as recalled',
+        values: [limit],
+      });
+      return rows[0]?.recalled ?? 0;
+    },
     recordMove: (move) => tellAway(async () => moves.add(move)),
     async findSubmission(supplierReference, supplierCode) {
       const ours = parseSupplierReference(supplierReference);

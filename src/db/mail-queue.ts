@@ -43,7 +43,8 @@ export function openMailQueue(options: {
       const taken = await boss.fetch<OwedMail>(MAIL_QUEUE, {
         batchSize: limit, includeMetadata: true,
       });
-      return taken.map(({ id, retryCount, data }) => ({ ...data, id, retryCount }));
+      return taken.map(({ id, retryCount, retryLimit, data }) =>
+        ({ ...data, id, retryCount, isLastTry: retryCount >= retryLimit }));
     },
     async finish(job) {
       await (await jobs()).complete(MAIL_QUEUE, job);

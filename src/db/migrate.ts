@@ -157,6 +157,7 @@ const CALLABLE = [
   'claim_orders(int, json)',
   'claim_order(bigint, bigint)',
   'leave_suspended_suppliers(int)',
+  'recall_far_orders(int)',
   'record_moves(json)',
   'cancel_order(bigint, bigint)',
   'find_submission(bigint, bigint, smallint, text)',

@@ -14,6 +14,21 @@ const ASK_MS = 5000;
 /** One message tells of all work that arrived within this time. */
 const COALESCE_MS = 20;
 
+const QUEUE_IS_FULL = '54000';
+
+/**
+ * Tells all processes. A queue that is full, behind a listener that was stuck, takes nothing more
+ * even when that one has gone: PostgreSQL tidies it up where something is added, or on request.
+ */
+export async function notify(pool: pg.Pool, channel: WakeUp): Promise<void> {
+  try {
+    await pool.query({ name: 'wake', text: "select pg_notify($1, '')", values: [channel] });
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== QUEUE_IS_FULL) throw error;
+    await pool.query('select pg_notification_queue_usage()');
+  }
+}
+
 export interface WakeUps {
   on(channel: WakeUp, listener: () => void): () => void;
   /** Wakes this process at once and the others with a coalesced message. */
@@ -77,8 +92,7 @@ export function openWakeUps(options: {
       if (waiting.has(channel) || isClosed) return;
       waiting.set(channel, setTimeout(() => {
         waiting.delete(channel);
-        const text = `select pg_notify($1, '')`;
-        options.pool.query({ name: 'wake', text, values: [channel] }).catch(options.onError);
+        notify(options.pool, channel).catch(options.onError);
       }, COALESCE_MS));
     },
     async close() {

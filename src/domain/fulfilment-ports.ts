@@ -104,6 +104,11 @@ export interface FulfilmentStore {
    * same; answers how many it found.
    */
   leaveSuspendedSuppliers(limit: number): Promise<number>;
+  /**
+   * Makes due up to `limit` orders that lie further ahead than any wait is long, as the database's
+   * clock did once; answers how many.
+   */
+  recallFarOrders(limit: number): Promise<number>;
   /** The one way to a terminal state, for every kind of news. */
   recordMove(move: RecordedMove): Promise<MoveResult>;
   /** What a callback's order looks like to `decideMove`; null where the reference is unknown. */

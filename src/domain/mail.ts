@@ -48,6 +48,8 @@ export interface OwedMail {
 export interface MailJob extends OwedMail {
   readonly id: string;
   readonly retryCount: number;
+  /** Where this one fails, nobody tries again. */
+  readonly isLastTry: boolean;
 }
 
 /** Owed mail on its way, shared by all processes over one database. */

@@ -10,6 +10,13 @@ const SOCKET_TIMEOUT_MS = 20_000;
 /** A server that says a word now and then must not hold a mail for ever; milliseconds. */
 const SEND_TIMEOUT_MS = 60_000;
 
+/**
+ * The recipient's address is bad, or leads nowhere any more, for good (RFC 3463: 5.1.x, 5.2.1); a
+ * server that says no more than 501, 550, 551 or 553 means the same. Others refuse us, not the
+ * recipient: by a block list, by their rules, for now.
+ */
+const NO_SUCH_RECIPIENT = /^5\d\d[ -](?:5\.1\.\d+|5\.2\.1)\b|^(?:501|55[013])(?![ -]5\.\d)/;
+
 export interface MailServer {
   /** 'smtp://user:password@host:587', or smtps:// for TLS from the first byte. */
   readonly url: string;
@@ -85,10 +92,10 @@ async function sendOver(
     return 'SENT';
   } catch (error) {
     if (signal.aborted) throw new MailFault('SMTP took too long');
-    const { command, responseCode = 0, code } = error as {
-      command?: string; responseCode?: number; code?: string;
+    const { command, response = '', responseCode = 0, code } = error as {
+      command?: string; response?: string; responseCode?: number; code?: string;
     };
-    if (command === 'RCPT TO' && responseCode >= 500) return 'REFUSED';
+    if (command === 'RCPT TO' && NO_SUCH_RECIPIENT.test(response)) return 'REFUSED';
     // The server's own words may quote the address: the codes have to do.
     const told = [code, command, responseCode === 0 ? undefined : responseCode];
     throw new MailFault(`SMTP ${told.filter((each) => each !== undefined).join(' ')}`);

@@ -18,8 +18,10 @@ export interface MailWorkerParts {
   /** When the first look is due; milliseconds, none by default. */
   readonly startsInMs?: number;
   readonly onError: (error: unknown) => void;
-  /** A mail was not sent and will be tried again, or was given up. */
+  /** A mail was not sent and will be tried again. */
   readonly onFault: (job: MailJob, fault: string) => void;
+  /** A mail is not tried again. */
+  readonly onGivenUp: (job: MailJob, fault: string) => void;
 }
 
 export interface MailWorker {
@@ -82,9 +84,9 @@ async function sendMail(job: MailJob, parts: MailWorkerParts): Promise<void> {
     if (result === 'SENT') return await queue.finish(job);
   } catch (error) {
     if (!(error instanceof MailFault)) throw error;
-    parts.onFault(job, error.message);
+    parts[job.isLastTry ? 'onGivenUp' : 'onFault'](job, error.message);
     return queue.postpone(job, error.message);
   }
-  parts.onFault(job, 'The recipient was refused');
+  parts.onGivenUp(job, 'The recipient was refused');
   return queue.giveUp(job, 'REFUSED');
 }

@@ -533,3 +533,24 @@ it('finds the order of a callback whatever the number of its route', async () =>
     expect(await store.findSubmission(`1-${id}-${never}`, 'sandbox-a')).toBeNull();
   }
 });
+
+describe('an order that lies far ahead, as the clock of the database did once', () => {
+  it('is taken up again, sent or not, and one that waits its hour is not', async () => {
+    const unknown = await placeOne();
+    await record(await claim(unknown), { kind: 'ASK_AGAIN', nextInMs: 0 });
+    const [queued, patient] = [await placeOne(), await placeOne()];
+    for (const id of [queued, unknown]) await timePasses(id, '-2 days');
+    await timePasses(patient, '-74 minutes');
+    expect(await store.recallFarOrders(1)).toBe(1);
+    expect(await store.recallFarOrders(100)).toBe(1);
+    expect(await store.recallFarOrders(100)).toBe(0);
+    const claims = await store.claimOrders({ limit: 100, rooms: {} });
+    expect(claims.map(({ orderId, action }) => [orderId, action]).sort())
+      .toEqual([[unknown, 'QUERY'], [queued, 'SUBMIT']]);
+    // Whatever was sent then is settled soon, not in two days.
+    const asked = claims.find(({ orderId }) => orderId === unknown);
+    expect(asked?.resendInMs).toBeGreaterThan(0);
+    expect(asked?.resendInMs).toBeLessThan(300_000);
+    expect((await look(patient))['state']).toBe('QUEUED');
+  });
+});

@@ -270,6 +270,43 @@ describe('a case', () => {
       .toEqual([{ lost: '0.0000' }]);
   });
 
+  it('is recovered in parts, whether the supplier takes its success back or not', async () => {
+    for (const news of [[], [{ kind: 'REVERSE' }]] as const) {
+      const id = await orderAfter(FAIL, DELIVER);
+      const of = (outcome: string, amount: string, currency = 'USD') =>
+        propose('anna', resolve(id, { outcome, amount, currency }));
+      await approve('ben', await of('LOSS', '0.0090'));
+      for (const each of news) await record(id, each);
+      await approve('ben', await of('RECOVERED', '0.0050'));
+      expect(await look(id)).toMatchObject({ cases: ['LATE_SUCCESS resolved'] });
+      await expect(approve('ben', await of('RECOVERED', '0.0041'))).rejects.toThrow('0.0040 USD');
+      await expect(approve('ben', await of('RECOVERED', '0.0040', 'EUR')))
+        .rejects.toThrow('has cost 0 EUR');
+      const [first, second] = [await of('RECOVERED', '0.0040'), await of('RECOVERED', '0.0040')];
+      const ends = await Promise.allSettled([approve('ben', first), approve('cleo', second)]);
+      expect(ends.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    }
+  });
+
+  it('has cost nothing by a loss that was refused', async () => {
+    const id = await orderAfter(FAIL, DELIVER);
+    const of = (outcome: string) =>
+      propose('anna', resolve(id, { outcome, amount: '0.0090', currency: 'USD' }));
+    await refuse('ben', await of('LOSS'));
+    await expect(approve('ben', await of('RECOVERED'))).rejects.toThrow('has cost 0 USD');
+  });
+
+  it('is not proposed with more decimals than money has', async () => {
+    const id = await orderAfter(FAIL, DELIVER);
+    await expect(propose('anna', resolve(id, {
+      outcome: 'LOSS', amount: '0.00006', currency: 'USD',
+    }))).rejects.toThrow('the amount 0.00006 has more than four decimals');
+    const sure = await propose('anna', resolve(id, {
+      outcome: 'LOSS', amount: '0.009000', currency: 'USD',
+    }));
+    await refuse('ben', sure);
+  });
+
   it('is no loss while its order is under way, nor where it was sold', async () => {
     const id = await orderAfter(UNDER_REVIEW);
     await database().query(`insert into reconciliation_case (client_id, topup_order_id, kind, route)

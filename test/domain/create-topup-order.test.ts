@@ -72,6 +72,7 @@ function story(of: {
         claimOrder: async () => claimedOrder(), recordMove: async () => 'APPLIED',
         claimOrders: unused, findSubmission: unused, keepStrayCallback: unused,
         nextDueInMs: unused, leaveSuspendedSuppliers: unused,
+        recallFarOrders: unused,
       },
     },
   };

@@ -262,6 +262,7 @@ function world(of: {
     claimOrders: async () => [],
     claimOrder: async () => order,
     leaveSuspendedSuppliers: async () => 0,
+    recallFarOrders: async () => 0,
     recordMove: async (recorded) => (moves.push(recorded), result),
     findSubmission: async () => order,
     keepStrayCallback: async ({ eventId }) => void strays.push(eventId),

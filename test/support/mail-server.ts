@@ -7,7 +7,7 @@ import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 /** What the server does with the next mails, in this order; then it takes every one. */
 export type Behaviour =
   | 'TAKE' | 'HANG' | 'DRIP' | 'DROP_AFTER_DATA' | 'TRY_LATER'
-  | 'REFUSE_SENDER' | 'REFUSE_RECIPIENT' | 'REFUSE_MAIL';
+  | 'REFUSE_SENDER' | 'REFUSE_RECIPIENT' | 'BLOCK_CLIENT' | 'REFUSE_MAIL';
 
 /** Pause between two lines of an answer that never ends; milliseconds. */
 const DRIP_MS = 20;
@@ -73,9 +73,9 @@ export async function startMailServer(port = 0): Promise<MailServer> {
       done(refusal(550));
     },
     onRcptTo(_address, _session, done) {
-      if (next[0] !== 'REFUSE_RECIPIENT') return done();
-      next.shift();
-      done(refusal(550));
+      if (next[0] !== 'REFUSE_RECIPIENT' && next[0] !== 'BLOCK_CLIENT') return done();
+      done(next.shift() === 'BLOCK_CLIENT'
+        ? refusal(554, '5.7.1 Client host blocked, try later') : refusal(550));
     },
   });
   server.on('error', () => undefined);
@@ -92,8 +92,8 @@ export async function startMailServer(port = 0): Promise<MailServer> {
   };
 }
 
-const refusal = (responseCode: number): Error =>
-  Object.assign(new Error('Not so'), { responseCode });
+const refusal = (responseCode: number, words = 'Not so'): Error =>
+  Object.assign(new Error(words), { responseCode });
 
 interface Connection {
   readonly id: string;

@@ -56,6 +56,7 @@ afterAll(async () => {
 });
 
 const faults: string[] = [];
+const givenUp: string[] = [];
 
 function startWorker(
   url = server.url,
@@ -70,6 +71,7 @@ function startWorker(
     clock: systemClock,
     onError: (error) => pino().error(error),
     onFault: (_job, fault) => faults.push(fault),
+    onGivenUp: ({ address }, fault) => givenUp.push(`${address}: ${fault}`),
   }));
 }
 
@@ -315,6 +317,7 @@ describe('a mail server that', () => {
   it.each([
     ['REFUSE_SENDER', 'SMTP EENVELOPE MAIL FROM 550'],
     ['REFUSE_MAIL', 'SMTP EMESSAGE DATA 550'],
+    ['BLOCK_CLIENT', 'SMTP EENVELOPE RCPT TO 554'],
   ] as const)('refuses for no fault of the recipient, %s, is asked again', async (how, told) => {
     const { address } = await endWithMail();
     server.next.push(how);
@@ -343,6 +346,7 @@ describe('a mail server that', () => {
     await until(() => jobsOf(address)).toEqual([
       { name: 'mail', state: 'completed' }, { name: 'mail-undeliverable', state: 'created' },
     ]);
+    expect(givenUp).toContain(`${address}: The recipient was refused`);
     expect(server.to(address)).toHaveLength(0);
   });
 });
@@ -358,6 +362,7 @@ describe('a job', () => {
     await until(() => jobsOf(address)).toEqual([
       { name: 'mail', state: 'failed' }, { name: 'mail-undeliverable', state: 'created' },
     ]);
+    expect(givenUp).toContain(`${address}: SMTP EMESSAGE DATA 451`);
   });
 
   it('whose worker died is taken up again, by a role that owns nothing', async () => {

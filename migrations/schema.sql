@@ -8,6 +8,23 @@ create type recorded_move as (ordinal integer, client_id bigint, order_id bigint
 create sequence topup_order_id_seq as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
 create sequence transfer_id_seq as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
 
+CREATE OR REPLACE FUNCTION add_receipt(o topup_order, p_receipt json)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  if o.receipt is not null or p_receipt is null or o.reversed_at is not null then
+    return 'NO_CHANGE';
+  end if;
+  update topup_order set receipt = p_receipt, version = o.version + 1
+    where client_id = o.client_id and id = o.id returning * into o;
+  perform append_event(o, 'LATE_NEWS', o.status);
+  return 'APPLIED';
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION adjust_wallet(a operator_action)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -76,11 +93,13 @@ begin
   if o.status <> 'PENDING' then
     return case
       when m.kind = 'DELIVER' and o.status <> 'DELIVERED' then
-        case when open_case(o, 'LATE_SUCCESS', m.route) then 'CASE_OPENED' else 'NO_CHANGE' end
+        case when open_case(o, 'LATE_SUCCESS', m.route, m.receipt)
+          then 'CASE_OPENED' else 'NO_CHANGE' end
       -- A second route that delivers as well; the order is sold once.
       when m.kind = 'DELIVER' and sent_state is distinct from 'DELIVERED' then
-        case when open_case(o, 'SECOND_ROUTE_SUCCESS', m.route)
+        case when open_case(o, 'SECOND_ROUTE_SUCCESS', m.route, m.receipt)
           then 'CASE_OPENED' else 'NO_CHANGE' end
+      when m.kind = 'DELIVER' then add_receipt(o, m.receipt)
       when m.kind = 'FAIL' and o.status = 'DELIVERED' and sent_state = 'DELIVERED' then
         case when open_case(o, 'LATE_FAILURE', m.route) then 'CASE_OPENED' else 'NO_CHANGE' end
       else 'NO_CHANGE'
@@ -92,7 +111,7 @@ begin
   if m.kind = 'DELIVER' then
     if is_elsewhere then
       -- A route we had given up delivers while the next one is under way.
-      result := case when open_case(o, 'SECOND_ROUTE_SUCCESS', m.route)
+      result := case when open_case(o, 'SECOND_ROUTE_SUCCESS', m.route, m.receipt)
         then 'CASE_OPENED' else 'NO_CHANGE' end;
       -- Where the next one waits to be sent again, it is not: the order has been delivered.
       select t.* into strict o from topup_order t where t.client_id = o.client_id and t.id = o.id;
@@ -534,8 +553,9 @@ CREATE OR REPLACE FUNCTION deliver_by_given_up_route(o topup_order, p_route smal
 AS $function$
 declare
   delivered smallint;
+  told json;
 begin
-  select c.route into delivered from reconciliation_case c
+  select c.route, c.receipt into delivered, told from reconciliation_case c
     where c.client_id = o.client_id and c.topup_order_id = o.id and c.route <> p_route
       and c.kind = 'SECOND_ROUTE_SUCCESS' and c.reversed_at is null order by c.route limit 1;
   if not found then return false; end if;
@@ -544,7 +564,7 @@ begin
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = p_route;
   update submission s set state = 'DELIVERED'
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = delivered;
-  perform end_order(o, 'DELIVERED', null, null);
+  perform end_order(o, 'DELIVERED', null, told);
   return true;
 end
 $function$
@@ -962,6 +982,24 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION note_accepted(o topup_order, m recorded_move)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  if o.status <> 'PENDING' or o.route <> m.route then return 'NO_CHANGE'; end if;
+  update submission s set state = 'ACCEPTED'
+    where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route
+      and s.state in ('INTENT', 'UNKNOWN');
+  if not found then return 'NO_CHANGE'; end if;
+  update topup_order set fulfilment_state = 'AWAITING_SUPPLIER'
+    where client_id = o.client_id and id = o.id and fulfilment_state = 'OUTCOME_UNKNOWN';
+  return 'APPLIED';
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION number_events(p_limit integer)
  RETURNS integer
  LANGUAGE plpgsql
@@ -1021,7 +1059,6 @@ begin
     on conflict (product_id) do update set
       deviation_ms = d.deviation_ms + (abs(excluded.mean_ms - d.mean_ms) - d.deviation_ms) / 4,
       mean_ms = d.mean_ms + (excluded.mean_ms - d.mean_ms) / 8;
-  perform pg_notify('feed', '');
   return cardinality(news);
 end
 $function$
@@ -1042,15 +1079,20 @@ AS $function$
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION open_case(o topup_order, p_kind text, p_route smallint)
+CREATE OR REPLACE FUNCTION open_case(o topup_order, p_kind text, p_route smallint, p_receipt json DEFAULT NULL::json)
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
-  insert into reconciliation_case (client_id, topup_order_id, kind, route)
-    values (o.client_id, o.id, p_kind, p_route) on conflict do nothing;
-  if not found then return false; end if;
+  insert into reconciliation_case (client_id, topup_order_id, kind, route, receipt)
+    values (o.client_id, o.id, p_kind, p_route, p_receipt) on conflict do nothing;
+  if not found then
+    update reconciliation_case c set receipt = p_receipt
+      where c.client_id = o.client_id and c.topup_order_id = o.id and c.kind = p_kind
+        and c.route = p_route and c.receipt is null and p_receipt is not null;
+    return false;
+  end if;
   if p_kind = 'REVERSAL' then
     update topup_order set reversal_transfer_id = return_money(o, 'REVERSAL', 'SALES'),
         reversed_at = clock_timestamp(), version = o.version + 1
@@ -1533,17 +1575,62 @@ $function$
 
 CREATE OR REPLACE FUNCTION propose_action(kind text, client_id bigint, remarks text, order_id bigint DEFAULT NULL::bigint, outcome text DEFAULT NULL::text, failure_code text DEFAULT NULL::text, case_kind text DEFAULT NULL::text, case_route integer DEFAULT NULL::integer, wallet_id bigint DEFAULT NULL::bigint, amount numeric DEFAULT NULL::numeric, currency text DEFAULT NULL::text)
  RETURNS bigint
- LANGUAGE sql
+ LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
  SET lock_timeout TO '5s'
 AS $function$
-  insert into operator_action (kind, client_id, topup_order_id, outcome, failure_code, case_kind,
-      case_route, wallet_id, amount, currency, remarks, seen_state, seen_route, seen_attempt_count)
+#variable_conflict use_column
+declare
+  proposed bigint;
+begin
+  if scale(trim_scale($10)) > 4 then
+    raise exception 'the amount % has more than four decimals', $10
+      using errcode = 'invalid_parameter_value';
+  end if;
+  insert into operator_action as p (kind, client_id, topup_order_id, outcome, failure_code,
+      case_kind, case_route, wallet_id, amount, currency, remarks, seen_state, seen_route,
+      seen_attempt_count)
     select $1, $2, $4, $5, $6, $7, $8::smallint, $9, $10, $11, $3, o.fulfilment_state, o.route,
       o.attempt_count
     from (select 1) one left join topup_order o on o.client_id = $2 and o.id = $4
-    returning id;
+    returning p.id into proposed;
+  return proposed;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION recall_far_orders(p_limit integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+  at timestamptz := clock_timestamp();
+  recalled int;
+begin
+  with far as materialized (
+    select t.client_id, t.id, t.route from topup_order t
+      where t.status = 'PENDING' and t.next_action_at > at + interval '90 minutes'
+      order by t.next_action_at desc limit p_limit for no key update skip locked
+  ), settled as (
+    update submission m set resend_after = least(m.resend_after, at
+        + (s.settle_window_ms + 2 * (s.lease_ms + s.call_deadline_ms)) * interval '1 ms')
+      from far f, supplier s
+      where m.client_id = f.client_id and m.topup_order_id = f.id and m.route = f.route
+        and s.id = m.supplier_id
+  ), due as (
+    update topup_order t set next_action_at = at
+      from far f where t.client_id = f.client_id and t.id = f.id returning 1
+  )
+  select count(*) into recalled from due;
+  return recalled;
+end
 $function$
 ;
 
@@ -1561,6 +1648,7 @@ begin
   verdict := case when m.event_id is null then 'NEW' else keep_callback(m) end;
   if verdict <> 'NEW' then return verdict; end if;
   verdict := case when m.kind = 'NONE' then 'NO_CHANGE'
+    when m.kind = 'NOTE_ACCEPTED' then note_accepted(o, m)
     when m.kind in ('DELIVER', 'FAIL', 'REVERSE') then apply_final_news(o, m)
     else apply_step(o, m) end;
   -- The supplier will say it again: its event must not count as heard.
@@ -1749,7 +1837,7 @@ begin
   update reconciliation_case c set resolved_at = clock_timestamp()
     where c.client_id = a.client_id and c.topup_order_id = a.topup_order_id
       and c.kind = a.case_kind and c.route = a.case_route and c.resolved_at is null;
-  if not found then
+  if not found and a.outcome <> 'RECOVERED' then
     raise exception 'the case is resolved already'
       using errcode = 'object_not_in_prerequisite_state';
   end if;
@@ -2011,6 +2099,22 @@ begin
     on conflict (client_id, skipped_after) do update
       set skipped_through = excluded.skipped_through;
 end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION skip_wallet_transfers()
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  insert into wallet_skip (client_id, wallet_id, skipped_after, skipped_through)
+    select w.client_id, w.id, coalesce(t.id, 0), q.last_value
+      from wallet w
+      cross join transfer_id_seq q
+      left join lateral (select x.id from transfer x
+        where x.client_id = w.client_id and x.wallet_id = w.id order by x.id desc limit 1) t on true
+    on conflict (client_id, wallet_id, skipped_after) do update
+      set skipped_through = excluded.skipped_through;
 $function$
 ;
 
@@ -2689,6 +2793,7 @@ create table reconciliation_case (
   opened_at timestamp with time zone not null default clock_timestamp(),
   resolved_at timestamp with time zone,
   reversed_at timestamp with time zone,
+  receipt json,
   constraint reconciliation_case_pkey PRIMARY KEY (client_id, topup_order_id, kind, route),
   constraint reconciliation_case_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id),
   constraint reconciliation_case_kind_check CHECK ((kind = ANY (ARRAY['LATE_SUCCESS'::text, 'LATE_FAILURE'::text, 'REVERSAL'::text, 'SECOND_ROUTE_SUCCESS'::text]))),
@@ -2952,6 +3057,15 @@ create table wallet_milestone (
   constraint wallet_milestone_client_id_wallet_id_fkey FOREIGN KEY (client_id, wallet_id) REFERENCES wallet(client_id, id)
 );
 
+create table wallet_skip (
+  client_id bigint not null,
+  wallet_id bigint not null,
+  skipped_after bigint not null,
+  skipped_through bigint not null,
+  constraint wallet_skip_pkey PRIMARY KEY (client_id, wallet_id, skipped_after),
+  constraint wallet_skip_client_id_wallet_id_fkey FOREIGN KEY (client_id, wallet_id) REFERENCES wallet(client_id, id)
+);
+
 create view operator_log as
  SELECT a.client_id,
     a.id,
@@ -3110,6 +3224,7 @@ grant execute on function number_events(p_limit integer) to topup_app;
 grant execute on function open_token_family(p_client_id bigint, p_key_id text, p_family_id uuid, p_refresh_token_id uuid, p_lives_for interval) to topup_app;
 grant execute on function place_orders(p_orders json) to topup_app;
 grant execute on function propose_action(kind text, client_id bigint, remarks text, order_id bigint, outcome text, failure_code text, case_kind text, case_route integer, wallet_id bigint, amount numeric, currency text) to topup_clerk;
+grant execute on function recall_far_orders(p_limit integer) to topup_app;
 grant execute on function record_moves(p_moves json) to topup_app;
 grant execute on function refuse_action(client_id bigint, id bigint) to topup_approver;
 grant execute on function refuse_action(client_id bigint, id bigint) to topup_clerk;
@@ -3165,6 +3280,7 @@ grant select on table variant to topup_app;
 grant select on table voucher to topup_app;
 grant select on table wallet to topup_app;
 grant select on table wallet_milestone to topup_app;
+grant select on table wallet_skip to topup_app;
 grant usage on schema public to public;
 grant usage on schema public to topup_app;
 grant usage on schema public to topup_approver;

@@ -37,7 +37,7 @@ export function startWorker(parts: AppParts): Running {
     ...parts.fulfilment,
     onError: (error) => parts.log.error({ err: error }, 'Orders that lie far ahead were not seen'),
     onRecalled: (count) => {
-      parts.log.warn({ count }, 'Orders lay far ahead, as a clock did once, and are taken up again');
+      parts.log.warn({ count }, 'Orders lay far ahead, as a clock did once: taken up again');
       worker.wake();
     },
   });

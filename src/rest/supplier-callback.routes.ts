@@ -46,8 +46,8 @@ export function supplierCallbackRoutes(app: FastifyInstance, deps: CallbackGate)
 }
 
 /**
- * @throws HttpRefusal for what is not authentic or not understood; TemporarilyUnavailable to hear it
- *   again
+ * @throws HttpRefusal for what is not authentic or not understood
+ * @throws TemporarilyUnavailable to hear it again
  */
 function statusOf(result: CallbackResult): 200 | 202 {
   switch (result) {

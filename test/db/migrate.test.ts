@@ -52,7 +52,7 @@ async function migratingPid(): Promise<number> {
   return pid;
 }
 
-it('takes its time, whatever the database is set to, and once where two start together', async () => {
+it('takes its time, whatever the database is set to, and once where two begin it', async () => {
   const { rows } = await superuser.query<{ name: string }>(`select name from pg_settings
     where name in ('statement_timeout', 'transaction_timeout', 'idle_session_timeout',
       'idle_in_transaction_session_timeout')`);

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import type { Locator, Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { useStage, type PageOptions } from '../support/browser.ts';
@@ -75,6 +76,21 @@ test('events go on where they stopped when the gateway is started anew', async (
   // What was asked for meanwhile was placed, once.
   expect(await page.locator('#orders > li').count()).toBe(count + 1);
   await stage().picture(page, 'watch-after-restart');
+});
+
+test('what the gateway cannot say now is asked for again, and its order placed once', async () => {
+  const page = await openWatch();
+  const count = await page.locator('#orders > li').count();
+  const owner = new pg.Client(stage().facts.ownerDatabaseUrl);
+  await owner.connect();
+  await owner.query('begin; select from wallet for update');
+  await page.getByRole('button', { name: 'Place order' }).click();
+  await page.getByText('it is placed when the gateway is back').waitFor({ timeout: 30_000 });
+  await owner.end();
+  await page.locator('#orders > li').nth(count).waitFor({ timeout: 30_000 });
+  await (await youngest(page)).getByText('DELIVERED', { exact: true }).waitFor();
+  await expect.poll(() => page.getByRole('alert').innerText()).toBe('');
+  expect(await page.locator('#orders > li').count()).toBe(count + 1);
 });
 
 test('a page that is opened later shows the same orders and steps', async () => {

@@ -8,8 +8,8 @@ const RETRY_MS_MAX = 2_000;
 /** An unanswered ping ends the socket: a line that is cut without a word is noticed. */
 const PING_EVERY_MS = 10_000;
 const PONG_WITHIN_MS = 5_000;
-/** As graphql-ws says that a socket was ended here. */
-const TERMINATED = 4499;
+/** Asked again they bring an answer; the first is the library's, where a socket was ended here. */
+const PASSING: ReadonlySet<unknown> = new Set([4499, 'SERVICE_UNAVAILABLE', 'RATE_LIMITED']);
 /** The token is no longer good: asking again would not help. */
 const REFUSED = 4403;
 
@@ -59,13 +59,13 @@ export class Gateway {
     const results = this.#client.iterate<Result & Record<string, unknown>>({ query, variables });
     try {
       for await (const { data, errors } of results) {
-        if (errors !== undefined || !data) throw new Error(errors?.[0]?.message ?? 'No answer');
+        if (errors !== undefined || !data) throw refusal(errors);
         yield data as Result;
       }
     } catch (error) {
       // What is refused before it is executed comes as a list of errors.
       if (!Array.isArray(error)) throw error;
-      throw new Error((error as readonly { message: string }[])[0]?.message ?? 'No answer');
+      throw refusal(error as readonly Refused[]);
     }
   }
 
@@ -82,7 +82,7 @@ export class Gateway {
       try {
         return await this.ask<Result>(query, variables);
       } catch (error) {
-        if (!isCut(error) || this.#isRefused) throw error;
+        if (!isPassing(error) || this.#isRefused) throw error;
         onCut();
       }
       await wait(waitMs);
@@ -110,7 +110,7 @@ export class Gateway {
         }
       } catch (error) {
         // A cursor that the gateway no longer takes: begin anew.
-        if (!isCut(error)) after = null;
+        if (!isPassing(error)) after = null;
       }
       await wait(waitMs);
       waitMs = longer(waitMs);
@@ -128,11 +128,21 @@ export class Gateway {
   }
 }
 
-/** The socket went away; anything else is an answer. */
-function isCut(error: unknown): boolean {
+interface Refused {
+  readonly message: string;
+  readonly extensions?: { readonly code?: unknown } | undefined;
+}
+
+/** The gateway's words, and their code. */
+function refusal(errors: readonly Refused[] | undefined): Error {
+  const [first] = errors ?? [];
+  return Object.assign(new Error(first?.message ?? 'No answer'), { code: first?.extensions?.code });
+}
+
+/** The socket went away, or the gateway can say nothing now; anything else is an answer. */
+function isPassing(error: unknown): boolean {
   return error instanceof CloseEvent || error instanceof Event
-    // What the library itself throws where we end a silent socket.
-    || (error as { readonly code?: unknown } | null)?.code === TERMINATED;
+    || PASSING.has((error as { readonly code?: unknown } | null)?.code);
 }
 
 function longer(waitMs: number): number {

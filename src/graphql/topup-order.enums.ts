@@ -86,7 +86,7 @@ export const TopupOrderEventTypeEnum = enumOf(TOPUP_ORDER_EVENT_TYPES, {
     FAILED: 'Definitely not delivered, and refunded.',
     CANCELLED: 'Cancelled, and refunded.',
     REVERSED: 'The operator took a delivered value back; the charge was credited.',
-    LATE_NEWS: 'Contrary news after the end: the status stays, people look at it.',
+    LATE_NEWS: 'News after the end, contrary or of a missing receipt: the status stays.',
   },
 });
 

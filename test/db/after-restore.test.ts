@@ -216,6 +216,24 @@ async function expectDelivered(count: number): Promise<void> {
     .toEqual([]);
 }
 
+it('knows of an order that was accepted that it was', async () => {
+  await during(original.databaseUrl, async (program) => {
+    refusals.set(`1-${await program.place()}-1`, { kind: 'ACCEPTED' });
+    await program.work();
+  });
+  await backUp();
+  await restored.connect();
+  await prepareRestored(restoredUrls().owner);
+  const pool = createPool({
+    databaseUrl: restoredUrls().program, size: 1, applicationName: 'test',
+    onError: () => undefined,
+  });
+  const store = createFulfilmentStore({ pool, onMoved: () => undefined });
+  expect(await store.claimOrders({ limit: 10, rooms: {} }))
+    .toMatchObject([{ action: 'QUERY', wasAccepted: true }]);
+  await pool.end();
+});
+
 /** A product that has two routes. */
 const TWO_ROUTES: Partial<PricedOrder> = {
   variantId: 3, variantName: '660 UC', faceValue: { amount: '9.99', currency: 'USD' },

@@ -554,3 +554,12 @@ describe('an order that lies far ahead, as the clock of the database did once', 
     expect((await look(patient))['state']).toBe('QUEUED');
   });
 });
+
+it('does not end by a refusal, told unasked, of what is to be sent again', async () => {
+  const id = await placeOne();
+  const order = await claim(id);
+  await record(order, { kind: 'RETRY', nextInMs: 60_000 });
+  const refusal: Move = { kind: 'FAIL', failureCode: 'INVALID_RECIPIENT' };
+  expect(await record(order, refusal, { leaseToken: null, callback: event() })).toBe('NO_CHANGE');
+  expect(await look(id)).toMatchObject({ status: 'PENDING', transfers: ['ORDER_DEBIT'] });
+});

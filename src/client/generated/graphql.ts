@@ -168,7 +168,7 @@ export type TopupOrderEventType =
   | 'DELIVERED'
   /** Definitely not delivered, and refunded. */
   | 'FAILED'
-  /** Contrary news after the end: the status stays, people look at it. */
+  /** News after the end, contrary or of a missing receipt: the status stays. */
   | 'LATE_NEWS'
   /** A try brought nothing; there will be another one. */
   | 'RETRY_SCHEDULED'

@@ -7,7 +7,9 @@ import { client, discount, product, rejectionOf, snapshot, variant } from './bui
 
 const wallet = (currency: string): ClientWallet => ({ id: 1, currency, isDefault: true });
 
-const RATES = { 'EUR>USD': '1.17', 'USD>JPY': '150.25', 'INR>USD': '0.0119' };
+const RATES = {
+  'EUR>USD': '1.17', 'USD>JPY': '150.25', 'INR>USD': '0.0119', 'USD>KES': '10000001',
+};
 
 function charge(of: {
   readonly face: readonly [amount: string, currency: string];
@@ -72,6 +74,14 @@ describe('chargeFor', () => {
     const rejection = rejectionOf(() => charge({ face, percent, paidIn }));
     expect(rejection.code).toBe('AMOUNT_NOT_AVAILABLE');
     expect(rejection.problems.map((each) => each.field)).toEqual([['amount']]);
+  });
+
+  test('refuses what no wallet could hold, by a rate that somebody mistyped', () => {
+    const pay = (amount: string) => charge({ face: [amount, 'USD'], percent: '0', paidIn: 'KES' });
+    expect(pay('999999899').charge.amount).toBe('9999999989999899');
+    const rejection = rejectionOf(() => pay('999999999'));
+    expect([rejection.code, rejection.message])
+      .toEqual(['AMOUNT_NOT_AVAILABLE', 'Amount is too large for the wallet currency']);
   });
 });
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { InputField } from '../../src/domain/catalogue.ts';
 import { NumberText } from '../../src/domain/money.ts';
-import { parsePhone, parseRecipient } from '../../src/domain/recipient.ts';
+import { normalisedPairs, parsePhone, parseRecipient } from '../../src/domain/recipient.ts';
 import { Rejection } from '../../src/domain/rejection.ts';
 import { field, product, rejectionOf } from './builders.ts';
 
@@ -323,4 +323,16 @@ describe('parsePhone', () => {
       expect(parsePhone(phone, countryCode)).toBe(phone);
     }), { numRuns: 500 });
   });
+});
+
+test('pairs that no field knows any more are as they were read when one did', () => {
+  const fields = [field({ name: 'player_id' }), field({ name: 'note', isRequired: false })];
+  const given = [['player_id', '5123456789'], ['note', ' hi '], ['server', '  ']];
+  const before = normalisedPairs(product({ inputFields: fields }), given);
+  expect(before).toEqual([['player_id', '5123456789'], ['note', 'hi']]);
+  for (const now of [
+    fields.slice(0, 1), [field({ name: 'player_id' }), field({ name: 'note', maxLength: 1 })],
+  ]) {
+    expect(normalisedPairs(product({ inputFields: now }), given)).toEqual(before);
+  }
 });

@@ -12,7 +12,7 @@ import { pricedOrder } from '../support/builders.ts';
 import { makeDataDir, removeDataDir } from '../support/program.ts';
 import { VOUCHER_KEY } from '../support/voucher-hash.ts';
 
-/** A server whose queue of notifications is as small as it can be, behind a listener that sleeps. */
+/** A server whose queue of notifications is as small as can be, behind a listener that sleeps. */
 
 const folder = makeDataDir();
 let postgres: EmbeddedPostgres;

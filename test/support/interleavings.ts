@@ -59,7 +59,8 @@ const SUBMITS: readonly SubmitAnswer[] = [
   'DELIVERED', 'ACCEPTED', 'ACCEPTED', 'REFUSED', 'REFUSED_FOR_NOW', 'REFUSED_HERE', 'TRANSIENT',
   'LOST_BEFORE', 'LOST_ACCEPTED', 'LOST_APPLIED', 'LOST_ON_ITS_WAY', 'REVERSED', 'CONTRADICTED',
 ];
-const QUERIES: readonly QueryAnswer[] = ['TRUE', 'TRUE', 'TRUE', 'UNSETTLED', 'SILENT', 'REFUSED'];
+const QUERIES: readonly QueryAnswer[] =
+  ['TRUE', 'TRUE', 'TRUE', 'UNSETTLED', 'LAGGING', 'SILENT', 'REFUSED'];
 
 const which = fc.nat({ max: 7 });
 const answers = { submit: fc.constantFrom(...SUBMITS), query: fc.constantFrom(...QUERIES) };
@@ -382,6 +383,7 @@ class Run {
     const { kind } = held.move.move;
     if (kind === 'DELIVER') this.#truth.heard(supplierReference, 'DELIVERED');
     if (kind === 'REVERSE') this.#truth.heard(supplierReference, 'REVERSED');
+    if (kind === 'AWAIT') this.#truth.heard(supplierReference, 'ACCEPTED');
     this.#held.splice(this.#held.indexOf(held), 1);
   }
 

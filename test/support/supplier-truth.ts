@@ -10,6 +10,8 @@ export type QueryAnswer =
   | 'TRUE'
   /** "Not found" of an order that it has, as long as the settle window allows. */
   | 'UNSETTLED'
+  /** "Not found", for however long, of an order of which it has said that it took it. */
+  | 'LAGGING'
   | 'SILENT' | 'REFUSED';
 
 /** One order that a supplier took. */
@@ -31,6 +33,8 @@ export class SupplierTruth {
   readonly #delivered = new Set<string>();
   /** Those of which it was recorded that they were reversed. */
   readonly #reversed = new Set<string>();
+  /** Those of which it was recorded that they were taken. */
+  readonly #accepted = new Set<string>();
   readonly #options: { readonly dedupes: boolean; readonly settleMs: number };
 
   constructor(options: { readonly dedupes: boolean; readonly settleMs: number }) {
@@ -50,6 +54,7 @@ export class SupplierTruth {
   heard(reference: string, kind: Outcome['kind']): void {
     if (kind === 'DELIVERED') this.#delivered.add(reference);
     if (kind === 'REVERSED') this.#reversed.add(reference);
+    if (kind === 'ACCEPTED') this.#accepted.add(reference);
   }
 
   /** A delivery was recorded, and nothing of its being taken back. */
@@ -88,11 +93,13 @@ export class SupplierTruth {
         isLie,
         state,
       });
+      // Also told by callback, which may come any time later.
+      if (state === 'ACCEPTED') this.#callBack(order, { kind: 'ACCEPTED' });
     };
     const refuse = (failureCode: 'INVALID_RECIPIENT' | 'OPERATOR_UNAVAILABLE'
       | 'PRODUCT_OUT_OF_STOCK'): Outcome => {
       const outcome: Outcome = { kind: 'FAILED', failureCode };
-      // Also told by callback, which may come any time later.
+      // As what was taken is.
       this.#callBack(order, outcome);
       return outcome;
     };
@@ -141,6 +148,10 @@ export class SupplierTruth {
     const found = this.sends.filter(({ reference, state, sentAtMs }) =>
       reference === order.supplierReference && state !== 'LOST' && state !== 'ON_ITS_WAY'
         && !(answer === 'UNSETTLED' && nowMs < sentAtMs + this.#options.settleMs));
+    const isHeld = found.every(({ state, isLie }) => state === 'ACCEPTED' && !isLie);
+    if (answer === 'LAGGING' && isHeld && this.#accepted.has(order.supplierReference)) {
+      return { kind: 'NOT_FOUND' };
+    }
     const states = found.map(({ state }) => state);
     const best = (['APPLIED', 'REVERSED', 'ACCEPTED', 'DECLINED'] as const)
       .find((state) => states.includes(state));
@@ -155,7 +166,6 @@ export class SupplierTruth {
     if (send === undefined || next === null) return null;
     send.state = next;
     const outcome = newsOf(next);
-    if (outcome.kind === 'ACCEPTED') return null;
     const { supplierCode, reference: supplierReference } = send;
     return this.#callBack({ supplierCode, supplierReference }, outcome);
   }

@@ -67,7 +67,7 @@ begin
 end
 $$;
 
--- As before, but for the receipts.
+-- As before, but for the receipts, and for a refusal that is overtaken (0081).
 create or replace function apply_final_news(o topup_order, m recorded_move) returns text
 language plpgsql set search_path = public, pg_temp as $$
 declare
@@ -123,6 +123,7 @@ begin
       and (m.lease_token is null or m.lease_token is distinct from o.lease_token)) then
     return 'NO_CHANGE';
   end if;
+  if is_overtaken(o, m, sent_state) then return 'STALE_LEASE'; end if;
   if deliver_by_given_up_route(o, m.route) then return 'APPLIED'; end if;
   update submission s set state = 'NOT_APPLIED'
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route;

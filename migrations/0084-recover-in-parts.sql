@@ -24,10 +24,12 @@ begin
     raise exception 'the case has cost % % so far', loss_of_case(a), a.currency
       using errcode = 'object_not_in_prerequisite_state';
   end if;
-  update reconciliation_case c set resolved_at = clock_timestamp()
+  -- Written by every recovery: who looks from an older snapshot must not book the same again.
+  update reconciliation_case c set resolved_at = coalesce(c.resolved_at, clock_timestamp())
     where c.client_id = a.client_id and c.topup_order_id = a.topup_order_id
-      and c.kind = a.case_kind and c.route = a.case_route and c.resolved_at is null;
-  if not found and a.outcome <> 'RECOVERED' then
+      and c.kind = a.case_kind and c.route = a.case_route
+      and (c.resolved_at is null or a.outcome = 'RECOVERED');
+  if not found then
     raise exception 'the case is resolved already'
       using errcode = 'object_not_in_prerequisite_state';
   end if;

@@ -1,8 +1,10 @@
 -- Where the database's clock ran ahead for a while, what was claimed and sent then lay until that
 -- moment came: hours, or days, for an order that nobody was to wait for.
 
--- Makes due what is due later than any wait of ours is long: an hour, its jitter and a lease. What
--- was sent until then was sent before now, so a look-up is as good as proof after the same while.
+-- Makes due what is due later than any wait of ours is long: twice the longest step of a supplier's
+-- ladder, or of what else is waited for, and 90 minutes at least: an hour, which a supplier may ask
+-- for, its jitter and a lease. What was sent until then was sent before now, so a look-up is as
+-- good as proof after the same while.
 create function recall_far_orders(p_limit int) returns int
 language plpgsql security definer set search_path = public, pg_temp
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
@@ -14,6 +16,10 @@ begin
   with far as materialized (
     select t.client_id, t.id, t.route from topup_order t
       where t.status = 'PENDING' and t.next_action_at > at + interval '90 minutes'
+        and t.next_action_at > at + 2 * interval '1 ms' * (
+          select greatest(max(b.ms), max(s.settle_window_ms + 2 * (s.lease_ms
+              + s.call_deadline_ms)))
+            from supplier s cross join unnest(s.backoff_ms) b (ms))
       order by t.next_action_at desc limit p_limit for no key update skip locked
   ), settled as (
     update submission m set resend_after = least(m.resend_after, at

@@ -129,6 +129,7 @@ begin
       and (m.lease_token is null or m.lease_token is distinct from o.lease_token)) then
     return 'NO_CHANGE';
   end if;
+  if is_overtaken(o, m, sent_state) then return 'STALE_LEASE'; end if;
   if deliver_by_given_up_route(o, m.route) then return 'APPLIED'; end if;
   update submission s set state = 'NOT_APPLIED'
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route;
@@ -793,6 +794,17 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION is_overtaken(o topup_order, m recorded_move, p_sent_state text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select m.kind = 'FAIL' and m.lease_token is not null
+    and m.lease_token is distinct from o.lease_token and p_sent_state in ('INTENT', 'ACCEPTED');
+$function$
+;
+
 CREATE OR REPLACE FUNCTION is_past_window(o topup_order)
  RETURNS boolean
  LANGUAGE sql
@@ -993,8 +1005,15 @@ begin
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route
       and s.state in ('INTENT', 'UNKNOWN');
   if not found then return 'NO_CHANGE'; end if;
-  update topup_order set fulfilment_state = 'AWAITING_SUPPLIER'
-    where client_id = o.client_id and id = o.id and fulfilment_state = 'OUTCOME_UNKNOWN';
+  update topup_order set
+      fulfilment_state = case fulfilment_state when 'OUTCOME_UNKNOWN' then 'AWAITING_SUPPLIER'
+        else fulfilment_state end,
+      next_action_at = case when lease_token is null then next_action_at
+        else clock_timestamp() end,
+      lease_token = null,
+      lease_until = null
+    where client_id = o.client_id and id = o.id and fulfilment_state <> 'SUBMITTING'
+      and (fulfilment_state = 'OUTCOME_UNKNOWN' or lease_token is not null);
   return 'APPLIED';
 end
 $function$
@@ -1165,6 +1184,7 @@ AS $function$
         when 'DELIVER' then true
         when 'FAIL' then o.voucher_id is null
           and (s.state <> 'NOT_APPLIED' or o.lease_token = x.lease_token)
+          and not is_overtaken(o, x.move, s.state)
         else x.kind in ('AWAIT', 'RETRY', 'ASK_AGAIN', 'REVIEW') and x.event_id is null
           and o.lease_token = x.lease_token
           and (x.kind <> 'RETRY' or o.restored_route is null) end
@@ -1617,6 +1637,10 @@ begin
   with far as materialized (
     select t.client_id, t.id, t.route from topup_order t
       where t.status = 'PENDING' and t.next_action_at > at + interval '90 minutes'
+        and t.next_action_at > at + 2 * interval '1 ms' * (
+          select greatest(max(b.ms), max(s.settle_window_ms + 2 * (s.lease_ms
+              + s.call_deadline_ms)))
+            from supplier s cross join unnest(s.backoff_ms) b (ms))
       order by t.next_action_at desc limit p_limit for no key update skip locked
   ), settled as (
     update submission m set resend_after = least(m.resend_after, at
@@ -1834,10 +1858,12 @@ begin
     raise exception 'the case has cost % % so far', loss_of_case(a), a.currency
       using errcode = 'object_not_in_prerequisite_state';
   end if;
-  update reconciliation_case c set resolved_at = clock_timestamp()
+  -- Written by every recovery: who looks from an older snapshot must not book the same again.
+  update reconciliation_case c set resolved_at = coalesce(c.resolved_at, clock_timestamp())
     where c.client_id = a.client_id and c.topup_order_id = a.topup_order_id
-      and c.kind = a.case_kind and c.route = a.case_route and c.resolved_at is null;
-  if not found and a.outcome <> 'RECOVERED' then
+      and c.kind = a.case_kind and c.route = a.case_route
+      and (c.resolved_at is null or a.outcome = 'RECOVERED');
+  if not found then
     raise exception 'the case is resolved already'
       using errcode = 'object_not_in_prerequisite_state';
   end if;

@@ -46,15 +46,26 @@ export async function fulfilTopupOrder(
   const move = decideMove(order, outcome, deps.random);
   const { clientId, orderId, route, leaseToken } = order;
   const recorded = { clientId, orderId, route, leaseToken, move, callback: null };
-  let result = await recordAtLast(recorded, deps);
+  const record = LASTING.has(outcome.kind) ? recordAtLast : recordOnce;
+  let result = await record(recorded, deps);
   // Whoever took over after the lease has to know what the supplier said.
   if (result === 'STALE_LEASE' && outcome.kind === 'ACCEPTED') {
     const noted = { ...recorded, leaseToken: null, move: { kind: 'NOTE_ACCEPTED' } as const };
-    result = await recordAtLast(noted, deps);
+    result = await record(noted, deps);
   }
   deps.reached?.('RECORDED');
   return result;
 }
+
+/**
+ * That it was taken, delivered or taken back stays true. A refusal may be overtaken by the next
+ * attempt, which begins when the lease has ended: it is recorded now or heard again.
+ */
+const LASTING: ReadonlySet<Outcome['kind']> =
+  new Set<Outcome['kind']>(['ACCEPTED', 'DELIVERED', 'REVERSED']);
+
+const recordOnce = (move: RecordedMove, { store }: Fulfilment): Promise<MoveResult> =>
+  store.recordMove(move);
 
 /** A supplier's word may not come again: while the order's row is locked, it is kept. */
 async function recordAtLast(move: RecordedMove, deps: Fulfilment): Promise<MoveResult> {

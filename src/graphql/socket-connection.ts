@@ -110,7 +110,11 @@ export class SocketConnection {
   /** Whether a message that was read is taken, too; closes the socket where it is not. */
   takesMessage(message: unknown): boolean {
     if (this.#caller === null) return true;
-    if (isJsonMap(message) && message['type'] === 'subscribe') return true;
+    if (isJsonMap(message) && message['type'] === 'subscribe') {
+      // Whoever begins one may end it, too.
+      this.#room = Math.min(OTHERS_AT_ONCE_MAX, this.#room + 1);
+      return true;
+    }
     const nowMs = this.#clock.monotonicMs();
     const gained = (nowMs - this.#roomAtMs) / 1000 * OTHERS_PER_SECOND;
     this.#room = Math.min(OTHERS_AT_ONCE_MAX, this.#room + gained) - 1;

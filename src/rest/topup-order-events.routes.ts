@@ -22,6 +22,9 @@ export interface EventStreamDeps
   readonly streamsPerClient: number;
 }
 
+/** A reader that has closed its half and takes nothing is cut off after this; milliseconds. */
+const FINISH_MS_MAX = 1_000;
+
 const EVENTS = '/api/v1/topups/orders/events';
 
 const HEADERS = {
@@ -43,7 +46,7 @@ export function topupOrderEventRoutes(app: FastifyInstance, deps: EventStreamDep
       const { caller } = request;
       if (caller === null) throw new Error('A stream has no caller');
       const stream = await streams.open(caller, () => eventStream(caller.clientId, request, deps));
-      endWithReader(stream, request.raw.socket);
+      endWithReader(stream, request.raw.socket, deps.clock);
       return reply.headers(HEADERS).send(stream);
     },
   );
@@ -54,9 +57,17 @@ export function topupOrderEventRoutes(app: FastifyInstance, deps: EventStreamDep
   });
 }
 
-/** A reader that closes its half of the connection has gone; it is not written to to find out. */
-function endWithReader(stream: EventStream<OrderEdge>, socket: Socket): void {
-  const end = (): void => void stream.destroy();
+/**
+ * A reader that closes its half of the connection has gone, or wants no more than it asked for
+ * before: the stream ends, and with it the connection, at once where nobody reads it.
+ */
+function endWithReader(stream: EventStream<OrderEdge>, socket: Socket, clock: Clock): void {
+  const end = (): void => {
+    stream.finish();
+    const closed = new AbortController();
+    socket.once('close', () => closed.abort());
+    void clock.sleep(FINISH_MS_MAX, closed.signal).then(() => socket.destroy());
+  };
   socket.once('end', end);
   stream.once('close', () => socket.off('end', end));
   if (socket.readableEnded) end();

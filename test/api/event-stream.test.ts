@@ -327,6 +327,25 @@ describe('GET /api/v1/topups/orders/events', () => {
     expect(found()).toEqual(all.map((each) => `"sequence":${(each as number[])[0]}`));
   }, 60_000);
 
+  it.each([
+    ['at once', 0, 1], ['behind another request', 1, 2], ['twice', 0, 2],
+  ])('ends with a reader that closes its half %s', async (_says, others, answers) => {
+    const socket = connect(Number(new URL(world().gateway.url).port), '127.0.0.1');
+    sockets.push(socket);
+    let text = '';
+    socket.setEncoding('utf8').on('data', (chunk: string) => { text += chunk; });
+    const closed = once(socket, 'close');
+    const ask = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n`
+      + `Authorization: Bearer ${world().token(1)}\r\n\r\n`;
+    const orders = ask('/api/v1/topups/orders').repeat(others);
+    socket.write(orders + ask('/api/v1/topups/orders/events').repeat(answers - others));
+    socket.end();
+    await closed;
+    expect(text.match(/HTTP\/1\.1 [0-9]+/g)).toEqual(Array(answers).fill('HTTP/1.1 200'));
+    expect(text.match(/retry: 1000/g)).toHaveLength(answers - others);
+    expect(world().parts.feed.watchCount()).toBe(0);
+  });
+
   it('leaves no watcher behind, and ends when its process does', async () => {
     await (await listen()).until(1);
     await expect.poll(() => world().parts.feed.watchCount()).toBe(1);

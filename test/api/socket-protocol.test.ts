@@ -351,6 +351,17 @@ describe('a socket is ended', () => {
     expect((await calm.heard()).type).toBe('pong');
   });
 
+  test('with 4429 not for operations that are ended as they come', async () => {
+    const peer = await Peer.acknowledged();
+    for (let count = 1; count <= 3_000; count += 1) {
+      peer.subscribe(`${count}`, '{ __typename }');
+      await peer.heard();
+      peer.complete(`${count}`);
+    }
+    peer.say({ type: 'ping' });
+    await expect.poll(async () => (await peer.heard()).type).toBe('pong');
+  });
+
   test('with 4409 for an id in use', async () => {
     const peer = await Peer.acknowledged();
     peer.subscribe('1', UPDATES, { id: 1 });

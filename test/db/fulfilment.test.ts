@@ -494,6 +494,22 @@ describe('that an order was accepted, told unasked,', () => {
     }
   });
 
+  it('takes the order from whoever asks, who knew nothing of it: "not found" is no proof', async () => {
+    for (const move of [
+      { kind: 'RETRY', nextInMs: 0 }, { kind: 'FAIL', failureCode: 'UNKNOWN' },
+    ] as const) {
+      const id = await placeOne();
+      await record(await claim(id), { kind: 'ASK_AGAIN', nextInMs: 0 });
+      const asked = await claim(id);
+      expect(asked).toMatchObject({ action: 'QUERY', wasAccepted: false });
+      expect(await tell(asked)).toBe('APPLIED');
+      expect(await record(asked, move)).toBe('STALE_LEASE');
+      const next = await claim(id);
+      expect(next).toMatchObject({ action: 'QUERY', wasAccepted: true });
+      expect(await record(next, DELIVER)).toBe('APPLIED');
+    }
+  });
+
   it('makes of one whose outcome is not known one that is waited for', async () => {
     const id = await placeOne();
     const order = await claim(id);
@@ -562,4 +578,34 @@ it('does not end by a refusal, told unasked, of what is to be sent again', async
   const refusal: Move = { kind: 'FAIL', failureCode: 'INVALID_RECIPIENT' };
   expect(await record(order, refusal, { leaseToken: null, callback: event() })).toBe('NO_CHANGE');
   expect(await look(id)).toMatchObject({ status: 'PENDING', transfers: ['ORDER_DEBIT'] });
+});
+
+describe("a holder's refusal that comes late", () => {
+  const REFUSAL: Move = { kind: 'FAIL', failureCode: 'INVALID_RECIPIENT' };
+
+  it('ends the order as long as nothing else was begun', async () => {
+    const id = await placeOne();
+    const first = await claim(id);
+    await timePasses(id, '1 hour');
+    await claim(id);
+    expect(await record(first, REFUSAL)).toBe('APPLIED');
+    expect(await look(id)).toMatchObject({ status: 'FAILED' });
+  });
+
+  it('does not end one that is under way anew, or was taken since', async () => {
+    for (const isTaken of [false, true]) {
+      const id = await placeOne();
+      const first = await claim(id);
+      await timePasses(id, '1 hour');
+      await record(await claim(id), { kind: 'RETRY', nextInMs: 0 });
+      const second = await claim(id);
+      expect(second).toMatchObject({ action: 'SUBMIT', attemptCount: 2 });
+      if (isTaken) await record(second, { kind: 'AWAIT', nextInMs: 0 });
+      // Alone, and with another order's move in the same call.
+      expect(await record(first, REFUSAL)).toBe('STALE_LEASE');
+      expect(await look(id)).toMatchObject({ status: 'PENDING', transfers: ['ORDER_DEBIT'] });
+      const last = isTaken ? await claim(id) : second;
+      expect(await record(last, DELIVER)).toBe('APPLIED');
+    }
+  });
 });

@@ -383,6 +383,17 @@ describe("a supplier's word", () => {
     }
   });
 
+  test('of a refusal is not, which the next attempt may have overtaken', async () => {
+    const { deps } = world({ answer: failed('INVALID_RECIPIENT') });
+    let count = 0;
+    const store = {
+      ...deps.store,
+      recordMove: () => { count += 1; return Promise.reject(new TemporarilyUnavailable('', 40)); },
+    };
+    await expect(fulfilTopupOrder(order, { ...deps, store })).rejects.toThrow();
+    expect(count).toBe(1);
+  });
+
   test.each<readonly [Outcome, readonly Move['kind'][]]>([
     [ACCEPTED, ['AWAIT', 'NOTE_ACCEPTED']], [UNKNOWN, ['ASK_AGAIN']], [DELIVERED, ['DELIVER']],
   ])('that comes after the lease: %j', async (answer, kinds) => {

@@ -70,7 +70,11 @@ export const setting: fc.Arbitrary<Setting> = fc.record({
 const step = (
   submit: SubmitAnswer,
   until: 'CLAIMED' | 'CALLED' | 'RECORDED' = 'RECORDED',
-): Op => ({ op: 'step', until, submit, query: 'TRUE' });
+  query: QueryAnswer = 'TRUE',
+): Op => ({ op: 'step', until, submit, query });
+const told: Op = { op: 'callback', which: 0, isNewId: false };
+const lagging = (until: 'CALLED' | 'RECORDED'): readonly Op[] =>
+  [{ op: 'untilDue' }, { op: 'time', ms: 5000 }, step('ACCEPTED', until, 'LAGGING')];
 /** Situations that random steps seldom reach; most trouble begins in one of them. */
 const BEGINNINGS: readonly (readonly Op[])[] = [
   [],
@@ -84,6 +88,10 @@ const BEGINNINGS: readonly (readonly Op[])[] = [
   // A second attempt is under way.
   [step('REFUSED_FOR_NOW'), { op: 'untilDue' }, step('ACCEPTED', 'CLAIMED')],
   [step('TRANSIENT'), { op: 'untilDue' }, step('ACCEPTED')],
+  // It was taken, as only a callback says; whoever asks finds nothing.
+  [step('LOST_ACCEPTED'), told, ...lagging('RECORDED'), ...lagging('RECORDED')],
+  [step('LOST_ACCEPTED'), ...lagging('CALLED'), told, { op: 'record', which: 0 }],
+  [step('LOST_ACCEPTED', 'CALLED'), told, { op: 'record', which: 0 }, ...lagging('RECORDED')],
 ];
 const anything: fc.Arbitrary<readonly Op[]> = fc.array(fc.oneof(
   { weight: 8, arbitrary: fc.record({

@@ -13,14 +13,14 @@ begin
       and s.state in ('INTENT', 'UNKNOWN');
   if not found then return 'NO_CHANGE'; end if;
   update topup_order set
-      fulfilment_state = case fulfilment_state when 'OUTCOME_UNKNOWN' then 'AWAITING_SUPPLIER'
-        else fulfilment_state end,
+      -- Also of one under review, so that nothing is approved of what was not known.
+      fulfilment_state = 'AWAITING_SUPPLIER',
       next_action_at = case when lease_token is null then next_action_at
         else clock_timestamp() end,
       lease_token = null,
       lease_until = null
-    where client_id = o.client_id and id = o.id and fulfilment_state <> 'SUBMITTING'
-      and (fulfilment_state = 'OUTCOME_UNKNOWN' or lease_token is not null);
+    where client_id = o.client_id and id = o.id
+      and fulfilment_state in ('OUTCOME_UNKNOWN', 'REVIEW', 'AWAITING_SUPPLIER');
   return 'APPLIED';
 end
 $$;

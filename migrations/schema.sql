@@ -1006,14 +1006,14 @@ begin
       and s.state in ('INTENT', 'UNKNOWN');
   if not found then return 'NO_CHANGE'; end if;
   update topup_order set
-      fulfilment_state = case fulfilment_state when 'OUTCOME_UNKNOWN' then 'AWAITING_SUPPLIER'
-        else fulfilment_state end,
+      -- Also of one under review, so that nothing is approved of what was not known.
+      fulfilment_state = 'AWAITING_SUPPLIER',
       next_action_at = case when lease_token is null then next_action_at
         else clock_timestamp() end,
       lease_token = null,
       lease_until = null
-    where client_id = o.client_id and id = o.id and fulfilment_state <> 'SUBMITTING'
-      and (fulfilment_state = 'OUTCOME_UNKNOWN' or lease_token is not null);
+    where client_id = o.client_id and id = o.id
+      and fulfilment_state in ('OUTCOME_UNKNOWN', 'REVIEW', 'AWAITING_SUPPLIER');
   return 'APPLIED';
 end
 $function$
@@ -2128,22 +2128,6 @@ end
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION skip_wallet_transfers()
- RETURNS void
- LANGUAGE sql
- SET search_path TO 'public', 'pg_temp'
-AS $function$
-  insert into wallet_skip (client_id, wallet_id, skipped_after, skipped_through)
-    select w.client_id, w.id, coalesce(t.id, 0), q.last_value
-      from wallet w
-      cross join transfer_id_seq q
-      left join lateral (select x.id from transfer x
-        where x.client_id = w.client_id and x.wallet_id = w.id order by x.id desc limit 1) t on true
-    on conflict (client_id, wallet_id, skipped_after) do update
-      set skipped_through = excluded.skipped_through;
-$function$
-;
-
 CREATE OR REPLACE FUNCTION step_orders(p_moves recorded_move[])
  RETURNS void
  LANGUAGE plpgsql
@@ -3083,15 +3067,6 @@ create table wallet_milestone (
   constraint wallet_milestone_client_id_wallet_id_fkey FOREIGN KEY (client_id, wallet_id) REFERENCES wallet(client_id, id)
 );
 
-create table wallet_skip (
-  client_id bigint not null,
-  wallet_id bigint not null,
-  skipped_after bigint not null,
-  skipped_through bigint not null,
-  constraint wallet_skip_pkey PRIMARY KEY (client_id, wallet_id, skipped_after),
-  constraint wallet_skip_client_id_wallet_id_fkey FOREIGN KEY (client_id, wallet_id) REFERENCES wallet(client_id, id)
-);
-
 create view operator_log as
  SELECT a.client_id,
     a.id,
@@ -3306,7 +3281,6 @@ grant select on table variant to topup_app;
 grant select on table voucher to topup_app;
 grant select on table wallet to topup_app;
 grant select on table wallet_milestone to topup_app;
-grant select on table wallet_skip to topup_app;
 grant usage on schema public to public;
 grant usage on schema public to topup_app;
 grant usage on schema public to topup_approver;

@@ -24,10 +24,13 @@ export async function assertAnswers({ name, url }: NamedDatabase): Promise<void>
   const refuse = (reason: string): StartRefused =>
     new StartRefused(`The database of ${name} cannot be used: ${reason}`);
   const found = await withSingleConnection(url, async (client) => {
-    const { rows: [row] } = await client.query<{ is_set: boolean; encoding: string }>(`
+    const { rows: [row] } = await client.query<{
+      is_set: boolean; encoding: string; is_new: boolean;
+    }>(`
       select current_setting('idle_in_transaction_session_timeout') = '10s'
         or current_setting('lock_timeout') = '2s' as is_set,
-        current_setting('server_encoding') as encoding`);
+        current_setting('server_encoding') as encoding,
+        to_regclass('schema_migration') is null as is_new`);
     return row;
   }, { options: CONNECTION_TERMS }).catch((error: unknown) => {
     throw refuse(reasonOf(error));
@@ -37,9 +40,9 @@ export async function assertAnswers({ name, url }: NamedDatabase): Promise<void>
     throw refuse('the settings of a connection do not reach it. It is behind a pooler: name'
       + ' PostgreSQL itself');
   }
-  // SQL_ASCII keeps whatever bytes it is given.
-  if (!ENCODINGS.includes(found?.encoding ?? '')) {
-    throw refuse(`its encoding is ${found?.encoding}, which lacks most letters: make it with UTF8`);
+  // SQL_ASCII keeps whatever bytes it is given. One that has orders goes on as well as it did.
+  if (found?.is_new === true && !ENCODINGS.includes(found.encoding)) {
+    throw refuse(`its encoding is ${found.encoding}, which lacks most letters: make it with UTF8`);
   }
 }
 

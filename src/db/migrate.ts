@@ -106,13 +106,19 @@ async function applyWhenFree(
   }
 }
 
+/** Beside those that the address has already, which would win. */
+function withSettings(databaseUrl: string, settings: string): string {
+  const url = new URL(databaseUrl);
+  url.searchParams.set('options', `${url.searchParams.get('options') ?? ''} ${settings}`.trim());
+  return url.href;
+}
+
 async function applyMissing(databaseUrl: string, settings: string): Promise<void> {
   const orm = await MikroORM.init(defineConfig({
     clientUrl: databaseUrl,
     driverOptions: {
-      ...allOf(databaseUrl),
+      ...allOf(withSettings(databaseUrl, settings)),
       application_name: 'topup-gateway migrations',
-      options: settings,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     },
     entities,

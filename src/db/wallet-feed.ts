@@ -7,7 +7,7 @@ import type { Wallet } from '../domain/ports.ts';
 import type { EntryFollower, EntryReader, FeedEntry } from './entry-reader.ts';
 import { LogWatch } from './log-watch.ts';
 import { askUntilBack } from './pool.ts';
-import { toTransfer, TRANSFER_COLUMNS, WITH_ORDER } from './wallet-reads.ts';
+import { hasTransfers, toTransfer, TRANSFER_COLUMNS, WITH_ORDER } from './wallet-reads.ts';
 
 /** Transfers of one wallet in one read of the tails. */
 const TAIL_PAGE_SIZE = 500;
@@ -26,11 +26,6 @@ interface WalletRow {
   readonly credit_limit: string;
   readonly is_default: boolean;
   readonly is_frozen: boolean;
-}
-
-interface StandingRow extends WalletRow {
-  readonly last_transfer_id: number;
-  readonly skipped: WalletStanding['skipped'] | null;
 }
 
 interface Part {
@@ -84,6 +79,10 @@ export class PostgresWalletFeed implements WalletFeed, EntryFollower {
 
   standings(clientId: number): Promise<readonly WalletStanding[]> {
     return askUntilBack(() => readStandings(this.#pool, clientId));
+  }
+
+  hasAll(clientId: number, positions: WalletPositions): Promise<boolean> {
+    return askUntilBack(() => hasTransfers(this.#pool, clientId, positions));
   }
 
   watchWallets(clientId: number, from: {
@@ -184,17 +183,14 @@ export class PostgresWalletFeed implements WalletFeed, EntryFollower {
 }
 
 async function readStandings(pool: pg.Pool, clientId: number): Promise<readonly WalletStanding[]> {
-  const { rows } = await pool.query<StandingRow>({
+  const { rows } = await pool.query<WalletRow & { readonly last_transfer_id: number }>({
     name: 'wallet_standings',
     text: `select ${WALLET_COLUMNS}, coalesce((select max(t.id) from transfer t
-        where t.client_id = w.client_id and t.wallet_id = w.id), 0) as last_transfer_id,
-        (select json_agg(json_build_object('after', s.skipped_after, 'through', s.skipped_through))
-        from wallet_skip s where s.client_id = w.client_id and s.wallet_id = w.id) as skipped
+        where t.client_id = w.client_id and t.wallet_id = w.id), 0) as last_transfer_id
       from wallet w where w.client_id = $1 order by w.id`,
     values: [clientId],
   });
-  return rows.map((row) =>
-    ({ wallet: toWallet(row), lastTransferId: row.last_transfer_id, skipped: row.skipped ?? [] }));
+  return rows.map((row) => ({ wallet: toWallet(row), lastTransferId: row.last_transfer_id }));
 }
 
 /**

@@ -152,3 +152,19 @@ export function toTransfer(raw: object): Transfer {
     createdAt: row.created_at,
   };
 }
+
+/** Whether each of these wallets, by its id, has the transfer of this id. */
+export async function hasTransfers(
+  pool: pg.Pool,
+  clientId: number,
+  transferIds: ReadonlyMap<number, number>,
+): Promise<boolean> {
+  const { rows: [found] } = await pool.query<{ count: number }>({
+    name: 'wallet_transfers_there',
+    text: `select count(*)::int as count from unnest($2::bigint[], $3::bigint[]) p(wallet_id, id)
+      cross join lateral (select from transfer t where t.client_id = $1
+        and t.wallet_id = p.wallet_id and t.id = p.id limit 1) t`,
+    values: [clientId, [...transferIds.keys()], [...transferIds.values()]],
+  });
+  return found?.count === transferIds.size;
+}

@@ -1,8 +1,7 @@
 import { cursorRefused, parseCursor, writeCursor, type FeedAddress } from './feed-cursor.ts';
 import { FeedEdges, type FeedEdge } from './feed-edges.ts';
-import { assertNotLost } from './follow-topup-order.ts';
 import type { Amount } from './money.ts';
-import type { Clock, FeedExtent, Transfer, Wallet } from './ports.ts';
+import type { Clock, Transfer, Wallet } from './ports.ts';
 import { Rejection } from './rejection.ts';
 
 /** A wallet as it stood, or one movement of money in it. */
@@ -29,14 +28,14 @@ const NOT_TOLD = -1;
 export interface WalletStanding {
   readonly wallet: Wallet;
   readonly lastTransferId: number;
-  /** Ids that its transfers do not have: those of the time that a restored backup lacks. */
-  readonly skipped: FeedExtent['skipped'];
 }
 
 /** What moves in the wallets of a client, as it is committed by any process. */
 export interface WalletFeed {
   /** All wallets of a client, by id, read in one database snapshot. */
   standings(clientId: number): Promise<readonly WalletStanding[]>;
+  /** Whether each of these is the last transfer that a wallet had at some time. */
+  hasAll(clientId: number, positions: WalletPositions): Promise<boolean>;
   /**
    * Transfers of one wallet, or of all that the client has or will have, behind the positions;
    * each once, those of a wallet in order. Without end; `return()` frees everything at once.
@@ -70,7 +69,7 @@ export async function followWallets(
     { clientId, kind: 'wallets', id: walletId ?? 0, key: ports.cursorKey };
   const positions = after === null
     ? new Map(standings.map(({ wallet }) => [wallet.id, NOT_TOLD]))
-    : positionsIn(after, address, standings);
+    : await positionsIn(after, address, { standings, walletFeed: ports.walletFeed });
   const cursor = (): string => writeCursor([...positions].flat(), address);
   // Whoever is cut off between two snapshots goes on with the second one.
   const first = standings.filter(({ wallet }) => positions.get(wallet.id) === NOT_TOLD)
@@ -95,22 +94,26 @@ function snapshotEdge(wallet: Wallet, cursor: string, now: Date): FeedEdge<Walle
 }
 
 /** Pairs of wallet and position. A wallet that is not among them is younger than the cursor. */
-function positionsIn(
+async function positionsIn(
   after: string,
   address: FeedAddress,
-  standings: readonly WalletStanding[],
-): Map<number, number> {
+  { standings, walletFeed }: {
+    readonly standings: readonly WalletStanding[];
+    readonly walletFeed: Pick<WalletFeed, 'hasAll'>;
+  },
+): Promise<Map<number, number>> {
   const numbers = parseCursor(after, address);
   const positions = new Map<number, number>();
   for (let at = 0; at + 1 < numbers.length; at += 2) {
     positions.set(numbers[at] ?? 0, numbers[at + 1] ?? 0);
   }
-  const byId = new Map(standings.map((each) => [each.wallet.id, each]));
+  const last = new Map(standings.map((each) => [each.wallet.id, each.lastTransferId]));
   for (const [walletId, position] of positions) {
-    const { lastTransferId = -1, skipped = [] } = byId.get(walletId) ?? {};
     // A cursor from the future: the database is not the one that it was made over.
-    if (position > lastTransferId) throw cursorRefused('CURSOR_AHEAD');
-    assertNotLost(position, { skipped });
+    if (position > (last.get(walletId) ?? -1)) throw cursorRefused('CURSOR_AHEAD');
   }
+  // Or of the time that a restored backup lacks: the ids of then are never given again.
+  const told = new Map([...positions].filter(([, position]) => position > 0));
+  if (!await walletFeed.hasAll(address.clientId, told)) throw cursorRefused('CURSOR_AHEAD');
   return positions;
 }

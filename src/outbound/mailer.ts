@@ -10,12 +10,20 @@ const SOCKET_TIMEOUT_MS = 20_000;
 /** A server that says a word now and then must not hold a mail for ever; milliseconds. */
 const SEND_TIMEOUT_MS = 60_000;
 
+/** RFC 3463: the address is bad, or has moved, or its mailbox is closed. */
+const NO_SUCH_RECIPIENT = /^5\d\d[ -]5\.(?:1\.(?:[1-6]|10)|2\.1)\b/;
+/** Said without such a code, and without a word of us. */
+const SAYS_NO_MORE = /^(?:501|55[013])(?![ -]5\.\d)/;
+const IS_ABOUT_US = /relay|sender|auth|verif|block|black|\brbl\b|spam|polic|#5\.7/i;
+
 /**
- * The recipient's address is bad, or leads nowhere any more, for good (RFC 3463: 5.1.x, 5.2.1); a
- * server that says no more than 501, 550, 551 or 553 means the same. Others refuse us, not the
- * recipient: by a block list, by their rules, for now.
+ * Whether a server's answer to RCPT is about the recipient, for good. Others refuse us, not the
+ * recipient: by a list, by their rules, for now.
  */
-const NO_SUCH_RECIPIENT = /^5\d\d[ -](?:5\.1\.\d+|5\.2\.1)\b|^(?:501|55[013])(?![ -]5\.\d)/;
+export function isNoSuchRecipient(response: string): boolean {
+  return NO_SUCH_RECIPIENT.test(response)
+    || (SAYS_NO_MORE.test(response) && !IS_ABOUT_US.test(response));
+}
 
 export interface MailServer {
   /** 'smtp://user:password@host:587', or smtps:// for TLS from the first byte. */
@@ -95,7 +103,7 @@ async function sendOver(
     const { command, response = '', responseCode = 0, code } = error as {
       command?: string; response?: string; responseCode?: number; code?: string;
     };
-    if (command === 'RCPT TO' && NO_SUCH_RECIPIENT.test(response)) return 'REFUSED';
+    if (command === 'RCPT TO' && isNoSuchRecipient(response)) return 'REFUSED';
     // The server's own words may quote the address: the codes have to do.
     const told = [code, command, responseCode === 0 ? undefined : responseCode];
     throw new MailFault(`SMTP ${told.filter((each) => each !== undefined).join(' ')}`);

@@ -1,10 +1,15 @@
-import { fulfilTopupOrder, type Fulfilment } from '../domain/fulfil-topup-order.ts';
+import { fulfilTopupOrder, type Fulfilment, type Phase } from '../domain/fulfil-topup-order.ts';
 import type { ClaimedOrder } from '../domain/fulfilment-ports.ts';
 import { startLoop } from './loop.ts';
 import { startRerouting } from './rerouting.ts';
 
-/** Orders one process works on at a time, those included whose outcome is being recorded. */
-const IN_HAND_MAX = 512;
+/** Orders whose suppliers one process calls at a time. */
+const CALLS_MAX = 512;
+/**
+ * Orders one process works on at a time, those included whose outcome is being recorded: where rows
+ * of one client are locked, the orders of others go on beside it.
+ */
+const IN_HAND_MAX = 2048;
 /** Orders of one claim: enough to share a commit, few enough to be sent within milliseconds. */
 const CLAIM_MAX = 256;
 /** Orders that arrive within this time are claimed together; one that comes alone goes at once. */
@@ -50,15 +55,21 @@ export interface FulfilmentWorkerDeps extends Fulfilment {
  * runs out and another worker asks the supplier what became of it.
  */
 export function startFulfilmentWorker(deps: FulfilmentWorkerDeps): FulfilmentWorker {
-  const inHand = new Set<Promise<void>>();
+  const inHand = new Set<Promise<unknown>>();
+  const calling = new Set<ClaimedOrder>();
   /** From an order's claim to its recorded outcome, decaying mean; milliseconds. */
   let stepMs = 0;
 
   const take = (order: ClaimedOrder): void => {
-    const step = fulfilTopupOrder(order, deps)
-      .then(() => undefined)
+    calling.add(order);
+    const reached = (phase: Phase): void => {
+      if (phase === 'ANSWERED') calling.delete(order);
+      deps.reached?.(phase);
+    };
+    const step = fulfilTopupOrder(order, { ...deps, reached })
       .catch((error: unknown) => deps.onError(error, order))
       .finally(() => {
+        calling.delete(order);
         stepMs += NEWEST_WEIGHT * (deps.clock.monotonicMs() - order.claimedAtMs - stepMs);
         inHand.delete(step);
         // Its next step may be due before what the loop is waiting for.
@@ -79,7 +90,8 @@ export function startFulfilmentWorker(deps: FulfilmentWorkerDeps): FulfilmentWor
     // The database locks as many orders as it is asked for, whether there is room for them or not.
     const roomCount = Object.values(rooms).reduce((sum, room) => sum + room, 0);
     const limit = Math.min(
-      IN_HAND_MAX - inHand.size, CLAIM_MAX, Object.keys(rooms).length > 0 ? roomCount : Infinity,
+      CALLS_MAX - calling.size, IN_HAND_MAX - inHand.size, CLAIM_MAX,
+      Object.keys(rooms).length > 0 ? roomCount : Infinity,
     );
     // The end of a step wakes the loop.
     if (limit <= 0) return POLL_MS;

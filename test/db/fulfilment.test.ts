@@ -494,7 +494,7 @@ describe('that an order was accepted, told unasked,', () => {
     }
   });
 
-  it('takes the order from whoever asks, who knew nothing of it: "not found" is no proof', async () => {
+  it('takes the order from whoever asks, to whom "not found" would be proof', async () => {
     for (const move of [
       { kind: 'RETRY', nextInMs: 0 }, { kind: 'FAIL', failureCode: 'UNKNOWN' },
     ] as const) {

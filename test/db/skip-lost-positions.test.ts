@@ -129,9 +129,27 @@ it("refuses a wallet's cursors of the lost time, however far it has moved again"
         await expect(resumeAt(kept + lost)).rejects.toMatchObject({ detail: 'CURSOR_AHEAD' });
       }
       await (await resumeAt(kept)).return?.();
+      await (await resumeAt(0)).return?.();
     }
     const after = await standing();
     expect(after?.lastTransferId).toBeGreaterThan(kept + 1_000_000);
     await (await resumeAt(after?.lastTransferId ?? 0)).return?.();
   }
+});
+
+it('refuses cursors of a wallet that the backup lacks, once its id is given again', async () => {
+  const resumeAt = (position: number) => followWallets(2, {
+    walletId: 900,
+    after: writeCursor([900, position], { clientId: 2, kind: 'wallets', id: 900, key: cursorKey }),
+  }, { walletFeed, clock: systemClock, cursorKey });
+  await prepareRestored(database().ownerDatabaseUrl);
+  await database().query(`insert into wallet (client_id, id, currency) values (2, 900, 'KES')`);
+  await expect(resumeAt(7)).rejects.toMatchObject({ detail: 'CURSOR_AHEAD' });
+  const [moved] = await database().query<{ id: string }>(`with w as (update wallet
+      set balance = 1 where client_id = 2 and id = 900 returning client_id, id, currency)
+    insert into transfer (client_id, reason, debit_account, credit_account, wallet_id, amount,
+        currency, balance_after)
+      select client_id, 'FUNDING', 'EXTERNAL', 'WALLET', id, 1, currency, 1 from w returning id`);
+  await expect(resumeAt(7)).rejects.toMatchObject({ detail: 'CURSOR_AHEAD' });
+  await (await resumeAt(Number(moved?.id))).return?.();
 });

@@ -356,7 +356,7 @@ describe("a supplier's word", () => {
     const slept: number[] = [];
     const clock = { ...deps.clock, sleep: async (ms: number) => void slept.push(ms) };
     const { recordMove } = deps.store;
-    const locked = [...Array(7).keys()];
+    const locked = [...Array(4).keys()];
     const store = {
       ...deps.store,
       async recordMove(move: RecordedMove) {
@@ -365,7 +365,7 @@ describe("a supplier's word", () => {
       },
     };
     await expect(fulfilTopupOrder(order, { ...deps, clock, store })).resolves.toBe('APPLIED');
-    expect(slept).toEqual(Array(7).fill(40));
+    expect(slept).toEqual(Array(4).fill(40));
     expect(moves.map(({ move }) => move.kind)).toEqual(['DELIVER']);
   });
 
@@ -379,7 +379,7 @@ describe("a supplier's word", () => {
         recordMove: () => { count += 1; return Promise.reject(fault); },
       };
       await expect(fulfilTopupOrder(order, { ...deps, clock, store })).rejects.toBe(fault);
-      expect(count).toBe(fault instanceof TemporarilyUnavailable ? 60 : 1);
+      expect(count).toBe(fault instanceof TemporarilyUnavailable ? 5 : 1);
     }
   });
 

@@ -7,7 +7,7 @@ import { isJobSchemaInstalled, JOB_OPTIONS, MAIL_QUEUE } from '../../src/db/job-
 import type { Move } from '../../src/domain/fulfilment-ports.ts';
 import { MailFault, type Mail } from '../../src/domain/mail.ts';
 import { setNotificationEmail } from '../../src/domain/set-notification-email.ts';
-import { createMailer } from '../../src/outbound/mailer.ts';
+import { createMailer, isNoSuchRecipient } from '../../src/outbound/mailer.ts';
 import { openParts, type Parts } from '../../src/parts.ts';
 import { startMailWorker, type MailWorker } from '../../src/worker/mail-worker.ts';
 import { pricedOrder } from '../support/builders.ts';
@@ -337,6 +337,29 @@ describe('a mail server that', () => {
     undo.push(() => mailer.close());
     expect(await mailer.send(mailTo(to))).toBe(result);
     expect(careful.received.map((mail) => mail.to)).toEqual(received);
+  });
+
+  it.each([
+    ['550 5.1.1 <a@b>: Recipient address rejected: User unknown', true],
+    ['550-5.1.1 The email account that you tried to reach does not exist.', true],
+    ['550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found', true],
+    ['551 5.1.6 The user has moved', true],
+    ['550 5.2.1 The mailbox is disabled', true],
+    ['550 No such user here', true],
+    ['553 sorry, that is no mailbox here', true],
+    ['501 Bad recipient address syntax', true],
+    ['450 4.1.1 greylisted', false],
+    ['552 5.2.2 Mailbox full', false],
+    ['554 5.7.1 Client host blocked, try later', false],
+    ['550 5.1.8 Sender address rejected: Domain not found', false],
+    ['553 5.1.7 The sender address is no address', false],
+    ['550 relay not permitted', false],
+    ['550 Sender verify failed', false],
+    ['550 authentication required', false],
+    ['550 your host is in an RBL', false],
+    ['553 sorry, your IP is on a list (#5.7.1)', false],
+  ])('%s: gives the recipient up, %s', (answer, isGivenUp) => {
+    expect(isNoSuchRecipient(answer)).toBe(isGivenUp);
   });
 
   it('refuses the recipient is not asked again', async () => {

@@ -123,7 +123,7 @@ begin
       and (m.lease_token is null or m.lease_token is distinct from o.lease_token)) then
     return 'NO_CHANGE';
   end if;
-  if is_overtaken(o, m, sent_state) then return 'STALE_LEASE'; end if;
+  if is_overtaken(o, m) then return 'STALE_LEASE'; end if;
   if deliver_by_given_up_route(o, m.route) then return 'APPLIED'; end if;
   update submission s set state = 'NOT_APPLIED'
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route;

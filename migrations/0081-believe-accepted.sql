@@ -2,35 +2,37 @@
 -- itself. Where that answer was lost, and its look-up knew nothing of the order yet, the order was
 -- sent elsewhere, or failed and refunded at the end of the window, and delivered all the same.
 
--- What is not known is known then. Whoever is asking about the order right now takes a "not found"
--- for proof, as it did not know yet: it loses its hold, and the next one asks at once.
+-- When a supplier was heard to have taken it, without being asked to.
+alter table submission add column accepted_at timestamptz;
+
+-- It is asked about at once, whatever was thought of it: sent in vain, under way, under review.
+-- Whoever holds the order did not know it, and would take "not found" or "not now" for proof; its
+-- hold ends, and what it brings is passed over, unless it is the end of the order.
 create function note_accepted(o topup_order, m recorded_move) returns text
 language plpgsql set search_path = public, pg_temp as $$
 begin
   if o.status <> 'PENDING' or o.route <> m.route then return 'NO_CHANGE'; end if;
-  update submission s set state = 'ACCEPTED'
+  if exists (select from submission s where s.client_id = o.client_id and s.topup_order_id = o.id
+      and s.route <> m.route and s.state in ('INTENT', 'ACCEPTED', 'UNKNOWN')) then
+    return 'NO_CHANGE';
+  end if;
+  update submission s set state = 'ACCEPTED', accepted_at = clock_timestamp()
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route
-      and s.state in ('INTENT', 'UNKNOWN');
+      and s.attempt_count > 0 and s.state in ('INTENT', 'UNKNOWN', 'NOT_APPLIED');
   if not found then return 'NO_CHANGE'; end if;
-  update topup_order set
-      -- Also of one under review, so that nothing is approved of what was not known.
-      fulfilment_state = 'AWAITING_SUPPLIER',
-      next_action_at = case when lease_token is null then next_action_at
-        else clock_timestamp() end,
-      lease_token = null,
-      lease_until = null
-    where client_id = o.client_id and id = o.id
-      and fulfilment_state in ('OUTCOME_UNKNOWN', 'REVIEW', 'AWAITING_SUPPLIER');
+  update topup_order set fulfilment_state = 'AWAITING_SUPPLIER', next_action_at = clock_timestamp(),
+      lease_token = null, lease_until = null
+    where client_id = o.client_id and id = o.id;
   return 'APPLIED';
 end
 $$;
 
--- Whether a holder's refusal is one of an attempt that is over: another one has begun since, or
--- the supplier was heard to have taken the order. It does not end the order then.
-create function is_overtaken(o topup_order, m recorded_move, p_sent_state text) returns boolean
+-- Whether a refusal comes from a holder that is none any more. Another attempt may have begun since,
+-- or the supplier may have been heard to have taken the order: it does not end the order then.
+create function is_overtaken(o topup_order, m recorded_move) returns boolean
 language sql immutable set search_path = public, pg_temp as $$
   select m.kind = 'FAIL' and m.lease_token is not null
-    and m.lease_token is distinct from o.lease_token and p_sent_state in ('INTENT', 'ACCEPTED');
+    and m.lease_token is distinct from o.lease_token;
 $$;
 
 -- As before, but for refusals that are overtaken.
@@ -53,7 +55,7 @@ language sql stable set search_path = public, pg_temp as $$
         when 'DELIVER' then true
         when 'FAIL' then o.voucher_id is null
           and (s.state <> 'NOT_APPLIED' or o.lease_token = x.lease_token)
-          and not is_overtaken(o, x.move, s.state)
+          and not is_overtaken(o, x.move)
         else x.kind in ('AWAIT', 'RETRY', 'ASK_AGAIN', 'REVIEW') and x.event_id is null
           and o.lease_token = x.lease_token
           and (x.kind <> 'RETRY' or o.restored_route is null) end
@@ -88,5 +90,55 @@ begin
       and c.client_id = m.client_id and c.supplier_id = s.id and c.event_id = m.event_id;
   end if;
   return verdict;
+end
+$$;
+
+-- As before, but for what a supplier has said since it was proposed.
+create or replace function settle_order(a operator_action) returns void
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  o topup_order;
+begin
+  select t.* into strict o from topup_order t
+    where t.client_id = a.client_id and t.id = a.topup_order_id for no key update;
+  if o.fulfilment_state is distinct from 'REVIEW'
+      and not coalesce(a.outcome = 'FAILED' and is_past_window(o), false) then
+    raise exception 'order % of client % is %, not under review', o.id, o.client_id,
+      coalesce(o.fulfilment_state, o.status) using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if (o.fulfilment_state, o.route, o.attempt_count)
+      is distinct from (a.seen_state, a.seen_route, a.seen_attempt_count) then
+    raise exception 'order % of client % went on since this was proposed', o.id, o.client_id
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if exists (select from submission m where m.client_id = o.client_id and m.topup_order_id = o.id
+      and m.accepted_at > a.proposed_at) then
+    raise exception 'order % of client % was taken, as its supplier says since this was proposed',
+      o.id, o.client_id using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if a.outcome = 'DELIVERED' then
+    -- A route that was given up has delivered: the sale is that one's.
+    if deliver_by_given_up_route(o, o.route) then return; end if;
+    update submission m set state = 'NOT_APPLIED'
+      where m.client_id = o.client_id and m.topup_order_id = o.id and m.route <> o.route
+        and m.state <> 'NOT_APPLIED';
+    update submission m set state = 'DELIVERED'
+      where m.client_id = o.client_id and m.topup_order_id = o.id and m.route = o.route;
+    if not found then
+      raise exception 'order % of client % was never sent to anybody', o.id, o.client_id
+        using errcode = 'object_not_in_prerequisite_state';
+    end if;
+    perform end_order(o, 'DELIVERED', null, null);
+    return;
+  end if;
+  if exists (select from reconciliation_case c where c.client_id = o.client_id
+      and c.topup_order_id = o.id and c.kind = 'SECOND_ROUTE_SUCCESS'
+      and c.reversed_at is null) then
+    raise exception 'order % of client % has been delivered by another route', o.id, o.client_id
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  update submission m set state = 'NOT_APPLIED'
+    where m.client_id = o.client_id and m.topup_order_id = o.id and m.state <> 'NOT_APPLIED';
+  perform end_order(o, 'FAILED', a.failure_code, null);
 end
 $$;

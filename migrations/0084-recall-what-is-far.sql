@@ -22,13 +22,17 @@ begin
             from supplier s cross join unnest(s.backoff_ms) b (ms))
       order by t.next_action_at desc limit p_limit for no key update skip locked
   ), settled as (
-    update submission m set resend_after = least(m.resend_after, at
-        + (s.settle_window_ms + 2 * (s.lease_ms + s.call_deadline_ms)) * interval '1 ms')
+    update submission m set last_attempt_at = least(m.last_attempt_at, at),
+        resend_after = least(m.resend_after, at
+          + (s.settle_window_ms + 2 * (s.lease_ms + s.call_deadline_ms)) * interval '1 ms')
       from far f, supplier s
       where m.client_id = f.client_id and m.topup_order_id = f.id and m.route = f.route
         and s.id = m.supplier_id
   ), due as (
-    update topup_order t set next_action_at = at
+    update topup_order t set next_action_at = at,
+        last_attempt_at = least(t.last_attempt_at, at),
+        retry_until = least(t.retry_until, at + interval '1 ms' * (
+          select max(s.retry_window_ms) from supplier s))
       from far f where t.client_id = f.client_id and t.id = f.id returning 1
   )
   select count(*) into recalled from due;

@@ -129,7 +129,7 @@ begin
       and (m.lease_token is null or m.lease_token is distinct from o.lease_token)) then
     return 'NO_CHANGE';
   end if;
-  if is_overtaken(o, m, sent_state) then return 'STALE_LEASE'; end if;
+  if is_overtaken(o, m) then return 'STALE_LEASE'; end if;
   if deliver_by_given_up_route(o, m.route) then return 'APPLIED'; end if;
   update submission s set state = 'NOT_APPLIED'
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route;
@@ -794,14 +794,14 @@ end
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION is_overtaken(o topup_order, m recorded_move, p_sent_state text)
+CREATE OR REPLACE FUNCTION is_overtaken(o topup_order, m recorded_move)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE
  SET search_path TO 'public', 'pg_temp'
 AS $function$
   select m.kind = 'FAIL' and m.lease_token is not null
-    and m.lease_token is distinct from o.lease_token and p_sent_state in ('INTENT', 'ACCEPTED');
+    and m.lease_token is distinct from o.lease_token;
 $function$
 ;
 
@@ -1001,19 +1001,17 @@ CREATE OR REPLACE FUNCTION note_accepted(o topup_order, m recorded_move)
 AS $function$
 begin
   if o.status <> 'PENDING' or o.route <> m.route then return 'NO_CHANGE'; end if;
-  update submission s set state = 'ACCEPTED'
+  if exists (select from submission s where s.client_id = o.client_id and s.topup_order_id = o.id
+      and s.route <> m.route and s.state in ('INTENT', 'ACCEPTED', 'UNKNOWN')) then
+    return 'NO_CHANGE';
+  end if;
+  update submission s set state = 'ACCEPTED', accepted_at = clock_timestamp()
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route
-      and s.state in ('INTENT', 'UNKNOWN');
+      and s.attempt_count > 0 and s.state in ('INTENT', 'UNKNOWN', 'NOT_APPLIED');
   if not found then return 'NO_CHANGE'; end if;
-  update topup_order set
-      -- Also of one under review, so that nothing is approved of what was not known.
-      fulfilment_state = 'AWAITING_SUPPLIER',
-      next_action_at = case when lease_token is null then next_action_at
-        else clock_timestamp() end,
-      lease_token = null,
-      lease_until = null
-    where client_id = o.client_id and id = o.id
-      and fulfilment_state in ('OUTCOME_UNKNOWN', 'REVIEW', 'AWAITING_SUPPLIER');
+  update topup_order set fulfilment_state = 'AWAITING_SUPPLIER', next_action_at = clock_timestamp(),
+      lease_token = null, lease_until = null
+    where client_id = o.client_id and id = o.id;
   return 'APPLIED';
 end
 $function$
@@ -1184,7 +1182,7 @@ AS $function$
         when 'DELIVER' then true
         when 'FAIL' then o.voucher_id is null
           and (s.state <> 'NOT_APPLIED' or o.lease_token = x.lease_token)
-          and not is_overtaken(o, x.move, s.state)
+          and not is_overtaken(o, x.move)
         else x.kind in ('AWAIT', 'RETRY', 'ASK_AGAIN', 'REVIEW') and x.event_id is null
           and o.lease_token = x.lease_token
           and (x.kind <> 'RETRY' or o.restored_route is null) end
@@ -1643,13 +1641,17 @@ begin
             from supplier s cross join unnest(s.backoff_ms) b (ms))
       order by t.next_action_at desc limit p_limit for no key update skip locked
   ), settled as (
-    update submission m set resend_after = least(m.resend_after, at
-        + (s.settle_window_ms + 2 * (s.lease_ms + s.call_deadline_ms)) * interval '1 ms')
+    update submission m set last_attempt_at = least(m.last_attempt_at, at),
+        resend_after = least(m.resend_after, at
+          + (s.settle_window_ms + 2 * (s.lease_ms + s.call_deadline_ms)) * interval '1 ms')
       from far f, supplier s
       where m.client_id = f.client_id and m.topup_order_id = f.id and m.route = f.route
         and s.id = m.supplier_id
   ), due as (
-    update topup_order t set next_action_at = at
+    update topup_order t set next_action_at = at,
+        last_attempt_at = least(t.last_attempt_at, at),
+        retry_until = least(t.retry_until, at + interval '1 ms' * (
+          select max(s.retry_window_ms) from supplier s))
       from far f where t.client_id = f.client_id and t.id = f.id returning 1
   )
   select count(*) into recalled from due;
@@ -2077,6 +2079,11 @@ begin
       is distinct from (a.seen_state, a.seen_route, a.seen_attempt_count) then
     raise exception 'order % of client % went on since this was proposed', o.id, o.client_id
       using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  if exists (select from submission m where m.client_id = o.client_id and m.topup_order_id = o.id
+      and m.accepted_at > a.proposed_at) then
+    raise exception 'order % of client % was taken, as its supplier says since this was proposed',
+      o.id, o.client_id using errcode = 'object_not_in_prerequisite_state';
   end if;
   if a.outcome = 'DELIVERED' then
     -- A route that was given up has delivered: the sale is that one's.
@@ -2829,6 +2836,7 @@ create table submission (
   last_attempt_at timestamp with time zone not null default clock_timestamp(),
   resend_after timestamp with time zone not null,
   asked_at timestamp with time zone,
+  accepted_at timestamp with time zone,
   constraint submission_pkey PRIMARY KEY (client_id, topup_order_id, route),
   constraint submission_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id),
   constraint submission_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES supplier(id),

@@ -12,9 +12,10 @@ const SEND_TIMEOUT_MS = 60_000;
 
 /** RFC 3463: the address is bad, or has moved, or its mailbox is closed. */
 const NO_SUCH_RECIPIENT = /^5\d\d[ -]5\.(?:1\.(?:[1-6]|10)|2\.1)\b/;
-/** Said without such a code, and without a word of us. */
-const SAYS_NO_MORE = /^(?:501|55[013])(?![ -]5\.\d)/;
-const IS_ABOUT_US = /relay|sender|auth|verif|block|black|\brbl\b|spam|polic|#5\.7/i;
+/** Said without such a code: in words about the recipient, and none about us. */
+const SAYS_SO = /^(?:501|55[013])(?![ -]5\.\d).*(?:user|recipient|mailbox|account|alias|address)/i;
+const IS_ABOUT_US =
+  /relay|sender|auth|verif|block|black|\b(?:rbl|ip|dns|helo|ehlo|host)\b|spam|polic|den[iy]|#5\.7/i;
 
 /**
  * Whether a server's answer to RCPT is about the recipient, for good. Others refuse us, not the
@@ -22,7 +23,7 @@ const IS_ABOUT_US = /relay|sender|auth|verif|block|black|\brbl\b|spam|polic|#5\.
  */
 export function isNoSuchRecipient(response: string): boolean {
   return NO_SUCH_RECIPIENT.test(response)
-    || (SAYS_NO_MORE.test(response) && !IS_ABOUT_US.test(response));
+    || (SAYS_SO.test(response) && !IS_ABOUT_US.test(response));
 }
 
 export interface MailServer {

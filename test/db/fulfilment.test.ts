@@ -477,62 +477,69 @@ describe('that an order was accepted, told unasked,', () => {
   const NOTED: Move = { kind: 'NOTE_ACCEPTED' };
   const tell = (order: ClaimedOrder, over: { route?: number } = {}): Promise<MoveResult> =>
     record(order, NOTED, { leaseToken: null, callback: event(), ...over });
+  const AGAIN: Move = { kind: 'ASK_AGAIN', nextInMs: 60_000 };
+  const NOT_NOW: Move = { kind: 'RETRY', nextInMs: 60_000 };
 
-  it('is remembered where the answer was lost, before that is known and after', async () => {
-    for (const isHeldStill of [true, false]) {
-      const id = await placeOne();
-      const order = await claim(id);
-      if (isHeldStill) expect(await tell(order)).toBe('APPLIED');
-      expect(await record(order, { kind: 'ASK_AGAIN', nextInMs: 0 })).toBe('APPLIED');
-      if (!isHeldStill) expect(await tell(order)).toBe('APPLIED');
-      expect(await look(id)).toMatchObject({ submissions: ['ACCEPTED'] });
-      const asked = await claim(id);
-      expect(asked).toMatchObject({ action: 'QUERY', wasAccepted: true });
-      expect(await tell(asked)).toBe('NO_CHANGE');
-      // Its holder goes on as it would.
-      expect(await record(asked, DELIVER)).toBe('APPLIED');
-    }
-  });
-
-  it('takes the order from whoever asks, to whom "not found" would be proof', async () => {
-    for (const move of [
-      { kind: 'RETRY', nextInMs: 0 }, { kind: 'FAIL', failureCode: 'UNKNOWN' },
-    ] as const) {
-      const id = await placeOne();
-      await record(await claim(id), { kind: 'ASK_AGAIN', nextInMs: 0 });
-      const asked = await claim(id);
-      expect(asked).toMatchObject({ action: 'QUERY', wasAccepted: false });
-      expect(await tell(asked)).toBe('APPLIED');
-      expect(await record(asked, move)).toBe('STALE_LEASE');
-      const next = await claim(id);
-      expect(next).toMatchObject({ action: 'QUERY', wasAccepted: true });
-      expect(await record(next, DELIVER)).toBe('APPLIED');
-    }
-  });
-
-  it('makes of one whose outcome is not known one that is waited for', async () => {
+  it.each<readonly [says: string, before: readonly Move[]]>([
+    ['while it is sent', []],
+    ['when its answer was lost', [AGAIN]],
+    ['when it was not taken, it seemed', [NOT_NOW]],
+    ['when it is under review', [{ kind: 'REVIEW', nextInMs: 60_000 }]],
+  ])('%s makes it one that is asked about at once', async (_says, before) => {
     const id = await placeOne();
     const order = await claim(id);
-    await record(order, { kind: 'ASK_AGAIN', nextInMs: 60_000 });
-    expect(await look(id)).toMatchObject({ state: 'OUTCOME_UNKNOWN' });
-    await tell(order);
-    expect(await look(id)).toMatchObject({ state: 'AWAITING_SUPPLIER' });
+    for (const move of before) await record(order, move);
+    expect(await tell(order)).toBe('APPLIED');
+    expect(await look(id)).toMatchObject({
+      state: 'AWAITING_SUPPLIER', submissions: ['ACCEPTED'],
+    });
+    const asked = await claim(id);
+    expect(asked).toMatchObject({ action: 'QUERY', wasAccepted: true });
+    expect(await tell(asked)).toBe('NO_CHANGE');
+    // Its holder goes on as it would.
+    expect(await record(asked, DELIVER)).toBe('APPLIED');
   });
 
-  it('changes nothing of what was refused, has ended, or goes another way now', async () => {
-    const refused = await placeOne();
-    const first = await claim(refused);
-    await record(first, { kind: 'RETRY', nextInMs: 60_000 });
+  it.each<readonly [says: string, holds: 'SUBMIT' | 'QUERY', brings: Move]>([
+    ['"not found" of whoever asks', 'QUERY', { kind: 'RETRY', nextInMs: 0 }],
+    ['"not found" after the window', 'QUERY', { kind: 'FAIL', failureCode: 'UNKNOWN' }],
+    ['"not now" of whoever sends', 'SUBMIT', NOT_NOW],
+    ['nothing at all', 'SUBMIT', AGAIN],
+  ])('is proof against %s', async (_says, holds, brings) => {
+    const id = await placeOne();
+    let held = await claim(id);
+    if (holds === 'QUERY') {
+      await record(held, { kind: 'ASK_AGAIN', nextInMs: 0 });
+      held = await claim(id);
+    }
+    expect(held).toMatchObject({ action: holds, wasAccepted: false });
+    expect(await tell(held)).toBe('APPLIED');
+    expect(await record(held, brings)).toBe('STALE_LEASE');
+    const next = await claim(id);
+    expect(next).toMatchObject({ action: 'QUERY', wasAccepted: true });
+    expect(await record(next, DELIVER)).toBe('APPLIED');
+  });
+
+  it('keeps nobody from what the supplier says of its end', async () => {
+    const id = await placeOne();
+    const held = await claim(id);
+    await tell(held);
+    expect(await record(held, DELIVER)).toBe('APPLIED');
+    expect(await look(id)).toMatchObject({ status: 'DELIVERED', submissions: ['DELIVERED'] });
+  });
+
+  it('changes nothing of what has ended, goes another way, or was never sent', async () => {
     const ended = await placeOne();
-    const second = await claim(ended);
-    await record(second, DELIVER);
+    const first = await claim(ended);
+    await record(first, DELIVER);
     const elsewhere = await placeOne({ variantId: 3, variantName: '660 UC' });
-    const third = await claim(elsewhere);
-    await record(third, { kind: 'NEXT_ROUTE' });
-    await claim(elsewhere);
-    const before = await Promise.all([refused, ended, elsewhere].map(look));
-    for (const each of [first, second, third]) expect(await tell(each)).toBe('NO_CHANGE');
-    expect(await Promise.all([refused, ended, elsewhere].map(look))).toEqual(before);
+    const second = await claim(elsewhere);
+    await record(second, { kind: 'NEXT_ROUTE' });
+    const before = await Promise.all([ended, elsewhere].map(look));
+    for (const each of [first, second, { ...second, route: 2 }]) {
+      expect(await tell(each)).toBe('NO_CHANGE');
+    }
+    expect(await Promise.all([ended, elsewhere].map(look))).toEqual(before);
   });
 });
 
@@ -567,6 +574,7 @@ describe('an order that lies far ahead, as the clock of the database did once', 
     const asked = claims.find(({ orderId }) => orderId === unknown);
     expect(asked?.resendInMs).toBeGreaterThan(0);
     expect(asked?.resendInMs).toBeLessThan(300_000);
+    expect(asked?.windowLeftMs).toBeLessThan(86_400_000);
     expect((await look(patient))['state']).toBe('QUEUED');
   });
 });
@@ -583,29 +591,29 @@ it('does not end by a refusal, told unasked, of what is to be sent again', async
 describe("a holder's refusal that comes late", () => {
   const REFUSAL: Move = { kind: 'FAIL', failureCode: 'INVALID_RECIPIENT' };
 
-  it('ends the order as long as nothing else was begun', async () => {
+  it('ends the order as long as nobody took over', async () => {
     const id = await placeOne();
-    const first = await claim(id);
+    const order = await claim(id);
     await timePasses(id, '1 hour');
-    await claim(id);
-    expect(await record(first, REFUSAL)).toBe('APPLIED');
+    expect(await record(order, REFUSAL)).toBe('APPLIED');
     expect(await look(id)).toMatchObject({ status: 'FAILED' });
   });
 
-  it('does not end one that is under way anew, or was taken since', async () => {
-    for (const isTaken of [false, true]) {
-      const id = await placeOne();
-      const first = await claim(id);
-      await timePasses(id, '1 hour');
-      await record(await claim(id), { kind: 'RETRY', nextInMs: 0 });
-      const second = await claim(id);
-      expect(second).toMatchObject({ action: 'SUBMIT', attemptCount: 2 });
-      if (isTaken) await record(second, { kind: 'AWAIT', nextInMs: 0 });
-      // Alone, and with another order's move in the same call.
-      expect(await record(first, REFUSAL)).toBe('STALE_LEASE');
-      expect(await look(id)).toMatchObject({ status: 'PENDING', transfers: ['ORDER_DEBIT'] });
-      const last = isTaken ? await claim(id) : second;
-      expect(await record(last, DELIVER)).toBe('APPLIED');
-    }
+  it.each<readonly [says: string, then: Move | null]>([
+    ['is sent anew', null],
+    ['was taken since', { kind: 'AWAIT', nextInMs: 0 }],
+    ['was lost since', { kind: 'ASK_AGAIN', nextInMs: 0 }],
+  ])('does not end one that %s', async (_says, then) => {
+    const id = await placeOne();
+    const first = await claim(id);
+    await timePasses(id, '1 hour');
+    await record(await claim(id), { kind: 'RETRY', nextInMs: 0 });
+    const second = await claim(id);
+    expect(second).toMatchObject({ action: 'SUBMIT', attemptCount: 2 });
+    if (then !== null) await record(second, then);
+    expect(await record(first, REFUSAL)).toBe('STALE_LEASE');
+    expect(await look(id)).toMatchObject({ status: 'PENDING', transfers: ['ORDER_DEBIT'] });
+    const last = then === null ? second : await claim(id);
+    expect(await record(last, DELIVER)).toBe('APPLIED');
   });
 });

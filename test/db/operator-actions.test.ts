@@ -179,6 +179,20 @@ describe('an order under review', () => {
     expect(await look(id)).toMatchObject({ status: 'DELIVERED' });
   });
 
+  it('is not settled by what was said before its supplier said that it was taken', async () => {
+    const id = await orderAfter(UNDER_REVIEW);
+    const stale = await propose('anna', settle(id, 'FAILED', 'UNKNOWN'));
+    await store.recordMove({
+      clientId: 1, orderId: id, route: 1, leaseToken: null, move: { kind: 'NOTE_ACCEPTED' },
+      callback: null,
+    });
+    await expect(approve('ben', stale)).rejects.toThrow('not under review');
+    await record(id, UNDER_REVIEW);
+    await expect(approve('ben', stale)).rejects.toThrow('as its supplier says');
+    await approve('ben', await propose('anna', settle(id, 'DELIVERED')));
+    expect(await look(id)).toMatchObject({ status: 'DELIVERED' });
+  });
+
   it('is settled once, by none of those who proposed, however many approve at once', async () => {
     const id = await orderAfter(UNDER_REVIEW);
     const byCleo = await propose('cleo', settle(id, 'DELIVERED'));

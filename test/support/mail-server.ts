@@ -92,7 +92,7 @@ export async function startMailServer(port = 0): Promise<MailServer> {
   };
 }
 
-const refusal = (responseCode: number, words = 'Not so'): Error =>
+const refusal = (responseCode: number, words = 'No such user here'): Error =>
   Object.assign(new Error(words), { responseCode });
 
 interface Connection {

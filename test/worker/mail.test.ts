@@ -358,6 +358,12 @@ describe('a mail server that', () => {
     ['550 authentication required', false],
     ['550 your host is in an RBL', false],
     ['553 sorry, your IP is on a list (#5.7.1)', false],
+    ["553 sorry, that domain isn't in my list of allowed rcpthosts", false],
+    ['550 Administrative prohibition', false],
+    ['550 Access denied - Invalid HELO name', false],
+    ['550 Rejected: your host has bad reputation', false],
+    ['550 No reverse DNS for your address', false],
+    ['550 rate limit exceeded', false],
   ])('%s: gives the recipient up, %s', (answer, isGivenUp) => {
     expect(isNoSuchRecipient(answer)).toBe(isGivenUp);
   });

@@ -27,8 +27,8 @@ begin
 end
 $$;
 
--- Whether a refusal comes from a holder that is none any more. Another attempt may have begun since,
--- or the supplier may have been heard to have taken the order: it does not end the order then.
+-- Whether a refusal comes from a holder that is none any more. Another attempt may have begun
+-- since, or the supplier may have been heard to have taken the order: that is not ended by it.
 create function is_overtaken(o topup_order, m recorded_move) returns boolean
 language sql immutable set search_path = public, pg_temp as $$
   select m.kind = 'FAIL' and m.lease_token is not null

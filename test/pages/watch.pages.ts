@@ -80,6 +80,8 @@ test('events go on where they stopped when the gateway is started anew', async (
 
 test('what the gateway cannot say now is asked for again, and its order placed once', async () => {
   const page = await openWatch();
+  // All that was placed before comes at once.
+  await youngest(page);
   const count = await page.locator('#orders > li').count();
   const owner = new pg.Client(stage().facts.ownerDatabaseUrl);
   await owner.connect();

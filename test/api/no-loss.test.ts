@@ -33,6 +33,17 @@ describe.each([['REST', rest], ['GraphQL', graphql]] as const)('%s', (_name, doo
   });
 });
 
+test('what costs more than its face value is not sold for a voucher, but where that was said', async () => {
+  const create = () => rest.create(world(), 1, {
+    product_id: 4218, amount: '4.99', input_data: { player_id: '5123456789', server: 'asia' },
+    redeem_voucher_code: 'DEMO-0499-BBBB',
+  });
+  await change('update discount set may_lose = false; update variant set cost_percent = 100.01');
+  expect(await create()).toMatchObject({ refused: rest.codeOf('AMOUNT_NOT_AVAILABLE') });
+  await change('update discount set may_lose = true where client_id = 1 and percent = 5');
+  expect(await create()).toMatchObject({ order: { amount: '4.99' } });
+});
+
 test('a voucher pays the face value, and loses nothing by a discount', async () => {
   await change('update discount set may_lose = false; update variant set cost_percent = 99');
   const answer = await rest.create(world(), 1, {

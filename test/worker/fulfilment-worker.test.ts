@@ -71,6 +71,39 @@ it('lets a supplier that hangs hold its own orders only, and burns no attempt', 
   }
 });
 
+it('lets what waits to be recorded keep its own places only', async () => {
+  await place(700, {});
+  const waiting = new Set((await database().query<{ id: string }>(
+    "select id from topup_order where status = 'PENDING'")).map(({ id }) => Number(id)));
+  const unlocked = Promise.withResolvers<void>();
+  const store = createFulfilmentStore({ pool, onMoved: () => undefined });
+  const suppliers = createSupplierRegistry(['sandbox-a', 'sandbox-b'].map((code) => ({
+    code, submit: () => Promise.resolve({ kind: 'DELIVERED', receipt: null } as const),
+    query: () => Promise.resolve({ kind: 'NOT_FOUND' } as const), verifyCallback: () => null,
+  })), { clock: systemClock, concurrencyMax: { 'sandbox-a': 64, 'sandbox-b': 64 } });
+  const worker = startFulfilmentWorker({
+    // As where the rows of one client are locked.
+    store: { ...store, recordMove: async (move) => {
+      if (waiting.has(move.orderId)) await unlocked.promise;
+      return store.recordMove(move);
+    } },
+    suppliers, clock: systemClock, random: () => 0.5, placingCount: () => 0,
+    onError: (error) => { throw error; },
+  });
+  const before = (await statesOf(5)).join();
+  try {
+    await expect.poll(() => statesOf(2), { timeout: 10_000 }).toContain('SUBMITTING 1: 700');
+    await place(20, BY_OTHER);
+    await expect.poll(async () => (await statesOf(5)).join(), { timeout: 10_000 })
+      .toBe(before.replace('20', '40'));
+    unlocked.resolve();
+    await expect.poll(() => statesOf(2), { timeout: 10_000 }).toEqual(['DELIVERED 1: 1400']);
+  } finally {
+    unlocked.resolve();
+    await worker.stop(1000);
+  }
+});
+
 it('goes on with what waits for a suspended supplier, where another one sells it', async () => {
   await database().query(`insert into offer (variant_id, route, supplier_id, supplier_sku)
     values (6, 2, 2, 'sku-b') on conflict (variant_id, route) do update set supplier_id = 2`);

@@ -33,7 +33,7 @@ describe.each([['REST', rest], ['GraphQL', graphql]] as const)('%s', (_name, doo
   });
 });
 
-test('what costs more than its face value is not sold for a voucher, but where that was said', async () => {
+test('what costs more than its face value a voucher buys only where that was said', async () => {
   const create = () => rest.create(world(), 1, {
     product_id: 4218, amount: '4.99', input_data: { player_id: '5123456789', server: 'asia' },
     redeem_voucher_code: 'DEMO-0499-BBBB',

@@ -43,7 +43,10 @@ export interface ClaimedOrder {
   readonly claimedAtMs: number;
 }
 
-/** What to do with an order after an outcome. Terminal moves win over any lease. */
+/**
+ * What to do with an order after an outcome. A delivery, its reversal and what comes unasked win
+ * over any lease; a holder's refusal, and its steps, are taken only under its own.
+ */
 export type Move =
   | { readonly kind: 'DELIVER'; readonly receipt: Readonly<Record<string, string>> | null }
   | { readonly kind: 'FAIL'; readonly failureCode: FailureCode }

@@ -100,8 +100,9 @@ function openPool(options: SandboxSupplierOptions): Pool {
     connectionString: options.databaseUrl,
     max: POOL_SIZE,
     application_name: 'sandbox-supplier',
-    // Statements are prepared, some before their tables have any rows worth an index.
-    options: ['seqscan', 'sort'].map((way) => `-c enable_${way}=off`).join(' '),
+    // Statements are prepared, some before their tables have any rows worth an index; the clock is
+    // read in fractions.
+    options: '-c enable_seqscan=off -c enable_sort=off -c extra_float_digits=1',
     statement_timeout: 10_000,
     connectionTimeoutMillis: 5_000,
   });

@@ -544,9 +544,13 @@ async function effectiveCount(reference: string): Promise<number> {
 }
 
 /** Milliseconds from the first line to the effective one. */
+/** How much later the sandbox's clock, set anew, may take the same moment to be. */
+const CLOCK_SET_MS = 20;
+
+/** From the submit to the effect, no shorter than it really was. */
 function effectiveMs(log: readonly LogLine[]): number {
   const at = (line: LogLine | undefined) => Date.parse(line?.at ?? '');
-  return at(log.find(({ effective }) => effective)) - at(log[0]);
+  return at(log.find(({ effective }) => effective)) - at(log[0]) + CLOCK_SET_MS;
 }
 
 async function untilStatus(

@@ -9,7 +9,7 @@ const ORDER_COUNT = 100;
 
 /** What this process asks the database on its own, whoever asks it something. */
 const BACKGROUND =
-  /^(pricing|access|feed|number|next_due|listen|notify|begin|commit)|sandbox|pg_notify/;
+  /^(pricing|access|feed|number|next_due|listen|notify|wake|begin|commit)|sandbox|pg_notify/;
 
 beforeAll(async () => {
   const { store, fulfilment } = world().parts;

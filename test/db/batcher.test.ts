@@ -199,7 +199,8 @@ describe('a batcher', () => {
   it('has a bound even where every item is quick', () => {
     const { batcher } = steppedBatcher(256);
     const add = (): Promise<string> => batcher.add('a');
-    for (let count = 0; count < 4096; count += 1) void add();
+    // Some are refused at last, where the machine has other work to do.
+    for (let count = 0; count < 4096; count += 1) void add().catch(() => undefined);
     expect(add).toThrow(TemporarilyUnavailable);
   });
 });

@@ -52,13 +52,18 @@ it('takes its time, whatever the database is set to, and one of two at a time', 
       where name in ('statement_timeout', 'transaction_timeout', 'idle_session_timeout',
         'idle_in_transaction_session_timeout')`);
     for (const limit of rows) {
-      await superuser.query(`alter database ${name} set ${limit.name} = '50ms'`);
+      await superuser.query(`alter database ${name} set ${limit.name} = '1s'`);
     }
     const waits: string[] = [];
     const all = Promise.all([1, 2].map(() => migrateAll((reason) => waits.push(reason))));
     const told = expect.stringMatching(
       /^Another process \(backend \d+, a third one\) migrates the database$/);
     await expect.poll(() => waits, { timeout: 10_000 }).toEqual([told, told]);
+    // For longer than any statement may take here.
+    await expect.poll(async () => (await superuser.query(`select from pg_stat_activity
+      where datname = $1 and wait_event = 'advisory'
+        and query_start < clock_timestamp() - interval '1500 ms'`, [name])).rowCount,
+    { timeout: 10_000 }).toBe(2);
     await owner.query('select pg_advisory_unlock(6204871)');
     await all;
   });

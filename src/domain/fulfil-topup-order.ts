@@ -19,7 +19,7 @@ export type Phase =
   | 'PLACED' | 'CLAIMED' | 'ANSWERED' | 'RECORDED' | 'CALLBACK_VERIFIED' | 'CALLBACK_RECORDED';
 
 export interface Fulfilment {
-  /** Told at each boundary; only tests pass one, and kill the process there. */
+  /** Told at each boundary: a worker counts its calls by it, tests kill the process there. */
   readonly reached?: (phase: Phase) => void;
   readonly store: FulfilmentStore;
   readonly suppliers: SupplierRegistry;

@@ -50,6 +50,14 @@ const CHANGES = [
   'update client set name = name',
 ];
 
+test.each(['{NULL}', '{1,NULL}', '{0}', '{-1}', '{1,NaN}', '{{1,2},{3,4}}'])(
+  'a variant is not sold for %s',
+  async (amounts) => {
+    await expect(database().query('update variant set fixed_amounts = $1 where id = 2', [amounts]))
+      .rejects.toThrow('variant_fixed_amounts_check');
+  },
+);
+
 describe('a refreshed price book', () => {
   test('is what a new one would be, after every kind of change', async () => {
     const book = new PricingBook(pool);

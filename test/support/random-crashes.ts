@@ -9,6 +9,8 @@ const POINTS: readonly CrashPoint[] = [
 const ENDINGS = ['000', '002', '005', '007', '020', '023', '024', '025', '026', '027'] as const;
 const ORDERS = 40;
 const CRASHES = 3;
+/** The job of a mail that a killed process had in hand is given up after 90 s, within a minute. */
+const MAIL_WAIT_MS = 180_000;
 
 /** Numbers from 0 to below `below`, the same for a seed every time. */
 function dice(seed: number): (below: number) => number {
@@ -65,7 +67,7 @@ export async function runRandomCrashes(seed: number): Promise<readonly string[]>
         const fault = faultOf(order, order.recipient.slice(-3));
         return fault === null ? [] : [`${order.client_reference}: ${fault}`];
       }),
-      ...await world.mailFaults(30_000),
+      ...await world.mailFaults(MAIL_WAIT_MS),
       ...(await world.violations()).map((violation) => JSON.stringify(violation)),
     ];
   } finally {

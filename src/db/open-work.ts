@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { JOB_SCHEMA, UNDELIVERABLE_QUEUE } from './job-schema.ts';
 
 export interface OpenWorkCounts {
   readonly ordersPending: number;
@@ -9,6 +10,8 @@ export interface OpenWorkCounts {
   readonly casesOpen: number;
   /** Committed events that have no place in a feed yet. */
   readonly eventsUnnumbered: number;
+  /** Given up, and kept for a person. */
+  readonly mailsUndeliverable: number;
 }
 
 /** Counts what has not ended; over the index of pending orders, however many have ended. */
@@ -24,8 +27,11 @@ export async function countOpenWork(pool: pg.Pool): Promise<OpenWorkCounts> {
         count(*) filter (where next_action_at < clock_timestamp() - interval '2 minutes')
           as "ordersOverdue",
         (select count(*) from reconciliation_case where resolved_at is null) as "casesOpen",
-        (select count(*) from feed_inbox) as "eventsUnnumbered"
+        (select count(*) from feed_inbox) as "eventsUnnumbered",
+        (select count(*) from ${JOB_SCHEMA}.job where name = $1 and state < 'completed')
+          as "mailsUndeliverable"
       from topup_order o where status = 'PENDING'`,
+    values: [UNDELIVERABLE_QUEUE],
   });
   const [counts] = rows;
   if (counts === undefined) throw new Error('A count has no row');

@@ -15,6 +15,7 @@ const OPEN_WORK = {
   ordersOverdue: ['topup_orders_overdue', 'Pending orders whose next action is 2 minutes late.'],
   casesOpen: ['topup_reconciliation_cases_open', 'News that contradict an order, unsettled.'],
   eventsUnnumbered: ['topup_events_unnumbered', 'Committed events without a place in a feed.'],
+  mailsUndeliverable: ['topup_mails_undeliverable', 'Mail that was given up, kept for a person.'],
 } as const;
 export type OpenWork = keyof typeof OPEN_WORK;
 

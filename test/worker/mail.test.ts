@@ -382,6 +382,7 @@ describe('a mail server that', () => {
 
 describe('a job', () => {
   it('that fails for the last time is kept for a person', async () => {
+    const { mailsUndeliverable } = await parts.countOpenWork();
     const { address } = await endWithMail();
     await parts.mailQueue.handOver(10);
     await database().query(
@@ -391,6 +392,9 @@ describe('a job', () => {
     await until(() => jobsOf(address)).toEqual([
       { name: 'mail', state: 'failed' }, { name: 'mail-undeliverable', state: 'created' },
     ]);
+    expect(await parts.countOpenWork()).toMatchObject({
+      mailsUndeliverable: mailsUndeliverable + 1,
+    });
     expect(givenUp).toContain(`${address}: SMTP EMESSAGE DATA 451`);
   });
 

@@ -108,3 +108,15 @@ function matcherOf(filter: ProductFilter): (product: Product) => boolean {
 function isGiven<Value>(value: Value | null | undefined): value is Value {
   return value !== null && value !== undefined;
 }
+
+const variantCounts = new WeakMap<readonly Product[], number>();
+
+/** How many variants the product that has most of them has. */
+export function variantCountMax(snapshot: PricingSnapshot): number {
+  const products = snapshot.products();
+  const known = variantCounts.get(products);
+  if (known !== undefined) return known;
+  const max = products.reduce((most, { variants }) => Math.max(most, variants.length), 0);
+  variantCounts.set(products, max);
+  return max;
+}

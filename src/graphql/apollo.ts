@@ -8,7 +8,7 @@ import {
 import {
   execute, type DocumentNode, type GraphQLFormattedError, type GraphQLSchema,
 } from 'graphql';
-import type { GraphqlDeps, OperationContext } from './context.ts';
+import { EXECUTION_OPTIONS, type GraphqlDeps, type OperationContext } from './context.ts';
 import { maskError, maskErrors } from './errors.ts';
 import type { GraphqlRequest } from './graphql-request.ts';
 import type { Allowed } from './guard.ts';
@@ -100,6 +100,7 @@ function guardedPlugin({ log }: GraphqlDeps): ApolloServerPlugin<GuardedContext>
         contextValue,
         variableValues: request.variables ?? null,
         operationName: request.operationName ?? null,
+        options: EXECUTION_OPTIONS,
       });
       const singleResult = {
         ...(data === undefined ? {} : { data }),

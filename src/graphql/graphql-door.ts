@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
+import { variantCountMax } from '../domain/catalogue-listing.ts';
 import { createAdmission } from './admission.ts';
 import { startApollo } from './apollo.ts';
 import type { GraphqlDeps } from './context.ts';
@@ -32,7 +33,10 @@ export async function openSchema(
   schema: GraphQLSchema,
   deps: GraphqlDeps,
 ): Promise<GraphqlDoor> {
-  const admitOperation = createAdmission(createGuard(schema, deps), deps);
+  const guard = createGuard(schema, {
+    ...deps, variantCountMax: () => variantCountMax(deps.store.pricing()),
+  });
+  const admitOperation = createAdmission(guard, deps);
   const executor = await startApollo(schema, deps);
   await addHttpRoutes(app, { executor, admitOperation, deps });
   if (deps.isIntrospectionAllowed) schemaFileRoute(app, schema);

@@ -49,6 +49,8 @@ export type Guard = (request: GraphqlRequest) => Verdict;
 export interface GuardOptions {
   readonly isIntrospectionAllowed: boolean;
   readonly trustedDocuments: TrustedDocuments;
+  /** How many variants a product may have, as the catalogue stands. */
+  readonly variantCountMax: () => number;
 }
 
 /** A document that was found good, and what was found out about its operations. */
@@ -79,7 +81,9 @@ export function createGuard(schema: GraphQLSchema, options: GuardOptions): Guard
     found.register();
     const operation = getOperationAST(ready.document, request.operationName) ?? null;
     if (operation === null) return refused([unknownOperation(request.operationName)]);
-    const cost = costOf(schema, { ready, operation, request });
+    const cost = costOf(schema, {
+      ready, operation, request, variantCountMax: options.variantCountMax,
+    });
     // The order's own token says nothing of what is asked about it in the answer.
     const points = pointsOf(cost.estimate);
     if (points > POINTS_MAX) return refused([tooCostly(points)]);
@@ -126,12 +130,15 @@ function costOf(
     readonly ready: Prepared;
     readonly operation: OperationDefinitionNode;
     readonly request: GraphqlRequest;
+    readonly variantCountMax: () => number;
   },
 ): OperationCost {
   const { ready: { document, costs }, operation, request: { variables } } = of;
   const known = costs.get(operation);
   if (known !== undefined) return known;
-  const measure = new CostEstimate(schema, document, { operation, variables });
+  const measure = new CostEstimate(schema, document, {
+    operation, variables, variantCountMax: of.variantCountMax,
+  });
   const estimate = measure.measure();
   const charges = chargesOf(rootFieldNames(document, operation), estimate);
   const cost: OperationCost = {
@@ -140,7 +147,7 @@ function costOf(
     estimate,
     isSized: measure.isSized && operation.operation === OperationTypeNode.QUERY,
   };
-  if (!measure.dependsOnVariables) costs.set(operation, cost);
+  if (measure.isFixed) costs.set(operation, cost);
   return cost;
 }
 

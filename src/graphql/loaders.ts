@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import { assertScope, type Caller } from '../domain/access.ts';
 import type { EventPage, OrderEvents } from '../domain/order-events.ts';
 import type { Store, Transfer, Wallet } from '../domain/ports.ts';
 import type { TopupOrder, TopupOrderEvent } from '../domain/topup-order.ts';
@@ -13,14 +14,21 @@ export interface Loaders {
   readonly transferPages: DataLoader<TransferPage, readonly Transfer[], string>;
 }
 
-/** Loaders for one operation or one event: they remember what they read. */
+/**
+ * Loaders for one operation or one event: they remember what they read. Whoever may only order is
+ * told of orders in the answers of mutations, not of balances and movements behind them.
+ */
 export function createLoaders(
   store: Store & OrderEvents & WalletLists,
-  clientId: number,
+  { clientId, scopes }: Pick<Caller, 'clientId' | 'scopes'>,
 ): Loaders {
+  const reading = async <Rows>(read: () => Promise<Rows>): Promise<Rows> => {
+    assertScope({ scopes }, 'read');
+    return read();
+  };
   return {
-    wallets: loaderById((ids) => store.findWalletsByIds(clientId, ids)),
-    transfers: loaderById((ids) => store.findTransfersByIds(clientId, ids)),
+    wallets: loaderById((ids) => reading(() => store.findWalletsByIds(clientId, ids))),
+    transfers: loaderById((ids) => reading(() => store.findTransfersByIds(clientId, ids))),
     orders: loaderById((ids) => store.findOrdersByIds(clientId, ids)),
     eventPages: loaderByValue((pages) => store.findEventPages(clientId, pages)),
     transferPages: loaderByValue((pages) => store.findTransferPages(clientId, pages)),

@@ -17,7 +17,10 @@ export interface Estimate {
 const OBJECTS_PER_POINT = 100;
 /** The resolvers of introspection walk over the whole schema. */
 const INTROSPECTION_READS = 10;
-/** Lists that no argument bounds are short: wallets of a client, fields of an input. */
+/**
+ * Lists that no argument bounds are short: wallets of a client, fields of an input. Of variants
+ * some products have many, and whoever asks may ask for those.
+ */
 const UNSIZED_LIST_LENGTH = 10;
 /** The greatest page; whatever asks for more is refused by the field itself. */
 const PAGE_MAX = 100;
@@ -51,29 +54,36 @@ export class CostEstimate {
   readonly #fragments: ReadonlyMap<string, FragmentDefinitionNode>;
   readonly #measured = new Map<FragmentDefinitionNode, Estimate>();
   readonly #variables: Variables;
+  readonly #variantCountMax: () => number;
   #isSized = false;
-  #dependsOnVariables = false;
+  #isFixed = true;
 
   constructor(
     schema: GraphQLSchema,
     document: DocumentNode,
-    of: { readonly operation: OperationDefinitionNode; readonly variables: Variables | null },
+    of: {
+      readonly operation: OperationDefinitionNode;
+      readonly variables: Variables | null;
+      readonly variantCountMax: () => number;
+    },
   ) {
     this.#schema = schema;
     this.#operation = of.operation;
     this.#variables = of.variables ?? {};
+    this.#variantCountMax = of.variantCountMax;
     this.#fragments = new Map(document.definitions
       .filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION)
       .map((fragment) => [fragment.name.value, fragment]));
   }
 
-  /** Whether a page or a list of ids stands in the operation: then the answer may be shorter. */
+  /** Whether a page, ids or variants are asked for: then the answer may be shorter. */
   get isSized(): boolean {
     return this.#isSized;
   }
 
-  get dependsOnVariables(): boolean {
-    return this.#dependsOnVariables;
+  /** Whether it is the same with other variables and another catalogue. */
+  get isFixed(): boolean {
+    return this.#isFixed;
   }
 
   measure(): Estimate {
@@ -164,6 +174,11 @@ export class CostEstimate {
       const length = Array.isArray(value) ? value.length : Number(value);
       return Number.isFinite(length) ? Math.min(Math.max(length, 0), PAGE_MAX) : PAGE_MAX;
     }
+    if (field.name === 'variants') {
+      this.#isSized = true;
+      this.#isFixed = false;
+      return Math.max(this.#variantCountMax(), UNSIZED_LIST_LENGTH);
+    }
     // The page was counted where its length is asked for.
     const isPage = parent.name.endsWith('Connection');
     return isListType(getNullableType(field.type)) && !isPage ? UNSIZED_LIST_LENGTH : 1;
@@ -172,7 +187,7 @@ export class CostEstimate {
   #valueOf(node: ValueNode): unknown {
     if (node.kind === Kind.LIST) return node.values;
     if (node.kind !== Kind.VARIABLE) return 'value' in node ? node.value : undefined;
-    this.#dependsOnVariables = true;
+    this.#isFixed = false;
     const name = node.name.value;
     if (Object.hasOwn(this.#variables, name)) return this.#variables[name];
     const definition = this.#operation.variableDefinitions

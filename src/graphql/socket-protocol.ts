@@ -5,7 +5,9 @@ import {
 import { makeServer, type Context, type Server, type SubscribePayload } from 'graphql-ws';
 import { Forbidden, type Caller } from '../domain/access.ts';
 import type { Admit, Admitted } from './admission.ts';
-import { operationContext, type GraphqlDeps, type OperationContext } from './context.ts';
+import {
+  EXECUTION_OPTIONS, operationContext, type GraphqlDeps, type OperationContext,
+} from './context.ts';
 import { carried, maskErrors, requestError } from './errors.ts';
 import { subscribeFreshly, type ResultIterator } from './fresh-subscribe.ts';
 import { MalformedRequest, readParameters } from './graphql-request.ts';
@@ -130,6 +132,7 @@ async function begin(
       document: admission.document,
       operationName: request.operationName,
       variableValues: request.variables,
+      options: EXECUTION_OPTIONS,
       contextValue: operationContext(deps, { ...caller, requestId }),
       settle: admission.settle,
     };

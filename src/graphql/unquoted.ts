@@ -29,7 +29,13 @@ function withoutQuote(message: string): string {
   return pattern === undefined ? message : message.replace(pattern, unquoted);
 }
 
-/** Suggestions would tell the schema to whoever may not read it. */
+const SUGGESTION = ' Did you mean ';
+
+/**
+ * Suggestions would tell the schema to whoever may not read it. They stand at the end; a pattern
+ * that looked for one would begin anew at each place of a value that says the same.
+ */
 function withoutSuggestion(message: string): string {
-  return message.replace(/ Did you mean [^?]*\?/g, '');
+  const at = message.endsWith('?') ? message.lastIndexOf(SUGGESTION) : -1;
+  return at < 0 ? message : message.slice(0, at);
 }

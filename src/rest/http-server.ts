@@ -1,4 +1,6 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import {
+  createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse,
+} from 'node:http';
 import type { Socket } from 'node:net';
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -51,17 +53,38 @@ function asksForSocket({ method, url = '', headers }: IncomingMessage, path: str
     && url.split('?', 1)[0] === path;
 }
 
+/** What a connection has asked for so far. */
+interface Asked {
+  readonly count: number;
+  /** The request that came last, whole or not yet, and what answers it. */
+  readonly last: { readonly request: IncomingMessage; readonly response: ServerResponse };
+  /** Answers are given in order: once this one is out, so are those before it. */
+  readonly before: ServerResponse | null;
+}
+
+const askedBy = new WeakMap<Socket, Asked>();
+
 /**
  * The last answer of a connection says so and ends it. What was pipelined behind it is not begun,
  * as its sender learns from that (RFC 9112, 9.6); Node's own bound answers it with an empty 503.
  */
 function boundedByConnection(handler: RequestListener, countMax: number): RequestListener {
-  const counts = new WeakMap<Socket, number>();
   return (request, response) => {
-    const count = (counts.get(request.socket) ?? 0) + 1;
-    counts.set(request.socket, count);
+    const known = askedBy.get(request.socket);
+    const count = (known?.count ?? 0) + 1;
     if (count > countMax) return;
+    const before = known?.last.response ?? null;
+    askedBy.set(request.socket, { count, last: { request, response }, before });
     if (count === countMax) response.shouldKeepAlive = false;
     handler(request, response);
   };
+}
+
+/** What answers the youngest request that came whole; null where no answer is due. */
+export function answerInHand(socket: Socket): ServerResponse | null {
+  const asked = askedBy.get(socket);
+  if (asked === undefined) return null;
+  const { last: { request, response }, before } = asked;
+  const answer = request.complete ? response : before;
+  return answer === null || answer.writableFinished || answer.destroyed ? null : answer;
 }

@@ -1,14 +1,12 @@
-import { randomUUID } from 'node:crypto';
-import { STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
 import type {
   FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest,
 } from 'fastify';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import { loginRoutes, logoutRoute, type AuthStories } from './auth.routes.ts';
+import { ANSWER_HEADERS, answerBrokenRequest } from './broken-request.ts';
 import { catalogueRoutes, type CatalogueStories } from './catalogue.routes.ts';
 import { requireClient, type ClientGuard } from './client-guard.ts';
-import { errorAnswer, HttpRefusal, type RefusalStatus } from './errors.ts';
+import { errorAnswer, HttpRefusal } from './errors.ts';
 import { healthRoutes, type HealthProbe } from './health.routes.ts';
 import { readJsonBodies } from './json-body.ts';
 import { collectRoutes, openApiRoutes } from './open-api.ts';
@@ -21,12 +19,6 @@ import { walletRoutes, type WalletStories } from './wallets.routes.ts';
 const CLOSING_RETRY_AFTER_MS = 1000;
 /** So long all of them are told so. */
 const LAST_REQUESTS_MS = 250;
-
-/** On every answer that says nothing else: it is for one caller, and is what its type says. */
-const ANSWER_HEADERS = {
-  'cache-control': 'no-store',
-  'x-content-type-options': 'nosniff',
-} as const;
 
 export interface RestDeps
   extends TopupOrderStories, EventStreamDeps, CatalogueStories, WalletStories, CallbackGate,
@@ -144,33 +136,6 @@ function hasItsHost({ raw }: FastifyRequest): boolean {
     hosts += 1;
   }
   return hosts === 1 || (hosts === 0 && httpVersion !== '1.1');
-}
-
-const BROKEN: Readonly<Record<string, RefusalStatus>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 408,
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
-  HPE_HEADER_OVERFLOW: 431,
-};
-
-/** Node's parser has given up: there is no request any more, only a socket to answer and close. */
-function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const requestId = randomUUID();
-  const refusal = new HttpRefusal(BROKEN[error.code ?? ''] ?? 400);
-  const { status, body } = errorAnswer(refusal, requestId);
-  const text = JSON.stringify(body);
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
-    'Content-Type: application/json; charset=utf-8',
-    `Content-Length: ${Buffer.byteLength(text)}`,
-    ...Object.entries(ANSWER_HEADERS).map(([name, value]) => `${name}: ${value}`),
-    `X-Request-Id: ${requestId}`,
-    'Connection: close',
-  ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`, () => socket.destroy());
 }
 
 /** The methods of a path, by every route registered from now on. */

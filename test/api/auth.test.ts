@@ -5,6 +5,7 @@ import { DEMO_API_KEYS } from '../../src/demo/demo-keys.ts';
 import type { NewApiKey } from '../../src/domain/api-key.ts';
 import { runKeysCommand } from '../../src/keys-command.ts';
 import { logIn, makeKey, postAuth, TokenSocket, TRANSPORTS } from '../support/access.ts';
+import { JSON_TYPE } from '../support/doors.ts';
 import { VOUCHER_KEY } from '../support/voucher-hash.ts';
 import { useWorld } from '../support/world.ts';
 
@@ -287,6 +288,29 @@ describe.each(TRANSPORTS)('at $name', ({ name, read, create }) => {
     await expect.poll(() => read(url, access)).toBe('OK');
     expect((await post('login', credentials(key))).status).toBe(200);
   });
+});
+
+it('who may only order is not told of balances in the answer to an order', async () => {
+  const writer = await logIn(world(), await makeKey(world(), 2, { scopes: ['orders:write'] }));
+  const ask = async (inside: string) => {
+    const query = `mutation { createTopupOrder(input: { productId: 4218, amount: "0.99",
+      inputData: [{ name: "player_id", value: "5123456789" }, { name: "server", value: "asia" }]
+    }) { order { orderId ${inside} } } }`;
+    const response = await fetch(`${world().gateway.url}/graphql`, {
+      method: 'POST',
+      headers: { ...JSON_TYPE, authorization: `Bearer ${writer.access}` },
+      body: JSON.stringify({ query }),
+    });
+    return await response.json() as object;
+  };
+  const orderId = expect.any(Number) as number;
+  expect(await ask('')).toMatchObject({ data: { createTopupOrder: { order: { orderId } } } });
+  for (const inside of ['wallet { balance { amount } }', 'transaction { amount { amount } }']) {
+    expect(await ask(inside)).toMatchObject({
+      data: { createTopupOrder: { order: { orderId, [inside.split(' ')[0] ?? '']: null } } },
+      errors: [{ extensions: { code: 'FORBIDDEN' } }],
+    });
+  }
 });
 
 it('a HEAD asks no more of a key than a GET', async () => {

@@ -175,6 +175,53 @@ test('a client that closes its half behind its request reads the answer', async 
   expect(await idle.rest()).toBe('');
 });
 
+describe('what is no request', () => {
+  const headers = (): readonly string[] => [token(), 'Content-Type: application/json'];
+
+  test.each([
+    ['a byte too many', [], '\0'],
+    ['a brace too many', [], '}'],
+    ['another protocol', [], 'EHLO x\r\n\r\n'],
+    ['anything behind the last request', ['Connection: close'], 'GET /livez HTTP/1.1\r\n\r\n'],
+  ])('does not take the place of the answer to an order: %s', async (_, more, behind) => {
+    const connection = open();
+    connection.socket.cork();
+    connection.write('GET /livez');
+    connection.write('POST /api/v1/topups/orders', [...headers(), ...more], ORDER);
+    connection.socket.write(behind);
+    connection.socket.uncork();
+    expect((await connection.answer()).body).toBe('{"ok":true}');
+    const placed = await connection.answer();
+    expect([placed.status, placed.body]).toEqual([200, expect.stringContaining('"PENDING"')]);
+    expect(placed.headers.get('connection')).toBe('close');
+    expect(await connection.rest()).toBe('');
+  });
+
+  test('is refused where everything before it was answered', async () => {
+    const connection = open();
+    expect((await connection.ask('POST /api/v1/topups/orders', headers(), ORDER)).status).toBe(200);
+    connection.socket.write('\0');
+    expect((await connection.answer()).status).toBe(400);
+    expect(await connection.rest()).toBe('');
+  });
+
+  test('is refused in the middle of a body, behind the answers to what came before', async () => {
+    const alone = open();
+    const chunked = [...headers(), 'Transfer-Encoding: chunked'];
+    alone.write('POST /api/v1/topups/orders', chunked);
+    alone.socket.write('nothing\r\n');
+    expect((await alone.answer()).status).toBe(400);
+    const connection = open();
+    connection.socket.cork();
+    connection.write('POST /api/v1/topups/orders', headers(), ORDER);
+    connection.write('POST /api/v1/topups/orders', chunked);
+    connection.socket.write('nothing\r\n');
+    connection.socket.uncork();
+    expect((await connection.answer()).body).toContain('"PENDING"');
+    expect(await connection.rest()).toBe('');
+  });
+});
+
 describe('a connection that had its last request', () => {
   let server: Server;
   const begun: string[] = [];

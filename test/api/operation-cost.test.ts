@@ -26,6 +26,7 @@ const LISTS = buildSchema(`
   type EventEdge { node: Event }
   type EventConnection { edges: [EventEdge!]! }
   type Money { amount: String! }
+  type Product { id: ID! variants: [Money!]! }
   type Order implements Node {
     id: ID! charge: Money! wallet: Wallet notes: [Money!]! tags: [String!]!
     events(first: Int!): EventConnection!
@@ -36,12 +37,16 @@ const LISTS = buildSchema(`
     order: Order
     orders(first: Int = 50, after: String): OrderConnection!
     nodes(ids: [ID!]!): [Node]!
-    topupQuote: Money lookupMobileNumber: [Money!]!
+    topupQuote: Money lookupMobileNumber: [Money!]! products(first: Int = 50): [Product!]!
   }
 `);
 
-const guardOf = (schema = LISTS): Guard =>
-  createGuard(schema, { isIntrospectionAllowed: true, trustedDocuments: TRUSTED });
+let variantCountMax = 0;
+const guardOf = (schema = LISTS): Guard => createGuard(schema, {
+  isIntrospectionAllowed: true,
+  trustedDocuments: TRUSTED,
+  variantCountMax: () => variantCountMax,
+});
 const guard = guardOf();
 
 function costOf(query: string, variables?: object): OperationCost {
@@ -85,6 +90,18 @@ describe('an operation costs', () => {
       nodes(ids: $ids) { id ... on Order { notes { amount } } } }`;
     expect(costOf(query, { ids: Array.from({ length: 100 }, String) }).points).toBe(12);
     expect(costOf(query, { ids: ['1'] }).points).toBe(1);
+  });
+
+  test('for variants of a product what the product with most of them takes', () => {
+    const query = '{ products(first: 100) { id variants { amount } } }';
+    const one = '{ products(first: 1) { variants { amount } } }';
+    expect([costOf(query).points, costOf(one).points]).toEqual([1 + 11, 1]);
+    variantCountMax = 240;
+    expect([costOf(query).points, costOf(one).points]).toEqual([1 + 241, 1 + 2]);
+    variantCountMax = 500;
+    expect(() => costOf(query)).toThrow('may cost 502 points; at most 250 are allowed');
+    variantCountMax = 0;
+    expect(costOf(one)).toMatchObject({ points: 1, isSized: true });
   });
 
   test('is told at once, however fragments multiply it', () => {

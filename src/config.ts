@@ -184,6 +184,7 @@ function findMissing(env: NodeJS.ProcessEnv, isDemo: boolean): readonly string[]
   if (isDemo) return faults;
   for (const name of ['TOKEN_SIGNING_KEY', 'KEY_HASHING_KEY', 'SUPPLIER_SIGNING_KEYS']) {
     if (env[name] === undefined) faults.push(missingSecret(name));
+    else if (/\bdemo-[a-z-]*key-/.test(env[name])) faults.push(publishedSecret(name));
   }
   if (env['SMTP_URL'] !== undefined && env['MAIL_FROM'] === undefined) {
     faults.push('MAIL_FROM is needed with SMTP_URL, e.g. MAIL_FROM=no-reply@example.com');
@@ -201,6 +202,10 @@ function missingSecret(name: string): string {
     ? SUPPLIER_KEYS_EXAMPLE
     : `${name} from: openssl rand -base64 32`;
   return `${name} has no default with DATABASE_URL and without DEMO=1; e.g. ${example}`;
+}
+
+function publishedSecret(name: string): string {
+  return `${name} is the demo's, which everybody knows; one of your own: openssl rand -base64 32`;
 }
 
 /** The environment of this process; nobody else reads it. */

@@ -33,9 +33,13 @@ const logOutput = pino.destination({ fd: 2, sync: false });
 const STOP_MS_MAX = 9_000;
 
 async function main(): Promise<void> {
-  // Whoever read the card may have gone since: `npm start | head -1`.
-  process.stdout.on('error', () => undefined);
   const { command, words } = readCommandLine(process.argv.slice(2));
+  process.stdout.on('error', (error) => {
+    // Whoever read the card may have gone since: `npm start | head -1`.
+    if (command === null || command === '--reset') return;
+    process.stderr.write(`What was to be told could not be written: ${error.message}\n`);
+    process.exitCode = 1;
+  });
   // Keys are hashed under the secret of the processes that will check them.
   const config = configFromEnvironment(['--reset', '--keys', '--vouchers', null].includes(command));
   switch (command) {

@@ -70,6 +70,19 @@ describe('a wrong variable', () => {
     expect(readConfig({ PORT: '65535' }, true).supplierPort).toBe(0);
   });
 
+  it("is the demo's secret outside the demo: it is published", () => {
+    const { tokenSigningKey, keyHashingKey, supplierKeys } = readConfig({}, true);
+    const ofSuppliers = Object.entries(supplierKeys).map(([code, keys]) => `${code}=${keys[0]}`);
+    const published = {
+      TOKEN_SIGNING_KEY: tokenSigningKey,
+      KEY_HASHING_KEY: keyHashingKey,
+      SUPPLIER_SIGNING_KEYS: `acme=${newSecret()},${ofSuppliers[0]}`,
+    };
+    expect(faultsOf({ ...ownDatabase, ...published })).toEqual(Object.keys(published).map((name) =>
+      `${name} is the demo's, which everybody knows; one of your own: openssl rand -base64 32`));
+    expect(faultsOf({ ...ownDatabase, ...published, DEMO: '1' })).toEqual([]);
+  });
+
   it("is none where a command wants only the owner's address", () => {
     const { DATABASE_URL } = ownDatabase;
     expect(readConfig({ MIGRATION_DATABASE_URL: DATABASE_URL }, false).migrationDatabaseUrl)

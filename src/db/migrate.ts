@@ -7,7 +7,7 @@ import { entities } from './entities.ts';
 import { installJobSchema, isJobSchemaInstalled, jobGrantsTo, JOB_SCHEMA } from './job-schema.ts';
 import { allOf } from './orm.ts';
 import { tellPlanner } from './planner-facts.ts';
-import { CONNECT_TIMEOUT_MS, isLockTimeout } from './pool.ts';
+import { CONNECT_TIMEOUT_MS, isLockTimeout, READING_TERMS } from './pool.ts';
 import { withSingleConnection } from './single-connection.ts';
 
 const FOLDER = new URL('../../migrations/', import.meta.url);
@@ -66,7 +66,7 @@ async function liftTimeLimits(client: pg.Client): Promise<string> {
   const { rows } = await client.query<{ name: string }>(`
     select name, set_config(name, '0', false) from pg_settings where name in ('statement_timeout',
       'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout')`);
-  return rows.map(({ name }) => `-c ${name}=0`).join(' ');
+  return [READING_TERMS, ...rows.map(({ name }) => `-c ${name}=0`)].join(' ');
 }
 
 async function takeLock(client: pg.Client, onWait: (reason: string) => void): Promise<void> {

@@ -2,12 +2,15 @@ import pg from 'pg';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 
 /**
- * What every connection is bound to, whatever the database or the role is set to: what it may take
- * before it is ended, in milliseconds, and the form of dates and of fractions, which we read.
+ * How our statements are read, and in which form we read what they tell, whatever the database or
+ * the role is set to.
  */
-export const CONNECTION_TERMS = '-c statement_timeout=5000 -c lock_timeout=2000'
-  + ' -c idle_in_transaction_session_timeout=10000 -c datestyle=ISO,MDY'
+export const READING_TERMS = '-c search_path=public -c standard_conforming_strings=on'
+  + ' -c default_transaction_isolation=read\\ committed -c datestyle=ISO,MDY'
   + ' -c extra_float_digits=1';
+/** What every connection of a process is bound to: what it may take before it is ended, in ms. */
+export const CONNECTION_TERMS = `${READING_TERMS} -c statement_timeout=5000 -c lock_timeout=2000`
+  + ' -c idle_in_transaction_session_timeout=10000';
 const CONNECTION_LIMITS = [
   CONNECTION_TERMS,
   // Compiling a statement takes longer than any of ours should run.
@@ -146,11 +149,14 @@ export function isLockTimeout(error: unknown): boolean {
 
 /**
  * The database is there and does nothing for now, whatever it is asked: it only reads, as one that
- * is no primary any more; its disk or memory is full, or its disk fails; it is too slow for the
- * time it was given.
+ * is no primary any more; its disk or memory is full, or its disk fails; it must be vacuumed
+ * first; it is too slow for the time it was given.
  */
 export function isUnable(error: unknown): boolean {
-  return /^(25006|53...|57014|58030)$/.test(String(codeOf(error)));
+  const code = String(codeOf(error));
+  return /^(25006|53...|57014|58030)$/.test(code)
+    // Other limits are those of one statement, which would meet them again.
+    || (code === '54000' && /wraparound/.test((error as Error).message));
 }
 
 /** Nobody could be helped now, alone or with others. */

@@ -1,11 +1,11 @@
 import pg from 'pg';
-import { CONNECT_TIMEOUT_MS } from './pool.ts';
+import { CONNECT_TIMEOUT_MS, READING_TERMS } from './pool.ts';
 
 /** One connection for work that is done once; closed after it. */
 export async function withSingleConnection<Result>(
   databaseUrl: string,
   work: (client: pg.Client) => Promise<Result>,
-  { applicationName = 'topup-gateway command', options }: {
+  { applicationName = 'topup-gateway command', options = READING_TERMS }: {
     readonly applicationName?: string;
     /** Settings of the connection, as PostgreSQL takes them when it begins. */
     readonly options?: string;
@@ -16,7 +16,7 @@ export async function withSingleConnection<Result>(
     connectionString: databaseUrl,
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    ...(options === undefined ? {} : { options }),
+    options,
   });
   // A lost connection also rejects the statement; unheard, the event would end the program.
   client.on('error', () => {});

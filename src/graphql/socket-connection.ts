@@ -15,6 +15,8 @@ const MESSAGES_BEFORE_ACK_MAX = 20;
  */
 const OTHERS_AT_ONCE_MAX = 2_000;
 const OTHERS_PER_SECOND = 500;
+/** A longer one counts as several: it is read, and its pong written, in so much more time. */
+const OTHER_BYTES = 1_024;
 /** What one slow reader may keep in our memory. */
 const SEND_BUFFER_BYTES_MAX = 1_048_576;
 /** Timers overflow at 24.8 days; a token that lives longer is looked at again. */
@@ -108,7 +110,7 @@ export class SocketConnection {
   }
 
   /** Whether a message that was read is taken, too; closes the socket where it is not. */
-  takesMessage(message: unknown): boolean {
+  takesMessage(message: unknown, byteCount: number): boolean {
     if (this.#caller === null) return true;
     if (isJsonMap(message) && message['type'] === 'subscribe') {
       // Whoever begins one may end it, too.
@@ -117,7 +119,8 @@ export class SocketConnection {
     }
     const nowMs = this.#clock.monotonicMs();
     const gained = (nowMs - this.#roomAtMs) / 1000 * OTHERS_PER_SECOND;
-    this.#room = Math.min(OTHERS_AT_ONCE_MAX, this.#room + gained) - 1;
+    const takes = Math.max(1, byteCount / OTHER_BYTES);
+    this.#room = Math.min(OTHERS_AT_ONCE_MAX, this.#room + gained) - takes;
     this.#roomAtMs = nowMs;
     if (this.#room >= 0) return true;
     this.close(CLOSE.tooManyMessages);

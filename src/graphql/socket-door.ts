@@ -114,7 +114,8 @@ class Sockets {
   async #receive(connection: SocketConnection, bytes: Buffer, handle: Handle): Promise<void> {
     try {
       const message = readMessage(bytes);
-      if (connection.takesMessage(message)) await connection.operations.pass(message, handle);
+      if (!connection.takesMessage(message, bytes.length)) return;
+      await connection.operations.pass(message, handle);
     } catch (error) {
       if (error instanceof IdInUse) return connection.close(CLOSE.idInUse);
       if (isMalformed(error)) return connection.close(CLOSE.malformed);

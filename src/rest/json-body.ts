@@ -7,6 +7,8 @@ import { HttpRefusal } from './errors.ts';
 export const BODY_BYTES_MAX = 65_536;
 /** The reviver recurses once a level, and no documented body needs more than two. */
 const NESTING_MAX = 32;
+/** It is called for each value; no documented body has a hundred, and strangers send bodies too. */
+const VALUES_MAX = 1_000;
 
 /** A JSON object as it was sent, with every number as NumberText. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -62,7 +64,7 @@ function isUtf8Type(contentType: string): boolean {
  * @throws HttpRefusal 400 for everything else
  */
 export function parseJsonBody(body: Buffer): JsonObject {
-  if (!isUtf8(body) || nesting(body) > NESTING_MAX) throw invalidBody();
+  if (!isUtf8(body) || !isShort(body)) throw invalidBody();
   const value = parse(body.toString());
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
     && !(value instanceof NumberText);
@@ -97,11 +99,12 @@ function keepNumberText(
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
 
-/** The deepest level of brackets outside of strings; any answer will do for what is not JSON. */
-function nesting(body: Buffer): number {
+/** Whether there are no more levels and values than we read; any answer will do for no JSON. */
+function isShort(body: Buffer): boolean {
   let depth = 0;
-  let deepest = 0;
+  let valueCount = 1;
   let isInText = false;
   for (let at = 0; at < body.length; at += 1) {
     const byte = body[at];
@@ -110,12 +113,14 @@ function nesting(body: Buffer): number {
       else if (byte === QUOTE) isInText = false;
     } else if (byte === QUOTE) {
       isInText = true;
+    } else if (byte === COMMA) {
+      valueCount += 1;
     } else if (byte === 0x7b || byte === 0x5b) {
       depth += 1;
-      if (depth > deepest) deepest = depth;
+      if (depth > NESTING_MAX) return false;
     } else if (byte === 0x7d || byte === 0x5d) {
       depth -= 1;
     }
   }
-  return deepest;
+  return valueCount <= VALUES_MAX;
 }

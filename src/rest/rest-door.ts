@@ -80,6 +80,15 @@ export function setRestEnvelope(app: FastifyInstance): void {
       done();
     }
   });
+  app.addHook('onError', (request, reply, error, done) => {
+    // To be closed over a body that is still being sent loses the answer, and a proxy in between
+    // takes the gateway for dead. The rest is read past, as long as any request may take.
+    if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+      reply.removeHeader('connection');
+      request.raw.resume();
+    }
+    done();
+  });
   app.setNotFoundHandler((request) => {
     throw noSuchRoute(request, allowed);
   });

@@ -64,6 +64,13 @@ describe('parseJsonBody', () => {
     expect(parse(`{"a":[${'[],'.repeat(500)}[]]}`)['a']).toHaveLength(501);
   });
 
+  test('holds a thousand values and no more', () => {
+    const list = (length: number) => `{"a":[${Array.from({ length }, () => '1').join()}]}`;
+    expect(parse(list(1_000))['a']).toHaveLength(1_000);
+    expect(() => parse(list(1_001))).toThrow(HttpRefusal);
+    expect(parse(`{"a":"${','.repeat(5_000)}"}`)['a']).toHaveLength(5_000);
+  });
+
   test('reads any object as JSON.parse does, numbers aside', () => {
     const plain = (value: unknown): unknown => {
       if (value instanceof NumberText) return JSON.parse(value.text);

@@ -265,6 +265,19 @@ describe('bodies', () => {
     expect(answer).toContain('HTTP/1.1 413 ');
   });
 
+  test('reads past the rest of what is too large, so that the answer arrives', async () => {
+    const body = 'x'.repeat(1_000_000);
+    const chunks = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+    for (const [length, sent] of [
+      [`Content-Length: ${body.length}`, body], ['Transfer-Encoding: chunked', chunks],
+    ]) {
+      const answers = await raw(`POST ${ORDERS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\n`
+        + `Content-Type: application/json\r\n${length}\r\n\r\n${sent}`
+        + 'GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+      expect(answers.match(/HTTP\/1\.1 [0-9]+/g)).toEqual(['HTTP/1.1 413', 'HTTP/1.1 200']);
+    }
+  });
+
   test('needs none to cancel', async () => {
     for (const sent of [{}, { body: '' }, { body: '{}' }, { body: '{"a":1}' }]) {
       const answer = await call(`${ORDERS}/5/cancel`, { method: 'POST', ...sent });

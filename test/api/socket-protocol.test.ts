@@ -323,6 +323,17 @@ describe('a socket is ended', () => {
     expect((await peer.closed)[0]).toBe(4401);
   });
 
+  test('with 4429 for long pings sooner than for short ones', async () => {
+    const ping = (length: number) => ({ type: 'ping', payload: { text: 'x'.repeat(length) } });
+    const peer = await Peer.acknowledged();
+    for (let count = 0; count < 30; count += 1) {
+      peer.say(ping(60_000));
+      expect((await peer.heard()).type).toBe('pong');
+    }
+    for (let count = 0; count < 10; count += 1) peer.say(ping(60_000));
+    expect(await peer.closed).toEqual([4429, 'Too many messages']);
+  });
+
   test('with 4429 for a second connection_init', async () => {
     const peer = await Peer.acknowledged();
     peer.say({ type: 'connection_init' });

@@ -54,6 +54,9 @@ it('takes its time, whatever the database is set to, and one of two at a time', 
     for (const limit of rows) {
       await superuser.query(`alter database ${name} set ${limit.name} = '1s'`);
     }
+    // A schema of a role's name is searched before others, and strings meant something else once.
+    await superuser.query(`alter database ${name} set search_path = elsewhere`);
+    await superuser.query(`alter database ${name} set standard_conforming_strings = off`);
     const waits: string[] = [];
     const all = Promise.all([1, 2].map(() => migrateAll((reason) => waits.push(reason))));
     const told = expect.stringMatching(

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import {
   askUntilBack, createPool, isConnectionLost, tellAway, withConnection, type PoolOptions,
 } from '../../src/db/pool.ts';
+import { withSingleConnection } from '../../src/db/single-connection.ts';
 import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 import { startCuttingProxy } from '../support/cutting-proxy.ts';
 import { useTestDatabase } from '../support/database.ts';
@@ -65,6 +66,24 @@ it('reads dates whatever form the database is set to give them', async () => {
     expect(await read()).toEqual([{ at: new Date('2026-11-27T19:00:00Z') }]);
   }
   await database().query(`alter database ${name} reset datestyle`);
+});
+
+it('is read as we write, whatever the database is set to', async () => {
+  const name = new URL(database().databaseUrl).pathname.slice(1);
+  const settings = { search_path: "''", standard_conforming_strings: 'off',
+    default_transaction_isolation: 'serializable' };
+  for (const [setting, value] of Object.entries(settings)) {
+    await database().query(`alter database ${name} set ${setting} = ${value}`);
+  }
+  const sql = `select '\\d'::text as digit, to_regclass('topup_order')::text as orders,
+    current_setting('transaction_isolation') as isolation`;
+  const read = { digit: '\\d', orders: 'topup_order', isolation: 'read committed' };
+  expect((await openPool().query(sql)).rows).toEqual([read]);
+  expect(await withSingleConnection(database().databaseUrl, async (client) =>
+    (await client.query(sql)).rows)).toEqual([read]);
+  for (const setting of Object.keys(settings)) {
+    await database().query(`alter database ${name} reset ${setting}`);
+  }
 });
 
 describe('a database that is silent', () => {

@@ -1,5 +1,5 @@
 import {
-  createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse,
+  createServer, ServerResponse, type IncomingMessage, type RequestListener, type Server,
 } from 'node:http';
 import type { Socket } from 'node:net';
 
@@ -7,6 +7,10 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const HEADERS_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 5_000;
 const TIMEOUT_CHECK_MS = 1_000;
+/** Nothing comes and nothing goes for longer than any answer is waited for: nobody reads it. */
+const SILENT_MS = 90_000;
+/** A last answer waits so long, at most, for the rest of a body that nobody reads. */
+const REST_OF_BODY_MS = 1_000;
 /** Often enough to spread busy connections over new processes, too seldom to cost anybody time. */
 const REQUESTS_PER_CONNECTION = 100_000;
 
@@ -14,12 +18,41 @@ export interface HttpServerOptions {
   /** Where a request may become a WebSocket. */
   readonly socketPath: string;
   readonly requestsPerConnection?: number;
+  readonly silentMs?: number;
+}
+
+/**
+ * An answer that ends its connection before the request has come whole would be lost: what still
+ * comes then resets the connection, and a proxy in between takes the gateway for dead (RFC 9112,
+ * 9.6). So the rest is read past, and then it is given.
+ */
+class LastingResponse extends ServerResponse {
+  override end(...args: unknown[]): this {
+    const { req } = this;
+    const endNow = (): void => {
+      super.end(...args as Parameters<ServerResponse['end']>);
+    };
+    const isLast = !this.shouldKeepAlive || this.getHeader('connection') === 'close';
+    if (req.complete || !isLast || this.socket?.destroyed !== false) {
+      endNow();
+    } else {
+      const timer = setTimeout(endNow, REST_OF_BODY_MS);
+      req.once('close', () => {
+        clearTimeout(timer);
+        endNow();
+      });
+      req.resume();
+    }
+    return this;
+  }
 }
 
 /** Node's server as the doors use it: it waits for slow requests, but not long. */
 export function createHttpServer(
   handler: RequestListener,
-  { socketPath, requestsPerConnection = REQUESTS_PER_CONNECTION }: HttpServerOptions,
+  {
+    socketPath, requestsPerConnection = REQUESTS_PER_CONNECTION, silentMs = SILENT_MS,
+  }: HttpServerOptions,
 ): Server {
   const bounded = boundedByConnection(handler, requestsPerConnection);
   const server = createServer({
@@ -31,10 +64,11 @@ export function createHttpServer(
     connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     // Node knows it since 24.9; an older one leaves every upgrade to the sockets, which refuse it.
     shouldUpgradeCallback: (request) => asksForSocket(request, socketPath),
+    ServerResponse: LastingResponse,
   }, bounded)
     // What we know no such thing of is ignored; Node's own 417 is empty.
     .on('checkExpectation', bounded);
-  return Object.assign(server, ANSWERS_HALF_OPEN);
+  return Object.assign(server, ANSWERS_HALF_OPEN, { timeout: silentMs });
 }
 
 /**

@@ -80,13 +80,10 @@ export function setRestEnvelope(app: FastifyInstance): void {
       done();
     }
   });
-  app.addHook('onError', (request, reply, error, done) => {
-    // To be closed over a body that is still being sent loses the answer, and a proxy in between
-    // takes the gateway for dead. The rest is read past, as long as any request may take.
-    if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-      reply.removeHeader('connection');
-      request.raw.resume();
-    }
+  app.addHook('onError', (_request, reply, _error, done) => {
+    // Fastify ends a connection with each body that it refuses, though what is pipelined behind it
+    // is begun, and though the answer is lost where the rest of the body is on its way.
+    if (!isClosing) reply.removeHeader('connection');
     done();
   });
   app.setNotFoundHandler((request) => {

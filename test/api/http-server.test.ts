@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -205,6 +205,16 @@ describe('what is no request', () => {
     expect(await connection.rest()).toBe('');
   });
 
+  test('is what stands in a body: what is pipelined behind it is answered', async () => {
+    const connection = open();
+    connection.socket.cork();
+    connection.write('POST /api/v1/topups/orders', headers(), '{');
+    connection.write('POST /api/v1/topups/orders', headers(), ORDER);
+    connection.socket.uncork();
+    expect((await connection.answer()).status).toBe(400);
+    expect((await connection.answer()).body).toContain('"PENDING"');
+  });
+
   test('is refused in the middle of a body, behind the answers to what came before', async () => {
     const alone = open();
     const chunked = [...headers(), 'Transfer-Encoding: chunked'];
@@ -219,6 +229,53 @@ describe('what is no request', () => {
     connection.socket.uncork();
     expect((await connection.answer()).body).toContain('"PENDING"');
     expect(await connection.rest()).toBe('');
+  });
+});
+
+describe('an answer', () => {
+  let server: Server;
+  const told: string[] = [];
+  afterEach(() => {
+    server.close();
+    told.length = 0;
+  });
+
+  async function serve(
+    answer: (response: ServerResponse) => void,
+    silentMs = 10_000,
+  ): Promise<Connection> {
+    server = createHttpServer((request, response) => {
+      told.push('begun');
+      request.on('end', () => told.push('read'));
+      response.on('finish', () => told.push('answered')).on('close', () => told.push('closed'));
+      answer(response);
+    }, { socketPath: '/graphql', silentMs }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new Connection((server.address() as AddressInfo).port);
+  }
+
+  test('that is the last comes behind a body that nobody reads', async () => {
+    const connection = await serve((response) => response.writeHead(401).end('no'));
+    connection.write('POST /', ['Connection: close', 'Content-Length: 400000']);
+    await expect.poll(() => told).toEqual(['begun']);
+    connection.socket.write('x'.repeat(400_000));
+    expect(await connection.rest()).toContain('HTTP/1.1 401 ');
+    expect(told).toEqual(['begun', 'read', 'answered', 'closed']);
+  });
+
+  test('that is the last does not wait for ever', async () => {
+    const connection = await serve((response) => response.writeHead(401).end('no'));
+    connection.write('POST /', ['Connection: close', 'Content-Length: 400000']);
+    expect(await connection.rest()).toContain('HTTP/1.1 401 ');
+    expect(told).toEqual(['begun', 'answered', 'closed']);
+  });
+
+  test('that nobody takes is given up', async () => {
+    const connection = await serve((response) => response.end('x'.repeat(50_000_000)), 300);
+    connection.socket.pause();
+    connection.write('GET /');
+    await expect.poll(() => told, { timeout: 5_000 }).toContain('closed');
+    expect(told).not.toContain('answered');
   });
 });
 

@@ -8,10 +8,12 @@ import type { Clock } from '../domain/ports.ts';
 import {
   isIdentifier, outcomeOf, parseAnswer, parseObject, type SandboxAnswer,
 } from './sandbox-answers.ts';
+import { sharedLookup } from './shared-lookup.ts';
+import { CONCURRENCY_LIMIT } from './supplier-registry.ts';
 import { ANSWER_BYTES_MAX, exchange, type Exchange, type HttpRequest } from './supplier-http.ts';
 
-/** More than any concurrency cap, so that no call waits here for a connection. */
-const CONNECTIONS_MAX = 256;
+/** As many as a registry lets through at a time, so that no call waits here for a connection. */
+const CONNECTIONS_MAX = CONCURRENCY_LIMIT;
 /** Shorter than servers keep idle connections: fewer requests meet one that is being closed. */
 const KEEP_ALIVE_MS = 3_000;
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -39,6 +41,7 @@ export function createSandboxSupplier(options: SandboxSupplierOptions): Supplier
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    connect: { lookup: sharedLookup },
     // The caller's signal is the one deadline.
     headersTimeout: 0,
     bodyTimeout: 0,

@@ -17,6 +17,8 @@ const REST_MS = 1_000;
  */
 const PROBES_MAX = 8;
 const CONCURRENCY_MAX = 64;
+/** However many a supplier is said to take, the others' calls need room beside its own. */
+export const CONCURRENCY_LIMIT = 256;
 /** A busy supplier's orders are claimed together, or each call that ends would cost a claim. */
 const CLAIMED_SHARE_MIN = 1 / 8;
 
@@ -52,7 +54,9 @@ interface Guard {
 
 function guard(supplier: Supplier, options: SupplierRegistryOptions): Guard {
   const { clock, restMs = REST_MS, probesMax = PROBES_MAX } = options;
-  const callsMax = options.concurrencyMax?.[supplier.code] ?? CONCURRENCY_MAX;
+  const callsMax = Math.min(
+    options.concurrencyMax?.[supplier.code] ?? CONCURRENCY_MAX, CONCURRENCY_LIMIT,
+  );
   const places = bulkhead(callsMax, Infinity);
   const breaker = circuitBreaker(handleWhenResult(isUnreached), {
     breaker: new ConsecutiveBreaker(options.unreachedCountMax ?? UNREACHED_COUNT_MAX),

@@ -3,8 +3,11 @@ import type { ClaimedOrder } from '../domain/fulfilment-ports.ts';
 import { startLoop } from './loop.ts';
 import { startRerouting } from './rerouting.ts';
 
-/** Orders whose suppliers one process calls at a time. */
-const CALLS_MAX = 512;
+/**
+ * Orders whose suppliers one process calls at a time: more than a few suppliers may have in hand
+ * that take connections and never answer, or they would keep the orders of all others waiting.
+ */
+const CALLS_MAX = 1536;
 /**
  * Orders one process works on at a time, those included whose outcome is being recorded: where rows
  * of one client are locked, the orders of others go on beside it.

@@ -135,6 +135,13 @@ describe('the cap', () => {
   });
 });
 
+test('no supplier has more room than leaves some to the others', () => {
+  registry = createSupplierRegistry([idleSupplier('a'), idleSupplier('b')], {
+    clock, concurrencyMax: { a: 5_000, b: 256 },
+  });
+  expect(registry.rooms()).toEqual({ a: 256, b: 256 });
+});
+
 describe('the breaker', () => {
   test.each([['no connection', UNREACHED], ['no answer in time', TIMED_OUT]])(
     'opens after two calls in a row with %s',

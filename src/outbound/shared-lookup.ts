@@ -1,0 +1,35 @@
+import { lookup as lookUp, type LookupAddress, type LookupOptions } from 'node:dns';
+import type { LookupFunction } from 'node:net';
+
+type Callback = (
+  error: NodeJS.ErrnoException | null,
+  address: string | LookupAddress[],
+  family?: number,
+) => void;
+
+/**
+ * Looks names up, one at a time the same: whoever asks meanwhile shares the answer. A name whose
+ * server is silent holds one of the process's few threads then (libuv's, for 10 s and longer), and
+ * not all of them, behind which every other name would wait.
+ */
+export function createSharedLookup(lookup: LookupFunction = lookUp as LookupFunction) {
+  const waiting = new Map<string, Callback[]>();
+  return (name: string, options: LookupOptions, callback: Callback): void => {
+    const { all, family, hints, order } = options;
+    const key = JSON.stringify([name, all, family, hints, order]);
+    const others = waiting.get(key);
+    if (others !== undefined) {
+      others.push(callback);
+      return;
+    }
+    const callbacks = [callback];
+    waiting.set(key, callbacks);
+    lookup(name, options, (...answer) => {
+      waiting.delete(key);
+      for (const each of callbacks) each(...answer);
+    });
+  };
+}
+
+/** Of the process: two suppliers may have one name. */
+export const sharedLookup = createSharedLookup();

@@ -3,6 +3,8 @@ import { createClient, type Client } from 'graphql-ws/client';
 /** An unanswered ping ends the socket: a line that is cut without a word is noticed. */
 const PING_EVERY_MS = 10_000;
 const PONG_WITHIN_MS = 5_000;
+/** Before it is acknowledged nothing is pinged; a token may take its time meanwhile. */
+const ACKNOWLEDGED_WITHIN_MS = 30_000;
 /** What a gateway takes on one socket, unless it was told otherwise. */
 const WATCHES_PER_SOCKET = 50;
 
@@ -11,6 +13,7 @@ export interface SocketOptions {
   readonly token: () => string | Promise<string>;
   readonly webSocketImpl?: unknown;
   readonly watchesPerSocket?: number;
+  readonly acknowledgedWithinMs?: number;
 }
 
 interface Shared {
@@ -59,7 +62,9 @@ export class Sockets {
 }
 
 /** Connects with the first watch and closes behind the last; each resumes from its own cursor. */
-function openSocket({ wsUrl, token, webSocketImpl }: SocketOptions): Client {
+function openSocket(options: SocketOptions): Client {
+  const { wsUrl, token, webSocketImpl, acknowledgedWithinMs = ACKNOWLEDGED_WITHIN_MS } = options;
+  let ackIsDue: ReturnType<typeof setTimeout> | undefined;
   let pongIsDue: ReturnType<typeof setTimeout> | undefined;
   const client = createClient({
     url: wsUrl,
@@ -69,13 +74,20 @@ function openSocket({ wsUrl, token, webSocketImpl }: SocketOptions): Client {
     retryAttempts: 0,
     keepAlive: PING_EVERY_MS,
     on: {
+      connecting: () => {
+        ackIsDue = setTimeout(() => client.terminate(), acknowledgedWithinMs);
+      },
+      connected: () => clearTimeout(ackIsDue),
       ping: (isReceived) => {
         if (!isReceived) pongIsDue = setTimeout(() => client.terminate(), PONG_WITHIN_MS);
       },
       pong: (isReceived) => {
         if (isReceived) clearTimeout(pongIsDue);
       },
-      closed: () => clearTimeout(pongIsDue),
+      closed: () => {
+        clearTimeout(ackIsDue);
+        clearTimeout(pongIsDue);
+      },
     },
   });
   return client;

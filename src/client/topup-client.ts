@@ -31,6 +31,7 @@ export interface TopupClientOptions {
 export interface WatchOptions {
   /** The cursor of the last edge that was handled: goes on right behind it. */
   readonly after?: string;
+  /** Ends the watch as if nothing more came: ask the signal whether it was it. */
   readonly signal?: AbortSignal;
 }
 

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTopupClient, TopupRefused, type OrderEdge } from '../../src/client/index.ts';
+import { Sockets } from '../../src/client/sockets.ts';
 import { startCuttingProxy, type CuttingProxy } from '../support/cutting-proxy.ts';
 import { useWorld } from '../support/world.ts';
 
@@ -95,6 +96,25 @@ describe('watchOrder', () => {
       .rejects.toMatchObject({ name: 'TopupRequestFailed', code: 'NOT_FOUND' });
     await client.close();
   });
+});
+
+it('a socket over a line that is silent from its beginning is given up', async () => {
+  proxy.silenceNew(true);
+  const sockets = new Sockets({
+    wsUrl: `${proxy.url.replace('http', 'ws')}/graphql`,
+    token: () => world().token(1),
+    acknowledgedWithinMs: 300,
+  });
+  const { client } = sockets.enter();
+  const ask = (): Promise<unknown> => new Promise((resolve, reject) => {
+    client.subscribe({ query: '{ viewer { name } }' }, {
+      next: resolve, error: reject, complete: () => undefined,
+    });
+  });
+  await expect(ask()).rejects.toMatchObject({ code: 4499, reason: 'Terminated' });
+  proxy.silenceNew(false);
+  expect(await ask()).toMatchObject({ data: { viewer: {} } });
+  sockets.close();
 });
 
 describe('watchOrders', () => {

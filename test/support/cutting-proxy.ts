@@ -8,6 +8,8 @@ export interface CuttingProxy {
   cutAll(): void;
   /** From now on nothing passes the connections that are open; new ones work. */
   silenceAll(): void;
+  /** From now on nothing passes new connections, or again everything. */
+  silenceNew(isSilent: boolean): void;
   /** From now on connections lead there. */
   leadTo(url: string): void;
   /** The next answer is lost: its connection is cut when the first byte of it arrives. */
@@ -20,10 +22,12 @@ export async function startCuttingProxy(targetUrl: string): Promise<CuttingProxy
   const silent = new Set<Socket>();
   let target = new URL(targetUrl);
   let isAnswerLost = false;
+  let isNewSilent = false;
   const server = createServer((near) => {
     const far = connect({ host: target.hostname, port: Number(target.port) });
     for (const socket of [near, far]) {
       open.add(socket);
+      if (isNewSilent) silent.add(socket);
       socket.on('error', () => undefined);
       socket.on('close', () => {
         open.delete(socket);
@@ -56,6 +60,9 @@ export async function startCuttingProxy(targetUrl: string): Promise<CuttingProxy
     cutAll,
     silenceAll() {
       for (const socket of open) silent.add(socket);
+    },
+    silenceNew(isSilent) {
+      isNewSilent = isSilent;
     },
     leadTo: (url) => {
       target = new URL(url);

@@ -8,6 +8,8 @@ const RETRY_MS_MAX = 2_000;
 /** An unanswered ping ends the socket: a line that is cut without a word is noticed. */
 const PING_EVERY_MS = 10_000;
 const PONG_WITHIN_MS = 5_000;
+/** Before a socket is acknowledged nothing is pinged. */
+const ACKNOWLEDGED_WITHIN_MS = 10_000;
 /** Asked again they bring an answer; the first is the library's, where a socket was ended here. */
 const PASSING: ReadonlySet<unknown> = new Set([4499, 'SERVICE_UNAVAILABLE', 'RATE_LIMITED']);
 /** The token is no longer good: asking again would not help. */
@@ -28,7 +30,7 @@ export class Gateway {
       retryAttempts: 0,
       keepAlive: PING_EVERY_MS,
     });
-    this.#endWithoutPong();
+    this.#endWithoutWord();
     this.#client.on('connected', () => onState('live'));
     this.#client.on('closed', (event) => {
       this.#isRefused = event instanceof CloseEvent && event.code === REFUSED;
@@ -36,13 +38,21 @@ export class Gateway {
     });
   }
 
-  #endWithoutPong(): void {
+  #endWithoutWord(): void {
+    let ackIsDue: ReturnType<typeof setTimeout> | undefined;
     let pongIsDue: ReturnType<typeof setTimeout> | undefined;
+    this.#client.on('connecting', () => {
+      ackIsDue = setTimeout(() => this.#client.terminate(), ACKNOWLEDGED_WITHIN_MS);
+    });
+    this.#client.on('connected', () => clearTimeout(ackIsDue));
     this.#client.on('ping', (isReceived) => {
       if (!isReceived) pongIsDue = setTimeout(() => this.#client.terminate(), PONG_WITHIN_MS);
     });
     this.#client.on('pong', () => clearTimeout(pongIsDue));
-    this.#client.on('closed', () => clearTimeout(pongIsDue));
+    this.#client.on('closed', () => {
+      clearTimeout(ackIsDue);
+      clearTimeout(pongIsDue);
+    });
   }
 
   /** One answer. @throws where the gateway is away, or refuses the operation */

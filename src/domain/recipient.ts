@@ -6,7 +6,7 @@ import { Rejection, type Problem } from './rejection.ts';
 /** No value is longer, whatever a field says. */
 const VALUE_LENGTH_MAX = 255;
 /** Catalogue patterns run on user text: a longer value is refused before it meets one. */
-const PATTERN_LENGTH_MAX = 128;
+export const MATCHED_LENGTH_MAX = 128;
 /** More problems than this are not listed: 10,000 unknown keys get a short answer. */
 const PROBLEM_COUNT_MAX = 20;
 
@@ -143,7 +143,7 @@ function hasControlCharacter(value: string): boolean {
 const compiled = new Map<string, RegExp>();
 
 function matches(pattern: string, value: string): boolean {
-  if (value.length > PATTERN_LENGTH_MAX) return false;
+  if (value.length > MATCHED_LENGTH_MAX) return false;
   let expression = compiled.get(pattern);
   if (expression === undefined) {
     expression = new RegExp(`^(?:${pattern})$`, 'u');

@@ -38,7 +38,7 @@ export class ClientLimits {
   @Field(() => Int, { description: 'WebSockets that are open at one time.' })
   socketCountMax!: number;
 
-  @Field(() => Int, { description: 'Subscriptions on one WebSocket.' })
+  @Field(() => Int, { description: 'Operations at one time on one WebSocket.' })
   subscriptionCountMax!: number;
 
   @Field(() => Int, { description: 'Edges of one page.' })

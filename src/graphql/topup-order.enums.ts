@@ -86,7 +86,8 @@ export const TopupOrderEventTypeEnum = enumOf(TOPUP_ORDER_EVENT_TYPES, {
     FAILED: 'Definitely not delivered, and refunded.',
     CANCELLED: 'Cancelled, and refunded.',
     REVERSED: 'The operator took a delivered value back; the charge was credited.',
-    LATE_NEWS: 'News after the end, contrary or of a missing receipt: the status stays.',
+    LATE_NEWS: 'News of an end that is decided otherwise, of an attempt that was given up, or of a '
+      + 'missing receipt: the status stays.',
   },
 });
 

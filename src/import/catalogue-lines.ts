@@ -3,6 +3,7 @@ import { INPUT_FIELD_TYPES, TOPUP_TYPES, VARIANT_CATEGORIES } from '../domain/ca
 import { COUNTRIES } from '../domain/countries.ts';
 import { patternFault } from '../domain/linear-pattern.ts';
 import { compare, isPositive } from '../domain/money.ts';
+import { MATCHED_LENGTH_MAX } from '../domain/recipient.ts';
 
 // The lines of a catalogue file. Keys that nobody knows are refused: they are mostly misspelt.
 
@@ -48,6 +49,9 @@ const inputField = z.strictObject({
   }
   if (hasTwice(field.options?.map((option) => option.value))) say('options', 'have a value twice');
   if ((field.min_length ?? 0) > (field.max_length ?? 255)) say('min_length', 'is over max_length');
+  if (field.pattern !== undefined && (field.max_length ?? 0) > MATCHED_LENGTH_MAX) {
+    say('max_length', `is over ${MATCHED_LENGTH_MAX}, which no value with a pattern may be`);
+  }
 });
 
 const productLine = z.strictObject({

@@ -7,7 +7,8 @@ const NO_TOKEN: readonly Record<string, readonly string[]>[] = [];
 
 const ADDRESS_NOT_ALLOWED = refusal('The client may not call from this address.');
 const TOO_MANY = refusal('Too many of these; come back after `Retry-After`.');
-const AWAY = refusal('Not now: the gateway is restarting or its database is away.');
+const AWAY = refusal('Not now: the gateway has too much to do, is restarting, or its database '
+  + 'is away.');
 
 const tokens = z.object({
   success: z.literal(true),

@@ -60,7 +60,8 @@ export const followTopupOrdersSchema = {
       content: { 'text/event-stream': { schema: topupOrderEvent } },
     },
     400: refusal('The cursor cannot be gone on from, or a filter is malformed.'),
-    429: refusal('As many streams are open as a client may have.'),
+    429: refusal('As many streams are open as a client may have, or too many reads were made; '
+      + 'come back after `Retry-After`.'),
   },
   'x-examples': followTopupOrders,
 };

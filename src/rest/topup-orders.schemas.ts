@@ -222,7 +222,7 @@ export const setNotificationEmailSchema = {
   operationId: 'setTopupOrderNotificationEmail',
   summary: 'Name who is told by mail',
   description: 'The reader is told once how the order ends; at once if it has ended. `null` clears '
-    + 'the address while the order is PENDING.',
+    + 'the address.',
   tags: TAGS,
   params: orderId,
   body: z.object({

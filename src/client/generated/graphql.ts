@@ -168,7 +168,7 @@ export type TopupOrderEventType =
   | 'DELIVERED'
   /** Definitely not delivered, and refunded. */
   | 'FAILED'
-  /** News after the end, contrary or of a missing receipt: the status stays. */
+  /** News of an end that is decided otherwise, of an attempt that was given up, or of a missing receipt: the status stays. */
   | 'LATE_NEWS'
   /** A try brought nothing; there will be another one. */
   | 'RETRY_SCHEDULED'

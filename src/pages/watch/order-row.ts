@@ -9,7 +9,7 @@ const STEP_TEXTS: Readonly<Record<string, string>> = {
   FAILED: 'Failed and refunded',
   CANCELLED: 'Cancelled and refunded',
   REVERSED: 'Taken back by the operator',
-  LATE_NEWS: 'News after the end',
+  LATE_NEWS: 'Late news of a supplier',
 };
 
 /** One order of the list: what it is, where it stands, and every step it took. */

@@ -1,5 +1,4 @@
 import { lookup as lookUp, type LookupAddress, type LookupOptions } from 'node:dns';
-import type { LookupFunction } from 'node:net';
 
 type Callback = (
   error: NodeJS.ErrnoException | null,
@@ -7,14 +6,16 @@ type Callback = (
   family?: number,
 ) => void;
 
+type Lookup = (name: string, options: LookupOptions, callback: Callback) => void;
+
 /**
  * Looks names up, one at a time the same: whoever asks meanwhile shares the answer. A name whose
  * server is silent holds one of the process's few threads then (libuv's, for 10 s and longer), and
  * not all of them, behind which every other name would wait.
  */
-export function createSharedLookup(lookup: LookupFunction = lookUp as LookupFunction) {
+export function createSharedLookup(lookup: Lookup = lookUp): Lookup {
   const waiting = new Map<string, Callback[]>();
-  return (name: string, options: LookupOptions, callback: Callback): void => {
+  return (name, options, callback) => {
     const { all, family, hints, order } = options;
     const key = JSON.stringify([name, all, family, hints, order]);
     const others = waiting.get(key);

@@ -271,8 +271,8 @@ describe('bodies', () => {
     for (const [length, sent] of [
       [`Content-Length: ${body.length}`, body], ['Transfer-Encoding: chunked', chunks],
     ]) {
-      const answers = await raw(`POST ${ORDERS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\n`
-        + `Content-Type: application/json\r\n${length}\r\n\r\n${sent}`
+      const answers = await raw(`POST ${ORDERS} HTTP/1.1\r\nHost: x\r\n`
+        + `Authorization: Bearer good\r\nContent-Type: application/json\r\n${length}\r\n\r\n${sent}`
         + 'GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
       expect(answers.match(/HTTP\/1\.1 [0-9]+/g)).toEqual(['HTTP/1.1 413', 'HTTP/1.1 200']);
     }

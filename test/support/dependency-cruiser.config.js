@@ -21,7 +21,8 @@ export const FLOORS = {
   outbound: {
     rooms: ['domain'],
     packages: ['cockatiel', 'nodemailer', 'undici'],
-    node: ['crypto'],
+    // Names of suppliers are looked up by Node, each once at a time.
+    node: ['crypto', 'dns'],
   },
   graphql: {
     rooms: ['domain'],

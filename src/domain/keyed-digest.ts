@@ -18,7 +18,7 @@ let known: Pads | null = null;
  * one-shot hash. An Hmac has a part outside of V8's heap, and outlives the quick collections for
  * that; without it a create through REST takes an eighth less of the process.
  */
-export function keyedDigest(key: string, text: string): string {
+export function keyedDigest(text: string, key: string): string {
   const { inner, outer } = known?.key === key ? known : known = padsOf(key);
   const digest = hash('sha256', Buffer.concat([inner, Buffer.from(text)]), 'buffer');
   return hash('sha256', Buffer.concat([outer, digest]), 'base64url');

@@ -164,5 +164,5 @@ export function digestRequest(
   const sorted = pairs.map((pair) => JSON.stringify(pair)).sort();
   const asked = [request.productId, request.amount, sorted, request.walletId, request.category,
     request.voucherCode, request.allowForexFallback];
-  return keyedDigest(hashingKey, `request:${JSON.stringify(asked)}`);
+  return keyedDigest(`request:${JSON.stringify(asked)}`, hashingKey);
 }

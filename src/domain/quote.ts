@@ -1,17 +1,16 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
 import { isVariantSoldTo } from './catalogue-listing.ts';
 import { pickVariant } from './catalogue.ts';
 import { compare, type Money } from './money.ts';
 import type { PriceQuestion, WalletPrice } from './price-order.ts';
 import { Rejection } from './rejection.ts';
+import { sealed, unsealed } from './sealed-text.ts';
 import type { TopupOrder } from './topup-order.ts';
 import { chooseWallet } from './wallet.ts';
 
 /** How long a quote locks its price. */
 export const QUOTE_VALID_MS = 5 * 60 * 1000;
-/** 128 bits: nobody guesses that by asking. */
-const MAC_BYTES = 16;
-/** Longer than any quote of ours; a longer one is not even decoded. */
+const PURPOSE = 'quote';
+/** Longer than any quote of ours. */
 const QUOTE_LENGTH_MAX = 1024;
 
 /** The figures of a quote, as its id carries them. */
@@ -30,8 +29,7 @@ export interface QuotedTerms {
 
 /** The terms under our seal: every process reads it, and nothing is stored. */
 export function sealQuote(terms: QuotedTerms, key: string): string {
-  const payload = Buffer.from(JSON.stringify(terms));
-  return Buffer.concat([macOf(payload, key), payload]).toString('base64url');
+  return sealed(JSON.stringify(terms), { purpose: PURPOSE, key });
 }
 
 /**
@@ -84,19 +82,8 @@ export function isOfQuote(
 }
 
 function openQuote(quoteId: string, key: string): QuotedTerms | null {
-  if (quoteId.length > QUOTE_LENGTH_MAX) return null;
-  const bytes = Buffer.from(quoteId, 'base64url');
-  // Decoding is lenient; a second spelling of a quote is not ours.
-  if (bytes.length <= MAC_BYTES || bytes.toString('base64url') !== quoteId) return null;
-  const payload = bytes.subarray(MAC_BYTES);
-  if (!timingSafeEqual(bytes.subarray(0, MAC_BYTES), macOf(payload, key))) return null;
-  return JSON.parse(payload.toString()) as QuotedTerms;
-}
-
-function macOf(payload: Buffer, key: string): Buffer {
-  // The prefix keeps quotes apart from anything else that is signed with the same key.
-  const mac = createHmac('sha256', key).update('quote:').update(payload).digest();
-  return mac.subarray(0, MAC_BYTES);
+  const payload = unsealed(quoteId, { purpose: PURPOSE, key, lengthMax: QUOTE_LENGTH_MAX });
+  return payload === null ? null : JSON.parse(payload) as QuotedTerms;
 }
 
 function mismatch(field: string, what: string): Rejection {

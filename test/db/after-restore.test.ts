@@ -88,6 +88,8 @@ async function during<Result>(
     work(): Promise<string[]>;
     retryLater(orderId: number): Promise<void>;
     leaveSuspended(): Promise<number>;
+    /** As a request does it: the action and the reference, or null where it stays. */
+    claimOne(orderId: number): Promise<string | null>;
   }) => Promise<Result>,
 ): Promise<Result> {
   const pool = createPool({
@@ -111,6 +113,10 @@ async function during<Result>(
       return placed.order.id;
     },
     leaveSuspended: () => store.leaveSuspendedSuppliers(100),
+    async claimOne(orderId) {
+      const order = await store.claimOrder(1, orderId);
+      return order === null ? null : `${order.action} ${order.supplierReference}`;
+    },
     async work() {
       const orders = await store.claimOrders({ limit: 100, rooms: {} });
       return Promise.all(orders.map(async (order) => {
@@ -329,6 +335,34 @@ it('finds what went past a suspended supplier in the lost time', async () => {
   });
   await expectDelivered(2);
   expect([...effects.values()]).toEqual([1, 1]);
+});
+
+it('does not go past a suspended supplier that may have had it in the lost time', async () => {
+  const id = await during(original.databaseUrl, (program) => program.place(TWO_ROUTES));
+  await backUp();
+  await during(original.databaseUrl, async (program) => {
+    expect(await program.work()).toEqual([`SUBMIT 1-${id}-1`]);
+  });
+
+  await restored.connect();
+  const set = (offers: string, suspended: number) => restored.query(`with moved as (
+      update offer set ${offers} where variant_id = 3 and supplier_id = 1)
+    update supplier set is_suspended = (id = ${suspended})`);
+  // With nobody on its route there was nobody to ask; that one comes back, suspended.
+  await set('route = 3', 0);
+  expect(await prepareRestored(restoredUrls().owner)).toBe(1);
+  await set('route = 1', 1);
+  await during(restoredUrls().program, async (program) => {
+    expect(await program.leaveSuspended()).toBe(0);
+    expect(await program.claimOne(id)).toBeNull();
+    await set('route = 1', 0);
+    expect(await program.work()).toEqual([`SUBMIT 1-${id}-1`]);
+    expect(await program.work()).toEqual([]);
+    await settle();
+    expect(await program.work()).toEqual([`QUERY 1-${id}-1`]);
+  });
+  await expectDelivered(1);
+  expect([...effects]).toEqual([[`1-${id}-1`, 1]]);
 });
 
 it('ends all tokens, also those of a client that logged out in the lost time', async () => {

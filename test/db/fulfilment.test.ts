@@ -541,6 +541,23 @@ describe('that an order was accepted, told unasked,', () => {
     }
     expect(await Promise.all([ended, elsewhere].map(look))).toEqual(before);
   });
+
+  it('changes nothing where another route of the order is under way', async () => {
+    const id = await placeOne({ variantId: 3, variantName: '660 UC' });
+    await record(await claim(id), { kind: 'NEXT_ROUTE' });
+    const order = await claim(id);
+    await record(order, { kind: 'RETRY', nextInMs: 0 });
+    // As no function of ours leaves it: the route that was given up may still be effective.
+    const setFirst = (state: string): Promise<unknown> => database().query(
+      'update submission set state = $2 where topup_order_id = $1 and route = 1', [id, state]);
+    await setFirst('UNKNOWN');
+    expect(await tell(order)).toBe('NO_CHANGE');
+    expect(await look(id)).toMatchObject({
+      state: 'RETRY_WAIT', submissions: ['UNKNOWN', 'NOT_APPLIED'],
+    });
+    await setFirst('NOT_APPLIED');
+    expect(await record(await claim(id), DELIVER)).toBe('APPLIED');
+  });
 });
 
 it('finds the order of a callback whatever the number of its route', async () => {
@@ -568,14 +585,24 @@ describe('an order that lies far ahead, as the clock of the database did once', 
     expect(await store.recallFarOrders(100)).toBe(1);
     expect(await store.recallFarOrders(100)).toBe(0);
     const claims = await store.claimOrders({ limit: 100, rooms: {} });
-    expect(claims.map(({ orderId, action }) => [orderId, action]).sort())
-      .toEqual([[unknown, 'QUERY'], [queued, 'SUBMIT']]);
+    expect(new Map(claims.map(({ orderId, action }) => [orderId, action])))
+      .toEqual(new Map([[unknown, 'QUERY'], [queued, 'SUBMIT']]));
     // Whatever was sent then is settled soon, not in two days.
     const asked = claims.find(({ orderId }) => orderId === unknown);
     expect(asked?.resendInMs).toBeGreaterThan(0);
     expect(asked?.resendInMs).toBeLessThan(300_000);
     expect(asked?.windowLeftMs).toBeLessThan(86_400_000);
     expect((await look(patient))['state']).toBe('QUEUED');
+  });
+
+  it('still has its send after the window before it', async () => {
+    const id = await placeOne();
+    await record(await claim(id), { kind: 'ASK_AGAIN', nextInMs: 0 });
+    await timePasses(id, '-2 days');
+    expect(await store.recallFarOrders(100)).toBe(1);
+    const asked = await claim(id);
+    expect(asked).toMatchObject({ action: 'QUERY', isTriedAfterWindow: false });
+    await record(asked, DELIVER);
   });
 });
 

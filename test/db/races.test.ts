@@ -211,18 +211,44 @@ describe('a suspended supplier', () => {
 });
 
 describe('an order that cannot be taken', () => {
-  it('does not keep its neighbours from being taken', async () => {
+  async function placeBroken(): Promise<number> {
     const broken = await placeOne(TWO_ROUTES);
     await record(await claim(broken), { kind: 'NEXT_ROUTE' });
     // As no function of ours leaves it: the route that was given up may still be effective.
     await database().query(
       "update submission set state = 'UNKNOWN' where topup_order_id = $1 and route = 1", [broken]);
-    const neighbour = await placeOne();
-    await record(await claim(neighbour), DELIVER);
+    return broken;
+  }
+
+  async function repair(broken: number): Promise<void> {
     await database().query(`with repaired as (
         update submission set state = 'NOT_APPLIED' where topup_order_id = $1)
       update topup_order set next_action_at = now() where id = $1`, [broken]);
     await record(await claim(broken), DELIVER);
+  }
+
+  it('does not keep its neighbours from being taken', async () => {
+    const broken = await placeBroken();
+    const neighbour = await placeOne();
+    await record(await claim(neighbour), DELIVER);
+    await repair(broken);
+  });
+
+  it('does not make a neighbour forget that its supplier took it', async () => {
+    const neighbour = await placeOne();
+    const makeDue = (): Promise<unknown> => database().query(
+      'update topup_order set next_action_at = now() where id = $1', [neighbour]);
+    await record(await claim(neighbour), { kind: 'AWAIT', nextInMs: 0 });
+    await record(await claim(neighbour), { kind: 'RESEND', nextInMs: 60_000 });
+    const broken = await placeBroken();
+    await makeDue();
+    expect(await claim(neighbour)).toMatchObject({ action: 'SUBMIT', isResent: true });
+    // The process that was to send it died; the broken one is put off by now.
+    await makeDue();
+    const asked = await claim(neighbour);
+    expect(asked).toMatchObject({ action: 'QUERY', wasAccepted: true });
+    await record(asked, DELIVER);
+    await repair(broken);
   });
 
   it('is due as before where it was the database that could not', async () => {
@@ -319,6 +345,85 @@ describe('a submission that is written without the lock of its order', () => {
     expect(await recorded).toBe('APPLIED');
     expect(await database().query('select state from submission where topup_order_id = $1',
       [claimed.orderId])).toEqual([{ state }]);
+  });
+});
+
+describe('a row that is passed over, as if it had been written meanwhile,', () => {
+  // By no way that is known: orders and wallets are locked. So a trigger does it, once.
+  async function passOverOnce<Result>(table: string, call: () => Promise<Result>)
+  : Promise<Result> {
+    await database().query(`create sequence passed_over;
+      create function pass_over() returns trigger language plpgsql as $$
+        begin if nextval('passed_over') = 1 then return null; end if; return new; end $$;
+      create trigger passes_over before update on ${table}
+        for each row execute function pass_over()`);
+    try {
+      const result = await call();
+      expect(await database().query('select is_called from passed_over'))
+        .toEqual([{ is_called: true }]);
+      return result;
+    } finally {
+      await database().query(`drop trigger passes_over on ${table}; drop function pass_over();
+        drop sequence passed_over`);
+    }
+  }
+  const balance = async (): Promise<unknown> =>
+    (await database().query('select balance::float8 from wallet where id = 1'))[0]?.['balance'];
+
+  it('is debited all the same when an order is placed', async () => {
+    await setBalance(database(), { clientId: 1, walletId: 1, to: '100' });
+    const id = await passOverOnce('wallet', () => placeOne());
+    expect(await balance()).toBe(95.2595);
+    await record(await claim(id), DELIVER);
+  });
+
+  it.each(['wallet', 'submission', 'topup_order'])(
+    'is written all the same when an order is refunded: %s', async (table) => {
+      await setBalance(database(), { clientId: 1, walletId: 1, to: '100' });
+      const claimed = await claim(await placeOne());
+      expect(await passOverOnce(table, () => record(claimed, FAIL))).toBe('APPLIED');
+      expect(await balance()).toBe(100);
+      expect(await database().query(`select o.status, s.state from topup_order o
+        join submission s on s.topup_order_id = o.id where o.id = $1`, [claimed.orderId]))
+        .toEqual([{ status: 'FAILED', state: 'NOT_APPLIED' }]);
+    });
+});
+
+describe('a question about an order', () => {
+  it('is not put to a suspended supplier', async () => {
+    const claimed = await claim(await placeOne());
+    await record(claimed, { kind: 'AWAIT', nextInMs: 60_000 });
+    const inquiry = createOrderInquiry(pool);
+    await database().query('update supplier set is_suspended = true where id = 1');
+    try {
+      expect(await inquiry.askAboutOrder(1, claimed.orderId)).toBeNull();
+    } finally {
+      await database().query('update supplier set is_suspended = false where id = 1');
+      pricingVersion = await readPricingVersion();
+    }
+    expect(await inquiry.askAboutOrder(1, claimed.orderId)).toMatchObject({ action: 'QUERY' });
+  });
+
+  it('is not asked of an order that went on while it was looked at', async () => {
+    const first = await claim(await placeOne());
+    await record(first, { kind: 'ASK_AGAIN', nextInMs: 0 });
+    const { clientId, orderId, route, leaseToken } = await claim(first.orderId);
+    const inquiry = createOrderInquiry(pool);
+    const holding = new pg.Client({ connectionString: database().ownerDatabaseUrl });
+    await holding.connect();
+    await holding.query('begin; lock table submission');
+    const asked = inquiry.askAboutOrder(clientId, orderId);
+    // It has read the order, and is held up where it looks for what was sent.
+    await untilWaiting();
+    await holding.query('select * from record_moves($1::json)', [JSON.stringify([{
+      ordinal: 1, client_id: clientId, order_id: orderId, route, lease_token: leaseToken,
+      kind: 'RESEND', next_in_ms: 60_000,
+    }])]);
+    await holding.query('commit');
+    await holding.end();
+    expect(await asked).toBeNull();
+    expect(await inquiry.askAboutOrder(clientId, orderId))
+      .toMatchObject({ action: 'QUERY', orderId });
   });
 });
 

@@ -3020,7 +3020,7 @@ create table variant (
   constraint variant_check2 CHECK (((min_amount IS NULL) = (amount_step IS NULL))),
   constraint variant_check3 CHECK (((min_amount IS NOT NULL) OR (cardinality(fixed_amounts) > 0))),
   constraint variant_cost_percent_check CHECK (((cost_percent > (0)::numeric) AND (cost_percent <> 'NaN'::numeric))),
-  constraint variant_fixed_amounts_check CHECK (((cardinality(fixed_amounts) = 0) OR ((array_ndims(fixed_amounts) = 1) AND (array_position(fixed_amounts, NULL::numeric) IS NULL) AND ((0)::numeric < ALL (fixed_amounts)) AND ('NaN'::numeric <> ALL (fixed_amounts))))) NOT VALID,
+  constraint variant_fixed_amounts_check CHECK (((NOT is_active) OR (cardinality(fixed_amounts) = 0) OR ((array_ndims(fixed_amounts) = 1) AND (array_position(fixed_amounts, NULL::numeric) IS NULL) AND ((0)::numeric < ALL (fixed_amounts)) AND ('NaN'::numeric <> ALL (fixed_amounts))))),
   constraint variant_id_check CHECK ((id > 0)),
   constraint variant_min_amount_check CHECK (((min_amount > (0)::numeric) AND (min_amount <> 'NaN'::numeric)))
 );

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import { migrate } from '../../src/db/migrate.ts';
@@ -120,4 +121,29 @@ it('is not begun in an encoding that lacks letters', async () => {
   // Whoever began in it must not be kept from the orders that it has.
   await migrateAll();
   await expect(assertAnswers({ name: 'A_URL', url: ownerDatabaseUrl })).resolves.toBeUndefined();
+});
+
+it('takes out of variants what is no amount, and does not sell what had nothing else', async () => {
+  await migrateAll();
+  const sql = readFileSync(
+    new URL('../../migrations/0085-amounts-of-variants.sql', import.meta.url), 'utf8');
+  expect(await asOwner(async (owner) => {
+    await owner.query(`alter table variant drop constraint variant_fixed_amounts_check;
+      insert into product (id, name, topup_type, country_code, currency, input_fields)
+        values (1, 'A', 'GAMING', 'GLO', 'USD', '[]');
+      insert into variant (id, product_id, name, fixed_amounts) values (1, 1, 'whole', '{1,2}'),
+        (2, 1, 'a part', '{NULL,1,0,NaN,-1}'), (3, 1, 'nothing', '{NULL}'),
+        (4, 1, 'two', '{{1},{2}}');
+      insert into variant (id, product_id, name, fixed_amounts, min_amount, max_amount, amount_step)
+        values (5, 1, 'a range', '{NULL}', 1, 2, 1)`);
+    await owner.query(sql);
+    const { rows } = await owner.query({
+      text: 'select id::int, fixed_amounts::text, is_active from variant order by id',
+      rowMode: 'array',
+    });
+    return rows;
+  })).toEqual([
+    [1, '{1.0000,2.0000}', true], [2, '{1.0000}', true], [3, '{NULL}', false],
+    [4, '{1.0000,2.0000}', true], [5, '{}', true],
+  ]);
 });

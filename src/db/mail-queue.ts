@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { PgBoss } from 'pg-boss';
 import type { MailJob, MailQueue, OwedMail } from '../domain/mail.ts';
 import { JOB_OPTIONS, MAIL_QUEUE, UNDELIVERABLE_QUEUE } from './job-schema.ts';
-import { CONNECT_TIMEOUT_MS, CONNECTION_TERMS, withConnection } from './pool.ts';
+import { CONNECT_TIMEOUT_MS, CONNECTION_TERMS, withConnection, withTerms } from './pool.ts';
 
 /** Connections of the library: jobs are few and their statements short. */
 const JOB_POOL_SIZE = 2;
@@ -72,10 +72,9 @@ async function startJobs(options: {
   const { PgBoss } = await import('pg-boss');
   const boss = new PgBoss({
     ...JOB_OPTIONS,
-    connectionString: options.databaseUrl,
+    ...withTerms(options.databaseUrl, CONNECTION_TERMS),
     max: JOB_POOL_SIZE,
     application_name: 'topup-gateway-jobs',
-    options: CONNECTION_TERMS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     migrate: false,
     createSchema: false,

@@ -5,7 +5,6 @@ import { defineConfig, MikroORM } from '@mikro-orm/postgresql';
 import type pg from 'pg';
 import { entities } from './entities.ts';
 import { installJobSchema, isJobSchemaInstalled, jobGrantsTo, JOB_SCHEMA } from './job-schema.ts';
-import { allOf } from './orm.ts';
 import { tellPlanner } from './planner-facts.ts';
 import { CONNECT_TIMEOUT_MS, isLockTimeout, READING_TERMS } from './pool.ts';
 import { withSingleConnection } from './single-connection.ts';
@@ -117,7 +116,8 @@ async function applyMissing(databaseUrl: string, settings: string): Promise<void
   const orm = await MikroORM.init(defineConfig({
     clientUrl: databaseUrl,
     driverOptions: {
-      ...allOf(withSettings(databaseUrl, settings)),
+      // As in orm.ts: the driver reads all of the address.
+      connectionString: withSettings(databaseUrl, settings),
       application_name: 'topup-gateway migrations',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     },

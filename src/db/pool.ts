@@ -11,6 +11,22 @@ export const READING_TERMS = '-c search_path=public -c standard_conforming_strin
 /** What every connection of a process is bound to: what it may take before it is ended, in ms. */
 export const CONNECTION_TERMS = `${READING_TERMS} -c statement_timeout=5000 -c lock_timeout=2000`
   + ' -c idle_in_transaction_session_timeout=10000';
+
+/**
+ * An address with settings of a connection. It may have some of its own, beside which the driver
+ * would pass ours over; said last, they win.
+ */
+export function withTerms(
+  databaseUrl: string,
+  terms: string,
+): { readonly connectionString: string; readonly options: string } {
+  if (!/[?&]options=/.test(databaseUrl)) return { connectionString: databaseUrl, options: terms };
+  const url = new URL(databaseUrl);
+  const options = `${terms} ${url.searchParams.get('options') ?? ''}`;
+  url.searchParams.set('options', options);
+  return { connectionString: url.href, options };
+}
+
 const CONNECTION_LIMITS = [
   CONNECTION_TERMS,
   // Compiling a statement takes longer than any of ours should run.
@@ -65,12 +81,11 @@ export interface PoolOptions {
 /** Connections whose statements are prepared by name and bounded in time. */
 export function createPool(options: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
-    connectionString: options.databaseUrl,
+    ...withTerms(options.databaseUrl, options.isAlongIndexes === true
+      ? `${CONNECTION_LIMITS} ${ALONG_INDEXES}`
+      : CONNECTION_LIMITS),
     max: options.size,
     types: rowTypes,
-    options: options.isAlongIndexes === true
-      ? `${CONNECTION_LIMITS} ${ALONG_INDEXES}`
-      : CONNECTION_LIMITS,
     application_name: options.applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS,
@@ -153,10 +168,11 @@ export function isLockTimeout(error: unknown): boolean {
  * first; it is too slow for the time it was given.
  */
 export function isUnable(error: unknown): boolean {
-  const code = String(codeOf(error));
-  return /^(25006|53...|57014|58030)$/.test(code)
-    // Other limits are those of one statement, which would meet them again.
-    || (code === '54000' && /wraparound/.test((error as Error).message));
+  // What gives new numbers of transactions; its words are in the server's language, and the code is
+  // that of many other limits, which a statement would meet again.
+  const { routine } = (error ?? {}) as { routine?: unknown };
+  return /^(25006|53...|57014|58030)$/.test(String(codeOf(error)))
+    || (codeOf(error) === '54000' && /^GetNew(TransactionId|MultiXactId)$/.test(String(routine)));
 }
 
 /** Nobody could be helped now, alone or with others. */

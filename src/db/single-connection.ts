@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { CONNECT_TIMEOUT_MS, READING_TERMS } from './pool.ts';
+import { CONNECT_TIMEOUT_MS, READING_TERMS, withTerms } from './pool.ts';
 
 /** One connection for work that is done once; closed after it. */
 export async function withSingleConnection<Result>(
@@ -13,10 +13,9 @@ export async function withSingleConnection<Result>(
 ): Promise<Result> {
   // A database that takes connections and says nothing would hold whoever waits.
   const client = new pg.Client({
-    connectionString: databaseUrl,
+    ...withTerms(databaseUrl, options),
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    options,
   });
   // A lost connection also rejects the statement; unheard, the event would end the program.
   client.on('error', () => {});

@@ -49,8 +49,10 @@ const inputField = z.strictObject({
   }
   if (hasTwice(field.options?.map((option) => option.value))) say('options', 'have a value twice');
   if ((field.min_length ?? 0) > (field.max_length ?? 255)) say('min_length', 'is over max_length');
-  if (field.pattern !== undefined && (field.max_length ?? 0) > MATCHED_LENGTH_MAX) {
-    say('max_length', `is over ${MATCHED_LENGTH_MAX}, which no value with a pattern may be`);
+  for (const bound of ['min_length', 'max_length'] as const) {
+    if (field.pattern !== undefined && (field[bound] ?? 0) > MATCHED_LENGTH_MAX) {
+      say(bound, `is over ${MATCHED_LENGTH_MAX}, which no value with a pattern may be`);
+    }
   }
 });
 

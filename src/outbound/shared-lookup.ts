@@ -25,10 +25,15 @@ export function createSharedLookup(lookup: Lookup = lookUp): Lookup {
     }
     const callbacks = [callback];
     waiting.set(key, callbacks);
-    lookup(name, options, (...answer) => {
+    const tell: Callback = (...answer) => {
       waiting.delete(key);
       for (const each of callbacks) each(...answer);
-    });
+    };
+    try {
+      lookup(name, options, tell);
+    } catch (error) {
+      tell(error as Error, []);
+    }
   };
 }
 

@@ -194,6 +194,8 @@ describe('an import', () => {
     [withField({ min_length: 6, max_length: 5 }), 'input_fields.0.min_length: is over max_length'],
     [withField({ pattern: '[0-9]+', max_length: 129 }),
       'input_fields.0.max_length: is over 128, which no value with a pattern may be'],
+    [withField({ pattern: '[0-9]+', min_length: 129 }),
+      'input_fields.0.min_length: is over 128, which no value with a pattern may be'],
     [variant({ offers: ['a', 'b'].map((sku) => ({ supplier: 'sandbox-a', sku })) }),
       'offers: have a supplier twice'],
     [product({ '\nline 2: \u001b[2J\u2028\ud800': 1 }),

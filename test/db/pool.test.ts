@@ -81,6 +81,11 @@ it('is read as we write, whatever the database is set to', async () => {
   expect((await openPool().query(sql)).rows).toEqual([read]);
   expect(await withSingleConnection(database().databaseUrl, async (client) =>
     (await client.query(sql)).rows)).toEqual([read]);
+  // Beside settings of the address.
+  const databaseUrl = `${database().databaseUrl}?options=-c%20work_mem%3D8MB`;
+  expect((await openPool({ databaseUrl }).query(`${sql}, current_setting('work_mem') as memory,
+    current_setting('lock_timeout') as patience`)).rows)
+    .toEqual([{ ...read, memory: '8MB', patience: '2s' }]);
   for (const setting of Object.keys(settings)) {
     await database().query(`alter database ${name} reset ${setting}`);
   }

@@ -10,6 +10,7 @@ import { createSupplierRegistry } from '../../src/outbound/supplier-registry.ts'
 import { startFulfilmentWorker } from '../../src/worker/fulfilment-worker.ts';
 import { pricedOrder } from '../support/builders.ts';
 import { useTestDatabase } from '../support/database.ts';
+import { setBalance } from '../support/set-balance.ts';
 
 const database = useTestDatabase();
 let pool: pg.Pool;
@@ -51,7 +52,7 @@ it('lets a supplier that hangs hold its own orders only, and burns no attempt', 
     supplier('sandbox-a', () => hangs.promise),
     supplier('sandbox-b', () => Promise.resolve({ kind: 'DELIVERED', receipt: null })),
   ], { clock: systemClock, concurrencyMax: { 'sandbox-a': CALLS_MAX, 'sandbox-b': CALLS_MAX } });
-  // More than a worker takes in hand.
+  // Far more than the supplier has room for.
   await place(700, {});
   const worker = startFulfilmentWorker({
     store: createFulfilmentStore({ pool, onMoved: () => undefined }),
@@ -72,7 +73,9 @@ it('lets a supplier that hangs hold its own orders only, and burns no attempt', 
 });
 
 it('lets what waits to be recorded keep its own places only', async () => {
-  await place(700, {});
+  await setBalance(database(), { clientId: 1, walletId: 1, to: '100000' });
+  // More than a worker calls for at a time.
+  await place(1_600, {});
   const waiting = new Set((await database().query<{ id: string }>(
     "select id from topup_order where status = 'PENDING'")).map(({ id }) => Number(id)));
   const unlocked = Promise.withResolvers<void>();
@@ -92,12 +95,12 @@ it('lets what waits to be recorded keep its own places only', async () => {
   });
   const before = (await statesOf(5)).join();
   try {
-    await expect.poll(() => statesOf(2), { timeout: 10_000 }).toContain('SUBMITTING 1: 700');
+    await expect.poll(() => statesOf(2), { timeout: 10_000 }).toContain('SUBMITTING 1: 1600');
     await place(20, BY_OTHER);
     await expect.poll(async () => (await statesOf(5)).join(), { timeout: 10_000 })
       .toBe(before.replace('20', '40'));
     unlocked.resolve();
-    await expect.poll(() => statesOf(2), { timeout: 10_000 }).toEqual(['DELIVERED 1: 1400']);
+    await expect.poll(() => statesOf(2), { timeout: 10_000 }).toEqual(['DELIVERED 1: 2300']);
   } finally {
     unlocked.resolve();
     await worker.stop(1000);

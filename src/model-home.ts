@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import { makeDataDir } from './demo/data-dir.ts';
 import { claimDataDir, DataDirInUse } from './demo/data-dir-claim.ts';
-import { DEMO_CLIENTS } from './demo/demo-data.ts';
+import { DEMO_CLIENTS } from './demo/demo-figures.ts';
 import { demoApiKeysOf } from './demo/demo-keys.ts';
 import {
   removeDemoFile, removeDemoFileOf, writeDemoFile, writeDemoFileIfAbsent, type DemoFacts,

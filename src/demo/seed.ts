@@ -12,7 +12,7 @@ import {
   DEMO_VOUCHER_CURRENCY,
   DEMO_VOUCHERS,
   DEMO_WALLETS,
-} from './demo-data.ts';
+} from './demo-figures.ts';
 import { demoApiKeysOf } from './demo-keys.ts';
 import { withSingleConnection } from './single-connection.ts';
 

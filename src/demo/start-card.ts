@@ -1,4 +1,4 @@
-import { DEMO_CLIENTS, DEMO_WALLETS } from './demo-data.ts';
+import { DEMO_CLIENTS, DEMO_WALLETS } from './demo-figures.ts';
 
 export interface StartCardFacts {
   readonly baseUrl: string;

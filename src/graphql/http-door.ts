@@ -222,16 +222,19 @@ function firstOf(
   };
 }
 
-/** What Fastify itself refuses, by status; all else it throws is unexpected. */
+/** What is refused before this door has it, by status; all else that is thrown is unexpected. */
 const REFUSED_BY_FASTIFY = {
   400: ['BAD_REQUEST', 'Invalid request body'],
   413: ['PAYLOAD_TOO_LARGE', `A request body has at most ${BODY_BYTES_MAX} bytes`],
   415: ['UNSUPPORTED_MEDIA_TYPE', 'A request body must be plain application/json in UTF-8'],
 } as const satisfies Readonly<Record<number, readonly [ErrorCode, string]>>;
 
-function refusedByFastify(status: keyof typeof REFUSED_BY_FASTIFY): RefusedRequest {
+function refusedByFastify(
+  status: keyof typeof REFUSED_BY_FASTIFY,
+  words?: string,
+): RefusedRequest {
   const [code, message] = REFUSED_BY_FASTIFY[status];
-  return new RefusedRequest(code, message, status);
+  return new RefusedRequest(code, words ?? message, status);
 }
 
 function isRefusedStatus(status: unknown): status is keyof typeof REFUSED_BY_FASTIFY {
@@ -245,6 +248,10 @@ function shownError(error: unknown): { readonly status: number; readonly shown: 
   const shown = carried(error);
   if (error instanceof TemporarilyUnavailable) return { status: 503, shown };
   if (error instanceof Forbidden) return { status: 403, shown };
-  const status = (error as { statusCode?: unknown } | null)?.statusCode;
-  return isRefusedStatus(status) ? shownError(refusedByFastify(status)) : { status: 500, shown };
+  const { statusCode, code, message } = (error ?? {}) as {
+    readonly statusCode?: unknown; readonly code?: unknown; readonly message?: string;
+  };
+  if (!isRefusedStatus(statusCode)) return { status: 500, shown };
+  // Fastify's own words, beside a code of its own, are about its ways.
+  return shownError(refusedByFastify(statusCode, code === undefined ? message : undefined));
 }

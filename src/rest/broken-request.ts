@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { errorAnswer, HttpRefusal, type RefusalStatus } from './errors.ts';
-import { answerInHand } from './http-server.ts';
+import { answerInHand, isAnsweredEarly, REST_OF_BODY_MS } from './http-server.ts';
 
 /** On every answer that says nothing else: it is for one caller, and is what its type says. */
 export const ANSWER_HEADERS = {
@@ -16,19 +16,27 @@ const BROKEN: Readonly<Record<string, RefusalStatus>> = {
   HPE_HEADER_OVERFLOW: 431,
 };
 
+/** Sockets that end with an answer; what still comes over them is nobody's request. */
+const ending = new WeakSet<Socket>();
+
 /**
  * Node's parser has given up: there is no request any more, only a socket to answer and close.
  * Where a request that came before is being answered, that answer is the last: a refusal in its
  * place would be read as the refusal of an order that is placed.
  */
 export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  if (error.code === 'ECONNRESET' || !(socket.writable || ending.has(socket))) {
     socket.destroy();
     return;
   }
+  if (ending.has(socket)) return;
   const before = answerInHand(socket);
   if (before !== null) {
     endBehind(before, socket);
+    return;
+  }
+  if (isAnsweredEarly(socket)) {
+    end(socket);
     return;
   }
   const requestId = randomUUID();
@@ -43,16 +51,20 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
     `X-Request-Id: ${requestId}`,
     'Connection: close',
   ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`, () => socket.destroy());
+  end(socket, `${head.join('\r\n')}\r\n\r\n${text}`);
 }
 
-/** Sockets that end with an answer; what still comes over them is nobody's request. */
-const ending = new WeakSet<Socket>();
-
 function endBehind(answer: ServerResponse, socket: Socket): void {
-  if (ending.has(socket)) return;
   ending.add(socket);
   // As long as its head is not out, it says that it is the last.
   answer.shouldKeepAlive = false;
-  answer.once('close', () => socket.destroySoon());
+  answer.once('close', () => end(socket));
+}
+
+/** Closed once the other side has closed as well: what it still sends would cost it the answer. */
+function end(socket: Socket, text = ''): void {
+  ending.add(socket);
+  socket.end(text);
+  const timer = setTimeout(() => socket.destroy(), REST_OF_BODY_MS);
+  socket.once('close', () => clearTimeout(timer));
 }

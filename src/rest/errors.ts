@@ -106,6 +106,11 @@ export class HttpRefusal extends Error {
     this.status = status;
     this.headers = more.headers ?? {};
   }
+
+  /** As Fastify's own errors have it: every door knows a refusal by it. */
+  get statusCode(): RefusalStatus {
+    return this.status;
+  }
 }
 
 /** An error as it leaves the process. */

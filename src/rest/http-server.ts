@@ -9,8 +9,8 @@ const KEEP_ALIVE_MS = 5_000;
 const TIMEOUT_CHECK_MS = 1_000;
 /** Nothing comes and nothing goes for longer than any answer is waited for: nobody reads it. */
 const SILENT_MS = 90_000;
-/** A last answer waits so long, at most, for the rest of a body that nobody reads. */
-const REST_OF_BODY_MS = 1_000;
+/** So long what still comes is read past, at most, before a connection ends. */
+export const REST_OF_BODY_MS = 1_000;
 /** Often enough to spread busy connections over new processes, too seldom to cost anybody time. */
 const REQUESTS_PER_CONNECTION = 100_000;
 
@@ -21,6 +21,9 @@ export interface HttpServerOptions {
   readonly silentMs?: number;
 }
 
+/** Answers that wait for the rest of a body. */
+const lasting = new WeakSet<ServerResponse>();
+
 /**
  * An answer that ends its connection before the request has come whole would be lost: what still
  * comes then resets the connection, and a proxy in between takes the gateway for dead (RFC 9112,
@@ -29,20 +32,21 @@ export interface HttpServerOptions {
 class LastingResponse extends ServerResponse {
   override end(...args: unknown[]): this {
     const { req } = this;
-    const endNow = (): void => {
-      super.end(...args as Parameters<ServerResponse['end']>);
-    };
     const isLast = !this.shouldKeepAlive || this.getHeader('connection') === 'close';
     if (req.complete || !isLast || this.socket?.destroyed !== false) {
-      endNow();
-    } else {
-      const timer = setTimeout(endNow, REST_OF_BODY_MS);
-      req.once('close', () => {
-        clearTimeout(timer);
-        endNow();
-      });
-      req.resume();
+      return super.end(...args as Parameters<ServerResponse['end']>);
     }
+    if (lasting.has(this)) return this;
+    lasting.add(this);
+    // Once: to be ended again would be a fault that nobody hears, and the end of the process.
+    const endNow = (): void => {
+      clearTimeout(timer);
+      req.off('close', endNow);
+      if (!this.writableEnded) super.end(...args as Parameters<ServerResponse['end']>);
+    };
+    const timer = setTimeout(endNow, REST_OF_BODY_MS);
+    req.once('close', endNow);
+    req.resume();
     return this;
   }
 }
@@ -81,10 +85,15 @@ const ANSWERS_HALF_OPEN = { httpAllowHalfOpen: true };
 /**
  * Any other upgrade is an offer, and the request is served without it: RFC 9110, 7.8. Node loses
  * what was pipelined behind such an offer in one packet: it is not begun, and the connection ends.
+ * One with a body, or behind a request that is not answered yet, is served as well: a socket would
+ * begin, or be refused, in the middle of that answer.
  */
-function asksForSocket({ method, url = '', headers }: IncomingMessage, path: string): boolean {
+function asksForSocket(request: IncomingMessage, path: string): boolean {
+  const { method, url = '', headers, socket } = request;
+  const hasBody = headers['transfer-encoding'] !== undefined
+    || (headers['content-length'] ?? '0') !== '0';
   return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket'
-    && url.split('?', 1)[0] === path;
+    && url.split('?', 1)[0] === path && !hasBody && answerInHand(socket) === null;
 }
 
 /** What a connection has asked for so far. */
@@ -114,11 +123,17 @@ function boundedByConnection(handler: RequestListener, countMax: number): Reques
   };
 }
 
-/** What answers the youngest request that came whole; null where no answer is due. */
+/** The youngest answer that is due, or has begun; null where none is. */
 export function answerInHand(socket: Socket): ServerResponse | null {
   const asked = askedBy.get(socket);
   if (asked === undefined) return null;
   const { last: { request, response }, before } = asked;
-  const answer = request.complete ? response : before;
+  const answer = request.complete || response.headersSent ? response : before;
   return answer === null || answer.writableFinished || answer.destroyed ? null : answer;
+}
+
+/** Whether what comes over a connection belongs to a request that was answered before its end. */
+export function isAnsweredEarly(socket: Socket): boolean {
+  const { request, response } = askedBy.get(socket)?.last ?? {};
+  return request?.complete === false && response?.headersSent === true;
 }

@@ -54,7 +54,7 @@ export function createLoadShedder(options: LoadShedderOptions): LoadShedder {
       const isAdmitted = queue.add(
         () => clientOf(authorizationOf(request)) || addressOf(request),
         () => {
-          // Nothing was done for whoever hung up meanwhile, and nobody would read it.
+          // Nothing was done for whoever reset its connection meanwhile, and nobody would read it.
           if (!request.destroyed) handler(request, response);
         },
       );

@@ -19,6 +19,7 @@ import { walletRoutes, type WalletStories } from './wallets.routes.ts';
 const CLOSING_RETRY_AFTER_MS = 1000;
 /** So long all of them are told so. */
 const LAST_REQUESTS_MS = 250;
+const LAST_BODIES_MS = 1_000;
 
 export interface RestDeps
   extends TopupOrderStories, EventStreamDeps, CatalogueStories, WalletStories, CallbackGate,
@@ -63,6 +64,9 @@ export function setRestEnvelope(app: FastifyInstance): void {
   let isClosing = false;
   app.addHook('preClose', (done) => {
     isClosing = true;
+    // Whoever has not sent all of a request by then holds nobody's end.
+    app.server.requestTimeout = LAST_BODIES_MS;
+    app.server.headersTimeout = LAST_BODIES_MS;
     // What is on its way over a connection that is kept is answered as well: an idle one is closed
     // next, and a request that meets that is lost without a word.
     setTimeout(done, LAST_REQUESTS_MS);

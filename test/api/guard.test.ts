@@ -160,6 +160,13 @@ describe('an operation is refused whole', () => {
     expect(messages.join('\n')).toMatch(message);
   });
 
+  test('for fragments that nobody uses, before any rule looks for something else', () => {
+    const source = '{ nothing } fragment A on Client { nothing } fragment B on Nobody { name }';
+    expect(refusalOf(source))
+      .toEqual(['Fragment "A" is never used.', 'Fragment "B" is never used.']);
+    expect(refusalOf(`{ viewer { name } } ${named(100).fragments}`)).toHaveLength(3);
+  });
+
   test('with both keys of an order, or none', () => {
     for (const by of ['{orderId: 1, clientReference: "a"}', '{}', '{orderId: null}']) {
       expect(refusalOf(`{ topupOrder(by: ${by}) { id } }`)).toHaveLength(1);

@@ -113,6 +113,19 @@ describe('an upgrade', () => {
     expect((await connection.ask('GET /livez')).status).toBe(200);
   });
 
+  test('to a WebSocket behind an order, or with a body, is answered in its turn', async () => {
+    const connection = open();
+    connection.socket.cork();
+    const headers = [token(), 'Content-Type: application/json'];
+    connection.write('POST /api/v1/topups/orders', headers, ORDER);
+    connection.write('GET /graphql', WEB_SOCKET);
+    connection.socket.uncork();
+    expect((await connection.answer()).body).toContain('"PENDING"');
+    expect((await connection.answer()).status).toBe(401);
+    const withBody = open();
+    expect((await withBody.ask('GET /graphql', WEB_SOCKET, 'x')).status).toBe(401);
+  });
+
   test('to a WebSocket is taken at /graphql, and refused in the envelope elsewhere', async () => {
     const socket = new WebSocket(
       `${world().gateway.url.replace('http', 'ws')}/graphql?x=1`, 'graphql-transport-ws',
@@ -131,6 +144,15 @@ describe('an upgrade', () => {
     }
     expect((await connection.ask('GET /livez')).status).toBe(200);
   });
+});
+
+test('a request to either door without a Host is refused in the door\'s words', async () => {
+  for (const path of ['/graphql', '/api/v1/topups/orders']) {
+    const connection = open();
+    connection.socket.write(`POST ${path} HTTP/1.1\r\n${token()}\r\nContent-Length: 0\r\n\r\n`);
+    const { status, body } = await connection.answer();
+    expect([status, body]).toEqual([400, expect.stringContaining('A request has one Host header')]);
+  }
 });
 
 test('an expectation that nobody knows is ignored', async () => {
@@ -215,6 +237,14 @@ describe('what is no request', () => {
     expect((await connection.answer()).body).toContain('"PENDING"');
   });
 
+  test('is not answered again behind an answer that came before its body', async () => {
+    const connection = open();
+    connection.write('POST /nowhere', ['Transfer-Encoding: chunked']);
+    expect((await connection.answer()).status).toBe(404);
+    connection.socket.write('nothing\r\n');
+    expect(await connection.rest()).toBe('');
+  });
+
   test('is refused in the middle of a body, behind the answers to what came before', async () => {
     const alone = open();
     const chunked = [...headers(), 'Transfer-Encoding: chunked'];
@@ -263,11 +293,17 @@ describe('an answer', () => {
     expect(told).toEqual(['begun', 'read', 'answered', 'closed']);
   });
 
-  test('that is the last does not wait for ever', async () => {
-    const connection = await serve((response) => response.writeHead(401).end('no'));
+  test('that is the last does not wait for ever, and is given once', async () => {
+    const faults: unknown[] = [];
+    const connection = await serve((response) => {
+      response.on('error', (fault) => faults.push(fault));
+      response.writeHead(401).end('no');
+      response.end('again');
+    });
     connection.write('POST /', ['Connection: close', 'Content-Length: 400000']);
-    expect(await connection.rest()).toContain('HTTP/1.1 401 ');
-    expect(told).toEqual(['begun', 'answered', 'closed']);
+    expect((await connection.rest()).split('no')).toHaveLength(2);
+    await expect.poll(() => told).toEqual(['begun', 'answered', 'closed']);
+    expect(faults).toEqual([]);
   });
 
   test('that nobody takes is given up', async () => {

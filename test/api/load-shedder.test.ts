@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { busyAnswer } from '../../src/graphql/busy-answer.ts';
 import { createHttpServer } from '../../src/rest/http-server.ts';
 import {
@@ -15,9 +15,13 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 let server: Server;
 let shedder: LoadShedder;
 let begun: string[] = [];
+/** Those among the begun whose client had hung up before. */
+let begunInVain: string[] = [];
 const sockets: Socket[] = [];
 
-beforeAll(async () => {
+beforeEach(async () => {
+  begun = [];
+  begunInVain = [];
   const busy = busyAnswer(BUSY, 'draft');
   shedder = createLoadShedder({
     addressOf: ({ socket }) => socket.remoteAddress ?? '',
@@ -25,7 +29,9 @@ beforeAll(async () => {
     textsByPath: { '/graphql': busyTextOf(busy.type, busy.bodyOf) },
   });
   server = createHttpServer(shedder.shed((request, response) => {
-    begun.push(`${request.headers.authorization} ${request.url}`);
+    const name = `${request.headers.authorization} ${request.url}`;
+    begun.push(name);
+    if (request.destroyed) begunInVain.push(name);
     const untilMs = performance.now() + WORK_MS;
     while (performance.now() < untilMs);
     request.resume().on('end', () => response.end('done'));
@@ -33,12 +39,8 @@ beforeAll(async () => {
   await once(server, 'listening');
 });
 
-beforeEach(() => {
-  begun = [];
-});
-
-afterAll(async () => {
-  for (const socket of sockets) socket.destroy();
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
   server.close();
   await once(server, 'close');
 });
@@ -169,15 +171,30 @@ describe('under more than can be done', () => {
   test('nothing begins for whoever hung up while it waited', async () => {
     const open = await openSockets(200);
     // Node takes one connection in a turn of its loop: now all of them are there.
-    await Promise.all(open.map((socket) => ask(socket, '/before', 1)));
-    begun = [];
+    await Promise.all(open.map((socket) => ask(socket, '/livez', 1)));
+    const arrived = arrivals(200);
     for (const socket of open) void ask(socket, '/gone', 1);
-    await once(server, 'request');
-    for (const socket of open) socket.destroy();
+    await arrived;
+    // More than begin in the turn that comes before anybody is seen to be gone.
+    expect(shedder.waitingCount()).toBeGreaterThan(64);
+    for (const socket of open) socket.resetAndDestroy();
     const [after] = await openSockets(1);
     if (after === undefined) throw new Error('Nothing was opened');
     expect((await ask(after, '/after', 2)).status).toBe(200);
+    await expect.poll(() => shedder.waitingCount()).toBe(0);
     expect(begun).toContain('Bearer 2 /after');
-    expect(begun.length).toBeLessThan(150);
+    expect(begunInVain).toEqual([]);
+    expect(begun.filter((name) => name.endsWith('/gone')).length).toBeLessThan(200);
   });
 });
+
+/** So many requests were read, whether they begin, wait or are refused. */
+function arrivals(count: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let left = count;
+  server.on('request', () => {
+    left -= 1;
+    if (left === 0) resolve();
+  });
+  return promise;
+}

@@ -92,6 +92,13 @@ describe('a run queue', () => {
     expect(add('b', 2)).toBe(true);
   });
 
+  test('has a bound for all lanes together', () => {
+    const { queue, add } = queued();
+    for (let count = 0; count < 32; count += 1) add('a', 1);
+    for (let lane = 1; lane <= 100; lane += 1) while (add('a', lane));
+    expect(queue.waitingCount).toBe(2 * 4096);
+  });
+
   test('does not take one long pause for how long turns take', async () => {
     const { queue, add } = queued();
     const flood = (busyMs: number): void => {

@@ -4,12 +4,14 @@ import { connect, type AddressInfo } from 'node:net';
 
 import fastify, { type FastifyInstance } from 'fastify';
 import { createClient } from 'graphql-ws';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 
 import type { Clock, OrderFeed, Wallet } from '../../src/domain/ports.ts';
 import type { FeedEvent, TopupOrder } from '../../src/domain/topup-order.ts';
+import type { ResultIterator } from '../../src/graphql/fresh-subscribe.ts';
 import { graphqlDoor, type GraphqlDeps, type GraphqlDoor } from '../../src/graphql/graphql-door.ts';
+import { SocketConnection } from '../../src/graphql/socket-connection.ts';
 import { snapshot } from '../domain/builders.ts';
 import { callerOf } from '../support/caller.ts';
 import { noRateLimits } from '../support/no-rate-limits.ts';
@@ -17,6 +19,7 @@ import { SocketPeer } from '../support/socket-peer.ts';
 
 const CANARY = 'canary-5b1f';
 const TOKEN = 'Bearer good';
+const PROTOCOL = 'graphql-transport-ws';
 const UPDATES = `subscription ($id: SafeInt!, $after: String) {
   topupOrderUpdated(by: {orderId: $id}, after: $after) {
     cursor node { type sequence version previousStatus status order { status wallet { id } } } } }`;
@@ -63,6 +66,33 @@ class HandClock implements Clock {
       this.#sleepers.delete(sleeper);
       sleeper.wake();
     }
+  }
+}
+
+/** Holds whoever comes to the place that it is told. */
+class Delay {
+  #place: string | null = null;
+  #held: (() => void)[] = [];
+
+  /** Until they are released. */
+  hold(place: string): void {
+    this.#place = place;
+  }
+
+  async at(place: string): Promise<void> {
+    if (place !== this.#place) return;
+    await new Promise<void>((resolve) => {
+      this.#held.push(resolve);
+    });
+  }
+
+  get heldCount(): number {
+    return this.#held.length;
+  }
+
+  release(): void {
+    this.#place = null;
+    for (const resolve of this.#held.splice(0)) resolve();
   }
 }
 
@@ -161,8 +191,12 @@ interface Harness {
   readonly feed: HandFeed;
   readonly logged: object[];
   readonly walletReads: (readonly number[])[];
+  /** The clients of the orders that were placed. */
+  readonly created: number[];
   /** Called by everything that may fail in a test. */
   readonly fault: { at: string | null };
+  /** What takes longer in a test than the socket lives. */
+  readonly delay: Delay;
   readonly port: number;
 }
 
@@ -171,7 +205,9 @@ let harness: Harness;
 async function start(): Promise<Harness> {
   const [clock, feed, logged] = [new HandClock(), new HandFeed(), [] as object[]];
   const walletReads: (readonly number[])[] = [];
+  const created: number[] = [];
   const fault: Harness['fault'] = { at: null };
+  const delay = new Delay();
   const failAt = (place: string): void => {
     if (fault.at === place) throw new Error(`${CANARY} in ${place}`);
   };
@@ -199,7 +235,13 @@ async function start(): Promise<Harness> {
   const deps: GraphqlDeps = {
     store, feed, clock,
     walletFeed: {} as GraphqlDeps['walletFeed'],
-    rateLimits: noRateLimits,
+    rateLimits: {
+      ...noRateLimits,
+      async take(taking) {
+        await delay.at('take');
+        return noRateLimits.take(taking);
+      },
+    },
     rateHeaders: () => ({}),
     cursorKey: 'cursor key',
     isIntrospectionAllowed: false,
@@ -214,6 +256,7 @@ async function start(): Promise<Harness> {
     addressOf: () => '127.0.0.1',
     async authenticate({ authorization }) {
       failAt('authenticate');
+      await delay.at('authenticate');
       if (authorization === 'Bearer hangs') return new Promise(() => {});
       const expiresAtMs = clock.now().getTime() + 3_600_000;
       if (authorization === TOKEN) return callerOf(1, { expiresAtMs });
@@ -221,6 +264,7 @@ async function start(): Promise<Harness> {
     },
     async createTopupOrder(clientId) {
       failAt('createTopupOrder');
+      created.push(clientId);
       return orderOf(7, { clientId });
     },
     async quoteTopup() {
@@ -237,7 +281,7 @@ async function start(): Promise<Harness> {
   const door = await graphqlDoor(app, deps);
   await app.listen({ port: 0, host: '127.0.0.1' });
   const { port } = app.server.address() as AddressInfo;
-  return { app, door, clock, feed, logged, walletReads, fault, port };
+  return { app, door, clock, feed, logged, walletReads, created, fault, delay, port };
 }
 
 /** A peer of the door that the test has started. */
@@ -407,12 +451,22 @@ describe('a socket is ended', () => {
     await Peer.acknowledged();
   });
 
-  test('with 1013, or at least ended, where it reads nothing', async () => {
+  test('with 1013 where it reads nothing, whether that can still be told or not', async () => {
+    const { calls } = vi.spyOn(WebSocket.prototype, 'close').mock;
+    const { walletReads, clock, door } = harness;
+    const isOver = (): boolean => calls.length > 0 || door.socketCount() === 0;
     const peer = await Peer.acknowledged();
     peer.stopReading();
     const ping = { type: 'ping', payload: { filler: 'x'.repeat(60_000) } };
-    for (let count = 0; count < 400; count += 1) peer.say(ping);
-    await until(() => harness.door.socketCount() === 0);
+    // Not more at a time than may be said, and not so long that a heartbeat is missed.
+    for (let round = 1; round <= 5 && !isOver(); round += 1) {
+      for (let count = 0; count < 30; count += 1) peer.say(ping);
+      peer.subscribe(`${round}`, '{ topupOrder(by: {orderId: 1}) { wallet { id } } }');
+      await until(() => walletReads.length === round || isOver());
+      clock.advance(4_000);
+    }
+    await until(() => door.socketCount() === 0);
+    expect(calls).toEqual([[1013, 'Reads too slowly, try again later']]);
     peer.terminate();
   });
 
@@ -447,7 +501,7 @@ describe('a socket is ended', () => {
 
   test('at any other path, with 404', async () => {
     const url = `ws://127.0.0.1:${harness.port}/elsewhere`;
-    const socket = new WebSocket(url, 'graphql-transport-ws');
+    const socket = new WebSocket(url, PROTOCOL);
     await expect(once(socket, 'open')).rejects.toThrow(/404/);
   });
 });
@@ -631,6 +685,55 @@ describe('topupOrderUpdated', () => {
     await until(() => harness.feed.open.size >= 1);
     peer.terminate();
     await until(() => harness.feed.open.size === 0);
+  });
+});
+
+describe('a socket that is gone', () => {
+  /** Ends the socket while what it asked for is being held, and lets that go on. */
+  async function tearOff(peer: Peer): Promise<void> {
+    await until(() => harness.delay.heldCount === 1);
+    peer.terminate();
+    await until(() => harness.door.socketCount() === 0);
+    harness.delay.release();
+  }
+
+  test('before it was authenticated does not count for its client', async () => {
+    for (let count = 1; count <= 3; count += 1) {
+      harness.delay.hold('authenticate');
+      const peer = await new Peer().opened();
+      peer.say({ type: 'connection_init', payload: { authorization: TOKEN } });
+      await tearOff(peer);
+    }
+    const next = await new Peer().opened();
+    next.say({ type: 'connection_init', payload: { authorization: TOKEN } });
+    expect(await Promise.race([next.heard(), next.closed]))
+      .toMatchObject({ type: 'connection_ack' });
+  });
+
+  test('before the limits let its order in places none', async () => {
+    const peer = await Peer.acknowledged();
+    harness.delay.hold('take');
+    peer.subscribe('1', `mutation { ${CREATE} }`);
+    await tearOff(peer);
+    // One that came later, and went the whole way.
+    const other = await Peer.acknowledged('Bearer other');
+    other.subscribe('1', `mutation { ${CREATE} }`);
+    expect((await other.heard()).type).toBe('next');
+    expect(harness.created).toEqual([2]);
+  });
+
+  // The protocol's library looks for it as well, so it is asked without the library.
+  test('while a subscription was being opened frees what that brings', async () => {
+    const socket = new WebSocket(`ws://127.0.0.1:${harness.port}/graphql`, PROTOCOL);
+    await once(socket, 'open');
+    const { clock } = harness;
+    const connection = new SocketConnection(socket, { id: 'x', address: '127.0.0.1', clock });
+    const source = harness.feed.watchOrder() as unknown as ResultIterator;
+    expect(harness.feed.open.size).toBe(1);
+    await connection.end();
+    connection.keep(source);
+    expect(harness.feed.open.size).toBe(0);
+    socket.terminate();
   });
 });
 

@@ -7,6 +7,7 @@ import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { findViolations } from '../../src/db/invariants.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
+import { withSingleConnection } from '../../src/db/single-connection.ts';
 import { DEMO_API_KEYS } from '../../src/demo/demo-keys.ts';
 import { fulfilTopupOrder } from '../../src/domain/fulfil-topup-order.ts';
 import type { Outcome, Supplier } from '../../src/domain/fulfilment-ports.ts';
@@ -46,17 +47,26 @@ const supplier: Supplier = {
   verifyCallback: () => null,
 };
 
+/** On a machine of any speed: nothing is due, proved or given up before a test says so. */
+const NO_TIME_PASSES = `update supplier set call_deadline_ms = 3600000, lease_ms = 7200000,
+  settle_window_ms = 3600000, retry_window_ms = 86400000, backoff_ms = '{3600000}'`;
+
 beforeEach(async () => {
   for (const each of [effects, refusals, answers]) each.clear();
   original = await createTestDatabase();
-  restoredName = `${new URL(original.databaseUrl).pathname.slice(1)}_restored`;
+  restoredName = `${nameOf(original)}_restored`;
   restored = new pg.Client(restoredUrls().owner);
+  await withSingleConnection(original.ownerDatabaseUrl, (client) => client.query(NO_TIME_PASSES));
 });
 afterEach(async () => {
   await restored.end();
   await asSuperuser((client) => client.query(`drop database ${restoredName} with (force)`));
   await original.drop();
 });
+
+function nameOf({ databaseUrl }: TestDatabase): string {
+  return new URL(databaseUrl).pathname.slice(1);
+}
 
 function restoredUrls(): { readonly owner: string; readonly program: string } {
   return {
@@ -67,8 +77,11 @@ function restoredUrls(): { readonly owner: string; readonly program: string } {
 
 async function backUp(): Promise<void> {
   await asSuperuser(async (client) => {
+    // A database is not copied while connections to it that were ended are still going.
+    await expect.poll(async () => (await client.query(
+      'select from pg_stat_activity where datname = $1', [nameOf(original)])).rowCount).toBe(0);
     await client.query(`create database ${restoredName} owner topup_owner
-      template ${new URL(original.databaseUrl).pathname.slice(1)}`);
+      template ${nameOf(original)}`);
     await client.query(`grant connect on database ${restoredName} to topup_app`);
   });
 }

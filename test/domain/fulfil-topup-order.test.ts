@@ -284,6 +284,8 @@ describe('fulfilTopupOrder', () => {
     ['asks what may have been sent', QUERY, ['query'], 'DELIVER'],
     ['sends again where it cannot ask and twice is once', { ...QUERY, ...NO_QUERY }, [], 'RESEND'],
     ['leaves alone what it may neither ask about nor send', { ...QUERY, ...BLIND }, [], 'REVIEW'],
+    ['leaves it alone at once, as no time will tell', { ...QUERY, ...BLIND, resendInMs: HOUR_MS },
+      [], 'REVIEW'],
     ['fails what nobody supplies', { action: 'NO_ROUTE' }, [], 'FAIL'],
     ['keeps what waits for a supplier that is not configured', { supplierCode: 'gone' }, [],
       'RETRY'],
@@ -351,8 +353,10 @@ describe('fulfilInRequest', () => {
 describe("a supplier's word", () => {
   const order = claimedOrder();
 
-  test('is recorded at last, however long the order was locked', async () => {
-    const { deps, moves } = world({ answer: DELIVERED });
+  test.each<readonly [Outcome, Move['kind']]>([
+    [ACCEPTED, 'AWAIT'], [DELIVERED, 'DELIVER'], [REVERSED, 'REVERSE'],
+  ])('is recorded at last, however long the order was locked: %j', async (answer, kind) => {
+    const { deps, moves } = world({ answer });
     const slept: number[] = [];
     const clock = { ...deps.clock, sleep: async (ms: number) => void slept.push(ms) };
     const { recordMove } = deps.store;
@@ -366,7 +370,7 @@ describe("a supplier's word", () => {
     };
     await expect(fulfilTopupOrder(order, { ...deps, clock, store })).resolves.toBe('APPLIED');
     expect(slept).toEqual(Array(4).fill(40));
-    expect(moves.map(({ move }) => move.kind)).toEqual(['DELIVER']);
+    expect(moves.map(({ move }) => move.kind)).toEqual([kind]);
   });
 
   test('is given up where it can never be, or any other fault is met', async () => {

@@ -347,6 +347,17 @@ describe('where nothing was sent the outcome is TRANSIENT:', () => {
     expect(await supplier.submit(claimedOrder(), AbortSignal.timeout(150)))
       .toEqual(transient('no connection'));
   });
+
+  test('the process was stopped while it connected, and its timer has not fired yet', async () => {
+    react = answers(200, { reference: REFERENCE, status: 'PROCESSING' });
+    const connection = once(server, 'connection');
+    const order = claimedOrder();
+    const late = { ...clock, monotonicMs: () => order.claimedAtMs + order.callDeadlineMs };
+    supplier = open(() => url, late);
+    expect(await submit(order)).toEqual(transient('no connection'));
+    await connection;
+    expect(requests).toEqual([]);
+  });
 });
 
 describe('a callback', () => {
@@ -443,9 +454,9 @@ describe('a callback', () => {
   }
 });
 
-function open(baseUrl: () => string): Supplier {
+function open(baseUrl: () => string, ofClock = clock): Supplier {
   return createSandboxSupplier({
-    code: 'sandbox-a', baseUrl, signingKeys: [KEY, OLD_KEY], clock,
+    code: 'sandbox-a', baseUrl, signingKeys: [KEY, OLD_KEY], clock: ofClock,
   });
 }
 

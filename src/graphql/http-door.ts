@@ -1,19 +1,20 @@
 import { METHODS } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLFormattedError } from 'graphql';
-import { Forbidden, type Caller } from '../domain/access.ts';
+import type { Caller } from '../domain/access.ts';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import type { Admit } from './admission.ts';
 import type { Executor } from './apollo.ts';
 import { operationContext, type GraphqlDeps } from './context.ts';
 import type { CostReport } from './cost-report.ts';
-import { carried, maskErrors, requestError, type ErrorCode } from './errors.ts';
+import { maskErrors, type ErrorCode } from './errors.ts';
 import {
   MalformedRequest, readParameters, readSearch, type GraphqlRequest,
 } from './graphql-request.ts';
-import { acceptOnlyJson, BODY_BYTES_MAX, isPlainUtf8 } from './http-body.ts';
+import { acceptOnlyJson, isPlainUtf8 } from './http-body.ts';
 import { HTTP_TEXTS, STATUSES, type HttpText } from './http-text.ts';
 import { PLAIN_JSON } from './media-types.ts';
+import { RefusedRequest, refusedByStatus, shownError } from './refused-request.ts';
 
 /** The address of both transports. */
 export const GRAPHQL_PATH = '/graphql';
@@ -62,18 +63,6 @@ function answerPage(
   return reply.code(404).type('text/plain').send('Not found\n');
 }
 
-/** A request that is refused before there is an operation. */
-class RefusedRequest extends Error {
-  readonly code: ErrorCode;
-  readonly status: number;
-
-  constructor(code: ErrorCode, message: string, status = STATUSES[code]) {
-    super(message);
-    this.code = code;
-    this.status = status;
-  }
-}
-
 interface AnswerBody {
   readonly errors: readonly GraphQLFormattedError[] | undefined;
   /** As JSON already. */
@@ -105,7 +94,7 @@ class HttpDoor {
       throw new RefusedRequest('NOT_ACCEPTABLE', 'Answers are application/graphql-response+json, '
         + 'or application/json');
     }
-    if (!isPlainUtf8(request)) throw refusedByFastify(415);
+    if (!isPlainUtf8(request)) throw refusedByStatus(415);
     const caller = hasTwoAuthorizations(request) ? null : await this.#authenticate(request);
     if (caller === null) {
       reply.header('www-authenticate', 'Bearer');
@@ -153,7 +142,7 @@ class HttpDoor {
     try {
       if (request.method !== 'POST') return readSearch(/\?(.*)/s.exec(request.url)?.[1] ?? '');
       // A body that is not there was not parsed either.
-      if (request.body === undefined) throw refusedByFastify(400);
+      if (request.body === undefined) throw refusedByStatus(400);
       return readParameters(request.body as Record<string, unknown>);
     } catch (error) {
       if (!(error instanceof MalformedRequest)) throw error;
@@ -220,38 +209,4 @@ function firstOf(
     code: Object.hasOwn(STATUSES, String(code)) ? code as ErrorCode : 'INTERNAL_SERVER_ERROR',
     retryAfter: typeof retryAfter === 'number' ? retryAfter : undefined,
   };
-}
-
-/** What is refused before this door has it, by status; all else that is thrown is unexpected. */
-const REFUSED_BY_FASTIFY = {
-  400: ['BAD_REQUEST', 'Invalid request body'],
-  413: ['PAYLOAD_TOO_LARGE', `A request body has at most ${BODY_BYTES_MAX} bytes`],
-  415: ['UNSUPPORTED_MEDIA_TYPE', 'A request body must be plain application/json in UTF-8'],
-} as const satisfies Readonly<Record<number, readonly [ErrorCode, string]>>;
-
-function refusedByFastify(
-  status: keyof typeof REFUSED_BY_FASTIFY,
-  words?: string,
-): RefusedRequest {
-  const [code, message] = REFUSED_BY_FASTIFY[status];
-  return new RefusedRequest(code, words ?? message, status);
-}
-
-function isRefusedStatus(status: unknown): status is keyof typeof REFUSED_BY_FASTIFY {
-  return typeof status === 'number' && Object.hasOwn(REFUSED_BY_FASTIFY, status);
-}
-
-function shownError(error: unknown): { readonly status: number; readonly shown: unknown } {
-  if (error instanceof RefusedRequest) {
-    return { status: error.status, shown: requestError(error.code, error.message) };
-  }
-  const shown = carried(error);
-  if (error instanceof TemporarilyUnavailable) return { status: 503, shown };
-  if (error instanceof Forbidden) return { status: 403, shown };
-  const { statusCode, code, message } = (error ?? {}) as {
-    readonly statusCode?: unknown; readonly code?: unknown; readonly message?: string;
-  };
-  if (!isRefusedStatus(statusCode)) return { status: 500, shown };
-  // Fastify's own words, beside a code of its own, are about its ways.
-  return shownError(refusedByFastify(statusCode, code === undefined ? message : undefined));
 }

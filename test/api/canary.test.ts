@@ -17,6 +17,7 @@ import { NOT_LIMITED } from '../../src/domain/rate-limits.ts';
 import { openSchema, type GraphqlDeps } from '../../src/graphql/graphql-door.ts';
 import { buildTopupSchema } from '../../src/graphql/schema.ts';
 import { envelopeOptions, restDoor, setRestEnvelope } from '../../src/rest/rest-door.ts';
+import { snapshot } from '../domain/builders.ts';
 import { pathsOf, type FieldPath } from '../support/schema-paths.ts';
 import { ROOT } from '../support/sources.ts';
 
@@ -74,7 +75,8 @@ let schema: GraphQLSchema;
 let isAuthenticationBroken = false;
 
 const deps = {
-  store: {} as Store,
+  // The guard looks there for how many variants a product has.
+  store: { pricing: () => snapshot() } as Store,
   feed: {} as OrderFeed,
   clock: systemClock,
   rateLimits: { take: async () => NOT_LIMITED, giveBack: async () => undefined },

@@ -72,6 +72,7 @@ export function createHttpServer(
   }, bounded)
     // What we know no such thing of is ignored; Node's own 417 is empty.
     .on('checkExpectation', bounded);
+  keepConnections(server);
   return Object.assign(server, ANSWERS_HALF_OPEN, { timeout: silentMs });
 }
 
@@ -121,6 +122,26 @@ function boundedByConnection(handler: RequestListener, countMax: number): Reques
     if (count === countMax) response.shouldKeepAlive = false;
     handler(request, response);
   };
+}
+
+const connectionsOf = new WeakMap<Server, Set<Socket>>();
+
+function keepConnections(server: Server): void {
+  const connections = new Set<Socket>();
+  connectionsOf.set(server, connections);
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
+  // WebSockets have an end of their own.
+  server.prependListener('upgrade', (_request, socket) => connections.delete(socket as Socket));
+}
+
+/** Ends the connections on which no answer is due: their requests never came whole. */
+export function endUnanswerable(server: Server): void {
+  for (const socket of connectionsOf.get(server) ?? []) {
+    if (answerInHand(socket) === null) socket.destroy();
+  }
 }
 
 /** The youngest answer that is due, or has begun; null where none is. */

@@ -8,6 +8,7 @@ import { catalogueRoutes, type CatalogueStories } from './catalogue.routes.ts';
 import { requireClient, type ClientGuard } from './client-guard.ts';
 import { errorAnswer, HttpRefusal } from './errors.ts';
 import { healthRoutes, type HealthProbe } from './health.routes.ts';
+import { endUnanswerable } from './http-server.ts';
 import { readJsonBodies } from './json-body.ts';
 import { collectRoutes, openApiRoutes } from './open-api.ts';
 import { supplierCallbackRoutes, type CallbackGate } from './supplier-callback.routes.ts';
@@ -19,7 +20,8 @@ import { walletRoutes, type WalletStories } from './wallets.routes.ts';
 const CLOSING_RETRY_AFTER_MS = 1000;
 /** So long all of them are told so. */
 const LAST_REQUESTS_MS = 250;
-const LAST_BODIES_MS = 1_000;
+/** Whoever has not sent all of a request by then holds nobody's end. */
+const LAST_BODIES_MS = 2_000;
 
 export interface RestDeps
   extends TopupOrderStories, EventStreamDeps, CatalogueStories, WalletStories, CallbackGate,
@@ -64,9 +66,7 @@ export function setRestEnvelope(app: FastifyInstance): void {
   let isClosing = false;
   app.addHook('preClose', (done) => {
     isClosing = true;
-    // Whoever has not sent all of a request by then holds nobody's end.
-    app.server.requestTimeout = LAST_BODIES_MS;
-    app.server.headersTimeout = LAST_BODIES_MS;
+    setTimeout(() => endUnanswerable(app.server), LAST_BODIES_MS).unref();
     // What is on its way over a connection that is kept is answered as well: an idle one is closed
     // next, and a request that meets that is lost without a word.
     setTimeout(done, LAST_REQUESTS_MS);

@@ -101,7 +101,7 @@ async function subscribe(field: string, selection: string): Promise<Subscriber> 
   return subscriber;
 }
 
-/** Moves orders one step each, as one transaction, and wakes the sequencer as the program does. */
+/** Moves orders one step each, as one transaction; numbers and tells as the program does. */
 async function move(orderIds: readonly number[]): Promise<void> {
   await world().database.query(
     `with moved as (update topup_order set version = version + 1
@@ -113,6 +113,7 @@ async function move(orderIds: readonly number[]): Promise<void> {
       select 1, id, version from moved`, [orderIds],
   );
   await world().database.query('select number_events(1000)');
+  await world().database.query('notify feed');
 }
 
 const percentile = (values: readonly number[], share: number): number =>

@@ -10,7 +10,9 @@ import {
 } from './sandbox-answers.ts';
 import { sharedLookup } from './shared-lookup.ts';
 import { CONCURRENCY_LIMIT } from './supplier-registry.ts';
-import { ANSWER_BYTES_MAX, exchange, type Exchange, type HttpRequest } from './supplier-http.ts';
+import {
+  ANSWER_BYTES_MAX, exchange, type Exchange, type HttpRequest, statusReason,
+} from './supplier-http.ts';
 
 /** As many as a registry lets through at a time, so that no call waits here for a connection. */
 const CONNECTIONS_MAX = CONCURRENCY_LIMIT;
@@ -136,8 +138,10 @@ function readWithoutAnswer(answered: Exchange, clock: Clock): Outcome | null {
   // By the protocol these two, and a refused signature, are said before anything is applied.
   if (answered.status === 503 || answered.status === 429 || answered.status === 401) {
     const retryAfterMs = readRetryAfter(answered.headers['retry-after'], clock);
-    return { kind: 'TRANSIENT', reason: `HTTP ${answered.status}`, retryAfterMs };
+    return { kind: 'TRANSIENT', reason: statusReason(answered.status), retryAfterMs };
   }
+  // Something in between may say so of what it has passed on.
+  if (answered.status >= 500) return { kind: 'UNKNOWN', reason: statusReason(answered.status) };
   return null;
 }
 

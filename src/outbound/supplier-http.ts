@@ -16,6 +16,9 @@ export type Exchange =
 /** The reasons that speak of an unreachable supplier; a breaker counts them. */
 export const NO_CONNECTION = 'no connection';
 export const NO_ANSWER_IN_TIME = 'no answer in time';
+/** The reason that speaks of an answer by its status alone. */
+export const statusReason = (status: number): string => `HTTP ${status}`;
+export const isStatusReason = (reason: string): boolean => /^HTTP \d{3}$/.test(reason);
 
 /** No answer of a supplier is anywhere near this long. */
 export const ANSWER_BYTES_MAX = 65_536;

@@ -144,6 +144,13 @@ describe('an answer of the protocol', () => {
     expect(await submit()).toMatchObject({ kind: 'TRANSIENT' });
   });
 
+  test.each([500, 502, 504])('%d proves nothing, and is told by its status', async (status) => {
+    react = answers(status, { status: 'NOT_FOUND', reference: REFERENCE });
+    const unknown = { kind: 'UNKNOWN', reason: `HTTP ${status}` };
+    expect(await submit()).toEqual(unknown);
+    expect(await query()).toEqual(unknown);
+  });
+
   test('404 proves something only in the words of the protocol', async () => {
     for (const body of [{ status: 'NOT_FOUND' }, { status: 'NOT_FOUND', reference: REFERENCE }]) {
       react = answers(404, body);

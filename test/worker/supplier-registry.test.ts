@@ -42,6 +42,10 @@ function submit(signal = AbortSignal.timeout(10_000), code = 'a'): Promise<Outco
   return supplier.submit(order, signal);
 }
 
+function ask(): Promise<Outcome> {
+  return registry.find('a')?.query(order, AbortSignal.timeout(10_000)) ?? Promise.reject();
+}
+
 function withoutRoom(): string[] {
   return Object.entries(registry.rooms()).flatMap(([code, room]) => (room === 0 ? [code] : []));
 }
@@ -51,8 +55,8 @@ async function settled(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-async function answeredWith(outcome: Outcome): Promise<Outcome> {
-  const told = submit();
+async function answeredWith(outcome: Outcome, call = () => submit()): Promise<Outcome> {
+  const told = call();
   await settled();
   calls.at(-1)?.resolve(outcome);
   return told;
@@ -245,5 +249,75 @@ describe('the breaker', () => {
     expect(await probe).toEqual(ACCEPTED);
     await settled();
     expect(calls).toHaveLength(1);
+  });
+});
+
+describe('a storm of answers that turn everything away', () => {
+  const BUSY: Outcome = { kind: 'TRANSIENT', reason: 'HTTP 503', retryAfterMs: null };
+
+  /** One a second. */
+  async function turnAway(outcome: Outcome, count: number): Promise<void> {
+    for (let sent = 0; sent < count; sent += 1) {
+      expect(await answeredWith(outcome)).toEqual(outcome);
+      nowMs += 1000;
+    }
+  }
+
+  test.each<Outcome>([
+    BUSY,
+    { kind: 'TRANSIENT', reason: 'HTTP 429', retryAfterMs: 1000 },
+    { kind: 'UNKNOWN', reason: 'HTTP 502' },
+  ])('opens the breaker: %j', async (outcome) => {
+    await turnAway(outcome, 15);
+    expect(withoutRoom()).toEqual([]);
+    await answeredWith(outcome);
+    expect(withoutRoom()).toEqual(['a']);
+    expect(await submit()).toEqual(
+      { kind: 'TRANSIENT', reason: 'supplier rests after failures', retryAfterMs: null },
+    );
+    expect(calls).toHaveLength(16);
+  });
+
+  test('does not open it in less than ten seconds, however many there are', async () => {
+    for (let count = 0; count < 100; count += 1) await answeredWith(BUSY);
+    nowMs += 9_999;
+    await answeredWith(BUSY);
+    expect(withoutRoom()).toEqual([]);
+    nowMs += 1;
+    await answeredWith(BUSY);
+    expect(withoutRoom()).toEqual(['a']);
+  });
+
+  test.each<Outcome>([
+    ACCEPTED, { kind: 'FAILED', failureCode: 'OPERATOR_UNAVAILABLE' },
+  ])('is over with one order that is taken or refused: %j', async (outcome) => {
+    await turnAway(BUSY, 15);
+    await answeredWith(outcome);
+    await turnAway(BUSY, 15);
+    expect(withoutRoom()).toEqual([]);
+  });
+
+  test('goes on though questions are answered, and though some calls are lost', async () => {
+    await turnAway(BUSY, 15);
+    await answeredWith(ACCEPTED, ask);
+    await answeredWith(UNREACHED);
+    await answeredWith({ kind: 'UNKNOWN', reason: 'connection lost (ECONNRESET)' });
+    await answeredWith(BUSY);
+    expect(withoutRoom()).toEqual(['a']);
+    nowMs += REST_MS;
+    await answeredWith(ACCEPTED, ask);
+    // Still one at a time.
+    expect(registry.rooms()).toEqual({ a: 1, b: 3 });
+    await answeredWith(BUSY);
+    expect(withoutRoom()).toEqual(['a']);
+  });
+
+  test('ends with the first order that is taken: all room is there at once', async () => {
+    await turnAway(BUSY, 16);
+    nowMs += REST_MS;
+    await answeredWith(ACCEPTED);
+    expect(registry.rooms()).toEqual({ a: 3, b: 3 });
+    await turnAway(BUSY, 15);
+    expect(registry.rooms()).toEqual({ a: 3, b: 3 });
   });
 });

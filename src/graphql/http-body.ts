@@ -4,7 +4,7 @@ import { parseJsonBytes } from './json-numbers.ts';
 
 export const BODY_BYTES_MAX = 65_536;
 
-/** A body that is no JSON object; Fastify trusts the status. */
+/** A body that is no JSON object; Fastify trusts the status. Its words, if any, are shown. */
 class UnreadableBody extends Error {
   readonly statusCode = 400;
 }
@@ -17,16 +17,15 @@ export function acceptOnlyJson(scope: FastifyInstance): void {
     { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX },
     (_request, body, done) => {
       const parsed = parse(body as Buffer);
-      if (parsed === undefined) done(new UnreadableBody());
-      else done(null, parsed);
+      if (isJsonMap(parsed)) done(null, parsed);
+      else done(new UnreadableBody(Array.isArray(parsed) ? 'Operation batching disabled' : ''));
     },
   );
 }
 
-function parse(body: Buffer): object | undefined {
+function parse(body: Buffer): unknown {
   try {
-    const value = parseJsonBytes(body);
-    return isJsonMap(value) ? value : undefined;
+    return parseJsonBytes(body);
   } catch {
     return undefined;
   }

@@ -29,7 +29,7 @@ export function refusedByStatus(
   words?: string,
 ): RefusedRequest {
   const [code, message] = REFUSED[status];
-  return new RefusedRequest(code, words ?? message, status);
+  return new RefusedRequest(code, words || message, status);
 }
 
 function isRefusedStatus(status: unknown): status is keyof typeof REFUSED {

@@ -103,10 +103,11 @@ async function ask(app: FastifyInstance, asked: Asked): Promise<Told> {
     ...(body === undefined ? {} : { payload: typeof body === 'string' ? body
       : JSON.stringify(body) }),
   });
-  const { data, errors } = answer.json<{ data?: unknown; errors?: { extensions: {
-    code: string; requestId: string;
-  }; }[]; }>();
-  for (const { extensions } of errors ?? []) {
+  const { data, errors } = answer.json<{ data?: unknown; errors?: {
+    message: string; extensions: { code: string; requestId: string };
+  }[]; }>();
+  for (const { message, extensions } of errors ?? []) {
+    expect(message).not.toBe('');
     expect(extensions.requestId).toBe(answer.headers['x-request-id']);
   }
   const allow = answer.headers['allow'] as string | undefined;
@@ -133,6 +134,20 @@ const body = { query: GOOD };
 
 describe('by the draft', () => {
   const app = useDoor('draft');
+
+  test.each([
+    ['NONSENSE', 'Invalid request body'], ['', 'Invalid request body'],
+    ['"x"', 'Invalid request body'], ['null', 'Invalid request body'],
+    ['[{"query":"{ __typename }"}]', 'Operation batching disabled'],
+  ])('the body %s is refused with words', async (payload, message) => {
+    const answer = await app().inject({
+      method: 'POST', url: '/graphql', payload,
+      headers: { authorization: TOKEN, 'content-type': JSON_TYPE },
+    });
+    expect([answer.statusCode, answer.json()]).toEqual([400, { errors: [
+      { message, extensions: { code: 'BAD_REQUEST', requestId: expect.any(String) } },
+    ] }]);
+  });
 
   test.each<readonly [rule: string, asked: Asked, told: Told]>([
     // Media types of the answer.
@@ -170,6 +185,7 @@ describe('by the draft', () => {
     ['a POST without a body is 400', { method: 'POST' }, refused(400, 'BAD_REQUEST')],
     ['a body that is no JSON is 400', { body: 'NONSENSE' }, refused(400, 'BAD_REQUEST')],
     ['a body that ends early is 400', { body: '{"query":' }, refused(400, 'BAD_REQUEST')],
+    ['a batch is 400', { body: '[{"query":"{ __typename }"}]' }, refused(400, 'BAD_REQUEST')],
     ['too great a body is 413', { body: { query: GOOD, x: 'x'.repeat(65_536) } },
       refused(413, 'PAYLOAD_TOO_LARGE')],
     ['a missing query is 422', { body: { qeury: GOOD } }, refused(422, 'BAD_REQUEST')],

@@ -108,6 +108,42 @@ describe('limits', () => {
     expect((await createNothing(urls[2] ?? '', client)).status).toBe(400);
   });
 
+  it('count a long page of transactions by what is on it', async () => {
+    const client = await limited({ read: 30 });
+    const walletId = 7_000;
+    await world().database.query(`with opened as (
+        insert into wallet (client_id, id, currency, balance) values ($1, $2, 'USD', 1100)
+        returning client_id, id, currency
+      )
+      insert into transfer (client_id, reason, debit_account, credit_account, wallet_id, amount,
+        currency, balance_after, remarks)
+      select client_id, 'FUNDING', 'EXTERNAL', 'WALLET', id, 1, currency, n, 'One of many'
+      from opened, generate_series(1, 1100) n`, [client.clientId, walletId]);
+    const page = async (query: string) => {
+      const response = await fetch(
+        `${urls[0]}/api/v1/transactions?wallet_id=${walletId}&${query}`,
+        { headers: headersOf(client) },
+      );
+      return [response.status, response.headers.get('x-page-size')];
+    };
+    const left = async () => {
+      const [row] = await world().database.query<{ remaining: number }>(
+        `select remaining from take_token($1, 'read', '', 0, 30)`, [client.clientId]);
+      return row?.remaining;
+    };
+    expect([await page('limit=500'), await left()]).toEqual([[200, '500'], 29]);
+    expect([await page('limit=501'), await left()]).toEqual([[200, '501'], 27]);
+    // What was taken for what is not there is given back.
+    expect([await page('limit=10000'), await left()]).toEqual([[200, '1100'], 24]);
+    expect([await page('limit=10000&page=2'), await left()]).toEqual([[200, '0'], 23]);
+    expect([await page('limit=0'), await left()]).toEqual([[400, null], 22]);
+    await page('limit=1000');
+    await page('limit=1000');
+    // Twenty are not there for as long as the page may have 10,000.
+    expect([await page('limit=10000'), await left()]).toEqual([[429, null], 17]);
+    expect([await page('limit=5000'), await left()]).toEqual([[200, '1100'], 14]);
+  });
+
   it('roll: no 60 seconds have more than the limit, wherever they begin', async () => {
     const take = async () => (await world().database.query<{ is_admitted: boolean }>(
       `select is_admitted from take_token(3, 'lookup', '', 1, 4)`))[0]?.is_admitted;

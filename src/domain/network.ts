@@ -6,12 +6,22 @@ export type Network = readonly [base: ipaddr.IPv4 | ipaddr.IPv6, bits: number];
 /** A network, or one address; null where the text is neither. */
 export function parseNetwork(text: string): Network | null {
   try {
-    if (text.includes('/')) return ipaddr.parseCIDR(text);
+    if (text.includes('/')) return asCompared(ipaddr.parseCIDR(text));
     const address = ipaddr.process(text);
     return [address, address.kind() === 'ipv4' ? 32 : 128];
   } catch {
     return null;
   }
+}
+
+/** How many of the bits of ::ffff:203.0.113.0/120 stand before those of the IPv4 address. */
+const MAPPED_BITS = 96;
+
+/** One of IPv4 that is written as IPv6 is one of IPv4, as the addresses are that it is held to. */
+function asCompared([base, bits]: Network): Network {
+  const isMapped = 'isIPv4MappedAddress' in base && base.isIPv4MappedAddress();
+  return isMapped && bits >= MAPPED_BITS ? [base.toIPv4Address(), bits - MAPPED_BITS]
+    : [base, bits];
 }
 
 /** Whether one of the networks has the address. What is no address is in none. */

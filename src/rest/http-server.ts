@@ -115,13 +115,19 @@ const askedBy = new WeakMap<Socket, Asked>();
 function boundedByConnection(handler: RequestListener, countMax: number): RequestListener {
   return (request, response) => {
     const known = askedBy.get(request.socket);
-    const count = (known?.count ?? 0) + 1;
-    if (count > countMax) return;
+    const asked = known?.count ?? 0;
+    if (asked >= countMax) return;
+    const count = isMisframed(request) ? countMax : asked + 1;
     const before = known?.last.response ?? null;
     askedBy.set(request.socket, { count, last: { request, response }, before });
     if (count === countMax) response.shouldKeepAlive = false;
     handler(request, response);
   };
+}
+
+/** HTTP/1.0 knows no chunks: nobody can say where such a request ends (RFC 9112, 6.1). */
+function isMisframed({ httpVersion, headers }: IncomingMessage): boolean {
+  return httpVersion === '1.0' && headers['transfer-encoding'] !== undefined;
 }
 
 const connectionsOf = new WeakMap<Server, Set<Socket>>();

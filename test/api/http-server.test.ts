@@ -346,6 +346,17 @@ describe('a connection that had its last request', () => {
     expect(await connection.rest()).toBe('');
   });
 
+  test('is the first of HTTP/1.0 with chunks, whose end is nobody\'s to say', async () => {
+    const connection = await serve();
+    const chunked = ['POST /a HTTP/1.0', 'Connection: keep-alive', 'Transfer-Encoding: chunked'];
+    const next = 'GET /b HTTP/1.1\r\nHost: x\r\n\r\n';
+    connection.socket.write(`${chunked.join('\r\n')}\r\n\r\n1\r\nx\r\n0\r\n\r\n${next}`);
+    const { status, headers } = await connection.answer();
+    expect([status, headers.get('connection')]).toEqual([200, 'close']);
+    await connection.rest();
+    expect(begun).toEqual(['/a']);
+  });
+
   test('begins nothing of what is pipelined behind', async () => {
     const connection = await serve();
     for (const path of ['/a', '/b', '/slow', '/c', '/d']) connection.write(`POST ${path}`, [], 'x');

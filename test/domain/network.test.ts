@@ -15,6 +15,9 @@ describe('isInNetworks', () => {
     ['2001:db8::1', '2001:db8::/32', true], ['2001:db9::1', '2001:db8::/32', false],
     ['203.0.113.7', '::/0', false], ['::1', '0.0.0.0/0', false], ['', '0.0.0.0/0', false],
     ['nonsense', '0.0.0.0/0', false],
+    ['203.0.113.7', '::ffff:203.0.113.0/120', true], ['203.0.114.7', '::ffff:cb00:7100/120', false],
+    ['::ffff:203.0.113.7', '::ffff:203.0.113.7/128', true], ['203.0.113.7', '::ffff:0:0/96', true],
+    ['203.0.113.7', '::ffff:0:0/95', false],
   ])('%s in %s: %s', (address, network, isIn) => {
     expect(isInNetworks(address, networks(network))).toBe(isIn);
   });

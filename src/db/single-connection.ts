@@ -1,11 +1,14 @@
 import pg from 'pg';
 import { CONNECT_TIMEOUT_MS, READING_TERMS, withTerms } from './pool.ts';
 
+/** What is done once takes as long as it takes, whatever the database or the role is set to. */
+const COMMAND_TERMS = `${READING_TERMS} -c statement_timeout=0 -c jit=off`;
+
 /** One connection for work that is done once; closed after it. */
 export async function withSingleConnection<Result>(
   databaseUrl: string,
   work: (client: pg.Client) => Promise<Result>,
-  { applicationName = 'topup-gateway command', options = READING_TERMS }: {
+  { applicationName = 'topup-gateway command', options = COMMAND_TERMS }: {
     readonly applicationName?: string;
     /** Settings of the connection, as PostgreSQL takes them when it begins. */
     readonly options?: string;

@@ -91,6 +91,15 @@ it('is read as we write, whatever the database is set to', async () => {
   }
 });
 
+it('gives what is done once its time, whatever the database is set to', async () => {
+  const name = new URL(database().databaseUrl).pathname.slice(1);
+  await database().query(`alter database ${name} set statement_timeout = '20ms'`);
+  const slept = withSingleConnection(database().databaseUrl, async (client) =>
+    (await client.query('select pg_sleep(0.1)')).rowCount);
+  await expect(slept).resolves.toBe(1);
+  await database().query(`alter database ${name} reset statement_timeout`);
+});
+
 describe('a database that is silent', () => {
   it('costs one wait, not one for each connection', async () => {
     const target = new URL(database().databaseUrl);

@@ -2,6 +2,13 @@ import {
   createSourceEventStream, execute, type ExecutionArgs, type ExecutionResult,
 } from 'graphql';
 import { carried } from './errors.ts';
+import { TurnQueue } from './turn-queue.ts';
+
+/**
+ * Events of all subscriptions that are executed in one turn of the event loop: some three
+ * milliseconds of work. Fifty feeds that catch up with 500 events took two seconds in one.
+ */
+const turns = new TurnQueue(32);
 
 /** Results of one subscription; `return()` frees the source at once. */
 export type ResultIterator = AsyncIterableIterator<ExecutionResult, undefined>;
@@ -23,6 +30,7 @@ export async function subscribeFreshly(
     async next() {
       const event = await nextOf(events);
       if (event.done === true) return { done: true, value: undefined };
+      await turns.pass();
       const contextValue = freshContext();
       const value = await execute({ ...args, rootValue: event.value, contextValue });
       return { done: false, value };

@@ -16,14 +16,18 @@ export interface SocketOptions {
   readonly acknowledgedWithinMs?: number;
 }
 
-interface Shared {
+interface Connection {
   readonly client: Client;
+  /** Why the last try to connect had no token; null where it had one. */
+  readonly tokenFault: () => Error | null;
+}
+
+interface Shared extends Connection {
   watchCount: number;
 }
 
 /** A watch's share of a connection. */
-export interface Place {
-  readonly client: Client;
+export interface Place extends Connection {
   readonly leave: () => void;
 }
 
@@ -43,6 +47,7 @@ export class Sockets {
     shared.watchCount += 1;
     return {
       client: shared.client,
+      tokenFault: shared.tokenFault,
       leave: () => {
         shared.watchCount -= 1;
       },
@@ -55,26 +60,38 @@ export class Sockets {
   }
 
   #open(): Shared {
-    const shared = { client: openSocket(this.#options), watchCount: 0 };
+    const shared = { ...openSocket(this.#options), watchCount: 0 };
     this.#shared.push(shared);
     return shared;
   }
 }
 
 /** Connects with the first watch and closes behind the last; each resumes from its own cursor. */
-function openSocket(options: SocketOptions): Client {
+function openSocket(options: SocketOptions): Connection {
   const { wsUrl, token, webSocketImpl, acknowledgedWithinMs = ACKNOWLEDGED_WITHIN_MS } = options;
   let ackIsDue: ReturnType<typeof setTimeout> | undefined;
   let pongIsDue: ReturnType<typeof setTimeout> | undefined;
+  let tokenFault: Error | null = null;
   const client = createClient({
     url: wsUrl,
-    connectionParams: async () => ({ authorization: `Bearer ${await token()}` }),
+    connectionParams: async () => {
+      try {
+        return { authorization: `Bearer ${await token()}` };
+      } catch (error) {
+        tokenFault = error instanceof Error ? error : new Error(String(error));
+        // To throw would begin the next try beside this socket, whose end comes a round trip later
+        // and is taken for that of the next one, which nobody would ever close.
+        client.terminate();
+        return {};
+      }
+    },
     ...(webSocketImpl === undefined ? {} : { webSocketImpl }),
     // Its own retries would subscribe again without the cursor that was reached.
     retryAttempts: 0,
     keepAlive: PING_EVERY_MS,
     on: {
       connecting: () => {
+        tokenFault = null;
         ackIsDue = setTimeout(() => client.terminate(), acknowledgedWithinMs);
       },
       connected: () => clearTimeout(ackIsDue),
@@ -90,5 +107,5 @@ function openSocket(options: SocketOptions): Client {
       },
     },
   });
-  return client;
+  return { client, tokenFault: () => tokenFault };
 }

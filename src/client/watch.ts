@@ -58,7 +58,7 @@ async function* follow<Data, Variables, Event>(
   sockets: Sockets,
   of: Watch<Data, Variables, Event>,
 ): AsyncGenerator<Watched<Event>, undefined> {
-  const { client, leave } = sockets.enter();
+  const { client, tokenFault, leave } = sockets.enter();
   const patience = new Patience(of);
   const unlisten = client.on('connected', () => patience.tokenTaken());
   let cursor = of.after;
@@ -74,7 +74,7 @@ async function* follow<Data, Variables, Event>(
         if (of.endsWithItself) return;
         throw new Passing('The feed was completed');
       } catch (error) {
-        await patience.afterFailure(faultOf(error));
+        await patience.afterFailure(faultOf(tokenFault() ?? error));
       }
     }
   } catch (error) {

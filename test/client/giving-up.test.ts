@@ -240,6 +240,35 @@ describe('a watch', () => {
       .toEqual([WebSocket.CLOSED]);
   });
 
+  it('leaves no socket behind where for a moment there is no token, over a long line', async () => {
+    const opened: WebSocket[] = [];
+    class FarSocket extends WebSocket {
+      constructor(url: string, protocols: string) {
+        super(url, protocols);
+        opened.push(this);
+      }
+
+      /** The other side hears of it late, and so do we. */
+      override close(code?: number, reason?: string): void {
+        setTimeout(() => super.close(code, reason), 500);
+      }
+    }
+    const told: string[] = [];
+    const client = connect({
+      token: tokens(valid, () => Promise.reject(new TypeError('auth server away')), valid),
+      webSocketImpl: FarSocket,
+      onRetry: ({ message }) => told.push(message),
+    });
+    const { orderId } = await client.createOrder(NEW_ORDER);
+    expect(await client.watchOrder({ orderId }).next()).toMatchObject({ done: false });
+    await expect.poll(() => opened.map(({ readyState }) => readyState))
+      .toEqual([WebSocket.CLOSED, WebSocket.OPEN]);
+    await client.close();
+    await expect.poll(() => opened.map(({ readyState }) => readyState))
+      .toEqual([WebSocket.CLOSED, WebSocket.CLOSED]);
+    expect(told).toEqual(['auth server away']);
+  });
+
   it('ends at once while its connection is being made', async () => {
     const silent = createServer().listen(0, '127.0.0.1');
     onTestFinished(() => void silent.close());

@@ -70,15 +70,16 @@ export function priceByQuote(
   return { variant, faceValue, funding, discountPercent, forexRate, forexRateId, charge };
 }
 
-/** Whether the quote, ended or not, is for this variant and paid from this wallet. */
+/** Whether the quote, ended or not, is for this amount of this variant, paid from this wallet. */
 export function isOfQuote(
-  order: Pick<TopupOrder, 'clientId' | 'variantId' | 'walletId'>,
+  order: Pick<TopupOrder, 'clientId' | 'variantId' | 'walletId' | 'faceValue'>,
   quoteId: string,
   key: string,
 ): boolean {
   const terms = openQuote(quoteId, key);
   return terms !== null && terms.clientId === order.clientId
-    && terms.variantId === order.variantId && terms.walletId === order.walletId;
+    && terms.variantId === order.variantId && terms.walletId === order.walletId
+    && compare(terms.faceValue.amount, order.faceValue.amount) === 0;
 }
 
 function openQuote(quoteId: string, key: string): QuotedTerms | null {

@@ -168,6 +168,9 @@ describe('createOrder that can place nothing', () => {
   it('cannot be asked of an address that is none', () => {
     expect(() => connect({ url: 'nonsense' })).toThrow(TypeError);
     expect(() => connect({ wsUrl: 'https://gateway.example/graphql' })).toThrow(TypeError);
+    expect(() => connect({ url: 'https://me:secret@gateway.example/graphql' })).toThrow(
+      /^A URL cannot carry a user and a password here: gateway.example$/,
+    );
   });
 });
 
@@ -178,6 +181,12 @@ describe('a watch', () => {
       expect(await failureOf(watch.next()))
         .toMatchObject({ name: 'TopupRequestFailed', code: 'UNAUTHENTICATED' });
     }
+  });
+
+  it('begins at an address with a fragment, too', async () => {
+    const client = connect({ url: `${proxy.url}/graphql#somewhere` });
+    const { orderId } = await client.createOrder(NEW_ORDER);
+    expect(await client.watchOrder({ orderId }).next()).toMatchObject({ done: false });
   });
 
   it('has room beside fifty others', async () => {

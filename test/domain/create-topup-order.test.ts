@@ -269,6 +269,7 @@ describe('a duplicate reference with a quote', () => {
     ['for another variant', quoteOf({ variantId: 3 })],
     ['for another variant, expired', quoteOf({ variantId: 3, expiresAtMs: NOW_MS })],
     ['to be paid from another wallet', quoteOf({ walletId: 3 })],
+    ['for another amount', quoteOf({ faceValue: { amount: '9.99', currency: 'USD' } })],
     ['of another client', quoteOf({ clientId: 2 })],
     ['that is none', 'garbage'],
   ])('is another request with a quote %s', async (_case, quoteId) => {

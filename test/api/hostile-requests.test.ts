@@ -50,12 +50,14 @@ const DOCUMENTS: readonly Probe[] = [
   ['a fragment in itself', body('{ viewer { ...F } } fragment F on Client { ...F }'), INVALID],
   ['two fragments in each other', body(`{ viewer { ...F } }
     fragment F on Client { ...G } fragment G on Client { ...F }`), INVALID],
-  ['150 fragments, each twice in the one before', body(`{ viewer { ...F0 } } ${times(150, (n) =>
-    `fragment F${n} on Client { ...F${n + 1} ...F${n + 1} }`)} fragment F150 on Client { name }`),
+  ['60 fragments, each twice in the one before', body(`{ viewer { ...F0 } } ${times(60, (n) =>
+    `fragment F${n} on Client { ...F${n + 1} ...F${n + 1} }`)} fragment F60 on Client { name }`),
   'DATA'],
-  ['the same with aliases', body(`{ viewer { ...F0 } } ${times(150, (n) =>
+  ['the same with aliases', body(`{ viewer { ...F0 } } ${times(60, (n) =>
     `fragment F${n} on Client { ...F${n + 1} ...F${n + 1} }`)}
-    fragment F150 on Client { a: name }`), INVALID],
+    fragment F60 on Client { a: name }`), INVALID],
+  ['more than 64 fragments', body(`{ viewer { ...F0 } } ${times(64, (n) =>
+    `fragment F${n} on Client { ...F${n + 1} }`)} fragment F64 on Client { name }`), INVALID],
   ['1,500 fields of one name', body(`{ viewer { ${times(1_500, () => 'name')} } }`), INVALID],
   ['1,500 times __typename', body(`{ ${times(1_500, () => '__typename')} }`), INVALID],
   ['16 times __typename by aliases', body(`{ viewer {

@@ -811,8 +811,11 @@ CREATE OR REPLACE FUNCTION is_past_window(o topup_order)
  STABLE
  SET search_path TO 'public', 'pg_temp'
 AS $function$
-  select o.fulfilment_state = 'RETRY_WAIT'
-    and o.retry_until < least(o.next_action_at, clock_timestamp())
+  select o.fulfilment_state = 'RETRY_WAIT' and o.retry_until < clock_timestamp()
+    and (o.retry_until < o.next_action_at
+      or exists (select from submission m join supplier s on s.id = m.supplier_id
+        where m.client_id = o.client_id and m.topup_order_id = o.id and m.route = o.route
+          and s.is_suspended))
     and not exists (select from submission m where m.client_id = o.client_id
       and m.topup_order_id = o.id and m.state <> 'NOT_APPLIED');
 $function$
@@ -1676,6 +1679,8 @@ begin
   verdict := case when m.kind = 'NONE' then 'NO_CHANGE'
     when m.kind = 'NOTE_ACCEPTED' then note_accepted(o, m)
     when m.kind in ('DELIVER', 'FAIL', 'REVERSE') then apply_final_news(o, m)
+    when takes_delivery_back(o, m) then
+      case when open_case(o, 'LATE_FAILURE', m.route) then 'CASE_OPENED' else 'NO_CHANGE' end
     else apply_step(o, m) end;
   -- The supplier will say it again: its event must not count as heard.
   if verdict = 'STALE_LEASE' and m.event_id is not null then
@@ -1683,8 +1688,7 @@ begin
       and c.client_id = m.client_id and c.supplier_id = s.id and c.event_id = m.event_id;
   end if;
   return verdict;
-end
-$function$
+end $function$
 ;
 
 CREATE OR REPLACE FUNCTION record_moves(p_moves json)
@@ -2473,6 +2477,19 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION takes_delivery_back(o topup_order, m recorded_move)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select o.status = 'DELIVERED' and o.reversed_at is null and m.event_id is not null
+    and exists (select from submission s where s.client_id = o.client_id
+      and s.topup_order_id = o.id and s.route = m.route and s.state = 'DELIVERED'
+      and s.attempt_count = 1);
+$function$
+;
+
 CREATE OR REPLACE FUNCTION way_past_suspended(o topup_order)
  RETURNS SETOF sellable_route
  LANGUAGE sql
@@ -3118,7 +3135,7 @@ create view operator_queue as
    FROM ((topup_order o
      LEFT JOIN submission m ON (((m.client_id = o.client_id) AND (m.topup_order_id = o.id) AND (m.route = o.route))))
      LEFT JOIN supplier s ON ((s.id = m.supplier_id)))
-  WHERE ((o.status = 'PENDING'::text) AND ((o.fulfilment_state = 'REVIEW'::text) OR ((o.fulfilment_state = 'RETRY_WAIT'::text) AND (o.retry_until < LEAST(o.next_action_at, clock_timestamp())) AND (NOT (EXISTS ( SELECT
+  WHERE ((o.status = 'PENDING'::text) AND ((o.fulfilment_state = 'REVIEW'::text) OR ((o.fulfilment_state = 'RETRY_WAIT'::text) AND (o.retry_until < clock_timestamp()) AND ((o.retry_until < o.next_action_at) OR s.is_suspended) AND (NOT (EXISTS ( SELECT
            FROM submission x
           WHERE ((x.client_id = o.client_id) AND (x.topup_order_id = o.id) AND (x.state <> 'NOT_APPLIED'::text))))))))
 UNION ALL

@@ -20,8 +20,10 @@ export async function countOpenWork(pool: pg.Pool): Promise<OpenWorkCounts> {
     name: 'open_work',
     text: `select count(*) as "ordersPending",
         count(*) filter (where fulfilment_state = 'REVIEW') as "ordersInReview",
-        count(*) filter (where fulfilment_state = 'RETRY_WAIT'
-          and retry_until < least(next_action_at, clock_timestamp())
+        count(*) filter (where fulfilment_state = 'RETRY_WAIT' and retry_until < clock_timestamp()
+          and (retry_until < next_action_at or exists (select from submission m
+            join supplier s on s.id = m.supplier_id where m.client_id = o.client_id
+              and m.topup_order_id = o.id and m.route = o.route and s.is_suspended))
           and not exists (select from submission m where m.client_id = o.client_id
             and m.topup_order_id = o.id and m.state <> 'NOT_APPLIED')) as "ordersPastWindow",
         count(*) filter (where next_action_at < clock_timestamp() - interval '2 minutes')

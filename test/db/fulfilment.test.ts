@@ -339,6 +339,35 @@ describe('news after the end', () => {
     expect((await look(id))['events']).toEqual(['CREATED', 'SUBMITTED', 'DELIVERED', 'REVERSED']);
   });
 
+  it.each<Move>([
+    { kind: 'ASK_AGAIN', nextInMs: 0 }, { kind: 'NEXT_ROUTE' }, { kind: 'RETRY', nextInMs: 9 },
+    { kind: 'REVIEW', nextInMs: 9 },
+  ])('keeps a refusal that passes elsewhere, of the only attempt, as a case: %j', async (move) => {
+    const id = await placeOne();
+    const order = await claim(id);
+    await record(order, DELIVER);
+    const told = { leaseToken: null, callback: event() };
+    expect(await record(order, move, told)).toBe('CASE_OPENED');
+    expect(await record(order, move, { ...told, callback: event() })).toBe('NO_CHANGE');
+    expect(await look(id)).toMatchObject({
+      status: 'DELIVERED',
+      cases: ['LATE_FAILURE'],
+      events: ['CREATED', 'SUBMITTED', 'DELIVERED', 'LATE_NEWS'],
+      transfers: ['ORDER_DEBIT', 'ORDER_SALE'],
+    });
+  });
+
+  it('takes none for one that may be of an earlier attempt, or a worker\'s own step', async () => {
+    const id = await placeOne();
+    await record(await claim(id), { kind: 'RETRY', nextInMs: 0 });
+    const order = await claim(id);
+    await record(order, DELIVER);
+    const step: Move = { kind: 'ASK_AGAIN', nextInMs: 0 };
+    expect(await record(order, step, { leaseToken: null, callback: event() })).toBe('NO_CHANGE');
+    expect(await record(order, step)).toBe('NO_CHANGE');
+    expect((await look(id))['cases']).toBeNull();
+  });
+
   it('keeps a failure after delivery as a case', async () => {
     const id = await placeOne();
     const order = await claim(id);

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { findViolations } from '../../src/db/invariants.ts';
+import { countOpenWork } from '../../src/db/open-work.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
 import type { FulfilmentStore, Move } from '../../src/domain/fulfilment-ports.ts';
@@ -163,6 +164,27 @@ describe('an order under review', () => {
     await expect(approve('ben', await propose('anna', settle(id, 'DELIVERED'))))
       .rejects.toThrow('not under review');
     await approve('ben', fail);
+    expect(await look(id)).toMatchObject({
+      status: 'FAILED', code: 'OPERATOR_UNAVAILABLE', moved: ['ORDER_DEBIT', 'ORDER_REFUND'],
+    });
+  });
+
+  it('may be one whose window ended at a supplier that is suspended', async () => {
+    const id = await orderAfter({ kind: 'RETRY', nextInMs: 60_000 });
+    const fail = await propose('anna', settle(id, 'FAILED', 'OPERATOR_UNAVAILABLE'));
+    await database().query("update topup_order set retry_until = now() - interval '1 hour',"
+      + " next_action_at = now() - interval '2 hours' where id = $1", [id]);
+    const queued = () => as('ben', 'select what from operator_queue where order_id = $1', [id]);
+    const { ordersPastWindow: before } = await countOpenWork(pool);
+    expect(await queued()).toEqual([]);
+    await database().query('update supplier set is_suspended = true where id = 1');
+    try {
+      expect(await queued()).toEqual([{ what: 'PAST_WINDOW' }]);
+      expect((await countOpenWork(pool)).ordersPastWindow).toBe(before + 1);
+      await approve('ben', fail);
+    } finally {
+      await database().query('update supplier set is_suspended = false');
+    }
     expect(await look(id)).toMatchObject({
       status: 'FAILED', code: 'OPERATOR_UNAVAILABLE', moved: ['ORDER_DEBIT', 'ORDER_REFUND'],
     });

@@ -53,6 +53,7 @@ export interface Setting {
   readonly hasTwoRoutes: boolean;
   readonly dedupes: boolean;
   readonly canBeQueried: boolean;
+  readonly tellsRefusals: boolean;
 }
 
 const SUBMITS: readonly SubmitAnswer[] = [
@@ -66,6 +67,7 @@ const which = fc.nat({ max: 7 });
 const answers = { submit: fc.constantFrom(...SUBMITS), query: fc.constantFrom(...QUERIES) };
 export const setting: fc.Arbitrary<Setting> = fc.record({
   hasTwoRoutes: fc.boolean(), dedupes: fc.boolean(), canBeQueried: fc.boolean(),
+  tellsRefusals: fc.boolean(),
 });
 const step = (
   submit: SubmitAnswer,
@@ -88,6 +90,8 @@ const BEGINNINGS: readonly (readonly Op[])[] = [
   // A second attempt is under way.
   [step('REFUSED_FOR_NOW'), { op: 'untilDue' }, step('ACCEPTED', 'CLAIMED')],
   [step('TRANSIENT'), { op: 'untilDue' }, step('ACCEPTED')],
+  [step('REFUSED_FOR_NOW'), { op: 'untilDue' }, step('LOST_ON_ITS_WAY'), { op: 'untilDue' },
+    step('ACCEPTED')],
   // It was taken, as only a callback says; whoever asks finds nothing.
   [step('LOST_ACCEPTED'), told, ...lagging('RECORDED'), ...lagging('RECORDED')],
   [step('LOST_ACCEPTED'), ...lagging('CALLED'), told, { op: 'record', which: 0 }],

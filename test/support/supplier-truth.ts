@@ -24,6 +24,13 @@ interface Send {
   state: 'ON_ITS_WAY' | 'LOST' | 'ACCEPTED' | 'APPLIED' | 'DECLINED' | 'REVERSED';
 }
 
+export interface Habits {
+  readonly dedupes: boolean;
+  /** Of what it has not taken it says what it said last, and not that it was not found. */
+  readonly tellsRefusals: boolean;
+  readonly settleMs: number;
+}
+
 /** What the suppliers of one order really did. */
 export class SupplierTruth {
   readonly sends: Send[] = [];
@@ -35,9 +42,11 @@ export class SupplierTruth {
   readonly #reversed = new Set<string>();
   /** Those of which it was recorded that they were taken. */
   readonly #accepted = new Set<string>();
-  readonly #options: { readonly dedupes: boolean; readonly settleMs: number };
+  /** The last refusal of each reference that left it free to be sent again. */
+  readonly #refused = new Map<string, Outcome>();
+  readonly #options: Habits;
 
-  constructor(options: { readonly dedupes: boolean; readonly settleMs: number }) {
+  constructor(options: Habits) {
     this.#options = options;
   }
 
@@ -101,6 +110,7 @@ export class SupplierTruth {
       const outcome: Outcome = { kind: 'FAILED', failureCode };
       // As what was taken is.
       this.#callBack(order, outcome);
+      this.#refused.set(order.supplierReference, outcome);
       return outcome;
     };
     const lost: Outcome = { kind: 'UNKNOWN', reason: 'connection lost' };
@@ -155,7 +165,9 @@ export class SupplierTruth {
     const states = found.map(({ state }) => state);
     const best = (['APPLIED', 'REVERSED', 'ACCEPTED', 'DECLINED'] as const)
       .find((state) => states.includes(state));
-    return best === undefined ? { kind: 'NOT_FOUND' } : newsOf(best);
+    if (best !== undefined) return newsOf(best);
+    const refused = this.#options.tellsRefusals && this.#refused.get(order.supplierReference);
+    return refused || { kind: 'NOT_FOUND' };
   }
 
   /** The supplier goes on with one of its orders; answers the callback that tells of it. */

@@ -3,13 +3,13 @@ import { NumberText } from '../domain/money.ts';
 import { parseId } from '../domain/order-request.ts';
 import type { Store } from '../domain/ports.ts';
 import type { Currency } from '../domain/pricing-snapshot.ts';
-import { takeOrRefuse, type RateLimits } from '../domain/rate-limits.ts';
+import type { RateLimits } from '../domain/rate-limits.ts';
 import { Rejection } from '../domain/rejection.ts';
 import type { WalletLists } from '../domain/wallet-list.ts';
 import { HttpRefusal } from './errors.ts';
+import { readCharged } from './page-charge.ts';
 import { pageIn, pagingHeaders } from './paging.ts';
 import { invalidParameter, Query } from './query.ts';
-import { tellingRates } from './rate-headers.ts';
 import {
   getTransactionSchema, getWalletSchema, listTransactionsSchema, listWalletsSchema,
   TRANSACTIONS_PAGE_SIZE_MAX, TRANSACTIONS_PER_TOKEN,
@@ -49,15 +49,13 @@ export function walletRoutes(app: FastifyInstance, { store, rateLimits }: Wallet
     const walletId = query.id('wallet_id');
     if (walletId === null) throw invalidParameter('wallet_id', 'wallet_id is required');
     const page = pageIn(query, TRANSACTIONS_PAGE_SIZE_MAX);
-    const charge = { clientId, class: 'read', count: tokensBeyondOne(page.limit) } as const;
-    if (charge.count > 0) await takeOrRefuse(tellingRates(reply, rateLimits), charge);
+    const charged = {
+      rateLimits, clientId, itemsPerToken: TRANSACTIONS_PER_TOKEN, itemsMax: page.limit,
+    };
     const [[wallet], found] = await Promise.all([
-      store.findWalletsByIds(clientId, [walletId]), store.listTransfers(clientId, walletId, page),
+      store.findWalletsByIds(clientId, [walletId]),
+      readCharged(reply, charged, () => store.listTransfers(clientId, walletId, page)),
     ]);
-    const unused = charge.count - tokensBeyondOne(found.items.length);
-    if (unused > 0) {
-      await rateLimits.giveBack({ ...charge, count: unused }).catch(() => undefined);
-    }
     if (wallet === undefined) throw new Rejection('WALLET_NOT_FOUND', 'Wallet not found');
     reply.headers(pagingHeaders(page, found));
     const currency = currencyOf(store, wallet);
@@ -74,11 +72,6 @@ export function walletRoutes(app: FastifyInstance, { store, rateLimits }: Wallet
       return transactionOut(transfer, currencyOf(store, transfer));
     },
   );
-}
-
-/** The guard has taken the first token, before the query was read. */
-function tokensBeyondOne(itemCount: number): number {
-  return Math.max(Math.ceil(itemCount / TRANSACTIONS_PER_TOKEN) - 1, 0);
 }
 
 function currencyOf(store: WalletStore, of: { readonly currency: string }): Currency {

@@ -413,3 +413,21 @@ async function withAccess<Result>(
   });
   return run(createAccessStore(pool)).finally(() => pool.end());
 }
+
+it('asks further routes before it sends again to one that cannot be asked', async () => {
+  await original.query(`update supplier set can_be_queried = false, dedupes_by_reference = true
+    where code = 'sandbox-a'`);
+  const id = await during(original.databaseUrl, (program) => program.place(TWO_ROUTES));
+  await backUp();
+  await restored.connect();
+  await prepareRestored(restoredUrls().owner);
+  await settle();
+  await during(restoredUrls().program, async (program) => {
+    const seen: string[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      seen.push(...await program.work());
+      await settle();
+    }
+    expect(seen).toEqual([`QUERY 1-${id}-1`, `QUERY 1-${id}-2`, `SUBMIT 1-${id}-1`]);
+  });
+});

@@ -295,6 +295,25 @@ describe('a lease that ran out', () => {
     expect(order.windowLeftMs).toBeGreaterThan(19_000);
     await record(taken, DELIVER);
   });
+
+  it('nor that in which it waited to be sent again', async () => {
+    const id = await placeOne();
+    await record(await claim(id), { kind: 'RETRY', nextInMs: 1000 });
+    await timePasses(id, '61 seconds');
+    const again = await claim(id);
+    expect(again.action).toBe('SUBMIT');
+    expect(again.windowLeftMs).toBeGreaterThan(15_000);
+    await record(again, DELIVER);
+  });
+});
+
+it('finds a reference for the supplier that has it, and for no other', async () => {
+  const id = await placeOne();
+  const order = await claim(id);
+  expect(await store.findSubmission(order.supplierReference, 'sandbox-a'))
+    .toMatchObject({ orderId: id });
+  expect(await store.findSubmission(order.supplierReference, 'sandbox-b')).toBeNull();
+  await record(order, DELIVER);
 });
 
 describe('news after the end', () => {

@@ -190,6 +190,31 @@ describe('an order under review', () => {
     });
   });
 
+  it('is failed where another route took its delivery back', async () => {
+    const id = await orderAfter(UNDER_REVIEW);
+    await database().query(`insert into reconciliation_case (client_id, topup_order_id, kind, route,
+        reversed_at) values (1, $1, 'SECOND_ROUTE_SUCCESS', 2, now())`, [id]);
+    await approve('ben', await propose('anna', settle(id, 'FAILED', 'UNKNOWN')));
+    expect(await look(id)).toMatchObject({ status: 'FAILED' });
+  });
+
+  it('is not settled by what was said of another route', async () => {
+    const id = await orderAfter(UNDER_REVIEW);
+    const action = await propose('anna', settle(id, 'DELIVERED'));
+    for (const step of [
+      "update submission set state = 'NOT_APPLIED' where topup_order_id = $1",
+      `insert into submission (client_id, topup_order_id, route, supplier_id, state, resend_after)
+        values (1, $1, 2, 2, 'UNKNOWN', now())`,
+      'update topup_order set route = 2 where id = $1',
+    ]) {
+      await database().query(step, [id]);
+    }
+    await expect(approve('ben', action)).rejects.toThrow('went on since');
+    await refuse('ben', action);
+    await approve('ben', await propose('anna', settle(id, 'DELIVERED')));
+    expect(await look(id)).toMatchObject({ status: 'DELIVERED' });
+  });
+
   it('is not settled by what was said of it before it went on', async () => {
     const id = await orderAfter(UNDER_REVIEW);
     const stale = await propose('anna', settle(id, 'FAILED', 'UNKNOWN'));

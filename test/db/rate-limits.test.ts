@@ -52,3 +52,32 @@ it('lets in at once for whom a token was put back', async () => {
   await limits.giveBack(READ);
   expect(await isAdmitted(1)).toBe(true);
 });
+
+/** What is left of five, by the function that all processes count with. */
+async function leftOfFive(): Promise<number | undefined> {
+  const [row] = await database().query<{ remaining: number }>(
+    "select remaining from take_token(1, 'read', '', 0, 5)");
+  return row?.remaining;
+}
+
+const take = (count: number) => database().query(
+  "select take_token(1, 'read', '', $1, 5)", [count]);
+const pass = (quarters: number) => database().query(
+  'update rate_count set quarter = quarter - $1', [quarters]);
+
+it('puts tokens back that were taken in different moments', async () => {
+  await take(1);
+  await pass(4);
+  await take(1);
+  expect(await leftOfFive()).toBe(3);
+  await database().query("select give_tokens_back(1, 'read', '', 2)");
+  expect(await leftOfFive()).toBe(5);
+});
+
+it('counts what is 59 seconds old, and nothing that is 61', async () => {
+  await take(3);
+  await pass(236);
+  expect(await leftOfFive()).toBe(2);
+  await pass(8);
+  expect(await leftOfFive()).toBe(5);
+});

@@ -261,3 +261,38 @@ it('yields to orders that are being placed, by so many steps as it takes', async
     await worker.stop(1000);
   }
 });
+
+it('gives the places of calls free whose adapter failed', async () => {
+  await database().query("update topup_order set next_action_at = now() + interval '1 hour'"
+    + " where status = 'PENDING'");
+  let isBroken = true;
+  let faultCount = 0;
+  const supplier: Supplier = {
+    code: 'sandbox-a',
+    submit: () => isBroken ? Promise.reject(new Error('a bug'))
+      : Promise.resolve({ kind: 'DELIVERED', receipt: null }),
+    query: () => Promise.resolve({ kind: 'NOT_FOUND' }),
+    verifyCallback: () => null,
+  };
+  // More than a worker calls for at a time.
+  await setBalance(database(), { clientId: 1, walletId: 1, to: '100000' });
+  await place(1_600, {});
+  const worker = startFulfilmentWorker({
+    store: createFulfilmentStore({ pool, onMoved: () => undefined }),
+    suppliers: { find: () => supplier, rooms: () => ({}) },
+    clock: systemClock, random: () => 0.5, placingCount: () => 0,
+    onError: () => { faultCount += 1; },
+  });
+  const pending = () => database().query(
+    "select id from topup_order where variant_id = 5 and status = 'PENDING'");
+  try {
+    await expect.poll(() => faultCount, { timeout: 15_000 }).toBe(1_600);
+    isBroken = false;
+    await place(1, BY_OTHER);
+    expect(await pending()).toHaveLength(1);
+    worker.wake();
+    await expect.poll(pending, { timeout: 10_000 }).toEqual([]);
+  } finally {
+    await worker.stop(1000);
+  }
+});

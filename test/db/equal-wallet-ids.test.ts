@@ -1,0 +1,82 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
+import { findViolations } from '../../src/db/invariants.ts';
+import { createPlaceOrder } from '../../src/db/place-orders.ts';
+import { createPool } from '../../src/db/pool.ts';
+import type { Placement, PricedOrder } from '../../src/domain/ports.ts';
+import { pricedOrder } from '../support/builders.ts';
+import { useTestDatabase } from '../support/database.ts';
+import { hashVoucherCode } from '../support/voucher-hash.ts';
+
+/** Wallets are numbered by their operator: another client may well have one with the same id. */
+
+const OTHER = 77;
+const VOUCHER = hashVoucherCode('EQUAL-IDS');
+
+const database = useTestDatabase();
+let pool: pg.Pool;
+let place: (order: PricedOrder) => Promise<Placement>;
+let pricingVersion: number;
+
+beforeAll(async () => {
+  await database().query(`insert into client (client_id, name) values (${OTHER}, 'Same ids');
+    insert into wallet (client_id, id, currency, balance, is_default)
+      values (${OTHER}, 1, 'USD', 500, true);
+    insert into transfer (client_id, reason, debit_account, credit_account, wallet_id, amount,
+        currency, balance_after)
+      values (${OTHER}, 'FUNDING', 'EXTERNAL', 'WALLET', 1, 500, 'USD', 500)`);
+  await database().query(`insert into voucher (client_id, code_hash, code_last4, value, currency,
+      state) values (1, $1, '-IDS', 4.99, 'USD', 'DELIVERED')`, [VOUCHER]);
+  const [row] = await database().query<{ version: string }>('select version from pricing_version');
+  pricingVersion = Number(row?.version);
+  // One call at a time: what comes while it is under way goes together in the next.
+  pool = createPool({
+    databaseUrl: database().databaseUrl, size: 1, applicationName: 'test', onError: () => undefined,
+  });
+  place = createPlaceOrder({ pool, onPlaced: () => undefined });
+});
+afterAll(() => pool.end());
+
+async function balances(): Promise<readonly string[]> {
+  const rows = await database().query<{ balance: string }>(
+    'select balance from wallet where id = 1 order by client_id');
+  return rows.map(({ balance }) => balance);
+}
+
+async function expectSound(): Promise<void> {
+  const { query } = database();
+  expect(await findViolations(query)).toEqual([]);
+  const stray = await query(`select client_id from wallet w where id = 1 and balance <> (
+    select t.balance_after from transfer t where t.client_id = w.client_id and t.wallet_id = w.id
+      order by t.id desc limit 1)`);
+  expect(stray).toEqual([]);
+}
+
+it.each(['plain', 'beside a voucher, one by one'])(
+  'keeps orders and refunds of two clients apart: %s',
+  async (way) => {
+    const clientIds = [1, OTHER, 1, OTHER, OTHER, 1, OTHER];
+    const orders = clientIds.map((clientId) => pricedOrder({ pricingVersion, clientId }));
+    if (way !== 'plain') {
+      orders.push(pricedOrder({
+        pricingVersion, funding: { kind: 'VOUCHER', codeHash: VOUCHER }, discountPercent: '0',
+        charge: { amount: '4.99', currency: 'USD' },
+      }));
+    }
+    const placed = await Promise.all(orders.map((order) => place(order)));
+    expect(placed.map(({ verdict }) => verdict)).toEqual(placed.map(() => 'PLACED'));
+    // Three of the one and four of the other, of 4.7405 each.
+    expect(await balances()).toEqual(['9985.7785', '481.0380']);
+    await expectSound();
+    const store = createFulfilmentStore({ pool, onMoved: () => undefined });
+    const claims = await store.claimOrders({ limit: 100, rooms: {} });
+    expect(claims).toHaveLength(placed.length);
+    await Promise.all(claims.map(({ clientId, orderId, route, leaseToken }) => store.recordMove({
+      clientId, orderId, route, leaseToken, callback: null,
+      move: { kind: 'FAIL', failureCode: 'INVALID_RECIPIENT' },
+    })));
+    expect(await balances()).toEqual(['10000.0000', '500.0000']);
+    await expectSound();
+  },
+);

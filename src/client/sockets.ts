@@ -18,8 +18,8 @@ export interface SocketOptions {
 
 interface Connection {
   readonly client: Client;
-  /** Why the last try to connect had no token; null where it had one. */
-  readonly tokenFault: () => Error | null;
+  /** Why the last try to connect had no token, as it was thrown; null where it had one. */
+  readonly tokenFault: () => { readonly thrown: unknown } | null;
 }
 
 interface Shared extends Connection {
@@ -71,14 +71,18 @@ function openSocket(options: SocketOptions): Connection {
   const { wsUrl, token, webSocketImpl, acknowledgedWithinMs = ACKNOWLEDGED_WITHIN_MS } = options;
   let ackIsDue: ReturnType<typeof setTimeout> | undefined;
   let pongIsDue: ReturnType<typeof setTimeout> | undefined;
-  let tokenFault: Error | null = null;
+  let tokenFault: { readonly thrown: unknown } | null = null;
+  let tryNumber = 0;
   const client = createClient({
     url: wsUrl,
     connectionParams: async () => {
+      const number = tryNumber;
       try {
         return { authorization: `Bearer ${await token()}` };
-      } catch (error) {
-        tokenFault = error instanceof Error ? error : new Error(String(error));
+      } catch (thrown) {
+        // This try was given up meanwhile; the socket of another one is not its own.
+        if (number !== tryNumber) return {};
+        tokenFault = { thrown };
         // To throw would begin the next try beside this socket, whose end comes a round trip later
         // and is taken for that of the next one, which nobody would ever close.
         client.terminate();
@@ -92,6 +96,7 @@ function openSocket(options: SocketOptions): Connection {
     on: {
       connecting: () => {
         tokenFault = null;
+        tryNumber += 1;
         ackIsDue = setTimeout(() => client.terminate(), acknowledgedWithinMs);
       },
       connected: () => clearTimeout(ackIsDue),

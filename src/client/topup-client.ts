@@ -103,8 +103,8 @@ function addressOf(text: string, scheme: 'http' | 'ws'): string {
   if (url?.protocol !== `${scheme}:` && url?.protocol !== `${scheme}s:`) {
     throw new TypeError(`Not an absolute ${scheme}: or ${scheme}s: URL: ${text}`);
   }
-  // No browser fetches such an address, and a WebSocket takes none with a fragment.
-  if (url.username !== '' || url.password !== '') {
+  // Nobody fetches such an address, and a WebSocket takes none with a fragment.
+  if (scheme === 'http' && (url.username !== '' || url.password !== '')) {
     throw new TypeError(`A URL cannot carry a user and a password here: ${url.host}`);
   }
   url.hash = '';

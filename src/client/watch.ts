@@ -74,7 +74,7 @@ async function* follow<Data, Variables, Event>(
         if (of.endsWithItself) return;
         throw new Passing('The feed was completed');
       } catch (error) {
-        await patience.afterFailure(faultOf(tokenFault() ?? error));
+        await patience.afterFailure(faultOf((tokenFault() ?? { thrown: error }).thrown));
       }
     }
   } catch (error) {

@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { assertScope, type Authenticate, type Caller, type Scope } from '../domain/access.ts';
-import { takeOrRefuse, type RateClass, type RateLimits } from '../domain/rate-limits.ts';
+import {
+  RateLimited, type RateClass, type RateLimits, type RateRequest, type RateVerdict,
+} from '../domain/rate-limits.ts';
 import { HttpRefusal } from './errors.ts';
 import type { AddressOf } from './peer-address.ts';
 import { tellingRates } from './rate-headers.ts';
@@ -11,12 +13,22 @@ declare module 'fastify' {
     clientId: number;
     /** The client behind the token, and the token; null outside of those routes. */
     caller: Caller | null;
+    /** What it was charged; null outside of those routes. */
+    charge: Charge | null;
   }
   interface FastifyContextConfig {
     /** What the key must be allowed; 'any' where any key will do. */
     scope?: Scope | 'any';
     rateClass?: RateClass;
+    /** Tokens that a request takes, by its path and query; one unless said. */
+    rateCount?: (request: FastifyRequest) => number;
   }
+}
+
+interface Charge {
+  readonly rateClass: RateClass;
+  readonly count: number;
+  readonly verdict: RateVerdict;
 }
 
 export interface ClientGuard {
@@ -33,17 +45,32 @@ export interface ClientGuard {
 export function requireClient(app: FastifyInstance, guard: ClientGuard): void {
   app.decorateRequest('clientId', 0);
   app.decorateRequest('caller', null);
+  app.decorateRequest('charge', null);
   app.addHook('onRequest', async (request, reply) => {
     const caller = await authenticated(request, guard);
-    const { scope = scopeOf(request.method), rateClass = 'read' } = request.routeOptions.config;
+    const {
+      scope = scopeOf(request.method), rateClass = 'read', rateCount = () => 1,
+    } = request.routeOptions.config;
     if (scope !== 'any') assertScope(caller, scope);
     const { clientId } = caller;
-    await takeOrRefuse(tellingRates(reply, guard.rateLimits), {
-      clientId, class: rateClass, count: 1,
+    request.charge = await take(tellingRates(reply, guard.rateLimits), {
+      clientId, class: rateClass, count: rateCount(request),
     });
     request.clientId = clientId;
     request.caller = caller;
   });
+}
+
+/** Of a client that may have fewer in a minute, as many as it may have. @throws RateLimited */
+async function take(rateLimits: RateLimits, wanted: RateRequest): Promise<Charge> {
+  const { class: rateClass } = wanted;
+  for (let { count } = wanted; ;) {
+    const verdict = await rateLimits.take({ ...wanted, count });
+    if (verdict.isAdmitted) return { rateClass, count, verdict };
+    const most = Math.max(verdict.limit ?? count, 1);
+    if (most >= count) throw new RateLimited(rateClass, verdict);
+    count = most;
+  }
 }
 
 /** @throws HttpRefusal 401, or Forbidden */

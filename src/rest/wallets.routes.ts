@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { NumberText } from '../domain/money.ts';
 import { parseId } from '../domain/order-request.ts';
 import type { Store } from '../domain/ports.ts';
@@ -7,7 +7,7 @@ import type { RateLimits } from '../domain/rate-limits.ts';
 import { Rejection } from '../domain/rejection.ts';
 import type { WalletLists } from '../domain/wallet-list.ts';
 import { HttpRefusal } from './errors.ts';
-import { readCharged } from './page-charge.ts';
+import { readCharged, tokensFor } from './page-charge.ts';
 import { pageIn, pagingHeaders } from './paging.ts';
 import { invalidParameter, Query } from './query.ts';
 import {
@@ -43,22 +43,25 @@ export function walletRoutes(app: FastifyInstance, { store, rateLimits }: Wallet
     return walletOut(wallet, currencyOf(store, wallet));
   });
 
-  app.get(TRANSACTIONS, { schema: listTransactionsSchema }, async (request, reply) => {
-    const { clientId } = request;
-    const query = new Query(request);
-    const walletId = query.id('wallet_id');
-    if (walletId === null) throw invalidParameter('wallet_id', 'wallet_id is required');
-    const page = pageIn(query, TRANSACTIONS_PAGE_SIZE_MAX);
-    const charged = {
-      rateLimits, clientId, itemsPerToken: TRANSACTIONS_PER_TOKEN, itemsMax: page.limit,
-    };
-    const [[wallet], found] = await Promise.all([
-      store.findWalletsByIds(clientId, [walletId]),
-      readCharged(reply, charged, () => store.listTransfers(clientId, walletId, page)),
-    ]);
-    if (wallet === undefined) throw new Rejection('WALLET_NOT_FOUND', 'Wallet not found');
+  const rateCount = (request: FastifyRequest): number => (
+    tokensFor(longestPage(request), TRANSACTIONS_PER_TOKEN)
+  );
+  const charged = { rateLimits, itemsPerToken: TRANSACTIONS_PER_TOKEN };
+  const listing = { schema: listTransactionsSchema, config: { rateCount } };
+  app.get(TRANSACTIONS, listing, async (request, reply) => {
+    const { currency, page, found } = await readCharged({ request, reply }, charged, async () => {
+      const query = new Query(request);
+      const walletId = query.id('wallet_id');
+      if (walletId === null) throw invalidParameter('wallet_id', 'wallet_id is required');
+      const page = pageIn(query, TRANSACTIONS_PAGE_SIZE_MAX);
+      const { clientId } = request;
+      const [[wallet], found] = await Promise.all([
+        store.findWalletsByIds(clientId, [walletId]), store.listTransfers(clientId, walletId, page),
+      ]);
+      if (wallet === undefined) throw new Rejection('WALLET_NOT_FOUND', 'Wallet not found');
+      return { items: found.items, currency: currencyOf(store, wallet), page, found };
+    });
     reply.headers(pagingHeaders(page, found));
-    const currency = currencyOf(store, wallet);
     return found.items.map((transfer) => transactionOut(transfer, currency));
   });
 
@@ -72,6 +75,15 @@ export function walletRoutes(app: FastifyInstance, { store, rateLimits }: Wallet
       return transactionOut(transfer, currencyOf(store, transfer));
     },
   );
+}
+
+/** Items that the page of a request may have; of one that is refused for it, none. */
+function longestPage(request: FastifyRequest): number {
+  try {
+    return pageIn(new Query(request), TRANSACTIONS_PAGE_SIZE_MAX).limit;
+  } catch {
+    return 0;
+  }
 }
 
 function currencyOf(store: WalletStore, of: { readonly currency: string }): Currency {

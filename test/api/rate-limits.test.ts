@@ -142,12 +142,32 @@ describe('limits', () => {
     await page('limit=1000');
     await page('limit=1000');
     // Twenty are not there for as long as the page may have 10,000.
-    expect([await page('limit=10000'), await left()]).toEqual([[429, null], 17]);
-    expect([await page('limit=5000'), await left()]).toEqual([[200, '1100'], 14]);
+    expect([await page('limit=10000'), await left()]).toEqual([[429, null], 18]);
+    expect([await page('limit=5000'), await left()]).toEqual([[200, '1100'], 15]);
     // Nor does a page that cannot be read cost more than it would in vain.
     await world().database.query('alter table transfer rename to transfer_away');
-    expect([await page('limit=5000'), told, await left()]).toEqual([[500, null], 13, 13]);
+    expect([await page('limit=5000'), told, await left()]).toEqual([[500, null], 14, 14]);
     await world().database.query('alter table transfer_away rename to transfer');
+    expect([await page('limit=5000&wallet_id=1'), told]).toEqual([[400, null], 13]);
+  });
+
+  it('let a long page through at the time that was told, however few a minute has', async () => {
+    const few = await limited({ read: 4 });
+    const some = await limited({ read: 30 });
+    const page = async (client: Limited, limit: number, url = urls[0]) => {
+      const response = await fetch(
+        `${url}/api/v1/transactions?wallet_id=1&limit=${limit}`, { headers: headersOf(client) },
+      );
+      return [response.status, Number(response.headers.get('retry-after'))] as const;
+    };
+    // Neither has a wallet.
+    expect((await page(few, 10_000))[0]).toBe(404);
+    for (let count = 0; count < 12; count += 1) expect((await page(some, 20))[0]).toBe(404);
+    const [refused, seconds] = await page(some, 10_000);
+    expect(refused).toBe(429);
+    await pass(seconds * 1000);
+    // By a process that remembers no refusal: the time that passed is the database's.
+    expect((await page(some, 10_000, urls[1]))[0]).toBe(404);
   });
 
   it('roll: no 60 seconds have more than the limit, wherever they begin', async () => {

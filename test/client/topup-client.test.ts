@@ -117,6 +117,38 @@ it('a socket over a line that is silent from its beginning is given up', async (
   sockets.close();
 });
 
+it('keeps a connection though the token of one that was given up fails at last', async () => {
+  const late = Promise.withResolvers<string>();
+  let askedCount = 0;
+  const sockets = new Sockets({
+    wsUrl: `${proxy.url.replace('http', 'ws')}/graphql`,
+    token: () => {
+      askedCount += 1;
+      return askedCount === 1 ? late.promise : world().token(1);
+    },
+    acknowledgedWithinMs: 1_500,
+  });
+  const { client, tokenFault } = sockets.enter();
+  const closes: unknown[] = [];
+  client.on('closed', (event) => closes.push(event));
+  const ask = () => new Promise((resolve, reject) => {
+    client.subscribe({ query: '{ viewer { name } }' }, {
+      next: resolve, error: reject, complete: () => undefined,
+    });
+  });
+  await expect(ask()).rejects.toMatchObject({ code: 4499 });
+  // Holds the connection open.
+  const leave = client.subscribe({ query: 'subscription { topupOrderEvents { cursor } }' }, {
+    next: () => undefined, error: () => undefined, complete: () => undefined,
+  });
+  expect(await ask()).toMatchObject({ data: { viewer: {} } });
+  late.reject(new Error('too late'));
+  expect(await ask()).toMatchObject({ data: { viewer: {} } });
+  expect([closes.length, askedCount, tokenFault()]).toEqual([1, 2, null]);
+  leave();
+  sockets.close();
+});
+
 describe('watchOrders', () => {
   it('goes on with a fresh token wherever one ends', async () => {
     const { parts } = world();

@@ -87,7 +87,9 @@ export function setRestEnvelope(app: FastifyInstance): void {
   app.addHook('onError', (_request, reply, _error, done) => {
     // Fastify ends a connection with each body that it refuses, though what is pipelined behind it
     // is begun, and though the answer is lost where the rest of the body is on its way.
-    if (!isClosing) reply.removeHeader('connection');
+    // The last one of a connection has to say so: Node is silent where a header was removed.
+    if (!reply.raw.shouldKeepAlive) reply.header('connection', 'close');
+    else if (!isClosing) reply.removeHeader('connection');
     done();
   });
   app.setNotFoundHandler((request) => {

@@ -357,6 +357,16 @@ describe('a connection that had its last request', () => {
     expect(begun).toEqual(['/a']);
   });
 
+  test('says so where it is a refusal, too', async () => {
+    const connection = new Connection(Number(new URL(world().gateway.url).port));
+    const head = ['POST /nowhere HTTP/1.0', 'Host: x', 'Connection: keep-alive',
+      'Transfer-Encoding: chunked'];
+    connection.socket.write(`${head.join('\r\n')}\r\n\r\n0\r\n\r\n`);
+    const { status, headers } = await connection.answer();
+    expect([status, headers.get('connection')]).toEqual([404, 'close']);
+    expect(await connection.rest()).toBe('');
+  });
+
   test('begins nothing of what is pipelined behind', async () => {
     const connection = await serve();
     for (const path of ['/a', '/b', '/slow', '/c', '/d']) connection.write(`POST ${path}`, [], 'x');

@@ -1,6 +1,5 @@
 import {
-  circuitBreaker, type CircuitBreakerPolicy, CircuitState, ConsecutiveBreaker, Event,
-  handleWhenResult,
+  circuitBreaker, type CircuitBreakerPolicy, CircuitState, ConsecutiveBreaker, handleWhenResult,
 } from 'cockatiel';
 
 import type { Outcome } from '../domain/fulfilment-ports.ts';
@@ -16,11 +15,15 @@ const UNREACHED_COUNT_MAX = 8;
  */
 const TURNED_AWAY_COUNT_MAX = 16;
 const TURNED_AWAY_MS_MAX = 10_000;
+/** Those that are further apart are no storm. */
+const TURNED_AWAY_GAP_MS = 30_000;
 /** An open breaker rests this long before some calls may try again. */
 const REST_MS = 1_000;
 /**
  * So many at once: where only some orders hang, as those of one operator, the others are soon among
- * those that try, and one answer closes the breaker.
+ * those that try, and one answer closes the breaker. Who is turned away is told so at once: in a
+ * storm as many try as the supplier takes at a time, or one good order would stand for minutes
+ * behind the others, and so would questions about what was taken before.
  */
 const PROBES_MAX = 8;
 
@@ -29,6 +32,8 @@ export interface BreakerOptions {
   readonly unreachedCountMax?: number;
   readonly restMs?: number;
   readonly probesMax?: number;
+  /** Calls that the supplier takes at a time. */
+  readonly callsMax: number;
 }
 
 /** One call to the supplier. */
@@ -42,8 +47,10 @@ export class SupplierBreaker {
   readonly #clock: Clock;
   readonly #restMs: number;
   readonly #probesMax: number;
+  readonly #callsMax: number;
   readonly #storm: Storm;
   readonly #breaker: CircuitBreakerPolicy;
+  readonly #waiting = new Set<() => void>();
   #probeCount = 0;
   #restsUntilMs = -Infinity;
 
@@ -52,6 +59,7 @@ export class SupplierBreaker {
     this.#clock = clock;
     this.#restMs = restMs;
     this.#probesMax = probesMax;
+    this.#callsMax = options.callsMax;
     const storm = new Storm(clock);
     const unreached = new ConsecutiveBreaker(unreachedCountMax ?? UNREACHED_COUNT_MAX);
     this.#storm = storm;
@@ -67,6 +75,7 @@ export class SupplierBreaker {
     this.#breaker.onBreak(() => {
       this.#restsUntilMs = clock.monotonicMs() + this.#restMs;
     });
+    this.#breaker.onStateChange(() => this.#wake());
   }
 
   get isClosed(): boolean {
@@ -79,19 +88,20 @@ export class SupplierBreaker {
 
   /** Calls that may try now whether the supplier is back. */
   get probesLeft(): number {
-    return Math.max(this.#probesMax - this.#probeCount, 0);
+    const max = this.#storm.isOn() ? this.#callsMax : this.#probesMax;
+    return Math.max(max - this.#probeCount, 0);
   }
 
   /**
    * Makes the call; null where it was not made, because the supplier rests.
-   * @throws what `signal` says where those that try decide nothing before it does
+   * @throws Error where those that try decide nothing before `signal` ends the wait
    */
   async run(call: Call, signal: AbortSignal): Promise<Outcome | null> {
     while (!this.isClosed) {
       if (this.isResting) return null;
       if (this.probesLeft > 0) return this.#probe(call);
-      // Those after the rest decide for all that wait here.
-      await Event.toPromise(this.#breaker.onStateChange, signal);
+      // Those after the rest decide for all that wait here, or leave their places to them.
+      await this.#untilWoken(signal);
     }
     return this.#breaker.execute(() => this.#send(call), signal);
   }
@@ -113,7 +123,32 @@ export class SupplierBreaker {
       return outcome;
     } finally {
       this.#probeCount -= 1;
+      this.#wake();
     }
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
+  }
+
+  #untilWoken(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        this.#waiting.delete(wake);
+        signal.removeEventListener('abort', end);
+      };
+      const wake = (): void => {
+        leave();
+        resolve();
+      };
+      const end = (): void => {
+        leave();
+        reject(new Error('The call was not made'));
+      };
+      this.#waiting.add(wake);
+      signal.addEventListener('abort', end, { once: true });
+      if (signal.aborted) end();
+    });
   }
 
   #isFailure(outcome: Outcome): boolean {
@@ -126,6 +161,7 @@ class Storm {
   readonly #clock: Clock;
   #count = 0;
   #sinceMs = 0;
+  #lastMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -134,8 +170,11 @@ class Storm {
   /** That a question is answered ends no storm. */
   note(outcome: Outcome, isSubmit: boolean): void {
     if (isTurnedAway(outcome)) {
-      if (this.#count === 0) this.#sinceMs = this.#clock.monotonicMs();
+      const nowMs = this.#clock.monotonicMs();
+      if (nowMs - this.#lastMs > TURNED_AWAY_GAP_MS) this.#count = 0;
+      if (this.#count === 0) this.#sinceMs = nowMs;
       this.#count += 1;
+      this.#lastMs = nowMs;
     } else if (isSubmit && !('reason' in outcome)) {
       this.#count = 0;
     }

@@ -9,7 +9,7 @@ export const CONCURRENCY_LIMIT = 256;
 /** A busy supplier's orders are claimed together, or each call that ends would cost a claim. */
 const CLAIMED_SHARE_MIN = 1 / 8;
 
-export interface SupplierRegistryOptions extends BreakerOptions {
+export interface SupplierRegistryOptions extends Omit<BreakerOptions, 'callsMax'> {
   /** Calls at one time, by supplier code. */
   readonly concurrencyMax?: Readonly<Record<string, number>>;
 }
@@ -40,7 +40,7 @@ function guard(supplier: Supplier, options: SupplierRegistryOptions): Guard {
     options.concurrencyMax?.[supplier.code] ?? CONCURRENCY_MAX, CONCURRENCY_LIMIT,
   );
   const places = bulkhead(callsMax, Infinity);
-  const breaker = new SupplierBreaker(options);
+  const breaker = new SupplierBreaker({ ...options, callsMax });
 
   const call = async (
     send: () => Promise<Outcome>,

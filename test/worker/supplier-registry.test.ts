@@ -306,10 +306,33 @@ describe('a storm of answers that turn everything away', () => {
     expect(withoutRoom()).toEqual(['a']);
     nowMs += REST_MS;
     await answeredWith(ACCEPTED, ask);
-    // Still one at a time.
-    expect(registry.rooms()).toEqual({ a: 1, b: 3 });
+    // It is still open, and as many may try as it takes at a time.
+    expect(registry.rooms()).toEqual({ a: 3, b: 3 });
     await answeredWith(BUSY);
     expect(withoutRoom()).toEqual(['a']);
+  });
+
+  test('lets the next try where a question has told nothing', async () => {
+    await turnAway(BUSY, 16);
+    nowMs += REST_MS;
+    const asked = [ask(), ask(), ask(), submit()];
+    await settled();
+    // All places are taken by three questions.
+    expect(calls).toHaveLength(19);
+    for (const call of calls) call.resolve(ACCEPTED);
+    await settled();
+    expect(calls).toHaveLength(20);
+    calls.at(-1)?.resolve(ACCEPTED);
+    expect(await Promise.all(asked)).toEqual([ACCEPTED, ACCEPTED, ACCEPTED, ACCEPTED]);
+    expect(registry.rooms()).toEqual({ a: 3, b: 3 });
+  });
+
+  test('is none where they are further apart', async () => {
+    for (let sent = 0; sent < 30; sent += 1) {
+      await answeredWith(BUSY);
+      nowMs += 30_001;
+    }
+    expect(withoutRoom()).toEqual([]);
   });
 
   test('ends with the first order that is taken: all room is there at once', async () => {

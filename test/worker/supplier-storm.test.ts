@@ -16,8 +16,8 @@ import { startFulfilmentWorker } from '../../src/worker/fulfilment-worker.ts';
 import { pricedOrder } from '../support/builders.ts';
 import { useTestDatabase } from '../support/database.ts';
 
-/** As many as the breaker lets try after each of its rests of a second. */
-const PROBES_MAX = 8;
+/** As many as it takes at a time: so many try after each rest of a second. */
+const CALLS_MAX = 8;
 const FIRST_COUNT = 17;
 const HELD_COUNT = 300;
 
@@ -71,7 +71,7 @@ test('a storm burns few attempts, fails no order, and is over for all at once', 
   const suppliers = createSupplierRegistry([createSandboxSupplier({
     code: 'sandbox-a', baseUrl: () => `http://127.0.0.1:${port}/a`, signingKeys: ['key'],
     clock: systemClock,
-  })], { clock });
+  })], { clock, concurrencyMax: { 'sandbox-a': CALLS_MAX } });
   const pool = createPool({
     databaseUrl: database().databaseUrl, size: 4, applicationName: 'test', onError: () => undefined,
   });
@@ -95,7 +95,7 @@ test('a storm burns few attempts, fails no order, and is over for all at once', 
     // Into its second rest at the least.
     await expect.poll(() => refusedCount, { timeout: 10_000 }).toBeGreaterThan(FIRST_COUNT);
     const rests = Math.floor((performance.now() - startedMs) / 1_000);
-    expect(refusedCount).toBeLessThanOrEqual(FIRST_COUNT + PROBES_MAX * rests);
+    expect(refusedCount).toBeLessThanOrEqual(FIRST_COUNT + CALLS_MAX * rests);
     status = 200;
     await expect.poll(countOrders, { timeout: 10_000 }).toEqual({
       'RETRY_WAIT 1': refusedCount,

@@ -145,9 +145,12 @@ function decideAfterAccepted(order: ClaimedOrder, random: () => number): Move {
 
 function decideAfterRefusal(order: ClaimedOrder, code: FailureCode, random: () => number): Move {
   const isPassing = RETRIED_IN_WINDOW.has(code) || TRIED_ELSEWHERE.has(code);
-  // Looked up while a later attempt may still be on its way, it may be what an earlier one met.
-  const isOfEarlier = order.action === 'QUERY' && order.attemptCount > 1 && order.resendInMs > 0;
-  if (isPassing && isOfEarlier) return { kind: 'ASK_AGAIN', nextInMs: order.resendInMs };
+  // Looked up while an attempt may still be on its way, it may be what an earlier one met; how many
+  // there were, a restored order does not know. Of who cannot be asked it came by callback.
+  const isLookedUp = order.action === 'QUERY' && order.canBeQueried;
+  if (isPassing && isLookedUp && order.resendInMs > 0) {
+    return { kind: 'ASK_AGAIN', nextInMs: order.resendInMs };
+  }
   if (RETRIED_IN_WINDOW.has(code) && order.windowLeftMs > 0) {
     return { kind: 'RETRY', nextInMs: Math.min(backoff(order, random), order.windowLeftMs) };
   }

@@ -279,6 +279,8 @@ it('asks on every route before it sends on any', async () => {
       set next_action_at = case when id in ($1, $2) then now() else 'infinity' end`,
     [failedOver, forgotten]);
     refusals.set(`1-${forgotten}-1`, OUT_OF_STOCK);
+    // Its refusal is looked up when nothing can be on its way any more.
+    await original.query('update submission set resend_after = now()');
     expect((await program.work()).sort())
       .toEqual([`QUERY 1-${failedOver}-1`, `SUBMIT 1-${forgotten}-1`]);
     expect((await program.work()).sort())
@@ -293,16 +295,15 @@ it('asks on every route before it sends on any', async () => {
     const askedFirst = [failedOver, forgotten, refused, queued].map((id) => `QUERY 1-${id}-1`);
     expect((await program.work()).sort()).toEqual(askedFirst.sort());
     await settle();
-    // Those that were refused on the first route are at the second already.
-    expect((await program.work()).sort()).toEqual([
-      `QUERY 1-${failedOver}-2`, `QUERY 1-${forgotten}-1`, `QUERY 1-${refused}-2`,
-      `QUERY 1-${queued}-1`,
-    ].sort());
-    expect((await program.work()).sort()).toEqual(
-      [`QUERY 1-${forgotten}-2`, `QUERY 1-${queued}-2`, `SUBMIT 1-${refused}-2`].sort());
+    // Neither "refused" nor "not found" is proof before.
+    expect((await program.work()).sort()).toEqual(askedFirst.sort());
+    const askedNext = [failedOver, forgotten, refused, queued].map((id) => `QUERY 1-${id}-2`);
+    expect((await program.work()).sort()).toEqual(askedNext.sort());
     await settle();
-    expect(await program.work()).toEqual([`QUERY 1-${queued}-2`]);
-    expect(await program.work()).toEqual([`SUBMIT 1-${queued}-1`]);
+    expect((await program.work()).sort())
+      .toEqual([`QUERY 1-${refused}-2`, `QUERY 1-${queued}-2`].sort());
+    expect((await program.work()).sort())
+      .toEqual([`SUBMIT 1-${refused}-2`, `SUBMIT 1-${queued}-1`].sort());
     expect(await program.work()).toEqual([]);
   });
   await expectDelivered(4);
@@ -430,4 +431,30 @@ it('asks further routes before it sends again to one that cannot be asked', asyn
     }
     expect(seen).toEqual([`QUERY 1-${id}-1`, `QUERY 1-${id}-2`, `SUBMIT 1-${id}-1`]);
   });
+});
+
+it('does not send again by a refusal that was met before the backup', async () => {
+  const down: Outcome = { kind: 'FAILED', failureCode: 'OPERATOR_UNAVAILABLE' };
+  const id = await during(original.databaseUrl, async (program) => {
+    const placed = await program.place();
+    refusals.set(`1-${placed}-1`, down);
+    answers.set(`1-${placed}-1`, down);
+    expect(await program.work()).toEqual([`SUBMIT 1-${placed}-1`]);
+    return placed;
+  });
+  await backUp();
+  // In the lost time it was sent again, and that is still on its way.
+  await restored.connect();
+  await prepareRestored(restoredUrls().owner);
+  refusals.clear();
+  const workNow = async (): Promise<string[]> => {
+    await restored.query('update topup_order set next_action_at = now()');
+    return during(restoredUrls().program, (program) => program.work());
+  };
+  expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
+  expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
+  await settle();
+  expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
+  expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
+  await expectDelivered(1);
 });

@@ -3,13 +3,15 @@
 -- and was told as delivered, it opened no case.
 
 -- A step that comes by callback is such a refusal; where nothing else was sent, it is of no other
--- attempt.
+-- attempt, and where nothing was to be sent again, it was not heard before the delivery.
 create function takes_delivery_back(o topup_order, m recorded_move) returns boolean
 language sql stable set search_path = public, pg_temp as $$
   select o.status = 'DELIVERED' and o.reversed_at is null and m.event_id is not null
     and exists (select from submission s where s.client_id = o.client_id
       and s.topup_order_id = o.id and s.route = m.route and s.state = 'DELIVERED'
-      and s.attempt_count = 1);
+      and s.attempt_count = 1)
+    and not exists (select from topup_order_event e where e.client_id = o.client_id
+      and e.topup_order_id = o.id and e.type = 'RETRY_SCHEDULED');
 $$;
 
 create or replace function record_move(m recorded_move) returns text

@@ -6,9 +6,12 @@ create or replace function is_past_window(o topup_order) returns boolean
 language sql stable set search_path = public, pg_temp as $$
   select o.fulfilment_state = 'RETRY_WAIT' and o.retry_until < clock_timestamp()
     and (o.retry_until < o.next_action_at
-      or exists (select from submission m join supplier s on s.id = m.supplier_id
-        where m.client_id = o.client_id and m.topup_order_id = o.id and m.route = o.route
-          and s.is_suspended))
+      or exists (select from supplier s where s.is_suspended and s.id = coalesce(
+        (select m.supplier_id from submission m where m.client_id = o.client_id
+          and m.topup_order_id = o.id and m.route = o.route),
+        -- It went on to this route, and was not sent there yet.
+        (select f.supplier_id from offer f where f.variant_id = o.variant_id
+          and f.route = o.route))))
     and not exists (select from submission m where m.client_id = o.client_id
       and m.topup_order_id = o.id and m.state <> 'NOT_APPLIED');
 $$;
@@ -20,7 +23,8 @@ create or replace view operator_queue as
     from topup_order o
     left join submission m on m.client_id = o.client_id and m.topup_order_id = o.id
       and m.route = o.route
-    left join supplier s on s.id = m.supplier_id
+    left join offer f on f.variant_id = o.variant_id and f.route = o.route
+    left join supplier s on s.id = coalesce(m.supplier_id, f.supplier_id)
     where o.status = 'PENDING' and (o.fulfilment_state = 'REVIEW'
       -- As is_past_window says, which those who read here may not call.
       or (o.fulfilment_state = 'RETRY_WAIT' and o.retry_until < clock_timestamp()

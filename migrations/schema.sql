@@ -813,9 +813,12 @@ CREATE OR REPLACE FUNCTION is_past_window(o topup_order)
 AS $function$
   select o.fulfilment_state = 'RETRY_WAIT' and o.retry_until < clock_timestamp()
     and (o.retry_until < o.next_action_at
-      or exists (select from submission m join supplier s on s.id = m.supplier_id
-        where m.client_id = o.client_id and m.topup_order_id = o.id and m.route = o.route
-          and s.is_suspended))
+      or exists (select from supplier s where s.is_suspended and s.id = coalesce(
+        (select m.supplier_id from submission m where m.client_id = o.client_id
+          and m.topup_order_id = o.id and m.route = o.route),
+        -- It went on to this route, and was not sent there yet.
+        (select f.supplier_id from offer f where f.variant_id = o.variant_id
+          and f.route = o.route))))
     and not exists (select from submission m where m.client_id = o.client_id
       and m.topup_order_id = o.id and m.state <> 'NOT_APPLIED');
 $function$
@@ -2486,7 +2489,9 @@ AS $function$
   select o.status = 'DELIVERED' and o.reversed_at is null and m.event_id is not null
     and exists (select from submission s where s.client_id = o.client_id
       and s.topup_order_id = o.id and s.route = m.route and s.state = 'DELIVERED'
-      and s.attempt_count = 1);
+      and s.attempt_count = 1)
+    and not exists (select from topup_order_event e where e.client_id = o.client_id
+      and e.topup_order_id = o.id and e.type = 'RETRY_SCHEDULED');
 $function$
 ;
 
@@ -3132,9 +3137,10 @@ create view operator_queue as
     o.charge,
     o.currency,
     o.created_at AS since
-   FROM ((topup_order o
+   FROM (((topup_order o
      LEFT JOIN submission m ON (((m.client_id = o.client_id) AND (m.topup_order_id = o.id) AND (m.route = o.route))))
-     LEFT JOIN supplier s ON ((s.id = m.supplier_id)))
+     LEFT JOIN offer f ON (((f.variant_id = o.variant_id) AND (f.route = o.route))))
+     LEFT JOIN supplier s ON ((s.id = COALESCE(m.supplier_id, f.supplier_id))))
   WHERE ((o.status = 'PENDING'::text) AND ((o.fulfilment_state = 'REVIEW'::text) OR ((o.fulfilment_state = 'RETRY_WAIT'::text) AND (o.retry_until < clock_timestamp()) AND ((o.retry_until < o.next_action_at) OR s.is_suspended) AND (NOT (EXISTS ( SELECT
            FROM submission x
           WHERE ((x.client_id = o.client_id) AND (x.topup_order_id = o.id) AND (x.state <> 'NOT_APPLIED'::text))))))))

@@ -21,9 +21,12 @@ export async function countOpenWork(pool: pg.Pool): Promise<OpenWorkCounts> {
     text: `select count(*) as "ordersPending",
         count(*) filter (where fulfilment_state = 'REVIEW') as "ordersInReview",
         count(*) filter (where fulfilment_state = 'RETRY_WAIT' and retry_until < clock_timestamp()
-          and (retry_until < next_action_at or exists (select from submission m
-            join supplier s on s.id = m.supplier_id where m.client_id = o.client_id
-              and m.topup_order_id = o.id and m.route = o.route and s.is_suspended))
+          and (retry_until < next_action_at
+            or exists (select from supplier s where s.is_suspended and s.id = coalesce(
+              (select m.supplier_id from submission m where m.client_id = o.client_id
+                and m.topup_order_id = o.id and m.route = o.route),
+              (select f.supplier_id from offer f where f.variant_id = o.variant_id
+                and f.route = o.route))))
           and not exists (select from submission m where m.client_id = o.client_id
             and m.topup_order_id = o.id and m.state <> 'NOT_APPLIED')) as "ordersPastWindow",
         count(*) filter (where next_action_at < clock_timestamp() - interval '2 minutes')

@@ -5,10 +5,10 @@ import { carried } from './errors.ts';
 import { TurnQueue } from './turn-queue.ts';
 
 /**
- * Events of all subscriptions that are executed in one turn of the event loop: some three
+ * Events of all subscriptions that are executed in one turn of the event loop: some ten
  * milliseconds of work. Fifty feeds that catch up with 500 events took two seconds in one.
  */
-const turns = new TurnQueue(32);
+const turns = new TurnQueue(128);
 
 /** Results of one subscription; `return()` frees the source at once. */
 export type ResultIterator = AsyncIterableIterator<ExecutionResult, undefined>;

@@ -376,6 +376,17 @@ describe('news after the end', () => {
     });
   });
 
+  it('takes none for one that was heard before the delivery', async () => {
+    const id = await placeOne();
+    const order = await claim(id);
+    await record(order, { kind: 'RETRY', nextInMs: 60_000 });
+    const told = { leaseToken: null, callback: event() };
+    expect(await record(order, DELIVER, told)).toBe('APPLIED');
+    const late = { leaseToken: null, callback: event() };
+    expect(await record(order, { kind: 'ASK_AGAIN', nextInMs: 0 }, late)).toBe('NO_CHANGE');
+    expect(await look(id)).toMatchObject({ status: 'DELIVERED', cases: null });
+  });
+
   it('takes none for one that may be of an earlier attempt, or a worker\'s own step', async () => {
     const id = await placeOne();
     await record(await claim(id), { kind: 'RETRY', nextInMs: 0 });

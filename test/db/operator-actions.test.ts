@@ -181,6 +181,10 @@ describe('an order under review', () => {
     try {
       expect(await queued()).toEqual([{ what: 'PAST_WINDOW' }]);
       expect((await countOpenWork(pool)).ordersPastWindow).toBe(before + 1);
+      // As where it went on from another one, and was not sent to this one yet.
+      await database().query('update submission set route = 9 where topup_order_id = $1', [id]);
+      expect(await queued()).toEqual([{ what: 'PAST_WINDOW' }]);
+      expect((await countOpenWork(pool)).ordersPastWindow).toBe(before + 1);
       await approve('ben', fail);
     } finally {
       await database().query('update supplier set is_suspended = false');

@@ -257,6 +257,19 @@ describe('the receipt', () => {
     expect((await look(id)).events).toEqual(['DELIVERED', 'LATE_NEWS']);
   });
 
+  it('stays with the case of its own route', async () => {
+    const [id = 0] = await giveUpFirstRoute(1);
+    await tell(id, 'a delivered');
+    // Of a third supplier, which was given up as well and told no receipt either.
+    await database().query(`insert into reconciliation_case (client_id, topup_order_id, kind, route)
+      values (1, $1, 'SECOND_ROUTE_SUCCESS', 3)`, [id]);
+    await tell(id, 'a delivered', 'A');
+    expect(await database().query(`select route, receipt from reconciliation_case
+      where topup_order_id = $1 order by route`, [id]))
+      .toEqual([{ route: 1, receipt: { pin: 'A' } }, { route: 3, receipt: null }]);
+    await tell(id, 'b delivered', 'B');
+  });
+
   it('of an order that was refunded stays with its case', async () => {
     const [id = 0] = await giveUpFirstRoute(1);
     await tell(id, 'b rejected');

@@ -353,6 +353,17 @@ describe('a case', () => {
     }
   });
 
+  it('has cost nothing by the loss of another route of its order', async () => {
+    const id = await orderAfter(FAIL, DELIVER);
+    await database().query(`insert into reconciliation_case (client_id, topup_order_id, kind, route)
+      values (1, $1, 'LATE_SUCCESS', 2)`, [id]);
+    const of = (route: number, outcome: string) => propose('anna',
+      resolve(id, { case_route: route, outcome, amount: '0.0090', currency: 'USD' }));
+    await approve('ben', await of(1, 'LOSS'));
+    await expect(approve('ben', await of(2, 'RECOVERED'))).rejects.toThrow('has cost 0 USD');
+    await approve('ben', await of(1, 'RECOVERED'));
+  });
+
   it('has cost nothing by a loss that was refused', async () => {
     const id = await orderAfter(FAIL, DELIVER);
     const of = (outcome: string) =>

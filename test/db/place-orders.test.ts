@@ -166,6 +166,20 @@ describe('placing orders', () => {
     expect(placed.map(({ verdict }) => verdict)).toEqual(['PLACED', 'VOUCHER_INVALID']);
   });
 
+  it('frees the voucher of the loser of a reference, in the same call', async () => {
+    await database().query(`insert into voucher (client_id, code_hash, code_last4, value, currency,
+      state) values (1, $1, 'REED', 4.99, 'USD', 'DELIVERED')`, [hashVoucherCode('FREED')]);
+    // The first goes alone; the others wait for it and then go together.
+    const placements = await Promise.all([
+      place(pricedOrder({ pricingVersion })),
+      place(pricedOrder({ pricingVersion, clientReference: 'PAID TWICE' })),
+      place(voucherOrder('FREED', { clientReference: 'PAID TWICE' })),
+      place(voucherOrder('FREED')),
+    ]);
+    expect(placements.map((each) => each.verdict))
+      .toEqual(['PLACED', 'PLACED', 'DUPLICATE', 'PLACED']);
+  });
+
   it.each([
     ['DEMO-0499-DDDD', 'VOUCHER_INVALID'],
     ['DEMO-0499-EEEE', 'VOUCHER_INVALID'],

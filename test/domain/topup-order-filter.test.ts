@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { parseCursor } from '../../src/domain/feed-cursor.ts';
+import { readTopupOrderLog } from '../../src/domain/follow-topup-orders.ts';
+import type { OrderFeed } from '../../src/domain/ports.ts';
 import { matchesFilter, type TopupOrderFilter } from '../../src/domain/topup-order-filter.ts';
 import type { FeedEvent } from '../../src/domain/topup-order.ts';
 
@@ -44,5 +47,31 @@ describe('a filter', () => {
     }],
   ])('passes: %s, an event by %s', (passes, _name, filter) => {
     expect(matchesFilter(EVENT, { ...ANY, ...filter })).toBe(passes);
+  });
+});
+
+describe('a page of the log under a filter that nothing passes', () => {
+  const CURSOR_KEY = 'key of the test';
+  const LAST_SEQUENCE = 12_000;
+  const feed = {
+    extent: async () => ({ removedThrough: 0, lastSequence: LAST_SEQUENCE, skipped: [] }),
+    readClient: async (_clientId: number, { afterSequence, limit }: {
+      readonly afterSequence: number; readonly limit: number;
+    }) => Array.from({ length: Math.min(limit, LAST_SEQUENCE - afterSequence) }, (_, index) => (
+      { ...EVENT, sequence: afterSequence + index + 1 })),
+  } as unknown as OrderFeed;
+
+  it('looks at so much only, and says from where the next one goes on', async () => {
+    const seen: unknown[] = [];
+    let after: string | null = null;
+    for (let hasMore = true; hasMore;) {
+      const page = await readTopupOrderLog(1, {
+        filter: { ...ANY, productIds: [1] }, types: null, first: 5, after,
+      }, { feed, cursorKey: CURSOR_KEY });
+      ({ hasMore, endCursor: after } = page);
+      const address = { clientId: 1, kind: 'orders', id: 0, key: CURSOR_KEY } as const;
+      seen.push([...parseCursor(after, address), page.edges.length, hasMore]);
+    }
+    expect(seen).toEqual([[5_000, 0, true], [10_000, 0, true], [LAST_SEQUENCE, 0, false]]);
   });
 });

@@ -170,6 +170,26 @@ describe('limits', () => {
     expect((await page(some, 10_000, urls[1]))[0]).toBe(404);
   });
 
+  it('keep back no page whose tokens cannot be put back', async () => {
+    const client = await limited({ read: 30 });
+    const walletId = 7_001;
+    const { query } = world().database;
+    await query("insert into wallet (client_id, id, currency) values ($1, $2, 'USD')",
+      [client.clientId, walletId]);
+    const rename = (from: string, to: string) => query(
+      `alter function ${from}(bigint, text, text, int) rename to ${to}`);
+    await rename('give_tokens_back', 'keep_tokens');
+    try {
+      const page = await fetch(
+        `${urls[0]}/api/v1/transactions?wallet_id=${walletId}&limit=10000`,
+        { headers: headersOf(client) },
+      );
+      expect([page.status, await page.json()]).toEqual([200, []]);
+    } finally {
+      await rename('keep_tokens', 'give_tokens_back');
+    }
+  });
+
   it('roll: no 60 seconds have more than the limit, wherever they begin', async () => {
     const take = async () => (await world().database.query<{ is_admitted: boolean }>(
       `select is_admitted from take_token(3, 'lookup', '', 1, 4)`))[0]?.is_admitted;

@@ -80,3 +80,13 @@ it.each(['plain', 'beside a voucher, one by one'])(
     await expectSound();
   },
 );
+
+it('keeps the money of cancelled orders apart', async () => {
+  for (const clientId of [1, OTHER]) {
+    const placed = await place(pricedOrder({ pricingVersion, clientId }));
+    if (placed.verdict !== 'PLACED') throw new Error(placed.verdict);
+    await pool.query('select cancel_order($1, $2)', [clientId, placed.order.id]);
+    expect(await balances()).toEqual(['10000.0000', '500.0000']);
+    await expectSound();
+  }
+});

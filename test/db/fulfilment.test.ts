@@ -21,8 +21,7 @@ let rivalPool: pg.Pool;
 let pricingVersion: number;
 
 beforeAll(async () => {
-  const [row] = await database().query<{ version: string }>('select version from pricing_version');
-  pricingVersion = Number(row?.version);
+  await readPricingVersion();
   const open = (): pg.Pool =>
     createPool({
       databaseUrl: database().databaseUrl,
@@ -36,6 +35,11 @@ beforeAll(async () => {
   rival = createFulfilmentStore({ pool: rivalPool, onMoved: () => undefined });
 });
 afterAll(() => Promise.all([pool.end(), rivalPool.end()]));
+
+async function readPricingVersion(): Promise<void> {
+  const [row] = await database().query<{ version: string }>('select version from pricing_version');
+  pricingVersion = Number(row?.version);
+}
 
 async function placeOne(over: Partial<PricedOrder> = {}): Promise<number> {
   const place = createPlaceOrder({
@@ -266,6 +270,20 @@ describe('the way of an order', () => {
   });
 });
 
+it('has no further route while what it is for is out of stock', async () => {
+  const id = await placeOne({ variantId: 3, variantName: '660 UC' });
+  await record(await claim(id), { kind: 'AWAIT', nextInMs: 0 });
+  const setStock = (isInStock: boolean): Promise<unknown> =>
+    database().query('update variant set is_in_stock = $1 where id = 3', [isInStock]);
+  await setStock(false);
+  const asked = await claim(id);
+  expect(asked).toMatchObject({ action: 'QUERY', hasNextRoute: false });
+  await record(asked, DELIVER);
+  await setStock(true);
+  // Prices go with the catalogue.
+  await readPricingVersion();
+});
+
 describe('a lease that ran out', () => {
   it('is taken over by asking; "not found" counts only when nothing is under way', async () => {
     const id = await placeOne();
@@ -314,6 +332,21 @@ it('finds a reference for the supplier that has it, and for no other', async () 
     .toMatchObject({ orderId: id });
   expect(await store.findSubmission(order.supplierReference, 'sandbox-b')).toBeNull();
   await record(order, DELIVER);
+});
+
+describe('an order that was taken, and is lost while it is sent again', () => {
+  it('is not sent a third time before the second send must have arrived', async () => {
+    const id = await placeOne();
+    await record(await claim(id), { kind: 'AWAIT', nextInMs: 0 });
+    await record(await claim(id), { kind: 'RESEND', nextInMs: 0 });
+    expect(await claim(id)).toMatchObject({ action: 'SUBMIT', isResent: true });
+    await timePasses(id, '4 seconds');
+    const asked = await claim(id);
+    expect(asked).toMatchObject({ action: 'QUERY', wasAccepted: true });
+    // Lease 4 s and deadline 2 s, twice, less the 4 s that have passed.
+    expect(asked.resendInMs).toBeGreaterThan(0);
+    await record(asked, DELIVER);
+  });
 });
 
 describe('news after the end', () => {

@@ -416,8 +416,10 @@ async function withAccess<Result>(
 }
 
 it('asks further routes before it sends again to one that cannot be asked', async () => {
-  await original.query(`update supplier set can_be_queried = false, dedupes_by_reference = true
-    where code = 'sandbox-a'`);
+  // By a connection of its own: one that stays open keeps the database from being copied.
+  await withSingleConnection(original.ownerDatabaseUrl, (client) => client.query(
+    `update supplier set can_be_queried = false, dedupes_by_reference = true
+      where code = 'sandbox-a'`));
   const id = await during(original.databaseUrl, (program) => program.place(TWO_ROUTES));
   await backUp();
   await restored.connect();

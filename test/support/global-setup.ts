@@ -1,5 +1,5 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import { freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import pg from 'pg';
@@ -41,9 +41,13 @@ const SETTINGS = {
 const REMOVAL = { recursive: true, force: true };
 const KILL_WAIT_MS_MAX = 5000;
 
+const MEMORY_FS = '/dev/shm';
+/** Ten times what the server's files come to at most. */
+const MEMORY_BYTES_MIN = 2 * 2 ** 30;
+
 /** Starts one PostgreSQL for the run, with a migrated and seeded template to clone. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const directory = mkdtempSync(join(tmpdir(), 'topup-test-'));
+  const directory = mkdtempSync(join(serverParent(), 'topup-test-'));
   // PostgreSQL runs as a user of its own where the tests run as root, and has to get in.
   chmodSync(directory, 0o755);
   const abandon = () => {
@@ -75,6 +79,16 @@ export default async function setup(project: TestProject): Promise<() => Promise
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, exit);
     rmSync(directory, REMOVAL);
   };
+}
+
+// Hundreds of databases of nine hundred files each come and go. A file system on a disk looks at
+// every inode that was given back within the last minute before it gives out one: a fifth of the
+// suite's time, which a file system in memory does not take.
+function serverParent(): string {
+  const isRoomy = existsSync(MEMORY_FS)
+    && statfsSync(MEMORY_FS).bavail * statfsSync(MEMORY_FS).bsize > MEMORY_BYTES_MIN
+    && freemem() > MEMORY_BYTES_MIN;
+  return isRoomy ? MEMORY_FS : tmpdir();
 }
 
 async function createTemplate(server: TestServer): Promise<void> {

@@ -14,7 +14,7 @@ export function integer(
     readonly fallback: number;
     readonly min: number;
     readonly max: number;
-    /** The fallback, where that is a value like any other. */
+    /** Shown as a good value where the fallback stands for something: 0 for no limit. */
     readonly example?: number;
   },
 ): z.ZodType<number, string | undefined> {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -7,10 +6,10 @@ import { systemClock } from './clock.ts';
 import { readCommandLine } from './command-line.ts';
 import { ConfigError, configFromEnvironment, type Config } from './config.ts';
 import { prepareRestored } from './db/after-restore.ts';
-import { findViolations } from './db/invariants.ts';
+import { findViolations, SHOWN_ROWS_MAX } from './db/invariants.ts';
 import { migrate } from './db/migrate.ts';
 import { withSingleConnection } from './db/single-connection.ts';
-import type { DemoFacts } from './demo/demo-file.ts';
+import { readDemoFile } from './demo/demo-file.ts';
 import { removeEmbeddedPostgres } from './demo/embedded-postgres.ts';
 import { importFile } from './import-command.ts';
 import { runKeysCommand } from './keys-command.ts';
@@ -122,7 +121,7 @@ async function prepareDatabase(config: Config): Promise<void> {
     throw new StartRefused('npm run restored needs MIGRATION_DATABASE_URL (the owner of the tables)'
       + ' of the database that was restored');
   }
-  const asked = await overMigrated(ownerOf(config), prepareRestored);
+  const asked = await overMigrated(await ownerOf(config), prepareRestored);
   if (asked === null) {
     throw new StartRefused('A program of ours is connected to this database: stop all of them, then'
       + ' run this before any of them starts again. Nothing was done');
@@ -136,20 +135,21 @@ async function prepareDatabase(config: Config): Promise<void> {
 async function checkInvariants(config: Config): Promise<void> {
   const database = named('DATABASE_URL', config.databaseUrl)
     ?? named('MIGRATION_DATABASE_URL', config.migrationDatabaseUrl)
-    ?? runningDemo(config, 'databaseUrl');
+    ?? await runningDemo(config, 'databaseUrl');
   const violations = await overMigrated(database, (url) => withSingleConnection(url, (client) =>
     findViolations(async (sql) => (await client.query<object>(sql)).rows)));
   for (const { name, says, rows } of violations) {
     process.stdout.write(`${name}: ${says}\n`);
-    for (const row of rows.slice(0, 10)) process.stdout.write(`  ${JSON.stringify(row)}\n`);
-    if (rows.length > 10) process.stdout.write(`  and ${rows.length - 10} more\n`);
+    for (const row of rows) process.stdout.write(`  ${JSON.stringify(row)}\n`);
+    if (rows.length === SHOWN_ROWS_MAX) process.stdout.write('  and maybe more\n');
   }
   process.stdout.write(violations.length === 0 ? 'All invariants hold.\n' : '');
   process.exitCode = violations.length === 0 ? 0 : 1;
 }
 
 async function manageKeys(config: Config, args: readonly string[]): Promise<void> {
-  process.stdout.write(await overMigrated(ownerOf(config), (ownerDatabaseUrl) => runKeysCommand({
+  const owner = await ownerOf(config);
+  process.stdout.write(await overMigrated(owner, (ownerDatabaseUrl) => runKeysCommand({
     args,
     ownerDatabaseUrl,
     environment: config.environment,
@@ -160,7 +160,7 @@ async function manageKeys(config: Config, args: readonly string[]): Promise<void
 
 async function makeVouchers(config: Config, args: readonly string[]): Promise<void> {
   const { keyHashingKey: hashingKey } = config;
-  process.stdout.write(await overMigrated(ownerOf(config), (ownerDatabaseUrl) =>
+  process.stdout.write(await overMigrated(await ownerOf(config), (ownerDatabaseUrl) =>
     runVouchersCommand({ args, ownerDatabaseUrl, hashingKey, now: systemClock.now() })));
 }
 
@@ -169,13 +169,13 @@ async function importCatalogueFile(
   config: Config,
   [path = '']: readonly string[],
 ): Promise<void> {
-  const isDone = await overMigrated(ownerOf(config), (ownerDatabaseUrl) =>
+  const isDone = await overMigrated(await ownerOf(config), (ownerDatabaseUrl) =>
     importFile(path, ownerDatabaseUrl, { out: process.stdout, err: process.stderr }));
   process.exitCode = isDone ? 0 : 1;
 }
 
 /** As the owner of the tables. */
-function ownerOf(config: Config): NamedDatabase {
+async function ownerOf(config: Config): Promise<NamedDatabase> {
   return named('MIGRATION_DATABASE_URL', config.migrationDatabaseUrl)
     ?? runningDemo(config, 'ownerDatabaseUrl');
 }
@@ -185,16 +185,19 @@ function named(name: string, url: string | null): NamedDatabase | null {
 }
 
 /** Where the demo that runs keeps its data; it may not know the owner of another's database. */
-function runningDemo(config: Config, role: 'databaseUrl' | 'ownerDatabaseUrl'): NamedDatabase {
+async function runningDemo(
+  config: Config,
+  role: 'databaseUrl' | 'ownerDatabaseUrl',
+): Promise<NamedDatabase> {
   const name = join(config.dataDir, 'demo.json');
-  try {
-    const { [role]: url } = JSON.parse(readFileSync(name, 'utf8')) as DemoFacts;
-    if (url !== '') return { name, url };
-  } catch {
-    // There is none.
-  }
-  throw new StartRefused('Set MIGRATION_DATABASE_URL to the address of the owner of the tables,'
-    + ' or start the demo first');
+  const facts = await readDemoFile(config.dataDir).catch((error: unknown) => {
+    throw new StartRefused(`${name} cannot be read: ${String(error)}`);
+  });
+  if (facts !== null && facts[role] !== '') return { name, url: facts[role] };
+  throw new StartRefused(role === 'databaseUrl'
+    ? 'Set DATABASE_URL to the address of the program, or start the demo first'
+    : 'Set MIGRATION_DATABASE_URL to the address of the owner of the tables, or start the demo'
+      + ' first');
 }
 
 try {

@@ -1,4 +1,5 @@
 import { CONNECTION_TERMS } from './db/pool.ts';
+import { readServerFacts } from './db/server-facts.ts';
 import { withSingleConnection } from './db/single-connection.ts';
 import { StartRefused } from './start-refused.ts';
 
@@ -23,25 +24,17 @@ const UNMIGRATED = new Set(['3F000', '42P01', '42703', '42883', '42501']);
 export async function assertAnswers({ name, url }: NamedDatabase): Promise<void> {
   const refuse = (reason: string): StartRefused =>
     new StartRefused(`The database of ${name} cannot be used: ${reason}`);
-  const found = await withSingleConnection(url, async (client) => {
-    const { rows: [row] } = await client.query<{
-      is_set: boolean; encoding: string; is_new: boolean;
-    }>(`
-      select current_setting('idle_in_transaction_session_timeout') = '10s'
-        or current_setting('lock_timeout') = '2s' as is_set,
-        current_setting('server_encoding') as encoding,
-        to_regclass('schema_migration') is null as is_new`);
-    return row;
-  }, { options: CONNECTION_TERMS }).catch((error: unknown) => {
-    throw refuse(reasonOf(error));
-  });
+  const found = await withSingleConnection(url, readServerFacts, { options: CONNECTION_TERMS })
+    .catch((error: unknown) => {
+      throw refuse(reasonOf(error));
+    });
   // An address may have settings of its own, which win.
-  if (found?.is_set !== true && !/[?&]options=/.test(url)) {
+  if (!found.hasSettings && !/[?&]options=/.test(url)) {
     throw refuse('the settings of a connection do not reach it. It is behind a pooler: name'
       + ' PostgreSQL itself');
   }
   // SQL_ASCII keeps whatever bytes it is given. One that has orders goes on as well as it did.
-  if (found?.is_new === true && !ENCODINGS.includes(found.encoding)) {
+  if (found.isNew && !ENCODINGS.includes(found.encoding)) {
     throw refuse(`its encoding is ${found.encoding}, which lacks most letters: make it with UTF8`);
   }
 }

@@ -10,7 +10,8 @@ import { countOpenWork, type OpenWorkCounts } from './db/open-work.ts';
 import { openMailQueue } from './db/mail-queue.ts';
 import { findMissingMigrations } from './db/migrate.ts';
 import { openOrm } from './db/orm.ts';
-import { createPool, withConnection } from './db/pool.ts';
+import { createPool, PROGRAM_NAMES, withConnection } from './db/pool.ts';
+import { isWritable } from './db/server-facts.ts';
 import { openStore, type WholeStore } from './db/store.ts';
 import { listSuppliers } from './db/suppliers.ts';
 import { openWakeUps, type WakeUps } from './db/wake-ups.ts';
@@ -154,14 +155,6 @@ function connectionGauges(pool: Pool): Omit<PartsGauges, 'ordersWaiting'> {
   };
 }
 
-/** One that is no primary any more only reads. */
-async function isWritable(pool: Pool): Promise<boolean> {
-  const asked = pool.query<{ writes: boolean }>(
-    "select current_setting('transaction_read_only') = 'off' as writes",
-  );
-  return asked.then(({ rows }) => rows[0]?.writes === true, () => false);
-}
-
 function isMigrated(pool: Pool): Promise<boolean> {
   return withConnection(pool, async (client) => (await findMissingMigrations(client)).length === 0);
 }
@@ -170,7 +163,7 @@ function openPools(options: PartsOptions): { readonly pool: Pool; readonly listP
   const poolOf = (size: number, isAlongIndexes: boolean): Pool => createPool({
     databaseUrl: options.databaseUrl,
     size,
-    applicationName: 'topup-gateway',
+    applicationName: PROGRAM_NAMES.pool,
     isAlongIndexes,
     onError: (error) => options.onError(error, 'an idle connection'),
   });

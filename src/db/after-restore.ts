@@ -1,3 +1,4 @@
+import { PROGRAM_NAMES } from './pool.ts';
 import { withSingleConnection } from './single-connection.ts';
 
 /** More orders than any backup can lack: six days at two thousand a second. */
@@ -25,7 +26,7 @@ const SETTLE_HORIZONS = `update order_horizon
 
 const COUNT_PROGRAMS = `select count(*)::int as count from pg_stat_activity
   where datname = current_database() and pid <> pg_backend_pid()
-    and application_name in ('topup-gateway', 'topup-gateway wake-ups')`;
+    and application_name = any($1)`;
 
 /**
  * Makes a database that was restored to an earlier moment safe to work on; to be called once, as
@@ -34,7 +35,8 @@ const COUNT_PROGRAMS = `select count(*)::int as count from pg_stat_activity
  */
 export function prepareRestored(ownerDatabaseUrl: string): Promise<number | null> {
   return withSingleConnection(ownerDatabaseUrl, async (client) => {
-    const { rows: [programs] } = await client.query<{ count: number }>(COUNT_PROGRAMS);
+    const { rows: [programs] } = await client.query<{ count: number }>(
+      COUNT_PROGRAMS, [Object.values(PROGRAM_NAMES)]);
     if (programs?.count !== 0) return null;
     await client.query(END_TOKENS);
     await client.query(SETTLE_HORIZONS);

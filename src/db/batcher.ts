@@ -1,4 +1,4 @@
-import { TemporarilyUnavailable } from '../domain/rejection.ts';
+import { tooBusy } from '../domain/rejection.ts';
 import { answer, ApartLanes, type Waiting } from './apart-lanes.ts';
 import { isAway, isLockTimeout } from './pool.ts';
 
@@ -8,7 +8,6 @@ const WAITING_MAX = 4096;
 const WAIT_MS_MAX = 400;
 /** Behind calls that hang, whoever waited for this is not begun any more; milliseconds. */
 const LATE_MS = 4000;
-const RETRY_AFTER_MS = 1000;
 /** How much a new call's duration counts against those before it. */
 const NEWEST_WEIGHT = 0.2;
 
@@ -69,7 +68,7 @@ export class Batcher<Item, Result> {
   add(item: Item): Promise<Result> {
     const lane = this.#laneOf(item);
     if (this.#isTooLate(lane) && this.#options.isRefusable?.(item) !== false) {
-      throw tooMany();
+      throw tooBusy();
     }
     this.#openCount += 1;
     return new Promise<Result>((resolve, reject) => {
@@ -167,7 +166,7 @@ export class Batcher<Item, Result> {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       if (next.sinceMs > beganMs || this.#options.isRefusable?.(next.item) === false) return next;
       this.#waitingCount -= 1;
-      next.reject(tooMany());
+      next.reject(tooBusy());
     }
     return undefined;
   }
@@ -192,8 +191,4 @@ export class Batcher<Item, Result> {
       this.#apart.add(lane, [...items, ...waiting]);
     }
   }
-}
-
-function tooMany(): TemporarilyUnavailable {
-  return new TemporarilyUnavailable('Too many requests at once, please retry', RETRY_AFTER_MS);
 }

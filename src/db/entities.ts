@@ -1,7 +1,9 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+import type { Wallet } from '../domain/ports.ts';
 
-// Tables as MikroORM knows them: for migrations' contracts and slow reads. Money is never written
-// through them: the program's role may not, and a read-modify-write would lose it.
+// Tables as MikroORM knows them, for slow reads; contracts.test.ts compares them with the tables.
+// Money is never written through them: the program's role may not, and a read-modify-write would
+// lose it.
 
 const money = () => p.decimal('string').precision(20).scale(4);
 
@@ -12,7 +14,7 @@ export const WalletEntity = defineEntity({
     clientId: p.bigint('number').primary(),
     id: p.bigint('number').primary(),
     currency: p.text(),
-    type: p.text().$type<'PREPAID' | 'POSTPAID'>(),
+    type: p.text().$type<Wallet['type']>(),
     balance: money(),
     creditLimit: money(),
     isDefault: p.boolean(),

@@ -4,7 +4,6 @@ import type { WakeUps } from './wake-ups.ts';
 
 /** A lost wake-up costs at most this. */
 const POLL_MS = 500;
-const RETRY_AFTER_MS = 1000;
 /** Entries of one read; what is behind them is read at once after. */
 const PAGE_SIZE = 500;
 
@@ -145,7 +144,7 @@ export class EntryReader {
     this.#goOnBehind(await this.#lastEntry());
     this.#onError(new Error('The database lacks events that were read from it: after a promotion'
       + ' that lost commits, or a restore, stop all processes and run npm run restored'));
-    const fault = new TemporarilyUnavailable('Events were lost, please resume', RETRY_AFTER_MS);
+    const fault = new TemporarilyUnavailable('Events were lost, please resume');
     for (const follower of this.#followers) follower.lose(fault);
   }
 

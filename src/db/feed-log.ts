@@ -3,10 +3,7 @@ import { cursorRefused } from '../domain/feed-cursor.ts';
 import type { FeedExtent } from '../domain/ports.ts';
 import type { FeedEvent, TopupOrder, TopupOrderEvent } from '../domain/topup-order.ts';
 import type { FeedEntry } from './entry-reader.ts';
-import { ORDER_COLUMNS, toEvent, toOrder } from './order-rows.ts';
-
-const EVENT_COLUMNS = `e.client_id, e.topup_order_id, e.version, e.type, e.previous_status,
-  e.status, e.failure_code, e.occurred_at`;
+import { EVENT_COLUMNS, ORDER_COLUMNS, toEvent, toOrder } from './order-rows.ts';
 
 /**
  * Events of one order that have their number, by version. An event whose position was removed from
@@ -33,7 +30,8 @@ export async function readOrderEvents(pool: pg.Pool, of: {
 
 /**
  * Events of one client by sequence.
- * @throws Rejection CURSOR_EXPIRED where the event right behind `afterSequence` was removed
+ * @throws Rejection VALIDATION_FAILURE with the detail CURSOR_EXPIRED where the event right behind
+ *   `afterSequence` was removed
  */
 export async function readClientEvents(pool: pg.Pool, of: {
   readonly clientId: number;

@@ -24,7 +24,7 @@ function parseSupplierReference(
     : null;
 }
 
-/** Fulfilment over the functions of migrations/0005. `onMoved` is told after each commit. */
+/** Fulfilment over the functions in migrations/schema.sql. `onMoved` is told after each commit. */
 export function createFulfilmentStore(options: {
   readonly pool: pg.Pool;
   readonly onMoved: () => void;

@@ -3,7 +3,9 @@ import type pg from 'pg';
 import type { PgBoss } from 'pg-boss';
 import type { MailJob, MailQueue, OwedMail } from '../domain/mail.ts';
 import { JOB_OPTIONS, MAIL_QUEUE, UNDELIVERABLE_QUEUE } from './job-schema.ts';
-import { CONNECT_TIMEOUT_MS, CONNECTION_TERMS, withConnection, withTerms } from './pool.ts';
+import {
+  CONNECT_TIMEOUT_MS, CONNECTION_TERMS, PROGRAM_NAMES, withConnection, withTerms,
+} from './pool.ts';
 
 /** Connections of the library: jobs are few and their statements short. */
 const JOB_POOL_SIZE = 2;
@@ -74,7 +76,7 @@ async function startJobs(options: {
     ...JOB_OPTIONS,
     ...withTerms(options.databaseUrl, CONNECTION_TERMS),
     max: JOB_POOL_SIZE,
-    application_name: 'topup-gateway-jobs',
+    application_name: PROGRAM_NAMES.jobs,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     migrate: false,
     createSchema: false,

@@ -105,7 +105,7 @@ async function applyWhenFree(
   }
 }
 
-/** Beside those that the address has already, which would win. */
+/** Behind those that the address has already: said last, ours win. */
 function withSettings(databaseUrl: string, settings: string): string {
   const url = new URL(databaseUrl);
   url.searchParams.set('options', `${url.searchParams.get('options') ?? ''} ${settings}`.trim());

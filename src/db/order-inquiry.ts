@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { OrderInquiry } from '../domain/refresh-topup-order.ts';
 import { toClaimedOrder } from './order-rows.ts';
 
-/** The question about an order, over the function of migrations/0032. */
+/** The question about an order, over `ask_about_order` in migrations/schema.sql. */
 export function createOrderInquiry(pool: pg.Pool): OrderInquiry {
   return {
     async askAboutOrder(clientId, orderId) {

@@ -105,7 +105,11 @@ interface EventRow {
   readonly occurred_at: Date;
 }
 
-/** A row of feed_entry joined with its event. */
+/** What `toEvent` reads of topup_order_event, as `e`; `sequence` comes beside it. */
+export const EVENT_COLUMNS = `e.client_id, e.topup_order_id, e.version, e.type, e.previous_status,
+  e.status, e.failure_code, e.occurred_at`;
+
+/** A row of topup_order_event with its number in the feed. */
 export function toEvent(raw: object): TopupOrderEvent {
   const row = raw as EventRow;
   return {

@@ -16,8 +16,6 @@ const BATCH_SIZE_MAX = 256;
  * much as nine orders.
  */
 const SECOND_CALL_FROM = 16;
-/** What a caller waits before it asks for an order whose fate is not known. */
-const RETRY_AFTER_MS = 1000;
 
 /**
  * In the order of time where this Node knows how: an entry then goes beside its client's last one,
@@ -129,12 +127,11 @@ async function tellUnknown<Result>(
   } catch (error) {
     const isRefused = isKnownNotCommitted(error);
     if (isRefused && !of.mayBePlaced) {
-      throw new TemporarilyUnavailable('The order was not placed, please retry', RETRY_AFTER_MS);
+      throw new TemporarilyUnavailable('The order was not placed, please retry');
     }
     if (!isRefused && !isConnectionLost(error)) throw error;
     throw new TemporarilyUnavailable(
       'It is not known whether the order was placed; ask by its client_reference',
-      RETRY_AFTER_MS,
     );
   }
 }

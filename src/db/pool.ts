@@ -8,13 +8,21 @@ import { TemporarilyUnavailable } from '../domain/rejection.ts';
 export const READING_TERMS = '-c search_path=public -c standard_conforming_strings=on'
   + ' -c default_transaction_isolation=read\\ committed -c datestyle=ISO,MDY'
   + ' -c extra_float_digits=1';
+/** As PostgreSQL shows the connections that only a running program holds. */
+export const PROGRAM_NAMES = {
+  pool: 'topup-gateway',
+  wakeUps: 'topup-gateway wake-ups',
+  reads: 'topup-gateway reads',
+  jobs: 'topup-gateway jobs',
+} as const;
+
 /** What every connection of a process is bound to: what it may take before it is ended, in ms. */
 export const CONNECTION_TERMS = `${READING_TERMS} -c statement_timeout=5000 -c lock_timeout=2000`
   + ' -c idle_in_transaction_session_timeout=10000';
 
 /**
  * An address with settings of a connection. It may have some of its own, beside which the driver
- * would pass ours over; said last, they win.
+ * would pass ours over; said last, the address's own win.
  */
 export function withTerms(
   databaseUrl: string,
@@ -190,8 +198,6 @@ function codeOf(error: unknown): unknown {
   return (error as { code?: unknown } | null)?.code;
 }
 
-/** What a caller is told to wait for a database that stays away. */
-const RETRY_AFTER_MS = 1000;
 /** A restarting database is back within this time, or the caller is told; milliseconds. */
 const RETRY_WITHIN_MS = 5000;
 const RETRY_PAUSE_MS = 50;
@@ -213,7 +219,6 @@ export async function tellAway<Result>(ask: () => Promise<Result>): Promise<Resu
     if (!isLost && !isKnownNotCommitted(error)) throw error;
     throw new TemporarilyUnavailable(
       isLost ? 'The service is restarting, please retry' : 'The service is busy, please retry',
-      RETRY_AFTER_MS,
     );
   }
 }

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import pg from 'pg';
-import { ANSWER_TIMEOUT_MS, CONNECT_TIMEOUT_MS } from './pool.ts';
+import { ANSWER_TIMEOUT_MS, CONNECT_TIMEOUT_MS, PROGRAM_NAMES } from './pool.ts';
 
 /** Channels of the database; a lost message costs latency only, because everyone also polls. */
 export type WakeUp = 'access' | 'catalogue' | 'feed' | 'work' | 'worker_alive';
@@ -55,9 +55,9 @@ export function openWakeUps(options: {
   const listen = async (): Promise<void> => {
     while (!isClosed) {
       const next = new pg.Client({
-        // By this name npm run restored knows that a program is connected, so the address has none.
+        // By this name npm run restored knows a program, so the address has none of its own.
         connectionString: options.databaseUrl.replace(/(?<=[?&])application_name=[^&]*&?/, ''),
-        application_name: 'topup-gateway wake-ups',
+        application_name: PROGRAM_NAMES.wakeUps,
         connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
         query_timeout: answerTimeoutMs,
         keepAlive: true,

@@ -44,6 +44,18 @@ export async function writeDemoFile(dataDir: string, facts: DemoFacts): Promise<
 }
 
 /**
+ * What the demo that runs says of itself; null where none does.
+ * @throws Error where there is a file that cannot be read
+ */
+export async function readDemoFile(dataDir: string): Promise<DemoFacts | null> {
+  const text = await readFile(demoFilePath(dataDir), 'utf8').catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  });
+  return text === null ? null : JSON.parse(text) as DemoFacts;
+}
+
+/**
  * Removes the file, so that nobody takes a stopped program for a running one; to be called by who
  * has claimed the directory.
  */

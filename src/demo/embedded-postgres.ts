@@ -58,8 +58,8 @@ const OWN_SCHEMA = `
   $$`;
 
 /**
- * Starts PostgreSQL in `<dataDir>/postgres`, made on the first start, with the roles `topup_owner`
- * and `topup_app` and the database `topup`. A server left running by a killed program is stopped
+ * Starts PostgreSQL in `<dataDir>/postgres`, made on the first start, with the roles of ROLES and
+ * the database `topup`. A server left running by a killed program is stopped
  * first; one that dies is started again on the same port. `settings` override server parameters.
  * @throws Error where another living program uses `dataDir`, or the server cannot run here
  */

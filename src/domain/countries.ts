@@ -24,6 +24,11 @@ export function countryOf(code: string): Country {
   return { code, name: NAMES.get(code) ?? code };
 }
 
+/** "IND" -> "IN", and the code of Kosovo; undefined for what is no country. */
+export function alpha2Of(alpha3: string): string | undefined {
+  return alpha3 === KOSOVO.code ? 'XK' : isoCountries.alpha3ToAlpha2(alpha3);
+}
+
 /** "IN" -> "IND", and the code of Kosovo; undefined for what is no country. */
 export function alpha3Of(alpha2: string): string | undefined {
   return alpha2 === 'XK' ? KOSOVO.code : isoCountries.alpha2ToAlpha3(alpha2);

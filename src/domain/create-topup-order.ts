@@ -17,8 +17,6 @@ import { Rejection, TemporarilyUnavailable, type RejectionCode } from './rejecti
 import type { TopupOrder } from './topup-order.ts';
 import { hashVoucherCode } from './voucher.ts';
 
-/** A price that went stale twice in a row: figures are being changed right now. */
-const STALE_RETRY_AFTER_MS = 1000;
 
 export interface CreateTopupOrder {
   readonly store: Store;
@@ -60,7 +58,8 @@ export async function createTopupOrder(
     }
     snapshot = await deps.store.refreshPricing();
   }
-  throw new TemporarilyUnavailable('Prices are changing, please retry', STALE_RETRY_AFTER_MS);
+  // Stale twice in a row: figures are being changed right now.
+  throw new TemporarilyUnavailable('Prices are changing, please retry');
 }
 
 /** A voucher's code may be a guess; a wallet is the client's own. */

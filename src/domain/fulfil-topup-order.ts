@@ -106,13 +106,18 @@ async function ask(supplier: Supplier, order: ClaimedOrder, signal: AbortSignal)
 }
 
 /** Definite refusals that may pass with time: tried again until the window ends. */
-export const RETRIED_IN_WINDOW: ReadonlySet<FailureCode> = new Set<FailureCode>(
+const RETRIED_IN_WINDOW: ReadonlySet<FailureCode> = new Set<FailureCode>(
   ['OPERATOR_UNAVAILABLE', 'OPERATOR_LIMIT_EXCEEDED'],
 );
 /** Definite refusals of this supplier only: the next route may still deliver. */
-export const TRIED_ELSEWHERE: ReadonlySet<FailureCode> = new Set<FailureCode>(
+const TRIED_ELSEWHERE: ReadonlySet<FailureCode> = new Set<FailureCode>(
   ['PRODUCT_UNAVAILABLE', 'PRODUCT_OUT_OF_STOCK'],
 );
+
+/** Whether the order may still be delivered after this refusal: later, or by another route. */
+export function isPassing(code: FailureCode): boolean {
+  return RETRIED_IN_WINDOW.has(code) || TRIED_ELSEWHERE.has(code);
+}
 
 /**
  * What an outcome means for the order. A transient answer never ends an order, an unknown one is
@@ -144,11 +149,10 @@ function decideAfterAccepted(order: ClaimedOrder, random: () => number): Move {
 }
 
 function decideAfterRefusal(order: ClaimedOrder, code: FailureCode, random: () => number): Move {
-  const isPassing = RETRIED_IN_WINDOW.has(code) || TRIED_ELSEWHERE.has(code);
   // Looked up while an attempt may still be on its way, it may be what an earlier one met; how many
   // there were, a restored order does not know. Of who cannot be asked it came by callback.
   const isLookedUp = order.action === 'QUERY' && order.canBeQueried;
-  if (isPassing && isLookedUp && order.resendInMs > 0) {
+  if (isPassing(code) && isLookedUp && order.resendInMs > 0) {
     return { kind: 'ASK_AGAIN', nextInMs: order.resendInMs };
   }
   if (RETRIED_IN_WINDOW.has(code) && order.windowLeftMs > 0) {

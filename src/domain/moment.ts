@@ -12,6 +12,11 @@ export function parseMoment(text: string): Date | null {
   return new Date(text.toUpperCase());
 }
 
+/** RFC 3339 in UTC, whole seconds, rounded down: as both doors show a moment. */
+export function shownMoment(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z`;
+}
+
 /** Date reads 30 February as 2 March, and the 32nd of a month not at all. */
 function isInCalendar(day: string): boolean {
   const date = new Date(`${day}T00:00:00Z`);

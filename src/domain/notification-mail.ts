@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { escapeHtml } from './html.ts';
 import type { Mail } from './mail.ts';
 import { maskValue } from './mask.ts';
 import { recipientField } from './recipient.ts';
@@ -99,14 +100,6 @@ function renderHtml(headline: string, says: readonly string[], facts: readonly F
     '</body></html>',
     '',
   ].join('\n');
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;',
-};
-
-function escapeHtml(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
 }
 
 /** Names the mail without naming the address; a repeat has the same one. */

@@ -110,10 +110,14 @@ export function parseFaceValue(value: unknown): Amount {
   return amount;
 }
 
+/** Whether an order may be named so by its client. */
+export function isClientReference(text: string): boolean {
+  return text.length <= REFERENCE_LENGTH_MAX && /^[\x20-\x7e]+$/.test(text);
+}
+
 function parseClientReference(value: unknown): string | null {
   if (isAbsent(value)) return null;
-  if (typeof value !== 'string' || !/^[\x20-\x7e]+$/.test(value)
-    || value.length > REFERENCE_LENGTH_MAX) {
+  if (typeof value !== 'string' || !isClientReference(value)) {
     throw invalid('clientReference',
       'Client reference must be 1 to 255 printable ASCII characters');
   }

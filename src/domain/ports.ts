@@ -68,22 +68,27 @@ export interface Store {
   findTransfersByIds(clientId: number, ids: readonly number[]): Promise<readonly Transfer[]>;
 }
 
+export const WALLET_TYPES = ['PREPAID', 'POSTPAID'] as const;
+
 export interface Wallet {
   readonly id: number;
   readonly currency: string;
-  readonly type: 'PREPAID' | 'POSTPAID';
+  readonly type: (typeof WALLET_TYPES)[number];
   readonly balance: Amount;
   readonly creditLimit: Amount;
   readonly isDefault: boolean;
   readonly isFrozen: boolean;
 }
 
+export const TRANSFER_REASONS =
+  ['ORDER_DEBIT', 'ORDER_REFUND', 'REVERSAL', 'FUNDING', 'ADJUSTMENT'] as const;
+
 /** A transfer as its wallet's owner sees it. */
 export interface Transfer {
   readonly id: number;
   readonly walletId: number;
   readonly topupOrderId: number | null;
-  readonly reason: 'ORDER_DEBIT' | 'ORDER_REFUND' | 'REVERSAL' | 'FUNDING' | 'ADJUSTMENT';
+  readonly reason: (typeof TRANSFER_REASONS)[number];
   readonly direction: 'DEBIT' | 'CREDIT';
   readonly amount: Amount;
   readonly currency: string;
@@ -127,10 +132,14 @@ export interface OrderFeed {
   extent(clientId: number): Promise<FeedExtent>;
   /**
    * Events of all orders of a client behind a sequence, without end.
-   * @throws Rejection CURSOR_EXPIRED, from `next`, where the position was removed
+   * @throws Rejection VALIDATION_FAILURE with the detail CURSOR_EXPIRED, from `next`, where the
+   *   position was removed
    */
   watchClient(clientId: number, afterSequence: number): AsyncIterableIterator<FeedEvent>;
-  /** Up to `limit` events of a client behind a sequence. @throws Rejection CURSOR_EXPIRED */
+  /**
+   * Up to `limit` events of a client behind a sequence.
+   * @throws Rejection VALIDATION_FAILURE with the detail CURSOR_EXPIRED
+   */
   readClient(clientId: number, from: {
     readonly afterSequence: number; readonly limit: number;
   }): Promise<readonly FeedEvent[]>;

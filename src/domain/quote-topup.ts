@@ -1,11 +1,13 @@
 import { findProduct } from './catalogue-listing.ts';
 import type { Product, Variant } from './catalogue.ts';
-import { add, compare, percentOf, subtract, type Money } from './money.ts';
+import { compare, subtract, type Money } from './money.ts';
 import { parseOrderRequest, type RawOrderRequest } from './order-request.ts';
 import type { Clock, Store, Wallet } from './ports.ts';
 import { priceByWallet, type WalletPrice } from './price-order.ts';
+import { discounted } from './pricing.ts';
 import { QUOTE_VALID_MS, sealQuote } from './quote.ts';
 import { Rejection } from './rejection.ts';
+import { availableOf } from './wallet-transaction.ts';
 
 export interface QuoteTopup {
   readonly store: Pick<Store, 'freshPricing' | 'findWalletsByIds'>;
@@ -56,7 +58,8 @@ export async function quoteTopup(
   const [wallet] = await deps.store.findWalletsByIds(clientId, [price.funding.walletId]);
   if (wallet === undefined) throw new Rejection('WALLET_NOT_FOUND', 'Wallet not found');
   const { variant, faceValue, discountPercent, forexRate, charge } = price;
-  const discount = percentOf(faceValue.amount, discountPercent);
+  const { currency } = faceValue;
+  const total = discounted(faceValue.amount, discountPercent);
   const expiresAt = endOfQuote(deps.clock.now());
   return {
     id: idOf(price, { clientId, productId: sold.product.id, expiresAt, key: deps.hashingKey }),
@@ -65,12 +68,12 @@ export async function quoteTopup(
     wallet,
     faceValue,
     discountPercent,
-    discount: { amount: discount, currency: faceValue.currency },
-    total: { amount: subtract(faceValue.amount, discount), currency: faceValue.currency },
+    discount: { amount: subtract(faceValue.amount, total), currency },
+    total: { amount: total, currency },
     forexRate,
     charge,
     hasSufficientBalance: !wallet.isFrozen
-      && compare(add(wallet.balance, wallet.creditLimit), charge.amount) >= 0,
+      && compare(availableOf(wallet), charge.amount) >= 0,
     expiresAt,
   };
 }

@@ -1,3 +1,4 @@
+import { retryAfterSeconds } from './rejection.ts';
 /** What is counted apart. `read` is whatever has no class of its own. */
 export const RATE_CLASSES = [
   'login', 'login.address', 'refresh', 'read', 'orders.create', 'charges', 'lookup',
@@ -70,11 +71,6 @@ export class RateLimited extends Error {
     this.class = rateClass;
     this.verdict = verdict;
   }
-}
-
-/** Whole seconds, rounded up: who waits them is admitted. */
-export function retryAfterSeconds({ retryAfterMs }: RateVerdict): number {
-  return Math.max(1, Math.ceil(retryAfterMs / 1000));
 }
 
 /** @throws RateLimited where the tokens are not there */

@@ -1,5 +1,5 @@
 import {
-  backoff, decideMove, RETRIED_IN_WINDOW, TRIED_ELSEWHERE, type Fulfilment,
+  backoff, decideMove, isPassing, type Fulfilment,
 } from './fulfil-topup-order.ts';
 import type { ClaimedOrder, Move, Outcome, RawCallback } from './fulfilment-ports.ts';
 
@@ -51,9 +51,9 @@ export function decideAfterCallback(
   if (outcome.kind === 'ACCEPTED') return { kind: order.wasAccepted ? 'NONE' : 'NOTE_ACCEPTED' };
   if (outcome.kind !== 'FAILED') return { kind: 'NONE' };
   const { failureCode } = outcome;
-  const isPassing = RETRIED_IN_WINDOW.has(failureCode) || TRIED_ELSEWHERE.has(failureCode);
-  if (isPassing && order.canBeQueried) return { kind: 'ASK_AGAIN', nextInMs: 0 };
-  if (!isPassing || order.attemptCount === 1) return decideMove(order, outcome, random);
+  const mayPass = isPassing(failureCode);
+  if (mayPass && order.canBeQueried) return { kind: 'ASK_AGAIN', nextInMs: 0 };
+  if (!mayPass || order.attemptCount === 1) return decideMove(order, outcome, random);
   return order.dedupesByReference
     ? { kind: 'ASK_AGAIN', nextInMs: 0 }
     : { kind: 'REVIEW', nextInMs: backoff(order, random) };

@@ -1,6 +1,6 @@
-import isoCountries from 'i18n-iso-countries';
 import { parsePhoneNumberFromString, type CountryCode } from 'libphonenumber-js/max';
 import type { InputField, Product } from './catalogue.ts';
+import { alpha2Of } from './countries.ts';
 import { Rejection, type Problem } from './rejection.ts';
 
 /** No value is longer, whatever a field says. */
@@ -156,9 +156,7 @@ function matches(pattern: string, value: string): boolean {
 export function parsePhone(value: string, countryCode: string): string | null {
   // Only ASCII digits and the usual separators: other scripts' digits and letters are refused.
   if (!/^\+?[0-9 ().\-/]{4,32}$/.test(value)) return null;
-  // Kosovo's code is of everyday use but not of ISO 3166.
-  const alpha2 = countryCode === 'XKX' ? 'XK' : isoCountries.alpha3ToAlpha2(countryCode);
-  const region = alpha2 as CountryCode | undefined;
+  const region = alpha2Of(countryCode) as CountryCode | undefined;
   const phone = parsePhoneNumberFromString(value, {
     ...(region === undefined ? {} : { defaultCountry: region }),
     extract: false,

@@ -46,13 +46,26 @@ export class Rejection extends Error {
   }
 }
 
+/** What is too much now, or away, is mostly over by then. */
+const RETRY_AFTER_MS = 1000;
+
 /** We cannot decide now and nothing was done; the caller may ask again after `retryAfterMs`. */
 export class TemporarilyUnavailable extends Error {
   readonly retryAfterMs: number;
 
-  constructor(message: string, retryAfterMs: number) {
+  constructor(message: string, retryAfterMs = RETRY_AFTER_MS) {
     super(message);
     this.name = 'TemporarilyUnavailable';
     this.retryAfterMs = retryAfterMs;
   }
+}
+
+/** More is to be done than can be; in the same words wherever that is found out. */
+export function tooBusy(): TemporarilyUnavailable {
+  return new TemporarilyUnavailable('Too many requests at once, please retry');
+}
+
+/** Whole seconds, rounded up: who waits them is admitted. */
+export function retryAfterSeconds({ retryAfterMs }: { readonly retryAfterMs: number }): number {
+  return Math.max(1, Math.ceil(retryAfterMs / 1000));
 }

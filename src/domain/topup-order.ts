@@ -210,7 +210,7 @@ export function statusText(status: TopupOrderStatus, failureCode: FailureCode | 
   }
 }
 
-/** The user-facing reason of a failure. The seed's own sentence names the player ID. */
+/** The user-facing reason of a failure. Of a wrong player ID, the sentence that REST documents. */
 export function failureReason(order: Pick<TopupOrder, 'failureCode' | 'inputData'>): string | null {
   if (order.failureCode === null) return null;
   if (order.failureCode === 'INVALID_RECIPIENT' && Object.hasOwn(order.inputData, 'player_id')) {

@@ -2,9 +2,9 @@ import { Ctx, FieldResolver, Query, Resolver, Root } from 'type-graphql';
 import type { Wallet } from '../domain/ports.ts';
 import type { PricingClient } from '../domain/pricing-snapshot.ts';
 import { ClientType, type ClientLimits } from './client.types.ts';
-import { FIRST_MAX } from './connection.types.ts';
 import type { OperationContext } from './context.ts';
 import { globalId } from './global-id.ts';
+import { FIRST_MAX } from './page-sizes.ts';
 
 /** The caller. */
 @Resolver(() => ClientType)

@@ -1,8 +1,6 @@
 import { Field, Int, ObjectType, type ClassType } from 'type-graphql';
 import { Rejection } from '../domain/rejection.ts';
-
-/** Enough for a screen; whoever wants all goes on behind the last cursor. */
-export const FIRST_MAX = 100;
+import { FIRST_MAX } from './page-sizes.ts';
 
 export const FIRST_DESCRIPTION = `How many edges at most, 1 to ${FIRST_MAX}.`;
 export const AFTER_DESCRIPTION = 'The cursor of the last edge that was received; without it the '

@@ -1,7 +1,9 @@
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { Forbidden } from '../domain/access.ts';
-import { RateLimited, retryAfterSeconds } from '../domain/rate-limits.ts';
-import { Rejection, TemporarilyUnavailable, type RejectionCode } from '../domain/rejection.ts';
+import { RateLimited } from '../domain/rate-limits.ts';
+import {
+  Rejection, type RejectionCode, retryAfterSeconds, TemporarilyUnavailable,
+} from '../domain/rejection.ts';
 import type { FailureCode } from '../domain/topup-order.ts';
 import type { Log } from './log.ts';
 import { unquotedMessage } from './unquoted.ts';
@@ -155,10 +157,9 @@ function visiblePart(error: unknown): VisiblePart {
     };
   }
   if (cause instanceof TemporarilyUnavailable) {
-    const retryAfter = Math.ceil(cause.retryAfterMs / 1000);
     return {
       message: cause.message,
-      extensions: { code: 'SERVICE_UNAVAILABLE', retryAfter },
+      extensions: { code: 'SERVICE_UNAVAILABLE', retryAfter: retryAfterSeconds(cause) },
     };
   }
   if (cause instanceof Forbidden) {

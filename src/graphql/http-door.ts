@@ -2,7 +2,7 @@ import { METHODS } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLFormattedError } from 'graphql';
 import type { Caller } from '../domain/access.ts';
-import { TemporarilyUnavailable } from '../domain/rejection.ts';
+import { retryAfterSeconds, TemporarilyUnavailable } from '../domain/rejection.ts';
 import type { Admit } from './admission.ts';
 import type { Executor } from './apollo.ts';
 import { operationContext, type GraphqlDeps } from './context.ts';
@@ -13,7 +13,7 @@ import {
 } from './graphql-request.ts';
 import { acceptOnlyJson, isPlainUtf8 } from './http-body.ts';
 import { HTTP_TEXTS, STATUSES, type HttpText } from './http-text.ts';
-import { PLAIN_JSON } from './media-types.ts';
+import { asksForPage, PLAIN_JSON } from './media-types.ts';
 import { RefusedRequest, refusedByStatus, shownError } from './refused-request.ts';
 
 /** The address of both transports. */
@@ -52,7 +52,7 @@ export async function addHttpRoutes(app: FastifyInstance, parts: HttpDoorParts):
 /** A browser that was pointed at the endpoint; the explorer page belongs here. */
 function isPageRequest(request: FastifyRequest): boolean {
   const isGet = request.method === 'GET' || request.method === 'HEAD';
-  return isGet && (request.headers.accept ?? '').includes('text/html');
+  return isGet && asksForPage(request.headers.accept);
 }
 
 function answerPage(
@@ -132,7 +132,7 @@ class HttpDoor {
   answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const { status, shown } = shownError(error);
     if (error instanceof TemporarilyUnavailable) {
-      reply.header('retry-after', Math.ceil(error.retryAfterMs / 1000));
+      reply.header('retry-after', retryAfterSeconds(error));
     }
     const errors = maskErrors([shown], { requestId: request.id, log: this.#parts.deps.log });
     return this.#sendAt(status, { errors }, request, reply);

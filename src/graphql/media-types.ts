@@ -21,6 +21,14 @@ export function createNegotiation(offered: readonly MediaType[]): Negotiate {
   };
 }
 
+/** Whether to give a browser its page: where HTML is named, and liked better than our types. */
+export function asksForPage(accept = ''): boolean {
+  if (!accept.includes('text/html')) return false;
+  const ranges = parseAccept(accept);
+  const named = ranges.find(({ type }) => type === 'text/html')?.quality ?? 0;
+  return [GRAPHQL_RESPONSE, PLAIN_JSON].every((type) => qualityOf(type, ranges) < named);
+}
+
 interface MediaRange {
   readonly type: string;
   readonly quality: number;
@@ -49,7 +57,7 @@ function choose(ranges: readonly MediaRange[], offered: readonly MediaType[]): M
 }
 
 /** The most specific range that covers a type decides, whatever stands before it. */
-function qualityOf(type: MediaType, ranges: readonly MediaRange[]): number {
+function qualityOf(type: string, ranges: readonly MediaRange[]): number {
   for (const pattern of [type, 'application/*', '*/*']) {
     const range = ranges.find((each) => each.type === pattern);
     if (range !== undefined) return range.quality;

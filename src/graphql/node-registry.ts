@@ -2,9 +2,7 @@ import { soldProduct, soldVariant } from '../domain/catalogue-listing.ts';
 import { Rejection } from '../domain/rejection.ts';
 import type { OperationContext } from './context.ts';
 import { parseKey, readGlobalId, type GlobalIdType } from './global-id.ts';
-
-/** More than this at once would be a list. */
-const IDS_MAX = 100;
+import { IDS_MAX } from './page-sizes.ts';
 
 type Found = Promise<object | null> | object | null;
 /** Reads a thing of the caller by its key; another client's is as absent as none at all. */

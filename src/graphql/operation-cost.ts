@@ -4,6 +4,7 @@ import {
   type GraphQLCompositeType, type GraphQLField, type GraphQLSchema, type OperationDefinitionNode,
   type SelectionNode, type SelectionSetNode, type ValueNode,
 } from 'graphql';
+import { LIST_LENGTH_MAX } from './page-sizes.ts';
 
 /** What an operation takes of the program, at most, told before anything is executed. */
 export interface Estimate {
@@ -22,8 +23,6 @@ const INTROSPECTION_READS = 10;
  * some products have many, and whoever asks may ask for those.
  */
 const UNSIZED_LIST_LENGTH = 10;
-/** The greatest page; whatever asks for more is refused by the field itself. */
-const PAGE_MAX = 100;
 
 /** Points of an operation; the least costs as much as one REST request. */
 export function pointsOf({ readCount, objectCount }: Estimate): number {
@@ -172,7 +171,8 @@ export class CostEstimate {
       if (value === undefined || value === null) continue;
       this.#isSized = true;
       const length = Array.isArray(value) ? value.length : Number(value);
-      return Number.isFinite(length) ? Math.min(Math.max(length, 0), PAGE_MAX) : PAGE_MAX;
+      if (!Number.isFinite(length)) return LIST_LENGTH_MAX;
+      return Math.min(Math.max(length, 0), LIST_LENGTH_MAX);
     }
     if (field.name === 'variants') {
       this.#isSized = true;

@@ -1,11 +1,11 @@
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
-import { parseMoment } from '../domain/moment.ts';
+import { parseMoment, shownMoment } from '../domain/moment.ts';
 import { NumberText } from '../domain/money.ts';
 
 /** A longer amount is refused before anybody calculates with it. */
 const DECIMAL_LENGTH_MAX = 32;
-const DECIMAL = /^-?[0-9]+(\.[0-9]+)?$/;
-const INTEGER = /^-?[0-9]+$/;
+const DECIMAL = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$/;
+const INTEGER = /^-?(?:0|[1-9][0-9]*)$/;
 
 /** Exact decimal: text on the wire, so that no float ever stands between two amounts. */
 export const Decimal = new GraphQLScalarType<string, string>({
@@ -58,7 +58,7 @@ export const DateTime = new GraphQLScalarType<Date, string>({
   description: 'A point in time by RFC 3339, in UTC, e.g. "2026-11-03T09:30:00Z".',
   serialize(value) {
     if (!(value instanceof Date)) throw refused('DateTime must be a date');
-    return `${value.toISOString().slice(0, 19)}Z`;
+    return shownMoment(value);
   },
   parseValue: (value) => dateOf(value),
   parseLiteral: located((node) => dateOf(node.kind === Kind.STRING ? node.value : undefined)),

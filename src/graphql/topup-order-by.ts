@@ -1,4 +1,5 @@
 import { Field, ID, InputType } from 'type-graphql';
+import { isClientReference } from '../domain/order-request.ts';
 import type { Store } from '../domain/ports.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import { parseGlobalId } from './global-id.ts';
@@ -27,7 +28,7 @@ export async function findOrderBy(by: TopupOrderBy, owner: OrderOwner): Promise<
   const { clientId, store } = owner;
   if (typeof by.clientReference === 'string') {
     // Text that no reference can be is not looked for: PostgreSQL would refuse some of it.
-    return /^[\x20-\x7e]{1,255}$/.test(by.clientReference)
+    return isClientReference(by.clientReference)
       ? store.findOrderByReference(clientId, by.clientReference)
       : null;
   }

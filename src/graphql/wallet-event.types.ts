@@ -41,7 +41,7 @@ export class WalletEventEdge {
   cursor!: string;
 
   @Field(() => WalletEventType, {
-    nullable: true, description: 'What happened; null on an edge that only moves the cursor.',
+    nullable: true, description: 'What happened.',
   })
   node!: WalletEvent | null;
 }

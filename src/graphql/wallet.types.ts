@@ -1,13 +1,13 @@
 import { Field, ID, ObjectType } from 'type-graphql';
 import type { Money } from '../domain/money.ts';
-import type { Wallet } from '../domain/ports.ts';
+import { TRANSFER_REASONS, type Wallet, WALLET_TYPES } from '../domain/ports.ts';
 import { connectionType, edgeType } from './connection.types.ts';
 import { MoneyType } from './money.types.ts';
 import { NodeType } from './node.types.ts';
 import { CurrencyCode, DateTime, Decimal, SafeInt } from './scalars.ts';
 import { enumOf } from './topup-order.enums.ts';
 
-export const WalletTypeEnum = enumOf(['PREPAID', 'POSTPAID'], {
+export const WalletTypeEnum = enumOf(WALLET_TYPES, {
   name: 'WalletType',
   description: 'How far a wallet can be debited.',
   values: {
@@ -16,9 +16,7 @@ export const WalletTypeEnum = enumOf(['PREPAID', 'POSTPAID'], {
   },
 });
 
-export const TransactionReasonEnum = enumOf(
-  ['ORDER_DEBIT', 'ORDER_REFUND', 'REVERSAL', 'FUNDING', 'ADJUSTMENT'],
-  {
+export const TransactionReasonEnum = enumOf(TRANSFER_REASONS, {
     name: 'WalletTransactionReason',
     description: 'Why money moved.',
     values: {

@@ -32,7 +32,10 @@ export interface SandboxSupplierOptions {
   readonly clock: Clock;
 }
 
-/** The supplier of the demo, over HTTP; src/demo/sandbox-http.ts describes the protocol. */
+/**
+ * A supplier that speaks the sandbox's protocol over HTTP, as every row of `supplier` does;
+ * src/demo/sandbox-http.ts describes it. Another protocol is another file here, chosen in parts.ts.
+ */
 export function createSandboxSupplier(options: SandboxSupplierOptions): Supplier {
   const { code, clock, signingKeys } = options;
   const [signingKey] = signingKeys;

@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import type { LoggedIn, Signed } from '../domain/log-in.ts';
+import { shownMoment } from '../domain/moment.ts';
 import type { RateLimits } from '../domain/rate-limits.ts';
 import { loginSchema, logoutSchema, refreshSchema } from './auth.schemas.ts';
 import { invalidBody, type JsonObject } from './json-body.ts';
 import type { AddressOf } from './peer-address.ts';
 import { tellingRates } from './rate-headers.ts';
-import { timeOut } from './wire.ts';
+
 
 type WithBody = { Body: JsonObject | undefined };
 
@@ -71,5 +72,5 @@ function tokensOut({ clientId, access, refresh }: LoggedIn): object {
 }
 
 function endOut({ expiresAt }: Signed): string {
-  return timeOut(expiresAt);
+  return shownMoment(expiresAt);
 }

@@ -5,11 +5,8 @@ import {
 import { TOPUP_TYPES } from '../domain/catalogue.ts';
 import { COUNTRIES } from '../domain/countries.ts';
 import { lookupMobileNumber } from '../domain/lookup-mobile-number.ts';
-import { NumberText } from '../domain/money.ts';
-import { parseId } from '../domain/order-request.ts';
 import type { Store } from '../domain/ports.ts';
 import type { RawQuoteRequest, TopupQuote } from '../domain/quote-topup.ts';
-import { Rejection } from '../domain/rejection.ts';
 import { answerCached } from './cached-answer.ts';
 import {
   getProductSchema, getVariantSchema, listCountriesSchema, listCurrenciesSchema,
@@ -17,7 +14,7 @@ import {
 } from './catalogue.schemas.ts';
 import { invalidBody, type JsonObject } from './json-body.ts';
 import { pageIn, pageOut, pagingHeaders } from './paging.ts';
-import { Query } from './query.ts';
+import { idIn, Query } from './query.ts';
 import { quoteTopupSchema } from './quotes.schemas.ts';
 import {
   countryOut, currencyOut, matchOut, productOut, productWithFieldsOut, quoteOut, quoteRequestIn,
@@ -104,12 +101,4 @@ function referenceRoutes(app: FastifyInstance, store: Pick<Store, 'pricing'>): v
 
   app.get('/api/v1/countries', { schema: listCountriesSchema }, async (request, reply) =>
     answerCached(request, reply, { body: COUNTRIES.map(countryOut) }));
-}
-
-/** @throws Rejection VALIDATION_FAILURE */
-function idIn(params: { readonly id: string }, noun: string): number {
-  const id = parseId(new NumberText(params.id));
-  if (id !== null) return id;
-  throw new Rejection('VALIDATION_FAILURE', `${noun} ID must be a positive integer`,
-    { field: ['id'] });
 }

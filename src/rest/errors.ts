@@ -1,6 +1,8 @@
 import { Forbidden, Unauthenticated } from '../domain/access.ts';
-import { RateLimited, retryAfterSeconds } from '../domain/rate-limits.ts';
-import { Rejection, TemporarilyUnavailable, type RejectionCode } from '../domain/rejection.ts';
+import { RateLimited } from '../domain/rate-limits.ts';
+import {
+  Rejection, type RejectionCode, retryAfterSeconds, TemporarilyUnavailable,
+} from '../domain/rejection.ts';
 import type { FailureCode } from '../domain/topup-order.ts';
 import { rateHeaders } from './rate-headers.ts';
 
@@ -142,8 +144,7 @@ export function errorAnswer(error: unknown, requestId: string): ErrorAnswer {
 function refusalOf(error: unknown): HttpRefusal {
   if (error instanceof HttpRefusal) return error;
   if (error instanceof TemporarilyUnavailable) {
-    const seconds = Math.max(1, Math.ceil(error.retryAfterMs / 1000));
-    const headers = { 'retry-after': String(seconds) };
+    const headers = { 'retry-after': String(retryAfterSeconds(error)) };
     return new HttpRefusal(503, { message: error.message, headers });
   }
   if (error instanceof RateLimited) {

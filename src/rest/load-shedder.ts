@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { TemporarilyUnavailable } from '../domain/rejection.ts';
+import { retryAfterSeconds, tooBusy } from '../domain/rejection.ts';
 import { errorAnswer } from './errors.ts';
 import type { AddressOf } from './peer-address.ts';
 import { RunQueue } from './run-queue.ts';
 
-const RETRY_AFTER_MS = 1000;
 /** Whoever asks how the process does hears it above all when it does badly. */
 const NEVER_REFUSED: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics']);
 /** Stands for the id of the request while the text around it is made. */
@@ -37,9 +36,7 @@ export interface LoadShedder {
   waitingCount(): number;
 }
 
-export const BUSY = new TemporarilyUnavailable(
-  'Too many requests at once, please retry', RETRY_AFTER_MS,
-);
+export const BUSY = tooBusy();
 
 export function createLoadShedder(options: LoadShedderOptions): LoadShedder {
   const { clientOf, addressOf, textsByPath } = options;
@@ -87,7 +84,7 @@ function refuse(response: ServerResponse, { type, body }: BusyText): void {
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     'x-request-id': requestId,
-    'retry-after': String(RETRY_AFTER_MS / 1000),
+    'retry-after': String(retryAfterSeconds(BUSY)),
   });
   response.end(text);
 }

@@ -68,3 +68,13 @@ const TIME_EXPECTED = 'a time by RFC 3339, e.g. 2026-11-03T09:30:00Z';
 export function invalidParameter(name: string, message: string): Rejection {
   return new Rejection('VALIDATION_FAILURE', message, { field: [name] });
 }
+
+/**
+ * The id in a path. `noun` says of what, for people.
+ * @throws Rejection VALIDATION_FAILURE
+ */
+export function idIn({ id: text }: { readonly id: string }, noun: string): number {
+  const id = parseId(new NumberText(text));
+  if (id === null) throw invalidParameter('id', `${noun} ID must be a positive integer`);
+  return id;
+}

@@ -1,4 +1,5 @@
 import Fastify, { type FastifyInstance } from 'fastify';
+import { escapeHtml } from '../domain/html.ts';
 
 /** A browser asks for the 5 MB of script once a day. */
 const SCRIPT_MAX_AGE_SECONDS = 86_400;
@@ -64,8 +65,7 @@ function page({ token, server }: {
     },
   };
   const servers = [{ url: server }];
-  const configuration = JSON.stringify({ ...SETTINGS, servers, ...authentication })
-    .replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;');
+  const configuration = escapeHtml(JSON.stringify({ ...SETTINGS, servers, ...authentication }));
   return `<!doctype html>
 <html lang="en">
   <head>

@@ -16,9 +16,7 @@ import { topupOrderEventRoutes, type EventStreamDeps } from './topup-order-event
 import { topupOrderRoutes, type TopupOrderStories } from './topup-orders.routes.ts';
 import { walletRoutes, type WalletStories } from './wallets.routes.ts';
 
-/** Another process takes over at once, or this one is back after its restart. */
-const CLOSING_RETRY_AFTER_MS = 1000;
-/** So long all of them are told so. */
+/** So long whatever still comes is told that the server restarts. */
 const LAST_REQUESTS_MS = 250;
 /** Whoever has not sent all of a request by then holds nobody's end. */
 const LAST_BODIES_MS = 2_000;
@@ -74,7 +72,8 @@ export function setRestEnvelope(app: FastifyInstance): void {
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(ANSWER_HEADERS).header('x-request-id', request.id);
     if (isClosing) {
-      done(new TemporarilyUnavailable('Server is restarting', CLOSING_RETRY_AFTER_MS));
+      // Another process takes over at once, or this one is back after its restart.
+      done(new TemporarilyUnavailable('Server is restarting'));
     } else if (!hasItsHost(request)) {
       done(new HttpRefusal(400, { message: 'A request has one Host header, which names a host' }));
     } else if (request.is404) {

@@ -20,7 +20,9 @@ const examples: RouteExamples = {
   },
   answers: {
     200: { DONE: { summary: 'Applied, or known already', value: { result: 'DONE' } } },
-    202: { KEPT: { summary: 'Kept for an order we do not know yet', value: { result: 'KEPT' } } },
+    202: {
+      KEPT: { summary: 'Kept for operators: no such order is known', value: { result: 'KEPT' } },
+    },
     401: refused(401, 'Callback refused'),
     503: refused(503, 'Order is being worked on, please retry'),
   },
@@ -50,7 +52,7 @@ export const supplierCallbackSchema = {
   }).meta({ id: 'SandboxCallback' }),
   response: {
     200: jsonAnswer('Applied, or known already.', result('DONE.')),
-    202: jsonAnswer('Kept: the order is not known yet.', result('KEPT.')),
+    202: jsonAnswer('Kept for operators: no such order is known.', result('KEPT.')),
     401: refusal('Not authentic, too old, or not from this supplier.'),
     503: refusal('A worker holds the order, or too much is to be done; send it again.'),
   },

@@ -1,15 +1,14 @@
 import type { FastifyInstance } from 'fastify';
-import { NumberText } from '../domain/money.ts';
 import type { ListPage } from '../domain/list-page.ts';
 import { maskSensitive } from '../domain/mask.ts';
 import type { OrderLists } from '../domain/order-list.ts';
-import { parseId, type RawOrderRequest } from '../domain/order-request.ts';
+import { type RawOrderRequest } from '../domain/order-request.ts';
 import type { Store } from '../domain/ports.ts';
 import { Rejection } from '../domain/rejection.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import { invalidBody, type JsonObject } from './json-body.ts';
 import { pageIn, pagingHeaders } from './paging.ts';
-import { Query } from './query.ts';
+import { idIn, Query } from './query.ts';
 import { orderFilterIn } from './topup-order-filter.ts';
 import {
   cancelTopupOrderSchema, createTopupOrderSchema, getTopupOrderSchema, listTopupOrdersSchema,
@@ -57,7 +56,7 @@ export function topupOrderRoutes(app: FastifyInstance, deps: TopupOrderStories):
     `${ORDERS}/:id`,
     { schema: getTopupOrderSchema },
     async ({ clientId, params }) => {
-      const order = await deps.refreshTopupOrder(clientId, orderIdOf(params.id));
+      const order = await deps.refreshTopupOrder(clientId, idIn(params, 'Order'));
       if (order === null) throw new Rejection('ORDER_NOT_FOUND', 'Order not found');
       return orderOut(order);
     },
@@ -67,7 +66,7 @@ export function topupOrderRoutes(app: FastifyInstance, deps: TopupOrderStories):
     `${ORDERS}/:id/cancel`,
     { schema: cancelTopupOrderSchema },
     async ({ clientId, params }) =>
-      orderOut(await deps.cancelTopupOrder(clientId, orderIdOf(params.id))),
+      orderOut(await deps.cancelTopupOrder(clientId, idIn(params, 'Order'))),
   );
 
   app.patch<{ Params: { id: string }; Body: JsonObject | undefined }>(
@@ -75,19 +74,10 @@ export function topupOrderRoutes(app: FastifyInstance, deps: TopupOrderStories):
     { schema: setNotificationEmailSchema },
     async ({ clientId, params, body }) => {
       if (body === undefined) throw invalidBody();
-      const orderId = orderIdOf(params.id);
+      const orderId = idIn(params, 'Order');
       return orderOut(await deps.setNotificationEmail(clientId, orderId, body['email']));
     },
   );
 }
 
 const NOTHING: ListPage<TopupOrder> = { items: [], totalCount: 0, hasMore: false };
-
-function orderIdOf(text: string): number {
-  const id = parseId(new NumberText(text));
-  if (id === null) {
-    throw new Rejection('VALIDATION_FAILURE', 'Order ID must be a positive integer',
-      { field: ['id'] });
-  }
-  return id;
-}

@@ -1,6 +1,4 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { NumberText } from '../domain/money.ts';
-import { parseId } from '../domain/order-request.ts';
 import type { Store } from '../domain/ports.ts';
 import type { Currency } from '../domain/pricing-snapshot.ts';
 import type { RateLimits } from '../domain/rate-limits.ts';
@@ -9,7 +7,7 @@ import type { WalletLists } from '../domain/wallet-list.ts';
 import { HttpRefusal } from './errors.ts';
 import { readCharged, tokensFor } from './page-charge.ts';
 import { pageIn, pagingHeaders } from './paging.ts';
-import { invalidParameter, Query } from './query.ts';
+import { idIn, invalidParameter, Query } from './query.ts';
 import {
   getTransactionSchema, getWalletSchema, listTransactionsSchema, listWalletsSchema,
   TRANSACTIONS_PAGE_SIZE_MAX, TRANSACTIONS_PER_TOKEN,
@@ -37,7 +35,7 @@ export function walletRoutes(app: FastifyInstance, { store, rateLimits }: Wallet
   });
 
   app.get<ById>(`${WALLETS}/:id`, { schema: getWalletSchema }, async ({ clientId, params }) => {
-    const id = idIn('Wallet', params.id);
+    const id = idIn(params, 'Wallet');
     const [wallet] = await store.findWalletsByIds(clientId, [id]);
     if (wallet === undefined) throw new Rejection('WALLET_NOT_FOUND', 'Wallet not found');
     return walletOut(wallet, currencyOf(store, wallet));
@@ -69,7 +67,7 @@ export function walletRoutes(app: FastifyInstance, { store, rateLimits }: Wallet
     `${TRANSACTIONS}/:id`,
     { schema: getTransactionSchema },
     async ({ clientId, params }) => {
-      const id = idIn('Transaction', params.id);
+      const id = idIn(params, 'Transaction');
       const [transfer] = await store.findTransfersByIds(clientId, [id]);
       if (transfer === undefined) throw new HttpRefusal(404, { message: 'Transaction not found' });
       return transactionOut(transfer, currencyOf(store, transfer));
@@ -90,10 +88,4 @@ function currencyOf(store: WalletStore, of: { readonly currency: string }): Curr
   const currency = store.pricing().currencies().find(({ code }) => code === of.currency);
   if (currency === undefined) throw new Error(`No currency ${of.currency}`);
   return currency;
-}
-
-function idIn(what: string, text: string): number {
-  const id = parseId(new NumberText(text));
-  if (id === null) throw invalidParameter('id', `${what} ID must be a positive integer`);
-  return id;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TRANSFER_REASONS, WALLET_TYPES } from '../domain/ports.ts';
 import {
   amountSchema, currencySchema, idSchema, jsonAnswer, refusal, timeSchema,
 } from './envelope.schemas.ts';
@@ -19,7 +20,7 @@ const wallet = z.object({
   id: idSchema('The wallet id.', 1),
   currency_id: currencyId,
   amount: amountSchema('What is in it; below zero where a POSTPAID wallet owes.', 9995.2595),
-  type: z.enum(['PREPAID', 'POSTPAID']).meta({
+  type: z.enum(WALLET_TYPES).meta({
     description: 'Down to zero, or down to the credit limit below zero.',
   }),
   currency: currencySchema('The currency of everything in it.'),
@@ -58,7 +59,7 @@ const transaction = z.object({
   order_id: idSchema('The order that it was about; null where it was about none.', 9123456)
     .nullable(),
   balance_after: amountSchema('What the wallet held right after.', 9995.2595),
-  reason: z.enum(['ORDER_DEBIT', 'ORDER_REFUND', 'REVERSAL', 'FUNDING', 'ADJUSTMENT']).meta({
+  reason: z.enum(TRANSFER_REASONS).meta({
     description: 'Why money moved.',
   }),
 }).meta({ id: 'Transaction', description: 'One movement of money. It is never changed.' });

@@ -1,10 +1,11 @@
 import { validityDays, type InputField, type Product, type Variant } from '../domain/catalogue.ts';
 import { countryOf, type Country } from '../domain/countries.ts';
 import type { MobileNumberMatch } from '../domain/lookup-mobile-number.ts';
+import { shownMoment } from '../domain/moment.ts';
 import type { Currency } from '../domain/pricing-snapshot.ts';
 import type { RawQuoteRequest, TopupQuote } from '../domain/quote-topup.ts';
 import type { JsonObject } from './json-body.ts';
-import { exactNumber, timeOut } from './wire.ts';
+import { exactNumber } from './wire.ts';
 
 /** The catalogue and quotes as they are documented; what is undefined is left out. */
 
@@ -114,6 +115,6 @@ export function quoteOut(quote: TopupQuote): Wire {
     wallet_id: quote.wallet.id,
     sufficient_balance: quote.hasSufficientBalance,
     quote_id: quote.id,
-    expires_at: timeOut(quote.expiresAt),
+    expires_at: shownMoment(quote.expiresAt),
   };
 }

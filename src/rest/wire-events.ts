@@ -1,5 +1,6 @@
+import { shownMoment } from '../domain/moment.ts';
 import { statusText, type FeedEvent } from '../domain/topup-order.ts';
-import { orderOut, timeOut } from './wire.ts';
+import { orderOut } from './wire.ts';
 
 /** An event as it stands behind `data:` of a stream; nothing is ever null. */
 export function eventOut(event: FeedEvent): Readonly<Record<string, unknown>> {
@@ -10,7 +11,7 @@ export function eventOut(event: FeedEvent): Readonly<Record<string, unknown>> {
     previous_status: event.previousStatus ?? undefined,
     status: event.status,
     status_text: statusText(event.status, event.failureCode),
-    occurred_at: timeOut(event.occurredAt),
+    occurred_at: shownMoment(event.occurredAt),
     order: orderOut(event.order),
   };
 }

@@ -1,7 +1,8 @@
+import { shownMoment } from '../domain/moment.ts';
 import type { Transfer, Wallet } from '../domain/ports.ts';
 import type { Currency } from '../domain/pricing-snapshot.ts';
 import { availableOf, transactionRemarks } from '../domain/wallet-transaction.ts';
-import { exactNumber, timeOut } from './wire.ts';
+import { exactNumber } from './wire.ts';
 
 /** Wallets and transactions as they are documented, then ours. */
 
@@ -37,7 +38,7 @@ export function transactionOut(transfer: Transfer, currency: Currency): Wire {
     forex_rate: forexRate === null ? null : exactNumber(forexRate),
     conversion_charges: forexRate === null ? null : 0,
     remarks: transactionRemarks(transfer, currency.precision),
-    created_at: timeOut(transfer.createdAt),
+    created_at: shownMoment(transfer.createdAt),
     order_id: transfer.topupOrderId,
     balance_after: exactNumber(transfer.balanceAfter),
     reason: transfer.reason,

@@ -1,3 +1,4 @@
+import { shownMoment } from '../domain/moment.ts';
 import { NumberText, type Amount } from '../domain/money.ts';
 import type { RawOrderRequest } from '../domain/order-request.ts';
 import {
@@ -6,7 +7,8 @@ import {
 import { FAILURES_ON_WIRE } from './errors.ts';
 import type { JsonObject } from './json-body.ts';
 
-/** The only place that respells: snake_case, and numbers with the digits they were given. */
+// Orders as they are documented. Only the wire files and errors.ts respell: snake_case, and numbers
+// with the digits they were given.
 
 /** A create body in the words of the domain; unknown keys are ignored. */
 export function orderRequestIn(body: JsonObject): RawOrderRequest {
@@ -48,8 +50,8 @@ export function orderOut(order: TopupOrder): Readonly<Record<string, unknown>> {
     transaction_id: order.debitTransferId ?? undefined,
     ...failureOut(order),
     input_data: order.inputData,
-    created_at: timeOut(order.createdAt),
-    completed_at: order.completedAt === null ? undefined : timeOut(order.completedAt),
+    created_at: shownMoment(order.createdAt),
+    completed_at: order.completedAt === null ? undefined : shownMoment(order.completedAt),
     wallet_id: order.walletId ?? undefined,
     face_amount: exactNumber(order.faceValue.amount),
     face_currency: order.faceValue.currency,
@@ -78,7 +80,7 @@ function refundOut(order: TopupOrder): object | undefined {
   return {
     transaction_id: order.refundTransferId,
     amount: exactNumber(order.charge.amount),
-    refunded_at: order.completedAt === null ? undefined : timeOut(order.completedAt),
+    refunded_at: order.completedAt === null ? undefined : shownMoment(order.completedAt),
   };
 }
 
@@ -86,7 +88,7 @@ function reversalOut(order: TopupOrder): object | undefined {
   if (order.reversedAt === null) return undefined;
   return {
     transaction_id: order.reversalTransferId ?? undefined,
-    at: timeOut(order.reversedAt),
+    at: shownMoment(order.reversedAt),
   };
 }
 
@@ -95,16 +97,11 @@ function pendingOut(order: TopupOrder): object | undefined {
   const nextAt = nextAttemptAt(order);
   return {
     attempts: order.attemptCount,
-    last_attempt_at: order.lastAttemptAt === null ? undefined : timeOut(order.lastAttemptAt),
-    next_attempt_at: nextAt === null ? undefined : timeOut(nextAt),
+    last_attempt_at: order.lastAttemptAt === null ? undefined : shownMoment(order.lastAttemptAt),
+    next_attempt_at: nextAt === null ? undefined : shownMoment(nextAt),
     pending_reason: pendingReason(order) ?? undefined,
-    expected_by: order.expectedBy === null ? undefined : timeOut(order.expectedBy),
+    expected_by: order.expectedBy === null ? undefined : shownMoment(order.expectedBy),
   };
-}
-
-/** RFC 3339 in whole seconds, rounded down. */
-export function timeOut(time: Date): string {
-  return `${time.toISOString().slice(0, 19)}Z`;
 }
 
 // TypeScript's library does not know it, Node has it: JSON.stringify writes the text unchanged.

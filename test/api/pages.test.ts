@@ -57,7 +57,10 @@ describe('the explorer', () => {
   });
 
   test('is not what a program finds there', async () => {
-    for (const accept of ['*/*', 'application/json', 'application/graphql-response+json']) {
+    for (const accept of [
+      '*/*', 'application/json', 'application/graphql-response+json',
+      'application/json,text/html;q=0.1', 'text/html, application/json', 'text/html;q=0, */*',
+    ]) {
       const answer = await get('/graphql?query={__typename}', { headers: { accept } });
       expect([accept, answer.status]).toEqual([accept, 401]);
     }
@@ -194,7 +197,7 @@ describe('/docs', () => {
       "default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'none'",
     ]));
     const html = await answer.text();
-    expect(html).toContain('&quot;token&quot;:&quot;a.demo&lt;/script>token&quot;');
+    expect(html).toContain('&quot;token&quot;:&quot;a.demo&lt;/script&gt;token&quot;');
     expect([...html.matchAll(/<script[^>]* src="([^"]*)"/g)].map(([, path]) => path))
       .toEqual(['/docs/reference.js']);
     const script = await get('/docs/reference.js');

@@ -230,7 +230,7 @@ describe('an order that cannot be taken', () => {
   it('does not keep its neighbours from being taken', async () => {
     const broken = await placeBroken();
     const neighbour = await placeOne();
-    await record(await claim(neighbour), DELIVER);
+    expect(await record(await claim(neighbour), DELIVER)).toBe('APPLIED');
     await repair(broken);
   });
 

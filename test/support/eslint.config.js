@@ -58,5 +58,4 @@ export default defineConfig(
   },
   { files: ['src/config.ts'], rules: { 'no-restricted-syntax': ['error', ...WALL_CLOCK] } },
   { files: ['src/clock.ts'], rules: { 'no-restricted-syntax': ['error', ENVIRONMENT] } },
-  { files: ['src/demo/**/*.ts', 'src/main.ts'], rules: { 'no-console': 'off' } },
 );

@@ -1,0 +1,30 @@
+import type pg from 'pg';
+
+/** What the server of an address is like, seen through a connection that was given settings. */
+export interface ServerFacts {
+  /** Whether the settings of the connection reached it: a pooler may keep them to itself. */
+  readonly hasSettings: boolean;
+  /** By PostgreSQL's name, e.g. UTF8. */
+  readonly encoding: string;
+  /** Nothing was migrated there yet. */
+  readonly isNew: boolean;
+}
+
+/** @throws Error of the driver where the server does not answer */
+export async function readServerFacts(client: pg.ClientBase): Promise<ServerFacts> {
+  const { rows: [row] } = await client.query<ServerFacts>(`
+    select current_setting('idle_in_transaction_session_timeout') = '10s'
+        or current_setting('lock_timeout') = '2s' as "hasSettings",
+      current_setting('server_encoding') as encoding,
+      to_regclass('schema_migration') is null as "isNew"`);
+  if (row === undefined) throw new Error('No row');
+  return row;
+}
+
+/** Whether it takes writes now: one that is no primary any more only reads. */
+export async function isWritable(pool: pg.Pool): Promise<boolean> {
+  const asked = pool.query<{ writes: boolean }>(
+    "select current_setting('transaction_read_only') = 'off' as writes",
+  );
+  return asked.then(({ rows }) => rows[0]?.writes === true, () => false);
+}

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { pino, type DestinationStream, type Logger } from 'pino';
 
 /**
@@ -15,6 +16,38 @@ const LONG_NUMBER = /[0-9]{6,}/g;
 /** PostgreSQL quotes what it could not read, in errors of this class. */
 const DATA_EXCEPTION = /^22/;
 const MASK = '***';
+/** Lines that nobody takes are dropped beyond this; bytes. */
+const UNWRITTEN_BYTES_MAX = 4 * 2 ** 20;
+/** So long the last lines have to be taken; milliseconds. */
+const LAST_LINES_MS = 500;
+
+/** Where log lines go, in the background. */
+export interface LogOutput {
+  readonly stream: DestinationStream;
+  /** Waits for the lines so far, where somebody takes them within half a second. */
+  flush(): Promise<void>;
+}
+
+/**
+ * Standard error; standard output is for the card. A log that cannot be written, for a full disk, a
+ * terminal that is gone, a reader that does not read, costs lines and nothing else: pino's own
+ * `flushSync` would hold the whole process until it can.
+ */
+export function openLogOutput(): LogOutput {
+  // From a length of 1 on a flush waits for what is being written.
+  const stream = pino.destination({
+    fd: 2, sync: false, minLength: 1, maxLength: UNWRITTEN_BYTES_MAX,
+  });
+  stream.on('error', () => undefined);
+  stream.flushSync = () => undefined;
+  return {
+    stream,
+    async flush() {
+      const written = new Promise<void>((resolve) => stream.flush(() => resolve()));
+      await Promise.race([written, delay(LAST_LINES_MS, undefined, { ref: false })]);
+    },
+  };
+}
 
 /** Standard JSON lines; texts are masked on their way out. */
 export function createLog(level: string, output: DestinationStream): Logger {

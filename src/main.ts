@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
-import { pino, type Logger } from 'pino';
+import type { Logger } from 'pino';
 import { systemClock } from './clock.ts';
 import { readCommandLine } from './command-line.ts';
 import { ConfigError, configFromEnvironment, type Config } from './config.ts';
@@ -13,7 +13,7 @@ import { readDemoFile } from './demo/demo-file.ts';
 import { removeEmbeddedPostgres } from './demo/embedded-postgres.ts';
 import { importFile } from './import-command.ts';
 import { runKeysCommand } from './keys-command.ts';
-import { createLog } from './log.ts';
+import { createLog, openLogOutput } from './log.ts';
 import { roleOf } from './model-home.ts';
 import { assertAnswers, overMigrated, type NamedDatabase } from './named-database.ts';
 import { startProgram, type Program } from './program.ts';
@@ -25,8 +25,7 @@ import { runVouchersCommand } from './vouchers-command.ts';
 // instead of 2).
 setFlagsFromString('--no-allocation-site-pretenuring');
 
-/** Standard error; standard output is for the card. Written in the background, flushed at exit. */
-const logOutput = pino.destination({ fd: 2, sync: false });
+const logOutput = openLogOutput();
 
 /** A stop that takes longer is cut off; the caller was promised an end within 10 seconds. */
 const STOP_MS_MAX = 9_000;
@@ -50,7 +49,7 @@ async function main(): Promise<void> {
     case '--import': return importCatalogueFile(config, words);
     default:
   }
-  const log = createLog(config.logLevel, logOutput);
+  const log = createLog(config.logLevel, logOutput.stream);
   if (command === '--reset') await emptyDemo(config, log);
   await runUntilSignal(config, log);
 }
@@ -96,7 +95,7 @@ async function stopInTime(starting: Promise<Program>, log: Logger): Promise<neve
   ]);
   if (!isInTime) log.error('The stop took too long and was cut off');
   else log.info('Stopped');
-  logOutput.flushSync();
+  await logOutput.flush();
   process.exit(process.exitCode ?? 0);
 }
 
@@ -203,6 +202,7 @@ async function runningDemo(
 try {
   await main();
 } catch (error) {
+  await logOutput.flush();
   const isPlain = error instanceof ConfigError || error instanceof StartRefused;
   const text = isPlain ? (error as Error).message : (error as Error).stack;
   process.stderr.write(`${text ?? String(error)}\n`);

@@ -74,7 +74,7 @@ export const FLOORS = {
   'import-command.ts': {},
   'command-line.ts': { rooms: ['start-refused.ts'], node: ['util'] },
   'keys-command.ts': {},
-  'log.ts': { rooms: [], packages: ['pino'] },
+  'log.ts': { rooms: [], packages: ['pino'], node: ['timers/promises'] },
   'start-refused.ts': { rooms: [] },
   'stories.ts': { rooms: ['domain'] },
   'main.ts': {},

@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,16 +46,20 @@ export function startProgram(
   env: Readonly<Record<string, string>>,
   args: readonly string[] = [],
   nodeFlags: readonly string[] = [],
+  logPath: string | null = null,
 ): Program {
+  // A pipe with a name is opened for both ends: opened for one, it would wait for the other.
+  const log = logPath === null ? null : openSync(logPath, 'r+');
   const child = spawn(process.execPath, ['--disable-proto=delete', ...nodeFlags, MAIN, ...args], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', log ?? 'pipe'],
   });
+  if (log !== null) closeSync(log);
   let text = '';
-  child.stdout.on('data', (chunk: Buffer) => {
+  child.stdout?.on('data', (chunk: Buffer) => {
     text += chunk.toString();
   });
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: Buffer) => {
     text += chunk.toString();
   });
   const exited = once(child, 'exit').then(([code, signal]) => ({
@@ -88,6 +94,7 @@ export interface Programs {
   /** In a folder and at a port of its own, unless `env` names others. */
   (
     env: Readonly<Record<string, string>>, args?: readonly string[], nodeFlags?: readonly string[],
+    logPath?: string,
   ): Promise<Program>;
   newFolder(): string;
 }
@@ -111,9 +118,10 @@ export function usePrograms(): Programs {
     env: Readonly<Record<string, string>>,
     args: readonly string[] = [],
     nodeFlags: readonly string[] = [],
+    logPath?: string,
   ): Promise<Program> => {
     const own = { PORT: String(await freePort()), DATA_DIR: newFolder() };
-    const program = startProgram({ ...own, ...env }, args, nodeFlags);
+    const program = startProgram({ ...own, ...env }, args, nodeFlags, logPath);
     started.push(program);
     return program;
   };

@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync } from 'node:fs';
+import { closeSync, constants, existsSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -13,7 +14,7 @@ import { openParts } from '../../src/parts.ts';
 import { StartRefused } from '../../src/start-refused.ts';
 import { withDatabaseName as otherDatabase } from '../support/database-url.ts';
 import { useTestDatabase } from '../support/database.ts';
-import { usePrograms } from '../support/program.ts';
+import { freePort, usePrograms } from '../support/program.ts';
 
 const database = useTestDatabase();
 
@@ -224,6 +225,37 @@ it('is said in the log that the program is to own nothing, and that a worker wor
   expect(program.output()).not.toContain('owns the tables');
   await expect.poll(() => owner.output(), SOON)
     .toContain('The role of DATABASE_URL owns the tables');
+});
+
+describe('a log that nobody takes', () => {
+  async function runsAndStops(logPath: string): Promise<void> {
+    const env = { ...secrets, DATABASE_URL: database().databaseUrl, LOG_LEVEL: 'debug' };
+    const PORT = String(await freePort());
+    const program = await start({ ...env, PORT }, [], [], logPath);
+    const ask = () => fetch(`http://127.0.0.1:${PORT}/livez`).then(({ status }) => status, () => 0);
+    await expect.poll(ask, SOON).toBe(200);
+    const askedAt = performance.now();
+    program.process.kill('SIGTERM');
+    expect(await program.exited).toEqual({ code: 0, signal: null });
+    expect(performance.now() - askedAt).toBeLessThan(10_000);
+  }
+
+  it('for a disk that is full, keeps nobody from being served, nor the end from coming', () =>
+    runsAndStops('/dev/full'));
+
+  it('for a reader that does not read, neither', async () => {
+    const path = join(start.newFolder(), 'log');
+    execFileSync('mkfifo', [path]);
+    const filler = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    try {
+      expect(() => {
+        for (;;) writeSync(filler, 'x');
+      }).toThrow('EAGAIN');
+      await runsAndStops(path);
+    } finally {
+      closeSync(filler);
+    }
+  });
 });
 
 describe('a command', () => {

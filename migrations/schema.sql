@@ -131,6 +131,13 @@ begin
   end if;
   if is_overtaken(o, m) then return 'STALE_LEASE'; end if;
   if deliver_by_given_up_route(o, m.route) then return 'APPLIED'; end if;
+  -- It may have gone on to another route in the time that was lost, whatever is sold there now.
+  if o.restored_route is not null and o.route = m.route
+      and m.failure_code in ('PRODUCT_UNAVAILABLE', 'PRODUCT_OUT_OF_STOCK', 'OPERATOR_UNAVAILABLE',
+        'OPERATOR_LIMIT_EXCEEDED', 'UNKNOWN')
+      and ask_further_route(o, 'RETRY') then
+    return 'APPLIED';
+  end if;
   update submission s set state = 'NOT_APPLIED'
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route;
   perform end_order(o, 'FAILED', m.failure_code, null);
@@ -299,11 +306,13 @@ begin
   -- In this order: at most one of them may be effective at any moment.
   update submission s set state = 'NOT_APPLIED'
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = o.route;
-  insert into submission (client_id, topup_order_id, route, supplier_id, state, resend_after)
-    values (o.client_id, o.id, further.route, further.supplier_id, 'UNKNOWN',
+  insert into submission (client_id, topup_order_id, route, supplier_id, state, attempt_count,
+      resend_after)
+    values (o.client_id, o.id, further.route, further.supplier_id, 'UNKNOWN', 2,
       at + further.settled_in_ms * interval '1 ms')
     on conflict (client_id, topup_order_id, route) do update
-      set state = 'UNKNOWN', resend_after = excluded.resend_after;
+      set state = 'UNKNOWN', attempt_count = submission.attempt_count + 2,
+        resend_after = excluded.resend_after;
   update topup_order set
       fulfilment_state = 'OUTCOME_UNKNOWN',
       route = further.route,
@@ -586,7 +595,8 @@ AS $function$
       then f.supplier_sku end,
     o.route,
     (select n.route from next_offer(o) n limit 1) is not null,
-    o.face_value, o.face_currency, o.country_code, o.recipient, o.input_data, o.attempt_count,
+    o.face_value, o.face_currency, o.country_code, o.recipient, o.input_data,
+    coalesce(m.attempt_count, 0),
     o.backoff_step, s.backoff_ms, s.call_deadline_ms,
     extract(epoch from o.retry_until - clock_timestamp()) * 1000,
     coalesce(extract(epoch from m.resend_after - clock_timestamp()) * 1000, 0),
@@ -1186,7 +1196,7 @@ AS $function$
     where x.of_order = 1 and o.status = 'PENDING' and o.route = x.route
       and case x.kind
         when 'DELIVER' then true
-        when 'FAIL' then o.voucher_id is null
+        when 'FAIL' then o.voucher_id is null and o.restored_route is null
           and (s.state <> 'NOT_APPLIED' or o.lease_token = x.lease_token)
           and not is_overtaken(o, x.move)
         else x.kind in ('AWAIT', 'RETRY', 'ASK_AGAIN', 'REVIEW') and x.event_id is null
@@ -1582,14 +1592,14 @@ begin
       returning o.client_id, o.id
   ), noted as (
     insert into submission as m (client_id, topup_order_id, route, supplier_id, state,
-        resend_after)
+        attempt_count, resend_after)
       select u.client_id, u.id, u.route, u.supplier_id, 'UNKNOWN',
-        at + u.settled_in_ms * interval '1 ms'
+        2, at + u.settled_in_ms * interval '1 ms'
       from unsure u where u.supplier_id is not null
       on conflict (client_id, topup_order_id, route) do update set
         -- What a supplier took it took, and is not sent to it again.
         state = case when m.state = 'ACCEPTED' then m.state else 'UNKNOWN' end,
-        resend_after = excluded.resend_after
+        attempt_count = m.attempt_count + 2, resend_after = excluded.resend_after
   )
   select count(*) into asked from marked;
   return asked;
@@ -2268,6 +2278,8 @@ begin
     if is_in_stock or (found and is_resent) then
       claim := describe_order(begin_attempt(o, s), 'SUBMIT');
       claim.is_resent := is_resent;
+      -- It was described as it stood before this attempt.
+      claim.attempt_count := claim.attempt_count + 1;
       return claim;
     end if;
     -- Not to be had since it was paid. It ends here only where nothing is, or may be, under way.
@@ -2305,7 +2317,7 @@ begin
         case when t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')
           then at + (s.call_deadline_ms + s.settle_window_ms) * interval '1 ms'
           else m.resend_after end as resend_after,
-        m.state as sent_state, s.id as supplier_id,
+        m.state as sent_state, coalesce(m.attempt_count, 0) as attempt_count, s.id as supplier_id,
         case when r.route is not null then f.supplier_sku end as supplier_sku, s.code, s.lease_ms,
         s.backoff_ms, s.call_deadline_ms, s.can_be_queried, s.dedupes_by_reference
       from unnest(p_client_ids, p_order_ids) k (client_id, id)
@@ -2347,7 +2359,7 @@ begin
                 and x.topup_order_id = o.id and x.supplier_id = n.supplier_id limit 1) is null
             limit 1) is not null,
           o.face_value, o.face_currency, o.country_code, o.recipient, o.input_data,
-          o.attempt_count, o.backoff_step, d.backoff_ms, d.call_deadline_ms,
+          d.attempt_count + d.is_sent::int, o.backoff_step, d.backoff_ms, d.call_deadline_ms,
           extract(epoch from o.retry_until - at) * 1000,
           coalesce(extract(epoch from d.resend_after - at) * 1000, 0),
           d.can_be_queried, d.dedupes_by_reference,
@@ -2415,7 +2427,12 @@ begin
     return;
   end if;
   now_ms := extract(epoch from clock_timestamp()) * 1000;
-  passed := greatest(now_ms / 250 - counted.quarter, 0);
+  if counted.quarter > now_ms / 250 then
+    counted.quarter := now_ms / 250;
+    update rate_count r set quarter = counted.quarter
+      where r.client_id = p_client_id and r.class = p_class and r.subject = p_subject;
+  end if;
+  passed := now_ms / 250 - counted.quarter;
   counted.quarter := counted.quarter + passed;
   counted.slots := case when passed > 240 then array_fill(0, array[241])
     else counted.slots[passed + 1 : 241] || array_fill(0, array[passed]::int[]) end;

@@ -55,7 +55,8 @@ export async function listApiKeys(
 ): Promise<readonly ApiKeyRow[]> {
   const { rows } = await owner.query<Omit<ApiKeyRow, 'clientId'> & { clientId: string }>(
     `select client_id as "clientId", id, secret_prefix as "secretPrefix", scopes,
-        created_at as "createdAt", expires_at as "expiresAt", revoked_at as "revokedAt",
+        created_at as "createdAt", revoked_at as "revokedAt",
+        case when isfinite(expires_at) then expires_at end as "expiresAt",
         last_used_at as "lastUsedAt"
       from api_key where $1::bigint is null or client_id = $1
       order by client_id, created_at desc, id`,

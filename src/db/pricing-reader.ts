@@ -18,7 +18,8 @@ export interface PricingHead {
   readonly clients: readonly ClientRow[] | null;
 }
 
-// $1: hours after which a rate is too old; null for never. Of two ends the earlier one counts.
+// $1: hours after which a rate is too old; null for never. Of two ends the earlier one counts. An
+// end that no JavaScript date can hold, such as infinity, is none to wait for.
 const HEAD_SQL = `
 with rate as (
   select *, least(valid_to, valid_from + $1 * interval '1 hour') as ends_at from forex_rate
@@ -29,7 +30,7 @@ select
   (select min(edge) from (
     select valid_from as edge from rate union all select ends_at from rate
     union all select valid_from from discount union all select valid_to from discount
-  ) e where edge > clock_timestamp()) as valid_until,
+  ) e where edge > clock_timestamp() and edge < '9999-01-01') as valid_until,
   (select json_agg(c) from (select id, code, name, precision from currency order by code) c)
     as currencies,
   (select json_agg(json_build_array(prefix, product_id)) from operator_prefix) as prefixes,

@@ -149,14 +149,17 @@ function decideAfterAccepted(order: ClaimedOrder, random: () => number): Move {
 }
 
 function decideAfterRefusal(order: ClaimedOrder, code: FailureCode, random: () => number): Move {
-  // Looked up while an attempt may still be on its way, it may be what an earlier one met; how many
-  // there were, a restored order does not know. Of who cannot be asked it came by callback.
-  const isLookedUp = order.action === 'QUERY' && order.canBeQueried;
+  // Looked up while one of several attempts may still be on its way, it may be what an earlier one
+  // met. Of who cannot be asked it came by callback.
+  const isLookedUp = order.action === 'QUERY' && order.canBeQueried && order.attemptCount !== 1;
   if (isPassing(code) && isLookedUp && order.resendInMs > 0) {
     return { kind: 'ASK_AGAIN', nextInMs: order.resendInMs };
   }
   if (RETRIED_IN_WINDOW.has(code) && order.windowLeftMs > 0) {
-    return { kind: 'RETRY', nextInMs: Math.min(backoff(order, random), order.windowLeftMs) };
+    // Questions in between, a reader's among them, make the pause no longer.
+    const steps = Math.min(order.backoffStep, Math.max(order.attemptCount - 1, 0));
+    const pauseMs = backoff(order, random, steps);
+    return { kind: 'RETRY', nextInMs: Math.min(pauseMs, order.windowLeftMs) };
   }
   if (TRIED_ELSEWHERE.has(code) && order.hasNextRoute) return { kind: 'NEXT_ROUTE' };
   return { kind: 'FAIL', failureCode: code };

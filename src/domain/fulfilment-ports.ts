@@ -23,6 +23,7 @@ export interface ClaimedOrder {
   readonly countryCode: string;
   readonly recipient: string;
   readonly inputData: Readonly<Record<string, string>>;
+  /** Sends under this reference; more than there were where a restore made that unknown. */
   readonly attemptCount: number;
   readonly backoffStep: number;
   readonly backoffMs: readonly number[];

@@ -52,7 +52,10 @@ export function decideAfterCallback(
   if (outcome.kind !== 'FAILED') return { kind: 'NONE' };
   const { failureCode } = outcome;
   const mayPass = isPassing(failureCode);
-  if (mayPass && order.canBeQueried) return { kind: 'ASK_AGAIN', nextInMs: 0 };
+  if (mayPass && order.canBeQueried) {
+    // While one of several sends may be on its way, an answer would prove nothing.
+    return { kind: 'ASK_AGAIN', nextInMs: order.attemptCount === 1 ? 0 : order.resendInMs };
+  }
   if (!mayPass || order.attemptCount === 1) return decideMove(order, outcome, random);
   return order.dedupesByReference
     ? { kind: 'ASK_AGAIN', nextInMs: 0 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createAccessStore } from '../../src/db/access-store.ts';
 import { prepareRestored } from '../../src/db/after-restore.ts';
 import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
@@ -13,6 +13,7 @@ import { fulfilTopupOrder } from '../../src/domain/fulfil-topup-order.ts';
 import type { Outcome, Supplier } from '../../src/domain/fulfilment-ports.ts';
 import type { AccessStore } from '../../src/domain/log-in.ts';
 import type { PricedOrder } from '../../src/domain/ports.ts';
+import { receiveCallback } from '../../src/domain/receive-callback.ts';
 import { systemClock } from '../../src/clock.ts';
 import { pricedOrder } from '../support/builders.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -459,4 +460,107 @@ it('does not send again by a refusal that was met before the backup', async () =
   expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
   expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
   await expectDelivered(1);
+});
+
+describe('an order that went on to another route in the lost time', () => {
+  const OUT_OF_STOCK: Outcome = { kind: 'FAILED', failureCode: 'PRODUCT_OUT_OF_STOCK' };
+
+  async function lose(refusesOne: boolean): Promise<number> {
+    const id = await during(original.databaseUrl, (program) => program.place(TWO_ROUTES));
+    if (!refusesOne) {
+      await withSingleConnection(original.ownerDatabaseUrl, (client) => client.query(
+        'update offer set route = 9, is_active = false where variant_id = 3 and supplier_id = 1'));
+    }
+    await backUp();
+    await during(original.databaseUrl, async (program) => {
+      if (refusesOne) refusals.set(`1-${id}-1`, OUT_OF_STOCK);
+      await program.work();
+      expect(await program.work()).toEqual([`SUBMIT 1-${id}-2`]);
+    });
+    refusals.clear();
+    if (refusesOne) answers.set(`1-${id}-1`, OUT_OF_STOCK);
+    await restored.connect();
+    await prepareRestored(restoredUrls().owner);
+    return id;
+  }
+
+  async function workOn(): Promise<string[]> {
+    const done: string[] = [];
+    await during(restoredUrls().program, async (program) => {
+      for (let round = 0; round < 4; round += 1) {
+        done.push(...await program.work());
+        await settle();
+      }
+    });
+    return done;
+  }
+
+  it.each([
+    'update offer set is_active = false where variant_id = 3 and supplier_id = 2',
+    'update variant set is_in_stock = false where id = 3',
+    'update variant set is_active = false where id = 3',
+  ])('is found there, though nobody would send it there now: %s', async (change) => {
+    await lose(true);
+    await restored.query(change);
+    await workOn();
+    await expectDelivered(1);
+    expect(effects.size).toBe(1);
+  });
+
+  it('is found there where its own route is gone', async () => {
+    await lose(false);
+    await restored.query('update variant set is_in_stock = false where id = 3');
+    await workOn();
+    await expectDelivered(1);
+  });
+
+  it('is refunded once where it was found nowhere', async () => {
+    const id = await during(original.databaseUrl, (program) => program.place(TWO_ROUTES));
+    await backUp();
+    await restored.connect();
+    await prepareRestored(restoredUrls().owner);
+    answers.set(`1-${id}-1`, OUT_OF_STOCK);
+    refusals.set(`1-${id}-1`, OUT_OF_STOCK);
+    await restored.query('update offer set is_active = false where variant_id = 3 and route = 2');
+    expect((await workOn()).at(-1)).toBe(`SUBMIT 1-${id}-1`);
+    const { rows } = await restored.query('select status, failure_code from topup_order');
+    expect(rows).toEqual([{ status: 'FAILED', failure_code: 'PRODUCT_OUT_OF_STOCK' }]);
+    expect(await findViolations(async (sql) => (await restored.query<object>(sql)).rows))
+      .toEqual([]);
+  });
+});
+
+it('does not believe by callback that a restored order met one refusal only', async () => {
+  await withSingleConnection(original.ownerDatabaseUrl, (client) => client.query(
+    'update supplier set can_be_queried = false, dedupes_by_reference = false'));
+  const id = await during(original.databaseUrl, async (program) => {
+    const placed = await program.place();
+    refusals.set(`1-${placed}-1`, { kind: 'UNKNOWN', reason: 'connection lost' });
+    await program.work();
+    return placed;
+  });
+  refusals.clear();
+  await backUp();
+  await restored.connect();
+  await prepareRestored(restoredUrls().owner);
+  // In the lost time the first attempt was refused by callback, and a second one delivered.
+  const pool = createPool({
+    databaseUrl: restoredUrls().program, size: 1, applicationName: 'test',
+    onError: () => undefined,
+  });
+  const event = {
+    supplierCode: 'sandbox-a', eventId: 'e1', supplierReference: `1-${id}-1`, bodyDigest: 'd',
+  };
+  const outcome: Outcome = { kind: 'FAILED', failureCode: 'OPERATOR_UNAVAILABLE' };
+  const told = receiveCallback({ supplierCode: 'sandbox-a', headers: {}, body: new Uint8Array() }, {
+    store: createFulfilmentStore({ pool, onMoved: () => undefined }),
+    clock: systemClock,
+    random: () => 0.5,
+    suppliers: {
+      rooms: () => ({}), find: () => ({ ...supplier, verifyCallback: () => ({ event, outcome }) }),
+    },
+  });
+  await told.finally(() => pool.end());
+  const { rows } = await restored.query('select fulfilment_state from topup_order');
+  expect(rows).toEqual([{ fulfilment_state: 'REVIEW' }]);
 });

@@ -135,5 +135,9 @@ describe('a refreshed price book', () => {
     await age('73 hours');
     expect(await read(72)).toEqual({ id: undefined, inHours: 71 });
     expect(await read(0)).toEqual({ id, inHours: null });
+    for (const never of ["'infinity'", "'294000-01-01'"]) {
+      await age('73 hours', never);
+      expect(await read(0)).toEqual({ id, inHours: null });
+    }
   });
 });

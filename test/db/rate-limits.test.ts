@@ -81,3 +81,21 @@ it('counts what is 59 seconds old, and nothing that is 61', async () => {
   await pass(8);
   expect(await leftOfFive()).toBe(5);
 });
+
+it('lets in within a minute whoever was counted by a clock that was hours ahead', async () => {
+  const take = async () => {
+    const [row] = await database().query<{ is_admitted: boolean; retry_after_ms: number }>(
+      "select is_admitted, retry_after_ms from take_token(1, 'read', '', 1, 1)");
+    return row;
+  };
+  expect((await take())?.is_admitted).toBe(true);
+  for (const ahead of [9600, 40 * 365 * 345_600]) {
+    await database().query('update rate_count set quarter = quarter + $1', [ahead]);
+    const refused = await take();
+    expect(refused?.is_admitted).toBe(false);
+    expect(refused?.retry_after_ms).toBeGreaterThan(50_000);
+    expect(refused?.retry_after_ms).toBeLessThanOrEqual(60_250);
+  }
+  await database().query('update rate_count set quarter = quarter - 241');
+  expect((await take())?.is_admitted).toBe(true);
+});

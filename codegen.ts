@@ -1,4 +1,5 @@
 import type { CodegenConfig } from '@graphql-codegen/cli';
+import { addTypenameSelectionDocumentTransform } from '@graphql-codegen/client-preset';
 
 /** How scalars travel: amounts as text, so that no float ever stands between two of them. */
 const scalars = {
@@ -36,7 +37,13 @@ const codegen: CodegenConfig = {
     },
     'test/frontend/generated/': {
       preset: 'client',
-      presetConfig: { fragmentMasking: { unmaskFunctionName: 'readFragment' } },
+      // Caches of Apollo Client and urql need type names to find fragments in an answer; to what is
+      // named by its id nobody can add them.
+      documentTransforms: [addTypenameSelectionDocumentTransform],
+      presetConfig: {
+        fragmentMasking: { unmaskFunctionName: 'readFragment' },
+        persistedDocuments: { hashAlgorithm: 'sha256' },
+      },
       config,
     },
   },

@@ -4,6 +4,8 @@ import {
 } from 'graphql';
 import { Measure } from './document-measure.ts';
 
+/** Parsing costs by the token; no honest operation here comes near. */
+export const TOKENS_MAX = 2_000;
 /** Levels of fields; introspection is not counted here, it has a limit of its own. */
 const DEPTH_MAX = 10;
 /** The usual introspection query has 13 levels. */

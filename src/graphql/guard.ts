@@ -6,13 +6,11 @@ import {
 import { BoundedCache } from './bounded-cache.ts';
 import { requestError, type ErrorCode } from './errors.ts';
 import type { GraphqlRequest } from './graphql-request.ts';
-import { checkLimits, rootFieldNames } from './guard-limits.ts';
+import { checkLimits, rootFieldNames, TOKENS_MAX } from './guard-limits.ts';
 import { chargesOf, type Charge } from './operation-charge.ts';
 import { CostEstimate, pointsOf, type Estimate } from './operation-cost.ts';
 import { PersistedDocuments, type TrustedDocuments } from './persisted-documents.ts';
 
-/** Parsing costs by the token; no honest operation here comes near. */
-const TOKENS_MAX = 2_000;
 /** Enough to mend a query by; a hostile one gets a short answer. */
 const ERRORS_MAX = 10;
 /** A page of 100 orders with everything, and ten events of each, takes about 60. */

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
-import type { GraphQLError } from 'graphql';
+import { GraphQLError, parse, print, visit, type FieldNode } from 'graphql';
 import { BoundedCache } from './bounded-cache.ts';
 import { requestError } from './errors.ts';
 import { isJsonMap, type GraphqlRequest } from './graphql-request.ts';
+import { TOKENS_MAX } from './guard-limits.ts';
 
 /** Documents of all clients that registered any, together. */
 const REGISTERED_CHARACTERS_MAX = 262_144;
+/** Our own documents take 8,000, and again as many in every spelling that a library gives them. */
+const RECOGNISED_CHARACTERS_MAX = 131_072;
 const SHA256 = /^[0-9a-f]{64}$/;
 
 export interface TrustedDocuments {
@@ -22,19 +25,21 @@ export type Resolution =
 
 /**
  * Finds documents by `documentId`, or by the older `extensions.persistedQuery`; both name the
- * SHA-256 of the text. A text that comes with its right hash may be remembered under it, where
- * others than trusted documents are taken at all.
+ * SHA-256 of the text. A text that comes with its right hash may be remembered under it. Where
+ * nothing but trusted documents is executed, a text is one of them that asks for the same: client
+ * libraries print anew what they send, and add type names.
  */
 export class PersistedDocuments {
   readonly #trusted: TrustedDocuments;
-  readonly #trustedTexts: ReadonlySet<string>;
+  readonly #trustedMeanings: ReadonlySet<string | null>;
+  readonly #recognised = new BoundedCache<true>(RECOGNISED_CHARACTERS_MAX, (text) => text.length);
   readonly #registered = new BoundedCache<string>(
     REGISTERED_CHARACTERS_MAX, (hash, text) => hash.length + text.length,
   );
 
   constructor(trusted: TrustedDocuments) {
     this.#trusted = trusted;
-    this.#trustedTexts = new Set(trusted.texts.values());
+    this.#trustedMeanings = new Set([...trusted.texts.values()].map(meaningOf));
   }
 
   /** `register` is to be called once the text was found good. */
@@ -64,11 +69,38 @@ export class PersistedDocuments {
   }
 
   #textOf(text: string, register: () => void): Resolution {
-    if (!this.#trusted.isOnly) return { kind: 'TEXT', text, register };
-    return this.#trustedTexts.has(text)
-      ? { kind: 'TEXT', text, register: () => {} }
+    return !this.#trusted.isOnly || this.#isTrusted(text)
+      ? { kind: 'TEXT', text, register }
       : refused('FORBIDDEN', 'Only trusted documents are executed');
   }
+
+  #isTrusted(text: string): boolean {
+    if (this.#recognised.get(text) === true) return true;
+    const meaning = meaningOf(text);
+    if (meaning === null || !this.#trustedMeanings.has(meaning)) return false;
+    this.#recognised.set(text, true);
+    return true;
+  }
+}
+
+/**
+ * What a document asks for, in one spelling: without layout, comments, plain `__typename` and an
+ * order of its operations and fragments. Null where the text is no document.
+ */
+function meaningOf(text: string): string | null {
+  try {
+    const document = parse(text, { maxTokens: TOKENS_MAX, noLocation: true });
+    const asked = visit(document, { Field: (field) => isTypeName(field) ? null : undefined });
+    return asked.definitions.map(print).sort().join('\n');
+  } catch (error) {
+    if (!(error instanceof GraphQLError)) throw error;
+    return null;
+  }
+}
+
+/** One with an alias or under a condition is no library's addition. */
+function isTypeName({ name, alias, directives = [] }: FieldNode): boolean {
+  return name.value === '__typename' && alias === undefined && directives.length === 0;
 }
 
 /** Null where the request names no document; undefined where nobody could know what it names. */

@@ -95,12 +95,41 @@ describe('where only trusted documents are executed', () => {
     expect(ask({ query: QUERY })).toBe(QUERY);
   });
 
-  test('nothing else is, and nothing is registered', () => {
-    expect(ask({ query: OTHER })).toBe('FORBIDDEN');
-    expect(ask({ query: `${QUERY} ` })).toBe('FORBIDDEN');
-    expect(ask({ query: '{ __schema { description } }' })).toBe('FORBIDDEN');
-    expect(ask({ query: OTHER, ...apq(hashOf(OTHER)) })).toBe('FORBIDDEN');
-    expect(ask(apq(hashOf(OTHER)))).toBe('PERSISTED_QUERY_NOT_FOUND');
+  test.each([
+    ['printed anew', 'query {\n  a\n}\n'],
+    ['with a comment', '# Ours\n{ a }'],
+    ['with type names', '{ a __typename }'],
+  ])('they are by their text %s, under its own hash from then on', (_how, query) => {
+    const own = apq(hashOf(query));
+    expect(ask(own)).toBe('PERSISTED_QUERY_NOT_FOUND');
+    expect(ask({ query })).toBe(query);
+    expect(ask({ query, ...own })).toBe(query);
+    expect(ask(own)).toBe(query);
+  });
+
+  test('they are with their fragments in any order, and no other ones', () => {
+    const spread = 'query Spread { ...F ...G }';
+    const [f, g] = ['fragment F on Query { a }', 'fragment G on Query { a }'];
+    const of = asking([`${spread} ${f} ${g}`], true);
+    expect(of({ query: `${g} ${f} ${spread}` })).toBe(`${g} ${f} ${spread}`);
+    expect(of({ query: `${spread} ${f} fragment G on Query { b: a }` })).toBe('FORBIDDEN');
+    expect(of({ query: `${spread} ${f}` })).toBe('FORBIDDEN');
+  });
+
+  test.each([
+    OTHER, '{ b: a }', '{ a a }', '{ a @skip(if: true) }', '{ a t: __typename }',
+    '{ a __typename @skip(if: true) }', '{ a ... { __typename } }', '{ a } query Second { a }',
+    '{ __schema { description } }', '{ a',
+    // Within what may be parsed nobody asks for as much.
+    `{ a ${'__typename '.repeat(2_000)}}`,
+  ])('nothing else is: %s', (query) => {
+    expect(ask({ query })).toBe('FORBIDDEN');
+    expect(ask({ query, ...apq(hashOf(query)) })).toBe('FORBIDDEN');
+    expect(ask(apq(hashOf(query)))).toBe('PERSISTED_QUERY_NOT_FOUND');
+  });
+
+  test('what is recognised is held to the limits like anything else', () => {
+    expect(ask({ query: `{ a ${'__typename '.repeat(11)}}` })).toBe('GRAPHQL_VALIDATION_FAILED');
   });
 });
 

@@ -61,6 +61,7 @@ export const FLOORS = {
     ],
     node: builtinModules,
   },
+  'client-package.ts': { rooms: [], node: ['fs', 'path'] },
   'clock.ts': { rooms: ['domain'] },
   'config.ts': { rooms: ['config-values.ts'], packages: ['zod'] },
   'config-values.ts': { rooms: [], packages: ['zod'], node: ['net'] },

@@ -11,6 +11,7 @@ import { startMailCatcher, type MailCatcher } from '../../src/demo/mail-catcher.
 import { createSandboxSchema } from '../../src/demo/sandbox-schema.ts';
 import { startSandboxSupplier } from '../../src/demo/sandbox-supplier.ts';
 import { startWorker } from '../../src/engine-room.ts';
+import type { TrustedDocuments } from '../../src/graphql/persisted-documents.ts';
 import { openParts, type Parts } from '../../src/parts.ts';
 import type { PageSource } from '../../src/rest/pages.routes.ts';
 import { useTestDatabase, type TestDatabase } from './database.ts';
@@ -49,6 +50,8 @@ export function useWorld(
     /** A mail server of the test's own, instead of the catcher. */
     readonly smtpUrl?: string;
     readonly httpText?: 'draft' | 'legacy';
+    /** Anything is executed by default. */
+    readonly trustedDocuments?: TrustedDocuments;
   } = {},
 ): () => World {
   const database = useTestDatabase();
@@ -118,6 +121,7 @@ async function startOne(options: {
   readonly inlineWaitMs?: number;
   readonly pages?: PageSource;
   readonly httpText?: 'draft' | 'legacy';
+  readonly trustedDocuments?: TrustedDocuments;
   readonly log?: Logger;
   readonly smtpUrl?: string;
   readonly undo: (() => Promise<unknown>)[];
@@ -156,7 +160,7 @@ async function startOne(options: {
             inlineWaitMs: options.inlineWaitMs ?? 5000,
             isIntrospectionAllowed: true,
             httpText: options.httpText ?? 'draft',
-            trustedDocuments: { texts: new Map(), isOnly: false },
+            trustedDocuments: options.trustedDocuments ?? { texts: new Map(), isOnly: false },
             allowedOrigins: ['https://shop.example.com', 'http://localhost:*'],
             socketsPerClient: 20,
             subscriptionsPerSocket: 50,

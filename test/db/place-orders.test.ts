@@ -190,6 +190,12 @@ describe('placing orders', () => {
     expect((await place(voucherOrder(code))).verdict).toBe(verdict);
   });
 
+  it('takes no voucher of another currency, though it has the same value', async () => {
+    await database().query(`insert into voucher (client_id, code_hash, code_last4, value, currency,
+      state) values (1, $1, 'EURO', 4.99, 'EUR', 'DELIVERED')`, [hashVoucherCode('IN EURO')]);
+    expect((await place(voucherOrder('IN EURO'))).verdict).toBe('VOUCHER_VALUE_MISMATCH');
+  });
+
   it('refuses a price of another version, but tells a duplicate first', async () => {
     const stale = { pricingVersion: pricingVersion - 1 };
     expect((await place(pricedOrder(stale))).verdict).toBe('STALE');

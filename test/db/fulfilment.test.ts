@@ -497,6 +497,21 @@ describe('a callback', () => {
     ).toEqual([]);
     await record(order, DELIVER);
   });
+
+  it('that is not kept leaves that of another supplier with the same id', async () => {
+    const [first, second] = [await placeOne(), await placeOne()];
+    const claims = await store.claimOrders({ limit: 100, rooms: {} });
+    const [heard, held] = [first, second].map((id) => claims.find((each) => each.orderId === id));
+    if (heard === undefined || held === undefined) throw new Error('They were not claimed');
+    const told = event({ eventId: `same-${first}` });
+    expect(await record(heard, DELIVER, { leaseToken: null, callback: told })).toBe('APPLIED');
+    const busy = { ...told, supplierCode: 'sandbox-b' };
+    const retry: Move = { kind: 'RETRY', nextInMs: 0 };
+    expect(await record(held, retry, { leaseToken: null, callback: busy })).toBe('STALE_LEASE');
+    expect(await record(heard, DELIVER, { leaseToken: null, callback: told }))
+      .toBe('REPEATED_EVENT');
+    await record(held, DELIVER);
+  });
 });
 
 describe('outcomes that arrive while the database', () => {

@@ -508,6 +508,18 @@ describe('an action', () => {
     await expect(database().query(sql)).rejects.toMatchObject({ code: '23503' });
   });
 
+  it('is decided once, though two decide it at once', async () => {
+    const action = await propose('anna', {
+      kind: 'ADJUST_WALLET', wallet_id: 1, amount: 1, currency: 'USD', remarks: 'x',
+    });
+    await as('ben', 'begin');
+    await approve('ben', action);
+    const second = expect(refuse('cleo', action)).rejects.toThrow('decided already');
+    await untilWaiting(database());
+    await as('ben', 'commit');
+    await second;
+  });
+
   it('by which somebody approved what they proposed would be noticed', async () => {
     await superuser.query('begin; set local session_replication_role = replica');
     await superuser.query(`update operator_decision d set decided_by = a.proposed_by

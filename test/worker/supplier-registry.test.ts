@@ -221,6 +221,14 @@ describe('the breaker', () => {
     expect(registry.rooms()).toEqual({ a: 16 });
   });
 
+  test('has no more room after the rest than calls can begin, however many may try', async () => {
+    registry = createSupplierRegistry([idleSupplier('a')], {
+      clock, concurrencyMax: { a: 3 }, unreachedCountMax: 2, restMs: REST_MS, probesMax: 8,
+    });
+    await openAndRest();
+    expect(registry.rooms()).toEqual({ a: 3 });
+  });
+
   test('rests again when that call fails; the others are not sent', async () => {
     await openAndRest();
     const told = [submit(), submit(), submit()];

@@ -1,5 +1,7 @@
-import { METHODS } from 'node:http';
+import { once } from 'node:events';
+import { METHODS, request, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
 
 import fastify, { type FastifyInstance } from 'fastify';
 import { buildSchema } from 'graphql';
@@ -244,6 +246,22 @@ describe('by the draft', () => {
   test('a 401 says how to authenticate', async () => {
     const answer = await app().inject({ method: 'POST', url: '/graphql', payload: body });
     expect(answer.headers['www-authenticate']).toBe('Bearer');
+  });
+
+  test('two tokens are none, in either order', async () => {
+    const askWith = async (...tokens: readonly string[]) => {
+      const asking = request(`${urlOf(app())}?query={__typename}`, {
+        headers: { accept: GRAPHQL, authorization: tokens as unknown as string },
+      }).end();
+      const [answer] = await once(asking, 'response') as [IncomingMessage];
+      return [answer.statusCode, await json(answer)];
+    };
+    expect(await askWith(TOKEN)).toMatchObject([200, { data: { __typename: 'Query' } }]);
+    for (const tokens of [[TOKEN, 'Bearer bad'], ['Bearer bad', TOKEN], [TOKEN, TOKEN]]) {
+      expect(await askWith(...tokens)).toMatchObject([401, { errors: [
+        { extensions: { code: 'UNAUTHENTICATED' } },
+      ] }]);
+    }
   });
 
   test('answers are UTF-8', async () => {

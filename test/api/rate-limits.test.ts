@@ -185,6 +185,8 @@ describe('limits', () => {
         { headers: headersOf(client) },
       );
       expect([page.status, await page.json()]).toEqual([200, []]);
+      // Nor is it told that they were.
+      expect(page.headers.get('x-ratelimit-remaining')).toBe('10');
     } finally {
       await rename('keep_tokens', 'give_tokens_back');
     }

@@ -1,24 +1,33 @@
 import { describe, expect, it } from 'vitest';
 import { fulfilTopupOrder } from '../../src/domain/fulfil-topup-order.ts';
+import type { ClaimedOrder } from '../../src/domain/fulfilment-ports.ts';
 import { authorization, rest, type ToldOrder } from '../support/doors.ts';
 import { useWorld } from '../support/world.ts';
 
 // Nobody works on orders here: what changes one is the reader's question.
 const world = useWorld({ role: 'gateway' });
 
-/** An order that was handed to its supplier once. */
-async function submitted(ending: string): Promise<number> {
+async function placed(ending: string): Promise<number> {
   const answer = await rest.create(world(), 1, {
     product_id: 4218,
     amount: '4.99',
     input_data: { player_id: `5123456${ending}`, server: 'asia' },
   });
   if ('refused' in answer) throw new Error(answer.message);
-  const { fulfilment } = world().parts;
-  const claimed = await fulfilment.store.claimOrder(1, answer.order.id);
-  if (claimed === null) throw new Error('The order cannot be claimed');
-  await fulfilTopupOrder(claimed, fulfilment);
   return answer.order.id;
+}
+
+async function claimed(orderId: number): Promise<ClaimedOrder> {
+  const order = await world().parts.fulfilment.store.claimOrder(1, orderId);
+  if (order === null) throw new Error('The order cannot be claimed');
+  return order;
+}
+
+/** An order that was handed to its supplier once. */
+async function submitted(ending: string): Promise<number> {
+  const orderId = await placed(ending);
+  await fulfilTopupOrder(await claimed(orderId), world().parts.fulfilment);
+  return orderId;
 }
 
 const read = (orderId: number): Promise<ToldOrder | null> => rest.find(world(), 1, orderId);
@@ -92,16 +101,27 @@ describe('reading an order that is in its supplier\'s hands', () => {
 
   it('asks about nothing that was not handed over, that has ended, or that is another\'s',
     async () => {
-      const answer = await rest.create(world(), 1, {
-        product_id: 4218, amount: '4.99', input_data: { player_id: '5123456000', server: 'asia' },
-      });
-      if ('refused' in answer) throw new Error(answer.message);
+      const queued = await placed('000');
       const held = await submitted('022');
       const { store } = world().parts;
-      expect(await read(answer.order.id)).toMatchObject({ status: 'PENDING' });
-      expect(await questions(answer.order.id)).toBe(0);
+      expect(await read(queued)).toMatchObject({ status: 'PENDING' });
+      expect(await questions(queued)).toBe(0);
       expect(await store.askAboutOrder(2, held)).toBeNull();
-      expect(await store.askAboutOrder(1, answer.order.id)).toBeNull();
+      expect(await store.askAboutOrder(1, queued)).toBeNull();
       expect(await store.askAboutOrder(1, held)).toMatchObject({ action: 'QUERY', orderId: held });
     });
+
+  it('asks about nothing that is being sent, or only waits to be sent again', async () => {
+    const orderId = await placed('000');
+    const { clientId, route, leaseToken } = await claimed(orderId);
+    const before = await lease(orderId);
+    const { store, fulfilment } = world().parts;
+    expect(await store.askAboutOrder(1, orderId)).toBeNull();
+    expect(await lease(orderId)).toEqual(before);
+    expect(await fulfilment.store.recordMove({
+      clientId, orderId, route, leaseToken, move: { kind: 'RETRY', nextInMs: 60_000 },
+      callback: null,
+    })).toBe('APPLIED');
+    expect(await store.askAboutOrder(1, orderId)).toBeNull();
+  });
 });

@@ -11,7 +11,7 @@ import type { Clock, OrderFeed, Wallet } from '../../src/domain/ports.ts';
 import type { FeedEvent, TopupOrder } from '../../src/domain/topup-order.ts';
 import type { ResultIterator } from '../../src/graphql/fresh-subscribe.ts';
 import { graphqlDoor, type GraphqlDeps, type GraphqlDoor } from '../../src/graphql/graphql-door.ts';
-import { SocketConnection } from '../../src/graphql/socket-connection.ts';
+import { CLOSE, SocketConnection } from '../../src/graphql/socket-connection.ts';
 import { snapshot } from '../domain/builders.ts';
 import { callerOf } from '../support/caller.ts';
 import { noRateLimits } from '../support/no-rate-limits.ts';
@@ -720,6 +720,19 @@ describe('a socket that is gone', () => {
     other.subscribe('1', `mutation { ${CREATE} }`);
     expect((await other.heard()).type).toBe('next');
     expect(harness.created).toEqual([2]);
+  });
+
+  test('is read no more once we end it, whether its client answers that or not', async () => {
+    const { clock, port } = harness;
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/graphql`, PROTOCOL);
+    await once(socket, 'open');
+    const connection = new SocketConnection(socket, { id: 'x', address: '127.0.0.1', clock });
+    connection.acknowledge(callerOf(1));
+    expect(connection.readsMessage()).toBe(true);
+    connection.close(CLOSE.revoked);
+    expect(connection.readsMessage()).toBe(false);
+    await connection.end();
+    socket.terminate();
   });
 
   // The protocol's library looks for it as well, so it is asked without the library.

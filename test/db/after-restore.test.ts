@@ -436,6 +436,34 @@ it('asks further routes before it sends again to one that cannot be asked', asyn
   });
 });
 
+/** Over the copy, whatever the orders wait for. */
+async function workNow(): Promise<string[]> {
+  await restored.query('update topup_order set next_action_at = now()');
+  return during(restoredUrls().program, (program) => program.work());
+}
+
+it('does not send again what was lost long before the backup, by "not found" at once', async () => {
+  const id = await during(original.databaseUrl, async (program) => {
+    const placed = await program.place();
+    refusals.set(`1-${placed}-1`, { kind: 'UNKNOWN', reason: 'connection lost' });
+    expect(await program.work()).toEqual([`SUBMIT 1-${placed}-1`]);
+    return placed;
+  });
+  await withSingleConnection(original.ownerDatabaseUrl, (client) => client.query(
+    "update submission set resend_after = now() - interval '1 hour'"));
+  await backUp();
+  // In the lost time it was sent again, and that is still on its way.
+  await restored.connect();
+  await prepareRestored(restoredUrls().owner);
+  refusals.clear();
+  expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
+  expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
+  await settle();
+  expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
+  expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
+  await expectDelivered(1);
+});
+
 it('does not send again by a refusal that was met before the backup', async () => {
   const down: Outcome = { kind: 'FAILED', failureCode: 'OPERATOR_UNAVAILABLE' };
   const id = await during(original.databaseUrl, async (program) => {
@@ -450,10 +478,6 @@ it('does not send again by a refusal that was met before the backup', async () =
   await restored.connect();
   await prepareRestored(restoredUrls().owner);
   refusals.clear();
-  const workNow = async (): Promise<string[]> => {
-    await restored.query('update topup_order set next_action_at = now()');
-    return during(restoredUrls().program, (program) => program.work());
-  };
   expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
   expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
   await settle();

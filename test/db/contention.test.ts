@@ -6,7 +6,7 @@ import { createPool } from '../../src/db/pool.ts';
 import type { ClaimedOrder, FulfilmentStore, Move } from '../../src/domain/fulfilment-ports.ts';
 import type { Placement, PricedOrder } from '../../src/domain/ports.ts';
 import { pricedOrder } from '../support/builders.ts';
-import { useTestDatabase } from '../support/database.ts';
+import { untilWaiting, useTestDatabase } from '../support/database.ts';
 import { hashVoucherCode } from '../support/voucher-hash.ts';
 
 /** Rivals for the same rows, from two processes. */
@@ -78,13 +78,6 @@ async function balance(walletId: number): Promise<number> {
   return Number(row?.units);
 }
 
-/** Until as many statements in this database wait for a lock. */
-async function untilWaiting(count: number): Promise<void> {
-  await expect.poll(async () => (await database().query(`select distinct pid from pg_locks l
-    join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database()`))
-    .length, { interval: 10 }).toBe(count);
-}
-
 describe('a wallet', () => {
   it('is exact after refunds and new debits at once', async () => {
     const count = 60;
@@ -148,6 +141,22 @@ describe('a wallet that somebody keeps locked', () => {
   });
 });
 
+describe('a wallet that is being frozen', () => {
+  it('pays for nothing, in one call with a voucher neither', async () => {
+    const owner = new pg.Client(database().ownerDatabaseUrl);
+    await owner.connect();
+    await owner.query('begin; update wallet set is_frozen = true where id = 1');
+    // What comes in one turn goes in one call.
+    const placing = Promise.all([place(0, voucherOrder('NOBODYS')), place(0)]);
+    await untilWaiting(database());
+    await owner.query('commit');
+    expect((await placing).map(({ verdict }) => verdict))
+      .toEqual(['VOUCHER_INVALID', 'WALLET_FROZEN']);
+    await owner.query('update wallet set is_frozen = false where id = 1');
+    await owner.end();
+  });
+});
+
 describe('a voucher whose order fails', () => {
   it.each([
     ['commit', 'PLACED'], ['rollback', 'VOUCHER_INVALID'],
@@ -163,7 +172,7 @@ describe('a voucher whose order fails', () => {
       kind: 'FAIL', failure_code: 'INVALID_RECIPIENT',
     }])]);
     const rival = place(1, voucherOrder(code));
-    await untilWaiting(1);
+    await untilWaiting(database());
     await failing.query(end);
     failing.release();
     expect((await rival).verdict).toBe(verdict);
@@ -180,7 +189,7 @@ describe('a client that repeats its request while the first one still runs', () 
     await holder.query('begin');
     await holder.query('update wallet set balance = balance where id = 1');
     const answers = [0, 1].map((index) => place(index, { clientReference: 'WHILE-IT-RUNS' }));
-    await untilWaiting(2);
+    await untilWaiting(database(), 2);
     await holder.query('commit');
     await holder.end();
     expect((await Promise.all(answers)).map((each) => each.verdict).sort())

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
+import { decideMove } from '../../src/domain/fulfil-topup-order.ts';
 import type {
   ClaimedOrder, FulfilmentStore, Move, MoveResult, RecordedMove, SupplierEvent,
 } from '../../src/domain/fulfilment-ports.ts';
@@ -314,6 +315,24 @@ describe('a lease that ran out', () => {
     await record(taken, DELIVER);
   });
 
+  it('leaves its supplier the time that it may take to settle what was sent', async () => {
+    const id = await placeOne();
+    await database().query('update supplier set settle_window_ms = 3600000 where id = 1');
+    try {
+      await claim(id);
+      await timePasses(id, '10 minutes');
+      const taken = await claim(id);
+      expect(taken.action).toBe('QUERY');
+      // An hour less the ten minutes: until then "not found" is no proof.
+      expect(taken.resendInMs).toBeGreaterThan(2_400_000);
+      await record(taken, DELIVER);
+    } finally {
+      await database().query('update supplier set settle_window_ms = 1000 where id = 1');
+      // Prices go with the catalogue.
+      await readPricingVersion();
+    }
+  });
+
   it('nor that in which it waited to be sent again', async () => {
     const id = await placeOne();
     await record(await claim(id), { kind: 'RETRY', nextInMs: 1000 });
@@ -411,6 +430,16 @@ describe('news after the end', () => {
     });
   });
 
+  it('takes no refusal as a case where the money is back by a reversal', async () => {
+    const id = await placeOne();
+    const order = await claim(id);
+    await record(order, DELIVER);
+    await record(order, { kind: 'REVERSE' }, { leaseToken: null, callback: event() });
+    const late = { leaseToken: null, callback: event() };
+    expect(await record(order, { kind: 'ASK_AGAIN', nextInMs: 0 }, late)).toBe('NO_CHANGE');
+    expect((await look(id))['cases']).toEqual(['REVERSAL']);
+  });
+
   it('takes none for one that was heard before the delivery', async () => {
     const id = await placeOne();
     const order = await claim(id);
@@ -467,6 +496,21 @@ describe('a callback', () => {
       await database().query('select 1 from callback where event_id = $1', [busy.eventId]),
     ).toEqual([]);
     await record(order, DELIVER);
+  });
+
+  it('that is not kept leaves that of another supplier with the same id', async () => {
+    const [first, second] = [await placeOne(), await placeOne()];
+    const claims = await store.claimOrders({ limit: 100, rooms: {} });
+    const [heard, held] = [first, second].map((id) => claims.find((each) => each.orderId === id));
+    if (heard === undefined || held === undefined) throw new Error('They were not claimed');
+    const told = event({ eventId: `same-${first}` });
+    expect(await record(heard, DELIVER, { leaseToken: null, callback: told })).toBe('APPLIED');
+    const busy = { ...told, supplierCode: 'sandbox-b' };
+    const retry: Move = { kind: 'RETRY', nextInMs: 0 };
+    expect(await record(held, retry, { leaseToken: null, callback: busy })).toBe('STALE_LEASE');
+    expect(await record(heard, DELIVER, { leaseToken: null, callback: told }))
+      .toBe('REPEATED_EVENT');
+    await record(held, DELIVER);
   });
 });
 
@@ -698,6 +742,32 @@ describe('an order that lies far ahead, as the clock of the database did once', 
     expect(asked).toMatchObject({ action: 'QUERY', isTriedAfterWindow: false });
     await record(asked, DELIVER);
   });
+});
+
+it('is not sent a second time after its window, but ends', async () => {
+  const id = await placeOne();
+  await record(await claim(id), { kind: 'ASK_AGAIN', nextInMs: 0 });
+  await database().query(`with settled as (
+      update submission set resend_after = now() where topup_order_id = $1)
+    update topup_order set retry_until = last_attempt_at - interval '1 hour' where id = $1`, [id]);
+  const asked = await claim(id);
+  expect(asked).toMatchObject({ action: 'QUERY', isTriedAfterWindow: true });
+  const move = decideMove(asked, { kind: 'NOT_FOUND' }, () => 0.5);
+  expect(move).toMatchObject({ kind: 'FAIL' });
+  await record(asked, move);
+  expect(await look(id)).toMatchObject({
+    status: 'FAILED', transfers: ['ORDER_DEBIT', 'ORDER_REFUND'],
+  });
+});
+
+it('is taken by a request only while it is queued', async () => {
+  const [id, cancelled] = [await placeOne(), await placeOne()];
+  const order = await store.claimOrder(1, id);
+  expect(order).toMatchObject({ action: 'SUBMIT', orderId: id });
+  expect(await rival.claimOrder(1, id)).toBeNull();
+  await pool.query('select cancel_order(1, $1)', [cancelled]);
+  expect(await store.claimOrder(1, cancelled)).toBeNull();
+  if (order !== null) await record(order, DELIVER);
 });
 
 it('does not end by a refusal, told unasked, of what is to be sent again', async () => {

@@ -9,7 +9,7 @@ import { createPool } from '../../src/db/pool.ts';
 import type { FulfilmentStore, Move } from '../../src/domain/fulfilment-ports.ts';
 import { FAILURE_CODES } from '../../src/domain/topup-order.ts';
 import { pricedOrder } from '../support/builders.ts';
-import { useTestDatabase } from '../support/database.ts';
+import { untilWaiting, useTestDatabase } from '../support/database.ts';
 
 /** Anna may propose, Ben may approve, Cleo both; none of them owns anything. */
 
@@ -426,6 +426,20 @@ describe('a wallet', () => {
     expect(await balance()).toBeCloseTo(before + 10, 4);
   });
 
+  it('is told the balance that it has after each of two adjustments at once', async () => {
+    const [one, other] = [await propose('anna', adjust('1')), await propose('anna', adjust('1'))];
+    await as('ben', 'begin');
+    await approve('ben', one);
+    const second = approve('cleo', other);
+    await untilWaiting(database());
+    await as('ben', 'commit');
+    await second;
+    const told = await database().query<{ balance_after: string }>(`select balance_after
+      from transfer where wallet_id = 1 and reason = 'ADJUSTMENT' order by id desc limit 2`);
+    const after = await balance();
+    expect(told.map((row) => Number(row.balance_after))).toEqual([after, after - 1]);
+  });
+
   it('is not taken more from than it has, and nothing of another currency', async () => {
     const before = await balance();
     await expect(approve('ben', await propose('anna', adjust('-999999999'))))
@@ -492,6 +506,18 @@ describe('an action', () => {
       kind: 'ADJUST_WALLET', wallet_id: 1, amount: 1, currency: 'USD', remarks: 'x',
     }));
     await expect(database().query(sql)).rejects.toMatchObject({ code: '23503' });
+  });
+
+  it('is decided once, though two decide it at once', async () => {
+    const action = await propose('anna', {
+      kind: 'ADJUST_WALLET', wallet_id: 1, amount: 1, currency: 'USD', remarks: 'x',
+    });
+    await as('ben', 'begin');
+    await approve('ben', action);
+    const second = expect(refuse('cleo', action)).rejects.toThrow('decided already');
+    await untilWaiting(database());
+    await as('ben', 'commit');
+    await second;
   });
 
   it('by which somebody approved what they proposed would be noticed', async () => {

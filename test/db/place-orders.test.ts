@@ -190,6 +190,23 @@ describe('placing orders', () => {
     expect((await place(voucherOrder(code))).verdict).toBe(verdict);
   });
 
+  it('takes no voucher of another currency, though it has the same value', async () => {
+    await database().query(`insert into voucher (client_id, code_hash, code_last4, value, currency,
+      state) values (1, $1, 'EURO', 4.99, 'EUR', 'DELIVERED')`, [hashVoucherCode('IN EURO')]);
+    expect((await place(voucherOrder('IN EURO'))).verdict).toBe('VOUCHER_VALUE_MISMATCH');
+  });
+
+  it('takes each client its own voucher, though two have one code', async () => {
+    for (const clientId of [1, 2]) {
+      await database().query(`insert into voucher (client_id, code_hash, code_last4, value,
+          currency, state) values ($1, $2, 'SAME', 4.99, 'USD', 'DELIVERED')`,
+      [clientId, hashVoucherCode('SAME')]);
+    }
+    const placed = await Promise.all(
+      [1, 2].map((clientId) => place(voucherOrder('SAME', { clientId }))));
+    expect(verdicts(placed)).toEqual({ PLACED: 2 });
+  });
+
   it('refuses a price of another version, but tells a duplicate first', async () => {
     const stale = { pricingVersion: pricingVersion - 1 };
     expect((await place(pricedOrder(stale))).verdict).toBe('STALE');

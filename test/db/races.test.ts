@@ -37,7 +37,7 @@ import { createPool } from '../../src/db/pool.ts';
 import type { ClaimedOrder, FulfilmentStore, Move } from '../../src/domain/fulfilment-ports.ts';
 import type { PricedOrder } from '../../src/domain/ports.ts';
 import { pricedOrder } from '../support/builders.ts';
-import { useTestDatabase } from '../support/database.ts';
+import { untilWaiting, useTestDatabase } from '../support/database.ts';
 import { setBalance } from '../support/set-balance.ts';
 
 const database = useTestDatabase();
@@ -96,13 +96,6 @@ async function statusOf(orderId: number): Promise<string | undefined> {
     'select status from topup_order where id = $1', [orderId],
   );
   return row?.status;
-}
-
-/** Until a statement in this database waits for a lock. */
-async function untilWaiting(): Promise<void> {
-  await expect.poll(() => database().query(`select 1 from pg_locks l
-    join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database()`),
-  { interval: 10 }).not.toEqual([]);
 }
 
 const DELIVER: Move = { kind: 'DELIVER', receipt: null };
@@ -316,7 +309,7 @@ describe('a placing call that is repeated while the first one is still at it', (
     const placed = await first.query(TEXT, [payload]);
     const repeated = pool.query(TEXT, [payload]);
     // It is held up by the wallet's lock.
-    await untilWaiting();
+    await untilWaiting(database());
     await first.query('commit');
     first.release();
     expect(placed.rows).toMatchObject([{ verdict: 'PLACED' }]);
@@ -339,7 +332,7 @@ describe('a submission that is written without the lock of its order', () => {
     await writing.query('update submission set asked_at = now() where topup_order_id = $1',
       [claimed.orderId]);
     const recorded = record(claimed, move);
-    await untilWaiting();
+    await untilWaiting(database());
     await writing.query('commit');
     await writing.end();
     expect(await recorded).toBe('APPLIED');
@@ -414,7 +407,7 @@ describe('a question about an order', () => {
     await holding.query('begin; lock table submission');
     const asked = inquiry.askAboutOrder(clientId, orderId);
     // It has read the order, and is held up where it looks for what was sent.
-    await untilWaiting();
+    await untilWaiting(database());
     await holding.query('select * from record_moves($1::json)', [JSON.stringify([{
       ordinal: 1, client_id: clientId, order_id: orderId, route, lease_token: leaseToken,
       kind: 'RESEND', next_in_ms: 60_000,

@@ -1,11 +1,11 @@
-import type pg from 'pg';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createPool } from '../../src/db/pool.ts';
 import { createRateLimits } from '../../src/db/rate-limits.ts';
 import { DEFAULT_RATES, type RateLimits } from '../../src/domain/rate-limits.ts';
-import { useTestDatabase } from '../support/database.ts';
+import { untilWaiting, useTestDatabase } from '../support/database.ts';
 
-/** What a process does not repeat by itself of a refusal that it remembers. */
+/** What processes count together, and what each remembers of a refusal. */
 
 const database = useTestDatabase();
 const READ = { clientId: 1, class: 'read', count: 1 } as const;
@@ -62,6 +62,8 @@ async function leftOfFive(): Promise<number | undefined> {
 
 const take = (count: number) => database().query(
   "select take_token(1, 'read', '', $1, 5)", [count]);
+const giveBack = (count: number) => database().query(
+  "select give_tokens_back(1, 'read', '', $1)", [count]);
 const pass = (quarters: number) => database().query(
   'update rate_count set quarter = quarter - $1', [quarters]);
 
@@ -70,7 +72,7 @@ it('puts tokens back that were taken in different moments', async () => {
   await pass(4);
   await take(1);
   expect(await leftOfFive()).toBe(3);
-  await database().query("select give_tokens_back(1, 'read', '', 2)");
+  await giveBack(2);
   expect(await leftOfFive()).toBe(5);
 });
 
@@ -98,4 +100,54 @@ it('lets in within a minute whoever was counted by a clock that was hours ahead'
   }
   await database().query('update rate_count set quarter = quarter - 241');
   expect((await take())?.is_admitted).toBe(true);
+});
+
+it('goes on counting where the clock was set back', async () => {
+  await take(1);
+  await pass(-400);
+  await take(1);
+  expect(await leftOfFive()).toBe(3);
+});
+
+describe('processes that count at once', () => {
+  async function connected(): Promise<pg.Client> {
+    const client = new pg.Client(database().ownerDatabaseUrl);
+    await client.connect();
+    return client;
+  }
+
+  it.each([
+    ['counts each of two that take', () => take(1), 2],
+    ['puts back beside one that takes', () => giveBack(1), 4],
+  ])('%s', async (_says, call, left) => {
+    await take(1);
+    const holder = await connected();
+    await holder.query('begin; select from rate_count for no key update');
+    const first = take(1);
+    await untilWaiting(database());
+    const second = call();
+    await untilWaiting(database(), 2);
+    await holder.query('commit');
+    await Promise.all([first, second, holder.end()]);
+    expect(await leftOfFive()).toBe(left);
+  });
+
+  it('never wait for each other in a circle', async () => {
+    const takeOf = (...clients: readonly number[]): pg.QueryConfig => ({
+      text: 'select from take_tokens($1)',
+      values: [JSON.stringify(clients.map((id, ordinal) =>
+        ({ ordinal, client_id: id, class: 'read', subject: '', count: 1, max: 5 })))],
+    });
+    const [one, other] = [await connected(), await connected()];
+    await one.query(takeOf(1, 2));
+    // As one that has come half-way.
+    await one.query('begin');
+    await one.query(takeOf(1));
+    const taken = other.query(takeOf(2, 1));
+    await untilWaiting(database());
+    await one.query(takeOf(2));
+    await one.query('commit');
+    await taken;
+    await Promise.all([one.end(), other.end()]);
+  });
 });

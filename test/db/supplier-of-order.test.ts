@@ -28,6 +28,8 @@ afterAll(() => pool.end());
 const VARIANT = 3;
 const A = 1;
 const B = 2;
+const C = 9;
+const D = 10;
 type Offer = readonly [route: number, supplierId: number, sku: string];
 
 /** As an import does it: two routes may change places. */
@@ -43,8 +45,16 @@ beforeEach(async () => {
   await offer([1, A, 'sku-a'], [2, B, 'sku-b']);
   await database().query(`update supplier set is_suspended = false, can_be_queried = true,
     dedupes_by_reference = true`);
-  await database().query('update variant set is_active = true where id = $1', [VARIANT]);
+  await setVariant({ isActive: true, isInStock: true });
+  await database().query(`insert into supplier (id, code, base_url) values
+    (${C}, 'third', 'http://127.0.0.1:1'), (${D}, 'fourth', 'http://127.0.0.1:1')
+    on conflict do nothing`);
 });
+
+async function setVariant({ isActive = true, isInStock = true }): Promise<void> {
+  await database().query('update variant set is_active = $2, is_in_stock = $3 where id = $1',
+    [VARIANT, isActive, isInStock]);
+}
 
 async function placeOne(): Promise<number> {
   const [row] = await database().query<{ version: string }>('select version from pricing_version');
@@ -89,6 +99,12 @@ async function step(id: number, outcome: Outcome): Promise<ClaimedOrder> {
   const move = decideMove(order, outcome, () => 0.5);
   await store.recordMove({ clientId, orderId, route, leaseToken, move, callback: null });
   return order;
+}
+
+/** It was with the second supplier once, which has it no more. */
+async function hadBySecond(id: number): Promise<void> {
+  await database().query(`insert into submission (client_id, topup_order_id, route, supplier_id,
+    state, resend_after) values (1, $1, 2, $2, 'NOT_APPLIED', now())`, [id, B]);
 }
 
 const seenOf = ({ action, supplierCode, supplierSku, supplierReference }: ClaimedOrder): string =>
@@ -144,6 +160,24 @@ describe('an order whose routes change places', () => {
     expect(await look(id)).toEqual(delivered);
   });
 
+  it('does not go back to the one that did not have it where the next one sells it no more',
+    async () => {
+      const id = await placeOne();
+      await step(id, OUT_OF_STOCK);
+      await database().query('update offer set is_active = false where supplier_id = $1', [B]);
+      const order = await claim(id);
+      expect([order?.action, order?.hasNextRoute]).toEqual(['NO_ROUTE', false]);
+    });
+
+  it('goes on under a number that no supplier knows it by', async () => {
+    const id = await placeOne();
+    await step(id, TRANSIENT);
+    await hadBySecond(id);
+    await offer([1, A, 'sku-a'], [2, C, 'sku-c'], [3, B, 'sku-b']);
+    await step(id, OUT_OF_STOCK);
+    expect(seenOf(await step(id, DELIVERED))).toBe('SUBMIT third sku-c 3');
+  });
+
   it('stays with its second supplier when that becomes the first one', async () => {
     const id = await placeOne();
     await step(id, OUT_OF_STOCK);
@@ -187,17 +221,56 @@ describe('an order whose routes change places', () => {
     expect(seenOf(await step(refused, DELIVERED))).toBe('SUBMIT sandbox-b sku-b 2');
   });
 
+  it('does not leave a suspended supplier for one that did not have it', async () => {
+    const id = await placeOne();
+    await step(id, OUT_OF_STOCK);
+    await step(id, TRANSIENT);
+    await offer([2, B, 'sku-b'], [3, A, 'sku-a']);
+    await suspend(B);
+    expect(await leave(id)).toBe(0);
+    await suspend();
+    expect(seenOf(await step(id, DELIVERED))).toBe('SUBMIT sandbox-b sku-b 2');
+  });
+
+  it('does not leave it under a number that another supplier knows it by', async () => {
+    const id = await placeOne();
+    await step(id, TRANSIENT);
+    await hadBySecond(id);
+    await offer([1, A, 'sku-a'], [2, C, 'sku-c']);
+    await suspend(A);
+    expect(await leave(id)).toBe(0);
+    await suspend();
+    expect(seenOf(await step(id, DELIVERED))).toBe('SUBMIT sandbox-a sku-a 1');
+  });
+
+  it('does not leave it while what it is for is out of stock everywhere', async () => {
+    const id = await placeOne();
+    await setVariant({ isInStock: false });
+    await suspend(A);
+    expect(await leave(id)).toBe(0);
+    await setVariant({ isInStock: true });
+    await suspend();
+    expect(seenOf(await step(id, DELIVERED))).toBe('SUBMIT sandbox-a sku-a 1');
+  });
+
+  it('waits anew from the first step of the ladder at the one that it leaves for', async () => {
+    const id = await placeOne();
+    for (let nth = 0; nth < 3; nth += 1) await step(id, TRANSIENT);
+    await suspend(A);
+    expect(await leave(id)).toBe(1);
+    const order = await step(id, DELIVERED);
+    expect([seenOf(order), order.backoffStep]).toEqual(['SUBMIT sandbox-b sku-b 2', 0]);
+  });
+
   it('does not go back to a route that it passed while nobody sold it there', async () => {
-    await database().query(`insert into supplier (id, code, base_url) values
-      (9, 'third', 'http://127.0.0.1:1'), (10, 'fourth', 'http://127.0.0.1:1')`);
-    await offer([1, A, 'sku-a'], [2, B, 'sku-b'], [3, 9, 'sku-c'], [4, 10, 'sku-d']);
+    await offer([1, A, 'sku-a'], [2, B, 'sku-b'], [3, C, 'sku-c'], [4, D, 'sku-d']);
     await database().query('update offer set is_active = false where supplier_id = $1', [B]);
     const id = await placeOne();
     await step(id, OUT_OF_STOCK);
     await database().query('update offer set is_active = true where supplier_id = $1', [B]);
     // One behind could have it, but for being withdrawn: it is looked at, and stays.
-    await database().query('update offer set is_active = false where supplier_id = 10');
-    await suspend(9);
+    await database().query('update offer set is_active = false where supplier_id = $1', [D]);
+    await suspend(C);
     expect(await leave(id)).toBe(0);
     await suspend();
     expect(seenOf(await step(id, DELIVERED))).toBe('SUBMIT third sku-c 3');
@@ -294,8 +367,7 @@ describe('an order whose routes change places', () => {
 });
 
 describe('an order that only sending again can tell of', () => {
-  const delist = (isActive: boolean): Promise<unknown> =>
-    database().query('update variant set is_active = $1 where id = $2', [isActive, VARIANT]);
+  const delist = (isActive: boolean): Promise<void> => setVariant({ isActive });
 
   it.each([['was taken', ACCEPTED], ['may have arrived', LOST]])(
     'is neither failed nor sent while nobody sells it, where it %s', async (_, outcome) => {

@@ -47,3 +47,13 @@ it('lets no family outlive its key, rotated or not', async () => {
   expect(await rotate(family, family.first, randomUUID()))
     .toEqual([{ verdict: 'ROTATED', ends: family.keyEndsAt }]);
 });
+
+it('takes no rotation for a client that is switched off', async () => {
+  const family = await openFamily();
+  const setActive = (isActive: boolean) => database().query(
+    'update client set is_active = $2 where client_id = $1', [family.clientId, isActive]);
+  await setActive(false);
+  expect(await rotate(family, family.first, randomUUID())).toMatchObject([{ verdict: 'REFUSED' }]);
+  await setActive(true);
+  expect(await rotate(family, family.first, randomUUID())).toMatchObject([{ verdict: 'ROTATED' }]);
+});

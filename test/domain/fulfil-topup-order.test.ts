@@ -9,7 +9,7 @@ import type {
 import type { Clock } from '../../src/domain/ports.ts';
 import { receiveCallback, type CallbackResult } from '../../src/domain/receive-callback.ts';
 import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
-import { FAILURE_CODES, type FailureCode } from '../../src/domain/topup-order.ts';
+import { FAILURE_CODES, type FailureCode, type TopupOrder } from '../../src/domain/topup-order.ts';
 import { claimedOrder, HOUR_MS, LADDER, topupOrder } from './builders.ts';
 
 /** No jitter: the middle of its bounds. */
@@ -369,6 +369,33 @@ describe('fulfilInRequest', () => {
       expect(waits).toEqual([left]);
     },
   );
+
+  test('lets a request go that waits for a silent supplier, where the process stops', async () => {
+    const { deps } = world({});
+    const silent = () => new Promise<never>(() => {});
+    const supplier: Supplier = {
+      code: 'sandbox-a', submit: silent, query: silent, verifyCallback: () => null,
+    };
+    const clock: Clock = {
+      ...deps.clock,
+      sleep: (_ms, signal) => new Promise((resolve) => {
+        signal?.addEventListener('abort', () => resolve());
+      }),
+    };
+    const stopping = new AbortController();
+    const told: TopupOrder[] = [];
+    void fulfilInRequest(topupOrder(), {
+      ...deps, clock, suppliers: { ...deps.suppliers, find: () => supplier },
+      feed: { untilTerminal: async () => topupOrder() }, waitMs: 5000, stopping: stopping.signal,
+    }).then((order) => told.push(order));
+    // Nothing here waits for more than a turn.
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    await turn();
+    expect(told).toEqual([]);
+    stopping.abort();
+    await turn();
+    expect(told).toEqual([topupOrder()]);
+  });
 });
 
 describe("a supplier's word", () => {

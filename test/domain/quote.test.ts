@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Store, Wallet } from '../../src/domain/ports.ts';
 import { priceByWallet } from '../../src/domain/price-order.ts';
 import type { PricingSnapshot } from '../../src/domain/pricing-snapshot.ts';
-import { priceByQuote, QUOTE_VALID_MS } from '../../src/domain/quote.ts';
+import { isOfQuote, priceByQuote, QUOTE_VALID_MS } from '../../src/domain/quote.ts';
 import { quoteTopup } from '../../src/domain/quote-topup.ts';
 import { Rejection } from '../../src/domain/rejection.ts';
 import {
@@ -179,5 +179,28 @@ describe('a price by quote', () => {
     const now = snapshot({ products: [sold], clients: [exchanged] });
     const { code, message } = rejectionOf(() => priced(id, { in: now }));
     expect([code, message]).toEqual(['QUOTE_INVALID', 'Quote is for another wallet']);
+  });
+});
+
+describe('an order that was placed before', () => {
+  const placed = {
+    clientId: 1, variantId: 2, walletId: 1, faceValue: { amount: '4.99', currency: 'USD' },
+  };
+
+  test('is of a quote for the same, however its amount is written', async () => {
+    const { id } = await quote();
+    expect(isOfQuote(placed, id, HASHING_KEY)).toBe(true);
+    const faceValue = { amount: '4.9900', currency: 'USD' };
+    expect(isOfQuote({ ...placed, faceValue }, id, HASHING_KEY)).toBe(true);
+  });
+
+  test.each([
+    ['client', { clientId: 2 }],
+    ['variant', { variantId: 3 }],
+    ['wallet', { walletId: 3 }],
+    ['amount', { faceValue: { amount: '4.98', currency: 'USD' } }],
+  ])('is not of a quote for another %s', async (_what, over) => {
+    const { id } = await quote();
+    expect(isOfQuote({ ...placed, ...over }, id, HASHING_KEY)).toBe(false);
   });
 });

@@ -66,6 +66,13 @@ export function useTestDatabase(): () => TestDatabase {
   };
 }
 
+/** Until so many statements in this database wait for a lock. */
+export async function untilWaiting(database: TestDatabase, count = 1): Promise<void> {
+  await expect.poll(async () => (await database.query(`select distinct pid from pg_locks l
+    join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database()`))
+    .length, { interval: 10 }).toBe(count);
+}
+
 async function asSuperuser(run: (superuser: pg.Client) => Promise<unknown>): Promise<void> {
   const superuser = new pg.Client(inject('testServer').superuserUrl);
   await superuser.connect();

@@ -8,6 +8,7 @@ import type { Outcome, Supplier } from '../../src/domain/fulfilment-ports.ts';
 import type { Clock, PricedOrder } from '../../src/domain/ports.ts';
 import { createSupplierRegistry } from '../../src/outbound/supplier-registry.ts';
 import { startFulfilmentWorker } from '../../src/worker/fulfilment-worker.ts';
+import { claimedOrder } from '../domain/builders.ts';
 import { pricedOrder } from '../support/builders.ts';
 import { useTestDatabase } from '../support/database.ts';
 import { setBalance } from '../support/set-balance.ts';
@@ -201,6 +202,40 @@ it('claims seldom while one supplier is full, and at once when it has room', asy
     rooms = { 'sandbox-a': 1, 'sandbox-b': 4 };
     await nextRound();
     expect(claims).toBe(3);
+  } finally {
+    await worker.stop(1000);
+  }
+});
+
+it('claims on beside a full supplier where all room of the others was taken', async () => {
+  const { clock, pass } = stoppedClock();
+  const store = createFulfilmentStore({ pool, onMoved: () => undefined });
+  const rooms = { 'sandbox-a': 0, 'sandbox-b': 4 };
+  const wanted: number[] = [];
+  let ended = Promise.withResolvers<unknown>();
+  const worker = startFulfilmentWorker({
+    store: {
+      ...store,
+      claimOrders({ limit }) {
+        wanted.push(limit);
+        pass(100);
+        const orders = Array.from({ length: wanted.length === 1 ? limit : 0 }, () =>
+          claimedOrder({ supplierCode: 'sandbox-b' }));
+        return Promise.resolve(orders);
+      },
+      recordMove: () => Promise.resolve('APPLIED'),
+    },
+    suppliers: { find: () => undefined, rooms: () => rooms },
+    clock, random: () => 0.5, placingCount: () => 0,
+    onError: (error) => { throw error; },
+    onRound: () => ended.resolve(null),
+  });
+  try {
+    await ended.promise;
+    ended = Promise.withResolvers();
+    worker.wake();
+    await ended.promise;
+    expect(wanted).toEqual([4, 4]);
   } finally {
     await worker.stop(1000);
   }

@@ -221,6 +221,14 @@ describe('the breaker', () => {
     expect(registry.rooms()).toEqual({ a: 16 });
   });
 
+  test('has no more room after the rest than calls can begin, however many may try', async () => {
+    registry = createSupplierRegistry([idleSupplier('a')], {
+      clock, concurrencyMax: { a: 3 }, unreachedCountMax: 2, restMs: REST_MS, probesMax: 8,
+    });
+    await openAndRest();
+    expect(registry.rooms()).toEqual({ a: 3 });
+  });
+
   test('rests again when that call fails; the others are not sent', async () => {
     await openAndRest();
     const told = [submit(), submit(), submit()];
@@ -235,6 +243,32 @@ describe('the breaker', () => {
     expect(withoutRoom()).toEqual([]);
     expect(await answeredWith(ACCEPTED)).toEqual(ACCEPTED);
     expect(withoutRoom()).toEqual([]);
+  });
+
+  test('lets the next one try where that call is a fault of the adapter', async () => {
+    await openAndRest();
+    const told = [submit(), submit()];
+    await settled();
+    calls[0]?.reject(new Error('a bug'));
+    await expect(told[0]).rejects.toThrow('a bug');
+    await settled();
+    expect(calls).toHaveLength(2);
+    calls[1]?.resolve(ACCEPTED);
+    expect(await told[1]).toEqual(ACCEPTED);
+  });
+
+  test('sends nothing whose wait for the one call has ended, where that is a fault', async () => {
+    await openAndRest();
+    const probe = submit();
+    const deadline = new AbortController();
+    const waiting = submit(deadline.signal);
+    await settled();
+    deadline.abort();
+    expect(await waiting).toMatchObject({ kind: 'TRANSIENT' });
+    calls[0]?.reject(new Error('a bug'));
+    await expect(probe).rejects.toThrow('a bug');
+    await settled();
+    expect(calls).toHaveLength(1);
   });
 
   test('a wait for the one call ends with the deadline', async () => {
@@ -330,9 +364,9 @@ describe('a storm of answers that turn everything away', () => {
   test('is none where they are further apart', async () => {
     for (let sent = 0; sent < 30; sent += 1) {
       await answeredWith(BUSY);
+      expect(withoutRoom()).toEqual([]);
       nowMs += 30_001;
     }
-    expect(withoutRoom()).toEqual([]);
   });
 
   test('ends with the first order that is taken: all room is there at once', async () => {

@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { useTestDatabase } from '../support/database.ts';
+import { floodInbox, openTestFeed, placeOrders } from '../support/feed-writers.ts';
+
+const database = useTestDatabase();
+let opened: ReturnType<typeof openTestFeed>;
+
+beforeAll(() => {
+  opened = openTestFeed(database());
+});
+afterAll(() => opened.close());
+
+async function place(): Promise<number> {
+  const [orderId = 0] = await placeOrders(database(), 1, 1);
+  return orderId;
+}
+
+const number = (): Promise<unknown> => database().query('select number_events(1000)');
+
+it('tells who watches an order of an event once, though it is handed out again', async () => {
+  const { feed } = opened;
+  const orderId = await place();
+  await number();
+  const [entry] = await database().query<{ sequence: string }>(
+    'select sequence from feed_entry where topup_order_id = $1', [orderId]);
+  const watch = feed.watchOrder(1, orderId, { sequence: 0, version: 0 });
+  expect((await watch.next()).value?.version).toBe(1);
+  // As after a read of the log that failed half-way.
+  await feed.handOut([{
+    clientId: 1, topupOrderId: orderId, version: 1, sequence: Number(entry?.sequence),
+  }]);
+  await floodInbox(database(), { clientId: 1, orderId, count: 1 });
+  await number();
+  expect((await watch.next()).value?.version).toBe(2);
+  await watch.return();
+});
+
+it('waits for no order where the process stops already', async () => {
+  const { feed } = opened;
+  const orderId = await place();
+  const watches = vi.spyOn(feed, 'watchOrder');
+  const told = await feed.untilTerminal(1, orderId, {
+    timeoutMs: 100, stopping: AbortSignal.abort(),
+  });
+  expect(told).toMatchObject({ id: orderId, status: 'PENDING' });
+  expect(watches).not.toHaveBeenCalled();
+});

@@ -1,0 +1,29 @@
+import type { Dispatcher } from 'undici';
+import { expect, test } from 'vitest';
+
+import { exchange } from '../../src/outbound/supplier-http.ts';
+
+test('a request is written once, though its connection would begin it again', async () => {
+  const begun: string[] = [];
+  const begin = (handler: Dispatcher.DispatchHandler, name: string): void => {
+    try {
+      handler.onRequestStart?.({} as Dispatcher.DispatchController, null);
+      begun.push(name);
+    } catch {
+      // What is refused here is not written.
+    }
+  };
+  const dispatcher: Pick<Dispatcher, 'dispatch'> = {
+    dispatch(_options, handler) {
+      begin(handler, 'on the first connection');
+      begin(handler, 'on another one');
+      handler.onResponseError?.({} as Dispatcher.DispatchController, new Error('reset'));
+      return true;
+    },
+  };
+  const told = await exchange(dispatcher as Dispatcher, {
+    origin: 'http://supplier.example', path: '/', method: 'POST', headers: {}, body: null,
+  }, new AbortController().signal, () => false);
+  expect(begun).toEqual(['on the first connection']);
+  expect(told.kind).toBe('NO_ANSWER');
+});

@@ -19,8 +19,8 @@ const OTHERS_PER_SECOND = 500;
 const OTHER_BYTES = 1_024;
 /** What one slow reader may keep in our memory. */
 const SEND_BUFFER_BYTES_MAX = 1_048_576;
-/** Timers overflow at 24.8 days; a token that lives longer is looked at again. */
-const TIMER_MS_MAX = 86_400_000;
+/** Timers stand still while a machine sleeps, and its clock goes on: so often it is looked at. */
+const TIMER_MS_MAX = 30_000;
 
 /** Why we end a socket, in the words that the client sees. */
 export const CLOSE = {

@@ -80,6 +80,9 @@ export function createSandboxSupplier(options: SandboxSupplierOptions): Supplier
         'x-signature': createHmac('sha256', signingKey).update(signed).digest('hex'),
       },
       body,
+      // An answer that came twice on a kept connection would be taken for the next order's, and by
+      // "not now" that one be sent again: to who knows it by its reference without harm.
+      reset: !order.dedupesByReference,
     };
     const endsAtMs = order.claimedAtMs + order.callDeadlineMs;
     return exchange(agent, request, signal, () => clock.monotonicMs() >= endsAtMs);
@@ -140,7 +143,7 @@ function readWithoutAnswer(answered: Exchange, clock: Clock): Outcome | null {
   if (answered.kind === 'NO_ANSWER') return { kind: 'UNKNOWN', reason: answered.reason };
   // By the protocol these two, and a refused signature, are said before anything is applied.
   if (answered.status === 503 || answered.status === 429 || answered.status === 401) {
-    const retryAfterMs = readRetryAfter(answered.headers['retry-after'], clock);
+    const retryAfterMs = readRetryAfter(answered.headers, clock);
     return { kind: 'TRANSIENT', reason: statusReason(answered.status), retryAfterMs };
   }
   // Something in between may say so of what it has passed on.
@@ -164,16 +167,28 @@ function readAnswer(order: ClaimedOrder, answered: Exchange): SandboxAnswer | nu
   return answer?.reference === order.supplierReference ? answer : null;
 }
 
-/** Seconds or an HTTP date, as milliseconds from now; null where it is neither. */
+/**
+ * Seconds or an HTTP date, as milliseconds from now; null where it is neither. A date is of the
+ * supplier's clock, which its answer tells as well; ours may be another.
+ */
 function readRetryAfter(
-  value: string | readonly string[] | undefined,
+  { 'retry-after': value, date }: (Exchange & { kind: 'ANSWERED' })['headers'],
   clock: Clock,
 ): number | null {
-  if (typeof value !== 'string') return null;
-  const isDate = /^[A-Z][a-z]{2}, .{20} GMT$/.test(value);
-  if (!isDate && !/^\d{1,9}$/.test(value)) return null;
-  const ms = isDate ? Date.parse(value) - clock.now().getTime() : Number(value) * 1000;
-  return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), RETRY_AFTER_MS_MAX);
+  if (typeof value === 'string' && /^\d{1,9}$/.test(value)) {
+    return Math.min(Number(value) * 1000, RETRY_AFTER_MS_MAX);
+  }
+  const atMs = momentOf(value);
+  if (atMs === null) return null;
+  const fromMs = momentOf(date) ?? clock.now().getTime();
+  return Math.min(Math.max(atMs - fromMs, 0), RETRY_AFTER_MS_MAX);
+}
+
+/** An HTTP date in milliseconds since 1970; null for anything else. */
+function momentOf(value: string | readonly string[] | undefined): number | null {
+  if (typeof value !== 'string' || !/^[A-Z][a-z]{2}, .{20} GMT$/.test(value)) return null;
+  const ms = Date.parse(value);
+  return Number.isNaN(ms) ? null : ms;
 }
 
 function isAuthentic(raw: RawCallback, signingKeys: readonly string[], clock: Clock): boolean {

@@ -116,10 +116,8 @@ export class SupplierBreaker {
     this.#probeCount += 1;
     try {
       const outcome = await this.#send(call);
-      // In a storm, that questions are answered does not say that orders are taken.
-      const isTelling = call.isSubmit || this.#isFailure(outcome) || !this.#storm.isOn();
       // Told, not asked: of several that end together the breaker refuses all but one.
-      if (isTelling) await this.#breaker.execute(() => outcome).catch(() => undefined);
+      await this.#breaker.execute(() => outcome).catch(() => undefined);
       return outcome;
     } finally {
       this.#probeCount -= 1;
@@ -181,8 +179,9 @@ class Storm {
   }
 
   isOn(): boolean {
-    return this.#count >= TURNED_AWAY_COUNT_MAX
-      && this.#clock.monotonicMs() - this.#sinceMs >= TURNED_AWAY_MS_MAX;
+    const nowMs = this.#clock.monotonicMs();
+    return this.#count >= TURNED_AWAY_COUNT_MAX && nowMs - this.#sinceMs >= TURNED_AWAY_MS_MAX
+      && nowMs - this.#lastMs <= TURNED_AWAY_GAP_MS;
   }
 }
 

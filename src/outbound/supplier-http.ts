@@ -29,6 +29,8 @@ export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | null;
+  /** Over a connection of its own: nothing that was sent on it before can come as its answer. */
+  readonly reset: boolean;
 }
 
 /**

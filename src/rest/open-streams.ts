@@ -7,8 +7,8 @@ import { HttpRefusal } from './errors.ts';
 const BEAT_MS = 12_000;
 /** A reader that takes nothing is cut off this long after its stream has ended; milliseconds. */
 const FINISH_MS_MAX = 1_000;
-/** Timers overflow at 24.8 days; a token that lives longer is looked at again. */
-const TIMER_MS_MAX = 86_400_000;
+/** Timers stand still while a machine sleeps, and its clock goes on: so often it is looked at. */
+const TIMER_MS_MAX = 30_000;
 
 interface Stream extends Readable {
   beat(): void;

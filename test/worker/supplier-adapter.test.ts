@@ -139,6 +139,28 @@ describe('an answer of the protocol', () => {
     }
   });
 
+  test('a date asks for patience by the clock of who says it', async () => {
+    const ahead = (ms: number): string => new Date(NOW_MS + 3_600_000 + ms).toUTCString();
+    react = answers(503, {}, { 'retry-after': ahead(90_000), 'date': ahead(0) });
+    expect(await submit()).toMatchObject({ retryAfterMs: 90_000 });
+  });
+
+  test('has a connection of its own where the supplier knows no repeat', async () => {
+    const seen = new Set<Socket>();
+    react = (socket, request) => {
+      seen.add(socket);
+      answers(503, {})(socket, request);
+    };
+    for (const [dedupesByReference, connection] of [
+      [true, 'keep-alive'], [false, 'close'],
+    ] as const) {
+      seen.clear();
+      for (let sent = 0; sent < 3; sent += 1) await submit(claimedOrder({ dedupesByReference }));
+      expect(split(requests.at(-1)).headers['connection']).toBe(connection);
+    }
+    expect(seen.size).toBe(3);
+  });
+
   test('401 is said before anything is applied', async () => {
     react = answers(401, { status: 'UNAUTHORIZED' });
     expect(await submit()).toMatchObject({ kind: 'TRANSIENT' });

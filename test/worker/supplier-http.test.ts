@@ -23,6 +23,7 @@ test('a request is written once, though its connection would begin it again', as
   };
   const told = await exchange(dispatcher as Dispatcher, {
     origin: 'http://supplier.example', path: '/', method: 'POST', headers: {}, body: null,
+    reset: false,
   }, new AbortController().signal, () => false);
   expect(begun).toEqual(['on the first connection']);
   expect(told.kind).toBe('NO_ANSWER');

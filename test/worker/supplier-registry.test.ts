@@ -340,10 +340,18 @@ describe('a storm of answers that turn everything away', () => {
     expect(withoutRoom()).toEqual(['a']);
     nowMs += REST_MS;
     await answeredWith(ACCEPTED, ask);
-    // It is still open, and as many may try as it takes at a time.
+    // As many may try as it takes at a time, and one that is turned away is enough.
     expect(registry.rooms()).toEqual({ a: 3, b: 3 });
     await answeredWith(BUSY);
     expect(withoutRoom()).toEqual(['a']);
+  });
+
+  test('is over by itself where nobody was turned away for long', async () => {
+    await turnAway(BUSY, 16);
+    nowMs += 30_001;
+    await answeredWith(ACCEPTED, ask);
+    await answeredWith(UNREACHED);
+    expect(withoutRoom()).toEqual([]);
   });
 
   test('lets the next try where a question has told nothing', async () => {

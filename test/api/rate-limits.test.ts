@@ -33,7 +33,9 @@ async function limited(figures: Partial<RateFigures> = {}): Promise<Limited> {
     await query('insert into client_rate values ($1, $2, $3)', [clientId, rateClass, perMinute]);
   }
   // Prices are followed, a moment late: until then nothing is sold to a client that is new.
-  await expect.poll(() => world().parts.store.pricing().client(clientId)).toBeDefined();
+  for (const { store } of world().everyParts) {
+    await expect.poll(() => store.pricing().client(clientId)).toBeDefined();
+  }
   return { clientId, token: await world().parts.signToken(clientId, 3600) };
 }
 

@@ -78,8 +78,19 @@ describe('createOrder', () => {
 describe('watchOrder', () => {
   it('tells an order from its snapshot to its end, and ends with it', async () => {
     const client = connect();
-    const { orderId } = await client.createOrder(NEW_ORDER);
-    const edges = await collect(client.watchOrder({ orderId }));
+    // Held by its supplier until the watch has seen where it stands.
+    const { orderId } = await client.createOrder({
+      ...NEW_ORDER,
+      inputData: [{ name: 'player_id', value: '5123456722' }, { name: 'server', value: 'asia' }],
+    });
+    const release = (): Promise<number> =>
+      fetch(`${world().sandboxUrl}/release/1-${orderId}-1`, { method: 'POST' })
+        .then(({ status }) => status);
+    const edges: OrderEdge[] = [];
+    for await (const edge of client.watchOrder({ orderId })) {
+      if (edges.length === 0) await expect.poll(release).toBe(200);
+      edges.push(edge);
+    }
     expect(edges[0]?.event.type).toBe('SNAPSHOT');
     expect(edges.at(-1)?.event).toMatchObject({ type: 'DELIVERED', status: 'DELIVERED' });
     const [first] = edges;

@@ -36,6 +36,8 @@ export interface World {
   readonly token: (clientId: number) => string;
   /** One more process over the same database; stopped with the rest. */
   readonly startProcess: (role: 'all' | 'gateway' | 'worker') => Promise<Gateway | null>;
+  /** What lies behind the doors of each process, the first one's first. */
+  readonly everyParts: readonly Parts[];
 }
 
 /** A whole running program over a database of its own: doors, worker, sandbox supplier. */
@@ -87,6 +89,7 @@ export function useWorld(
     // A second process of the same supplier: the one that knows where callbacks go.
     await openSandbox(first.gateway.url);
     const tokens = await Promise.all([1, 2, 3].map((id) => first.parts.signToken(id, 3600)));
+    const everyParts = [first.parts];
     world = {
       database: database(),
       gateway: first.gateway,
@@ -94,7 +97,12 @@ export function useWorld(
       sandboxUrl,
       mail,
       token: (clientId) => tokens[clientId - 1] ?? '',
-      startProcess: async (role) => (await startProcess(role)).gateway,
+      everyParts,
+      startProcess: async (role) => {
+        const { gateway, parts } = await startProcess(role);
+        everyParts.push(parts);
+        return gateway;
+      },
     };
   });
 

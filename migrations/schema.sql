@@ -1090,8 +1090,11 @@ begin
   insert into delivery_pace as d (product_id, mean_ms, deviation_ms)
     select product_id, took_ms, took_ms / 2 from delivered order by product_id
     on conflict (product_id) do update set
-      deviation_ms = d.deviation_ms + (abs(excluded.mean_ms - d.mean_ms) - d.deviation_ms) / 4,
-      mean_ms = d.mean_ms + (excluded.mean_ms - d.mean_ms) / 8;
+      -- One that took by far the longest, through a night without a supplier, counts as a slow one.
+      deviation_ms = d.deviation_ms + (abs(least(excluded.mean_ms,
+        d.mean_ms + 8 * d.deviation_ms + 60000) - d.mean_ms) - d.deviation_ms) / 4,
+      mean_ms = d.mean_ms + (least(excluded.mean_ms,
+        d.mean_ms + 8 * d.deviation_ms + 60000) - d.mean_ms) / 8;
   return cardinality(news);
 end
 $function$

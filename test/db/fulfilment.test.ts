@@ -808,3 +808,29 @@ describe("a holder's refusal that comes late", () => {
     expect(await record(last, DELIVER)).toBe('APPLIED');
   });
 });
+
+it('expects an order by the usual, though one of its product was held for a year', async () => {
+  const expectedInMs = async (): Promise<number> => {
+    const [row] = await database().query<{ expected_ms: number }>(
+      'select expected_ms from delivery_pace where product_id = 4218');
+    return row?.expected_ms ?? NaN;
+  };
+  const deliverAfter = async (span: string): Promise<void> => {
+    const orderId = await placeOne();
+    await database().query(
+      'update topup_order set created_at = created_at - $2::interval where id = $1',
+      [orderId, span]);
+    const { leaseToken, clientId, route } = await claim(orderId);
+    await store.recordMove({
+      clientId, orderId, route, leaseToken, move: { kind: 'DELIVER', receipt: null },
+      callback: null,
+    });
+    await database().query('select number_events(1000)');
+  };
+  await database().query('select number_events(1000); delete from delivery_pace');
+  for (const span of ['1 s', '1 s', '400 days']) await deliverAfter(span);
+  expect(await expectedInMs()).toBeLessThan(2 * 60_000);
+  // What takes longer for good is expected later, all the same.
+  for (let n = 0; n < 12; n += 1) await deliverAfter('10 minutes');
+  expect(await expectedInMs()).toBeGreaterThan(10 * 60_000);
+});

@@ -6,8 +6,8 @@ create or replace function take_token(
   OUT is_admitted boolean, OUT remaining integer, OUT reset_in_ms integer,
   OUT retry_after_ms integer
 ) returns record
-language plpgsql security definer set search_path = public, pg_temp set enable_seqscan = off
-  set enable_hashjoin = off set enable_mergejoin = off as $$
+language plpgsql security definer set search_path = public, pg_temp
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   counted rate_count;
   now_ms bigint;

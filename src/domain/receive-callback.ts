@@ -54,7 +54,8 @@ export function decideAfterCallback(
   const mayPass = isPassing(failureCode);
   if (mayPass && order.canBeQueried) {
     // While one of several sends may be on its way, an answer would prove nothing.
-    return { kind: 'ASK_AGAIN', nextInMs: order.attemptCount === 1 ? 0 : order.resendInMs };
+    const proofInMs = order.attemptCount === 1 ? 0 : Math.max(order.resendInMs, 0);
+    return { kind: 'ASK_AGAIN', nextInMs: proofInMs };
   }
   if (!mayPass || order.attemptCount === 1) return decideMove(order, outcome, random);
   return order.dedupesByReference

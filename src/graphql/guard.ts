@@ -1,14 +1,15 @@
 import {
-  getOperationAST, GraphQLError, NoSchemaIntrospectionCustomRule, OperationTypeNode, parse,
+  getOperationAST, GraphQLError, NoSchemaIntrospectionCustomRule, OperationTypeNode,
   recommendedRules, specifiedRules, validate, type DocumentNode, type GraphQLSchema,
   type OperationDefinitionNode,
 } from 'graphql';
 import { BoundedCache } from './bounded-cache.ts';
 import { requestError, type ErrorCode } from './errors.ts';
 import type { GraphqlRequest } from './graphql-request.ts';
-import { checkLimits, rootFieldNames, TOKENS_MAX } from './guard-limits.ts';
+import { checkLimits, rootFieldNames } from './guard-limits.ts';
 import { chargesOf, type Charge } from './operation-charge.ts';
 import { CostEstimate, pointsOf, type Estimate } from './operation-cost.ts';
+import { parseDocument } from './parse-document.ts';
 import { PersistedDocuments, type TrustedDocuments } from './persisted-documents.ts';
 
 /** Enough to mend a query by; a hostile one gets a short answer. */
@@ -106,7 +107,7 @@ function documentCheck(
   return (text) => {
     let step: ErrorCode = 'GRAPHQL_PARSE_FAILED';
     try {
-      const document = parse(text, { maxTokens: TOKENS_MAX });
+      const document = parseDocument(text);
       step = 'GRAPHQL_VALIDATION_FAILED';
       // The limits come first: they are linear, some of the specified rules are not.
       const excesses = checkLimits(document);

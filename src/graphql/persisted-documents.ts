@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { GraphQLError, parse, print, visit, type FieldNode } from 'graphql';
+import { GraphQLError, print, visit, type FieldNode } from 'graphql';
 import { BoundedCache } from './bounded-cache.ts';
 import { requestError } from './errors.ts';
 import { isJsonMap, type GraphqlRequest } from './graphql-request.ts';
-import { TOKENS_MAX } from './guard-limits.ts';
+import { parseDocument } from './parse-document.ts';
 
 /** Documents of all clients that registered any, together. */
 const REGISTERED_CHARACTERS_MAX = 262_144;
@@ -89,11 +89,13 @@ export class PersistedDocuments {
  */
 function meaningOf(text: string): string | null {
   try {
-    const document = parse(text, { maxTokens: TOKENS_MAX, noLocation: true });
-    const asked = visit(document, { Field: (field) => isTypeName(field) ? null : undefined });
+    const asked = visit(parseDocument(text), {
+      Field: (field) => isTypeName(field) ? null : undefined,
+    });
     return asked.definitions.map(print).sort().join('\n');
   } catch (error) {
-    if (!(error instanceof GraphQLError)) throw error;
+    // Printing goes as deep as parsing did.
+    if (!(error instanceof GraphQLError || error instanceof RangeError)) throw error;
     return null;
   }
 }

@@ -4,8 +4,8 @@ import { NumberText } from '../domain/money.ts';
 
 /** A longer amount is refused before anybody calculates with it. */
 const DECIMAL_LENGTH_MAX = 32;
-const DECIMAL = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$/;
-const INTEGER = /^-?(?:0|[1-9][0-9]*)$/;
+const DECIMAL = /^-?[0-9]+(\.[0-9]+)?$/;
+const INTEGER = /^-?[0-9]+$/;
 
 /** Exact decimal: text on the wire, so that no float ever stands between two amounts. */
 export const Decimal = new GraphQLScalarType<string, string>({

@@ -116,8 +116,10 @@ export class SupplierBreaker {
     this.#probeCount += 1;
     try {
       const outcome = await this.#send(call);
+      // In a storm only an order that is taken or refused, which ends it, says that it is over.
+      const isTelling = this.#isFailure(outcome) || !this.#storm.isOn();
       // Told, not asked: of several that end together the breaker refuses all but one.
-      await this.#breaker.execute(() => outcome).catch(() => undefined);
+      if (isTelling) await this.#breaker.execute(() => outcome).catch(() => undefined);
       return outcome;
     } finally {
       this.#probeCount -= 1;

@@ -32,6 +32,17 @@ function asking(trusted: readonly string[] = [], isOnly = false): (body: object)
   };
 }
 
+test.each([[true, 'FORBIDDEN'], [false, 'GRAPHQL_PARSE_FAILED']])(
+  'a text too deep for the parser is refused like any other, only trusted ones executed: %s',
+  (isOnly, code) => {
+    const ask = asking([QUERY], isOnly);
+    // As the first request of a process, whose frames are the greatest.
+    const askDeepDown = (levels: number): string =>
+      levels > 0 ? askDeepDown(levels - 1) : ask({ query: `{ a(b: ${'['.repeat(1990)}) }` });
+    expect(askDeepDown(3000)).toBe(code);
+  },
+);
+
 describe('a trusted document', () => {
   const ask = asking([QUERY]);
 

@@ -484,6 +484,8 @@ describe('receiveCallback', () => {
       { kind: 'ASK_AGAIN', nextInMs: 0 }],
     ['may be that of one before: asked about once that can be told',
       { attemptCount: 2, resendInMs: 1234 }, { kind: 'ASK_AGAIN', nextInMs: 1234 }],
+    ['is asked about at once where that can be told', { attemptCount: 2, resendInMs: -1234 },
+      { kind: 'ASK_AGAIN', nextInMs: 0 }],
     ['may be that of one before: sending again tells', { ...NO_QUERY, attemptCount: 2 },
       { kind: 'ASK_AGAIN', nextInMs: 0 }],
     ['may be that of one before: a person decides', { ...BLIND, attemptCount: 2 },

@@ -209,6 +209,9 @@ describe('logout', () => {
     expect((await post('logout', undefined, bearer)).status).toBe(401);
     const after = await logIn(world(), key);
     expect(await TRANSPORTS[0]?.read(otherUrl, after.access)).toBe('OK');
+    const refreshed = await post('refresh', { refresh_token: after.refresh });
+    expect(await TRANSPORTS[0]?.read(otherUrl, refreshed.body.data?.access_token ?? ''))
+      .toBe('OK');
   });
 
   it('needs a token', async () => {

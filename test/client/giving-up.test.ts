@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { WebSocketServer } from 'ws';
 import {
   createTopupClient, TopupInDoubt, TopupRefused, type TopupClient, type TopupClientOptions,
 } from '../../src/client/index.ts';
@@ -117,6 +118,95 @@ describe('createOrder whose first answer was lost', () => {
   });
 });
 
+describe('createOrder whose gateway, or a proxy before it, says', () => {
+  type Answer = readonly [
+    status: number, body: object | string, headers?: Readonly<Record<string, string>>,
+  ];
+  const failing = (code: string, more = {}): object =>
+    ({ errors: [{ message: code, extensions: { code, ...more } }] });
+  const PLACED: Answer = [200, {
+    data: { createTopupOrder: { order: { status: 'PENDING' }, userErrors: [], duplicateOf: null } },
+  }];
+
+  /** Answers in turn; the references that were asked under are told. */
+  function scripted(answers: readonly Answer[], more: Partial<TopupClientOptions> = {}) {
+    const references: unknown[] = [];
+    const client = connect({
+      ...more,
+      token: () => 'token',
+      fetch: async (_url, init) => {
+        const sent = JSON.parse(String(init?.body)) as {
+          readonly variables: { readonly input: { readonly clientReference: string } };
+        };
+        references.push(sent.variables.input.clientReference);
+        const [status, body, headers = {}] = answers[references.length - 1] ?? PLACED;
+        return new Response(typeof body === 'string' ? body : JSON.stringify(body), {
+          status, headers,
+        });
+      },
+    });
+    return { client, references };
+  }
+
+  it.each<readonly [answer: Answer]>([
+    [[503, failing('SERVICE_UNAVAILABLE')]], [[500, failing('INTERNAL_SERVER_ERROR')]],
+    [[429, failing('RATE_LIMITED')]], [[429, '<p>Slowly</p>']], [[408, '']], [[425, '']],
+    [[502, '<p>Bad gateway</p>']], [[200, '{"data":{"createTop']], [[200, { data: null }]],
+  ])('%j asks again, under the same reference', async (answer) => {
+    const { client, references } = scripted([answer]);
+    expect(await client.createOrder(NEW_ORDER)).toEqual({ status: 'PENDING' });
+    expect(references).toEqual([references[0], references[0]]);
+  });
+
+  it.each<readonly [answer: Answer]>([
+    [[429, failing('RATE_LIMITED', { retryAfter: 7 })]],
+    [[503, '<p>Later</p>', { 'retry-after': '7' }]],
+    [[503, failing('SERVICE_UNAVAILABLE'), { 'retry-after': '7' }]],
+  ])('%j asks again when it was told to', async (answer) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const told = Promise.withResolvers<void>();
+    const { client, references } = scripted([answer], { onRetry: () => told.resolve() });
+    const placed = client.createOrder(NEW_ORDER);
+    await told.promise;
+    await vi.advanceTimersByTimeAsync(6_900);
+    expect(references).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(100);
+    await placed;
+    expect(references).toHaveLength(2);
+  });
+
+  it.each<readonly [says: string, answer: Answer, name: string]>([
+    ['too much: nothing was placed', [429, failing('RATE_LIMITED')], 'AbortError'],
+    ['that it broke: the order may stand', [500, failing('INTERNAL_SERVER_ERROR')],
+      'TopupInDoubt'],
+  ])('%s, where its caller gives up', async (_says, answer, name) => {
+    const caller = new AbortController();
+    const { client } = scripted([answer], { onRetry: () => caller.abort() });
+    expect(await failureOf(client.createOrder(NEW_ORDER, { signal: caller.signal })))
+      .toMatchObject({ name });
+  });
+
+  it('nothing, gives the request up in time and asks again', async () => {
+    const deadline = new AbortController();
+    vi.spyOn(AbortSignal, 'timeout').mockReturnValueOnce(deadline.signal);
+    let askedCount = 0;
+    const client = connect({
+      token: () => 'token',
+      fetch: async (_url, init) => {
+        askedCount += 1;
+        if (askedCount > 1) return Response.json(PLACED[1]);
+        return new Promise((_resolve, reject) => {
+          init?.signal?.addEventListener('abort', () => reject(new Error('given up')));
+          deadline.abort();
+        });
+      },
+    });
+    expect(await client.createOrder(NEW_ORDER)).toEqual({ status: 'PENDING' });
+    expect(askedCount).toBe(2);
+  });
+});
+
 describe('createOrder that can place nothing', () => {
   it('ends where a fresh token was refused, too', async () => {
     let askedCount = 0;
@@ -174,6 +264,59 @@ describe('createOrder that can place nothing', () => {
   });
 });
 
+/** A gateway that greets every socket, and says to each subscription what the test says. */
+async function greetingGateway(
+  onSubscribe: (of: { readonly count: number; readonly say: (message: object) => void }) => void,
+): Promise<string> {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  onTestFinished(() => void server.close());
+  let count = 0;
+  server.on('connection', (socket) => socket.on('message', (data: Buffer) => {
+    const { type, id } = JSON.parse(data.toString()) as { type: string; id?: string };
+    if (type === 'connection_init') socket.send(JSON.stringify({ type: 'connection_ack' }));
+    if (type !== 'subscribe') return;
+    count += 1;
+    onSubscribe({ count, say: (message) => socket.send(JSON.stringify({ id, ...message })) });
+  }));
+  await once(server, 'listening');
+  return `ws://127.0.0.1:${(server.address() as { port: number }).port}/graphql`;
+}
+
+const EDGE = {
+  type: 'next',
+  payload: { data: { topupOrderEvents: { cursor: 'c', node: { id: 'e' } } } },
+};
+
+describe('a watch of all orders', () => {
+  it('goes on where the gateway completes it, which has no end of itself', async () => {
+    const wsUrl = await greetingGateway(({ count, say }) => {
+      say(count < 2 ? { type: 'complete' } : EDGE);
+    });
+    expect(await connect({ wsUrl }).watchOrders().next())
+      .toEqual({ done: false, value: { cursor: 'c', event: { id: 'e' } } });
+  });
+
+  it('goes on over a new socket where the old one answers no ping', async () => {
+    let subscribedCount = 0;
+    const wsUrl = await greetingGateway(({ count, say }) => {
+      subscribedCount = count;
+      if (count === 2) say(EDGE);
+    });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const told: string[] = [];
+    const client = connect({ wsUrl, onRetry: ({ message }) => told.push(message) });
+    const next = client.watchOrders().next();
+    await expect.poll(() => subscribedCount).toBe(1);
+    await vi.advanceTimersByTimeAsync(14_900);
+    expect(told).toEqual([]);
+    await vi.advanceTimersByTimeAsync(100);
+    await expect.poll(() => told).toEqual(['The socket was closed: 4499 Terminated']);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(await next).toMatchObject({ done: false, value: { cursor: 'c' } });
+  });
+});
+
 describe('a watch', () => {
   it('ends where a fresh token was refused, too', async () => {
     const client = connect({ token: () => 'nonsense' });
@@ -209,6 +352,11 @@ describe('a watch', () => {
     const { orderId } = await client.createOrder(NEW_ORDER);
     const watches = Array.from({ length: 5 }, () => client.watchOrder({ orderId }));
     await Promise.all(watches.map((watch) => watch.next()));
+    expect(socketCount).toBe(3);
+    // A place that was left goes to one that comes.
+    await watches[0]?.return?.();
+    const later = [client.watchOrder({ orderId }), client.watchOrder({ orderId })];
+    await Promise.all(later.map((watch) => watch.next()));
     expect(socketCount).toBe(3);
   });
 

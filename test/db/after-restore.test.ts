@@ -182,6 +182,55 @@ it('asks about every order before it sends, and gives no number twice', async ()
   expect([...effects.values()]).toEqual([1, 1, 1, 1]);
 });
 
+it('asks about an order that was being sent while the backup was made', async () => {
+  const id = await during(original.databaseUrl, async (program) => {
+    const placed = await program.place();
+    expect(await program.claimOne(placed)).toBe(`SUBMIT 1-${placed}-1`);
+    return placed;
+  });
+  await backUp();
+  effects.set(`1-${id}-1`, 1);
+  await restored.connect();
+  await prepareRestored(restoredUrls().owner);
+  await during(restoredUrls().program, async (program) => {
+    expect(await program.work()).toEqual([`QUERY 1-${id}-1`]);
+  });
+  await expectDelivered(1);
+});
+
+it('gives what waited for longer than its window before the loss a window anew', async () => {
+  const id = await during(original.databaseUrl, async (program) => {
+    const placed = await program.place();
+    refusals.set(`1-${placed}-1`, { kind: 'UNKNOWN', reason: 'connection lost' });
+    await program.work();
+    return placed;
+  });
+  refusals.clear();
+  await withSingleConnection(original.ownerDatabaseUrl, (client) => client.query(
+    "update topup_order set retry_until = now() - interval '1 hour'"));
+  await backUp();
+  await restored.connect();
+  await prepareRestored(restoredUrls().owner);
+  await settle();
+  expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
+  expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
+  await expectDelivered(1);
+});
+
+it('goes back to its own route where it was restored again while others were asked', async () => {
+  const id = await during(original.databaseUrl, (program) => program.place(TWO_ROUTES));
+  await backUp();
+  await restored.connect();
+  await prepareRestored(restoredUrls().owner);
+  await settle();
+  expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
+  await prepareRestored(restoredUrls().owner);
+  await settle();
+  expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
+  expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
+  await expectDelivered(1);
+});
+
 it('gives a backup that is restored a second time other numbers than the first time', async () => {
   await backUp();
   await restored.connect();
@@ -582,13 +631,16 @@ describe('an order that went on to another route in the lost time', () => {
   });
 });
 
-it('does not believe by callback that a restored order met one refusal only', async () => {
+it.each([
+  ['was sent before the backup', true],
+  ['was queued', false],
+])('does not believe by callback that one that %s met one refusal only', async (_says, isSent) => {
   await withSingleConnection(original.ownerDatabaseUrl, (client) => client.query(
     'update supplier set can_be_queried = false, dedupes_by_reference = false'));
   const id = await during(original.databaseUrl, async (program) => {
     const placed = await program.place();
     refusals.set(`1-${placed}-1`, { kind: 'UNKNOWN', reason: 'connection lost' });
-    await program.work();
+    if (isSent) await program.work();
     return placed;
   });
   refusals.clear();

@@ -339,6 +339,17 @@ describe('a batcher whose call fails', () => {
         'c1 done']);
   });
 
+  it('tries again what met a lock beside a faulty item', async () => {
+    const faults = new Map([['b1', new Error('faulty')], ['b2', lockTimeout()]]);
+    const { batcher, calls } = failing(faults);
+    const [faulty, locked] = ['b1', 'b2'].map((item) => batcher.add(item));
+    await expect(faulty).rejects.toThrow('faulty');
+    await expect.poll(() => calls.filter((items) => items.join() === 'b2').length)
+      .toBeGreaterThan(1);
+    faults.clear();
+    expect(await locked).toBe('b2 done');
+  });
+
   it('fails all that went together where the connection was lost', async () => {
     const lost = Object.assign(new Error('gone'), { code: 'ECONNRESET' });
     const { batcher, calls } = failing(new Map([['b1', lost]]));

@@ -1,5 +1,7 @@
+import pg from 'pg';
 import { describe, expect, it } from 'vitest';
-import { useTestDatabase } from '../support/database.ts';
+import { untilWaiting, useTestDatabase } from '../support/database.ts';
+import { placeOrders } from '../support/feed-writers.ts';
 
 const database = useTestDatabase();
 const CLIENTS = 300;
@@ -34,5 +36,47 @@ describe('numbering', () => {
       (select count(*) from feed_entry f where f.client_id = p.client_id)`)).toEqual([]);
     // Entries without events, which no database may be left with.
     await database().query('delete from feed_entry; delete from feed_position');
+  });
+});
+
+describe('removal of what is older than a month', () => {
+  const number = () => database().query('select number_events(1000)');
+  const remove = async (): Promise<number | undefined> => (await database().query<{ n: number }>(
+    'select remove_feed_positions(30 * 86400, 100) as n'))[0]?.n;
+  const age = (which: string) => database().query(`with aged as (
+      update feed_entry set entered_at = now() - interval '31 days'
+        where client_id = 1 and ${which} returning client_id)
+    update feed_position set kept_since = now() - interval '31 days'
+      where client_id in (select client_id from aged)`);
+
+  it('makes no hole behind an event that was entered before the clock was set back', async () => {
+    await placeOrders(database(), 1, 4);
+    await number();
+    await age('sequence <> 2');
+    expect([await remove(), await remove()]).toEqual([1, 0]);
+    expect(await database().query('select sequence from feed_entry order by sequence'))
+      .toEqual([{ sequence: '2' }, { sequence: '3' }, { sequence: '4' }]);
+    await age('true');
+    expect(await remove()).toBe(3);
+  });
+
+  it('goes on behind what is numbered while the last of a feed is removed', async () => {
+    await placeOrders(database(), 1, 1);
+    await number();
+    await age('true');
+    await placeOrders(database(), 1, 1);
+    const sequencer = new pg.Client(database().ownerDatabaseUrl);
+    await sequencer.connect();
+    await sequencer.query('begin; select number_events(1000)');
+    const removed = remove();
+    await untilWaiting(database());
+    await sequencer.query('commit');
+    await sequencer.end();
+    expect(await removed).toBe(1);
+    // Whose age nobody knows is never removed.
+    expect(await database().query('select from feed_position where kept_since is null'))
+      .toEqual([]);
+    await age('true');
+    expect(await remove()).toBe(1);
   });
 });

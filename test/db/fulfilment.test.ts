@@ -10,6 +10,7 @@ import type {
 } from '../../src/domain/fulfilment-ports.ts';
 import type { PricedOrder } from '../../src/domain/ports.ts';
 import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
+import type { FailureCode } from '../../src/domain/topup-order.ts';
 import { pricedOrder } from '../support/builders.ts';
 import { useTestDatabase } from '../support/database.ts';
 import { hashVoucherCode } from '../support/voucher-hash.ts';
@@ -283,6 +284,57 @@ it('has no further route while what it is for is out of stock', async () => {
   await setStock(true);
   // Prices go with the catalogue.
   await readPricingVersion();
+});
+
+describe('an order with a further route that nobody sells any more, and its refusal', () => {
+  const REFUSALS = [
+    'PRODUCT_UNAVAILABLE', 'PRODUCT_OUT_OF_STOCK', 'OPERATOR_UNAVAILABLE',
+    'OPERATOR_LIMIT_EXCEEDED', 'UNKNOWN',
+  ] as const;
+
+  async function refuse(failureCode: FailureCode, isRestored: boolean): Promise<number> {
+    // By voucher, as such an order ends alone: there is one way for those that end together.
+    const id = await placeOne({
+      variantId: 3, variantName: '660 UC', discountPercent: '0',
+      funding: { kind: 'VOUCHER', codeHash: hashVoucherCode('DEMO-0499-AAAA') },
+      charge: { amount: '4.99', currency: 'USD' },
+    });
+    const order = await claim(id);
+    if (isRestored) {
+      // Both were sent to before, and asked since; see after-restore.test.ts for the whole way.
+      await database().query(`with noted as (
+          insert into submission (client_id, topup_order_id, route, supplier_id, state,
+              attempt_count, resend_after)
+            select 1, $1, 2, supplier_id, 'NOT_APPLIED', 1, now() - interval '1 hour'
+            from offer where variant_id = 3 and route = 2)
+        update topup_order set restored_route = 1 where id = $1`, [id]);
+    }
+    expect(await record(order, { kind: 'FAIL', failureCode })).toBe('APPLIED');
+    return id;
+  }
+
+  it.each(REFUSALS)('is asked for there after a restore, before it ends: %s', async (code) => {
+    const id = await refuse(code, true);
+    expect(await look(id)).toMatchObject({
+      status: 'PENDING', state: 'OUTCOME_UNKNOWN', submissions: ['NOT_APPLIED', 'UNKNOWN'],
+    });
+    const asked = await claim(id);
+    expect(asked).toMatchObject({ action: 'QUERY', supplierReference: `1-${id}-2` });
+    // What was sent there in the lost time may be on its way, and was not the first attempt.
+    expect(asked.attemptCount).toBeGreaterThan(2);
+    expect(asked.resendInMs).toBeGreaterThan(0);
+    // As nobody had it there, either: its voucher is free again.
+    await database().query('update topup_order set restored_route = null where id = $1', [id]);
+    expect(await record(asked, FAIL)).toBe('APPLIED');
+  });
+
+  it.each([
+    ['of what no supplier can mend ends it after a restore as well', 'INVALID_RECIPIENT', true],
+    ['ends it where nothing was restored', 'PRODUCT_UNAVAILABLE', false],
+  ] as const)('%s', async (_says, code, isRestored) => {
+    expect(await look(await refuse(code, isRestored)))
+      .toMatchObject({ status: 'FAILED', failure_code: code });
+  });
 });
 
 describe('a lease that ran out', () => {
@@ -733,6 +785,26 @@ describe('an order that lies far ahead, as the clock of the database did once', 
     expect((await look(patient))['state']).toBe('QUEUED');
   });
 
+  it.each([
+    ['tries again', "backoff_ms = '{14400000}'"],
+    ['settles', 'settle_window_ms = 14400000'],
+  ])('is left alone where its supplier %s within hours', async (_says, setting) => {
+    const { query } = database();
+    const kept = await query('select id, backoff_ms, settle_window_ms from supplier where id = 1');
+    const id = await placeOne();
+    await query(`update supplier set ${setting} where id = 1`);
+    await timePasses(id, '-5 hours');
+    expect(await store.recallFarOrders(100)).toBe(0);
+    await timePasses(id, '-5 hours');
+    expect(await store.recallFarOrders(100)).toBe(1);
+    await query(`update supplier s set backoff_ms = k.backoff_ms,
+        settle_window_ms = k.settle_window_ms
+      from json_populate_recordset(null::supplier, $1) k where s.id = k.id`,
+    [JSON.stringify(kept)]);
+    await readPricingVersion();
+    await record(await claim(id), DELIVER);
+  });
+
   it('still has its send after the window before it', async () => {
     const id = await placeOne();
     await record(await claim(id), { kind: 'ASK_AGAIN', nextInMs: 0 });
@@ -815,21 +887,21 @@ it('expects an order by the usual, though one of its product was held for a year
       'select expected_ms from delivery_pace where product_id = 4218');
     return row?.expected_ms ?? NaN;
   };
-  const deliverAfter = async (span: string): Promise<void> => {
+  const deliverAfter = async (span: string, move: Move = DELIVER): Promise<void> => {
     const orderId = await placeOne();
     await database().query(
       'update topup_order set created_at = created_at - $2::interval where id = $1',
       [orderId, span]);
-    const { leaseToken, clientId, route } = await claim(orderId);
-    await store.recordMove({
-      clientId, orderId, route, leaseToken, move: { kind: 'DELIVER', receipt: null },
-      callback: null,
-    });
+    await record(await claim(orderId), move);
     await database().query('select number_events(1000)');
   };
   await database().query('select number_events(1000); delete from delivery_pace');
   for (const span of ['1 s', '1 s', '400 days']) await deliverAfter(span);
   expect(await expectedInMs()).toBeLessThan(2 * 60_000);
+  // Those that are not delivered say nothing of the time that it takes.
+  const usualMs = await expectedInMs();
+  for (const span of ['1 s', '10 minutes']) await deliverAfter(span, FAIL);
+  expect(await expectedInMs()).toBe(usualMs);
   // What takes longer for good is expected later, all the same.
   for (let n = 0; n < 12; n += 1) await deliverAfter('10 minutes');
   expect(await expectedInMs()).toBeGreaterThan(10 * 60_000);

@@ -10,6 +10,7 @@ let pool: pg.Pool;
 let milestones: Milestones;
 
 const CLIENT = 3;
+const OTHER = 900;
 let walletId = 0;
 
 beforeAll(async () => {
@@ -28,13 +29,15 @@ afterAll(async () => {
   await database.drop();
 });
 
-const insertOrders = (from: number, to: number): string => `
+const insertOrders = (
+  from: number, to: number, [clientId, wallet] = [CLIENT, walletId],
+): string => `
   insert into topup_order (client_id, id, request_id, input_digest, product_id, variant_id,
       product_name, variant_name, country_code, face_value, face_currency, discount_percent, charge,
       currency, wallet_id, input_data, recipient, input_fields_version, fulfils_in_request,
       next_action_at)
-    select ${CLIENT}, n, gen_random_uuid(), '', 1, 1, '', '', 'GLO', 1, 'USD', 0, 1, 'USD',
-      ${walletId}, '{}', '1', 1, false, now()
+    select ${clientId}, n, gen_random_uuid(), '', 1, 1, '', '', 'GLO', 1, 'USD', 0, 1, 'USD',
+      ${wallet}, '{}', '1', 1, false, now()
     from generate_series(${from}, ${to}) n`;
 
 const setMilestones = async (): Promise<boolean> => {
@@ -63,6 +66,10 @@ async function untilSet(expected: readonly number[]): Promise<void> {
 describe('milestones of orders', () => {
   it('are set at every thousandth, once nothing older can appear', async () => {
     await database.query(insertOrders(1, 2_500));
+    // Those of another client beside them count for nothing.
+    await database.query(`insert into client (client_id, name) values (${OTHER}, 'Other');
+      insert into wallet (client_id, id, currency) values (${OTHER}, ${walletId}, 'USD')`);
+    await database.query(insertOrders(1, 1_500, [OTHER, walletId]));
     expect(await setMilestones()).toBe(true);
     expect(await positions()).toEqual([]);
     await untilSet([1000, 2000]);
@@ -117,10 +124,11 @@ describe('milestones of a wallet', () => {
     await database.query(
       `insert into transfer (client_id, id, reason, debit_account, credit_account, wallet_id,
           amount, currency, balance_after)
-        select ${CLIENT}, 100000 + n, 'FUNDING', 'EXTERNAL', 'WALLET', ${walletId}, 1, 'USD', n
-        from generate_series(1, 3100) n`);
+        select client_id, 100000 + n, 'FUNDING', 'EXTERNAL', 'WALLET', ${walletId}, 1, 'USD', n
+        from (values (${CLIENT}, 3100), (${OTHER}, 1500)) c (client_id, count),
+          generate_series(1, count) n`);
     const [found] = await database.query<{ count: string }>(
-      'select count(*) from transfer where wallet_id = $1', [walletId]);
+      'select count(*) from transfer where client_id = $1 and wallet_id = $2', [CLIENT, walletId]);
     const total = Number(found?.count);
     const at = (offset: number) =>
       milestones.find(TRANSFERS_OF_WALLET, [CLIENT, walletId], offset);
@@ -128,7 +136,8 @@ describe('milestones of a wallet', () => {
       .not.toBeNull();
     expect((await at(0)).totalCount).toBe(total);
     const ids = await database.query<{ id: string }>(
-      'select id from transfer where wallet_id = $1 order by id', [walletId]);
+      'select id from transfer where client_id = $1 and wallet_id = $2 order by id',
+      [CLIENT, walletId]);
     expect(await at(total - 1)).toEqual({
       totalCount: total, fromId: Number(ids[999]?.id), skip: 999,
     });

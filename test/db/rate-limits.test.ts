@@ -84,6 +84,28 @@ it('counts what is 59 seconds old, and nothing that is 61', async () => {
   expect(await leftOfFive()).toBe(5);
 });
 
+it('tells nothing less than nothing where a limit was lowered', async () => {
+  await take(4);
+  const [row] = await database().query(
+    "select is_admitted, remaining from take_token(1, 'read', '', 1, 2)");
+  expect(row).toEqual({ is_admitted: false, remaining: 0 });
+});
+
+it('says when there will be room for all that was asked for, not for a part of it', async () => {
+  await take(1);
+  await pass(120);
+  await take(4);
+  const waitMs = async (count: number): Promise<number> => {
+    const [row] = await database().query<{ retry_after_ms: number }>(
+      "select retry_after_ms from take_token(1, 'read', '', $1, 5)", [count]);
+    return row?.retry_after_ms ?? NaN;
+  };
+  expect(await waitMs(1)).toBeLessThanOrEqual(30_250);
+  expect(await waitMs(2)).toBeGreaterThan(31_000);
+  // Of which there is never room.
+  expect(await waitMs(6)).toBe(60_000);
+});
+
 it('lets in within a minute whoever was counted by a clock that was hours ahead', async () => {
   const take = async () => {
     const [row] = await database().query<{ is_admitted: boolean; retry_after_ms: number }>(

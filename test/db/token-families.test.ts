@@ -16,7 +16,7 @@ interface Family {
 async function openFamily(): Promise<Family> {
   const [key] = await database().query<{ id: string; client_id: string; ends: string }>(
     `update api_key set expires_at = now() + interval '10 minutes' where (client_id, id) = (
-        select client_id, id from api_key where revoked_at is null limit 1)
+        select client_id, id from api_key where revoked_at is null order by client_id limit 1)
       returning id, client_id, expires_at::text as ends`);
   if (key === undefined) throw new Error('There is no key');
   const family = {
@@ -42,18 +42,47 @@ it('takes the same rotation twice, as where its answer was lost, and no other', 
   expect(await rotate(family, family.first, randomUUID())).toMatchObject([{ verdict: 'REUSED' }]);
 });
 
+it('keeps what else was taken back of the client where a token is shown again', async () => {
+  const [one, other] = [await openFamily(), await openFamily()];
+  for (const family of [one, other]) {
+    await rotate(family, family.first, randomUUID());
+    expect(await rotate(family, family.first, randomUUID())).toMatchObject([{ verdict: 'REUSED' }]);
+  }
+  expect(await database().query('select from revoked_token where id in ($1, $2)',
+    [one.id, other.id])).toHaveLength(2);
+});
+
 it('lets no family outlive its key, rotated or not', async () => {
   const family = await openFamily();
   expect(await rotate(family, family.first, randomUUID()))
     .toEqual([{ verdict: 'ROTATED', ends: family.keyEndsAt }]);
 });
 
-it('takes no rotation for a client that is switched off', async () => {
+it('lets a family live on from each rotation, where its key has no end', async () => {
   const family = await openFamily();
-  const setActive = (isActive: boolean) => database().query(
-    'update client set is_active = $2 where client_id = $1', [family.clientId, isActive]);
-  await setActive(false);
+  await database().query(`with k as (update api_key set expires_at = null where client_id = $1)
+    update token_family set expires_at = now() + interval '1 minute' where id = $2`,
+  [family.clientId, family.id]);
+  await rotate(family, family.first, randomUUID());
+  expect(await database().query(`select from token_family
+    where id = $1 and expires_at > now() + interval '23 hours'`, [family.id])).toHaveLength(1);
+});
+
+it.each([
+  ['a client that is switched off', 'update client set is_active = false where client_id = $1',
+    'update client set is_active = true where client_id = $1'],
+  ['a key that was revoked', 'update api_key set revoked_at = now() where client_id = $1',
+    'update api_key set revoked_at = null where client_id = $1'],
+  ['a key whose end was brought forward',
+    "update api_key set expires_at = now() - interval '1 second' where client_id = $1",
+    'update api_key set expires_at = null where client_id = $1'],
+  ['a family that has ended',
+    "update token_family set expires_at = now() - interval '1 second' where client_id = $1",
+    "update token_family set expires_at = now() + interval '1 minute' where client_id = $1"],
+])('takes no rotation for %s', async (_what, spoil, mend) => {
+  const family = await openFamily();
+  await database().query(spoil, [family.clientId]);
   expect(await rotate(family, family.first, randomUUID())).toMatchObject([{ verdict: 'REFUSED' }]);
-  await setActive(true);
+  await database().query(mend, [family.clientId]);
   expect(await rotate(family, family.first, randomUUID())).toMatchObject([{ verdict: 'ROTATED' }]);
 });

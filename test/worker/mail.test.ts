@@ -4,6 +4,8 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { isJobSchemaInstalled, JOB_OPTIONS, MAIL_QUEUE } from '../../src/db/job-schema.ts';
+import { openMailQueue } from '../../src/db/mail-queue.ts';
+import { createPool } from '../../src/db/pool.ts';
 import type { Move } from '../../src/domain/fulfilment-ports.ts';
 import { MailFault, type Mail } from '../../src/domain/mail.ts';
 import { setNotificationEmail } from '../../src/domain/set-notification-email.ts';
@@ -11,6 +13,7 @@ import { createMailer, isNoSuchRecipient } from '../../src/outbound/mailer.ts';
 import { openParts, type Parts } from '../../src/parts.ts';
 import { startMailWorker, type MailWorker } from '../../src/worker/mail-worker.ts';
 import { pricedOrder } from '../support/builders.ts';
+import { startCuttingProxy } from '../support/cutting-proxy.ts';
 import { useTestDatabase } from '../support/database.ts';
 import { startMailServer, type MailServer } from '../support/mail-server.ts';
 import { VOUCHER_KEY } from '../support/voucher-hash.ts';
@@ -239,6 +242,24 @@ describe('hand-over', () => {
     expect(await jobsOf(address)).toHaveLength(1);
   });
 
+  it('begins once the database answers, though it did not at first', async () => {
+    const near = new URL(database().databaseUrl);
+    const proxy = await startCuttingProxy('http://127.0.0.1:9');
+    const { host } = near;
+    near.host = new URL(proxy.url).host;
+    const pool = createPool({
+      databaseUrl: database().databaseUrl, size: 1, applicationName: 'test',
+      onError: () => undefined,
+    });
+    const queue = openMailQueue({ pool, databaseUrl: near.href, onError: () => undefined });
+    undo.push(() => queue.close(), () => pool.end(), () => proxy.close());
+    const { address } = await endWithMail();
+    await expect(queue.handOver(10)).rejects.toThrow();
+    proxy.leadTo(`http://${host}`);
+    expect(await queue.handOver(10)).toBe(1);
+    expect(await jobsOf(address)).toHaveLength(1);
+  });
+
   it('whose mark was lost makes no second job', async () => {
     const { id, address } = await endWithMail();
     expect(await parts.mailQueue.handOver(10)).toBe(1);
@@ -396,6 +417,18 @@ describe('a job', () => {
       mailsUndeliverable: mailsUndeliverable + 1,
     });
     expect(givenUp).toContain(`${address}: SMTP EMESSAGE DATA 451`);
+  });
+
+  it('that is given up again, as behind a crash in between, is kept once', async () => {
+    const { address } = await endWithMail();
+    await parts.mailQueue.handOver(10);
+    const taken = await parts.mailQueue.take(100);
+    const job = taken.find((each) => each.address === address);
+    if (job === undefined) throw new Error('Nothing was taken');
+    for (let time = 0; time < 2; time += 1) await parts.mailQueue.giveUp(job, 'REFUSED');
+    expect(await jobsOf(address)).toEqual([
+      { name: 'mail', state: 'completed' }, { name: 'mail-undeliverable', state: 'created' },
+    ]);
   });
 
   it('whose worker died is taken up again, by a role that owns nothing', async () => {

@@ -225,8 +225,10 @@ it('goes back to its own route where it was restored again while others were ask
   await settle();
   expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
   await prepareRestored(restoredUrls().owner);
-  await settle();
-  expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
+  for (const route of [1, 2]) {
+    await settle();
+    expect(await workNow()).toEqual([`QUERY 1-${id}-${route}`]);
+  }
   expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
   await expectDelivered(1);
 });

@@ -67,9 +67,10 @@ describe('a stream on which nothing happens', () => {
     await clock.wake(12_000);
     expect(text).toBe('retry: 1000\n\n:\n\n:\n\n');
 
+    // The machine slept meanwhile: its clock went on, and no timer did.
     clock.now = () => new Date(60_000);
     const ended = new Promise((resolve) => stream.once('end', resolve));
-    await clock.wake(60_000);
+    await clock.wake(30_000);
     await ended;
     await feed.freed;
     const next = new EventStream(quietFeed(), { textOf: String, faultOf: String });

@@ -179,21 +179,6 @@ begin
   perform setval('topup_order_id_seq', nextval('topup_order_id_seq') + p_ids_skipped);
   perform setval('transfer_id_seq', nextval('transfer_id_seq') + p_ids_skipped);
   perform skip_feed_positions(p_ids_skipped);
-  -- One that was being asked about route by route begins again at the first of them, unless another
-  -- has taken it.
-  with walking as (
-    select o.client_id, o.id, o.route, o.restored_route from topup_order o
-      join submission m on m.client_id = o.client_id and m.topup_order_id = o.id
-        and m.route = o.route
-      where o.status = 'PENDING' and o.restored_route <> o.route and m.state <> 'ACCEPTED'
-      order by o.client_id, o.id for no key update of o
-  ), given_up as (
-    update submission m set state = 'NOT_APPLIED', attempt_count = m.attempt_count + 2
-      from walking w where m.client_id = w.client_id and m.topup_order_id = w.id
-        and m.route = w.route
-  )
-  update topup_order o set route = w.restored_route
-    from walking w where o.client_id = w.client_id and o.id = w.id;
   with unsure as (
     select o.client_id, o.id, o.route, s.id as supplier_id, s.retry_window_ms,
         s.call_deadline_ms + s.settle_window_ms as settled_in_ms
@@ -265,87 +250,6 @@ begin
       lease_until = null
     where client_id = o.client_id and id = o.id;
   return true;
-end
-$$;
-
-create or replace function apply_step(o topup_order, m recorded_move) returns text
-language plpgsql set search_path = public, pg_temp as $$
-declare
-  next_route smallint;
-  next_supplier bigint;
-  step text := m.kind;
-  due timestamptz := clock_timestamp() + m.next_in_ms * interval '1 ms';
-  sent text;
-begin
-  if o.status <> 'PENDING' or o.route <> m.route then return 'NO_CHANGE'; end if;
-  if o.lease_token is distinct from m.lease_token then return 'STALE_LEASE'; end if;
-  -- Nothing is under way that unasked news could be about.
-  if m.lease_token is null and o.fulfilment_state in ('QUEUED', 'RETRY_WAIT')
-    and not exists (select from submission s where s.client_id = o.client_id
-      and s.topup_order_id = o.id and s.route = o.route and s.state in ('ACCEPTED', 'UNKNOWN'))
-  then
-    return 'NO_CHANGE';
-  end if;
-  -- A restored order is sent after all its routes were asked, whatever each of them could say.
-  if step = 'RESEND' and o.restored_route is not null then
-    step := 'RETRY';
-    -- Only sending tells at this route: it is sent here, where the one to go back to was asked.
-    if o.route <> o.restored_route and (select s.can_be_queried
-        from submission x join supplier s on s.id = x.supplier_id
-        where x.client_id = o.client_id and x.topup_order_id = o.id
-          and x.route = o.restored_route) then
-      update topup_order t set restored_route = o.route
-        where t.client_id = o.client_id and t.id = o.id
-        returning t.* into o;
-    end if;
-  end if;
-  if step in ('RETRY', 'RESEND', 'NEXT_ROUTE') and deliver_by_given_up_route(o, m.route) then
-    return 'APPLIED';
-  end if;
-  if step in ('RETRY', 'NEXT_ROUTE') and o.restored_route is not null
-    and ask_further_route(o, step) then
-    return 'APPLIED';
-  end if;
-  if step = 'NEXT_ROUTE' then
-    select n.route, n.supplier_id into next_route, next_supplier from next_offer(o) n;
-    if found then
-      -- Numbers name what suppliers were sent, so none is used again, however routes are numbered.
-      select greatest(next_route, o.route + 1, max(s.route) + 1) into next_route from submission s
-        where s.client_id = o.client_id and s.topup_order_id = o.id;
-      insert into submission (client_id, topup_order_id, route, supplier_id, state, attempt_count,
-          resend_after)
-        values (o.client_id, o.id, next_route, next_supplier, 'NOT_APPLIED', 0,
-          clock_timestamp());
-    end if;
-  end if;
-  sent := case step when 'AWAIT' then 'ACCEPTED' when 'RETRY' then 'NOT_APPLIED'
-    when 'NEXT_ROUTE' then 'NOT_APPLIED' else null end;
-  update submission s set state = case
-      when sent is not null then sent when s.state = 'INTENT' then 'UNKNOWN' else s.state end
-    where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = o.route;
-  update topup_order set
-      fulfilment_state = case step when 'AWAIT' then 'AWAITING_SUPPLIER'
-        when 'RETRY' then 'RETRY_WAIT' when 'RESEND' then 'RETRY_WAIT'
-        when 'NEXT_ROUTE' then 'RETRY_WAIT'
-        when 'REVIEW' then 'REVIEW'
-        -- A question without an answer leaves an accepted order where it is.
-        else case when o.fulfilment_state = 'SUBMITTING' then 'OUTCOME_UNKNOWN'
-          else o.fulfilment_state end end,
-      route = coalesce(next_route, case when step = 'RETRY' then o.restored_route end, o.route),
-      restored_route = case when step not in ('RETRY', 'NEXT_ROUTE') then o.restored_route end,
-      backoff_step = case when step = 'NEXT_ROUTE'
-          or (step = 'AWAIT' and o.fulfilment_state = 'SUBMITTING') then 0
-        else o.backoff_step + 1 end,
-      next_action_at = coalesce(due, clock_timestamp()),
-      lease_token = null,
-      lease_until = null,
-      version = o.version + (step in ('RETRY', 'RESEND', 'NEXT_ROUTE'))::int
-    where client_id = o.client_id and id = o.id
-    returning * into o;
-  if step in ('RETRY', 'RESEND', 'NEXT_ROUTE') then
-    perform append_event(o, 'RETRY_SCHEDULED', 'PENDING');
-  end if;
-  return 'APPLIED';
 end
 $$;
 

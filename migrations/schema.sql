@@ -195,18 +195,7 @@ begin
     return 'NO_CHANGE';
   end if;
   -- A restored order is sent after all its routes were asked, whatever each of them could say.
-  if step = 'RESEND' and o.restored_route is not null then
-    step := 'RETRY';
-    -- Only sending tells at this route: it is sent here, where the one to go back to was asked.
-    if o.route <> o.restored_route and (select s.can_be_queried
-        from submission x join supplier s on s.id = x.supplier_id
-        where x.client_id = o.client_id and x.topup_order_id = o.id
-          and x.route = o.restored_route) then
-      update topup_order t set restored_route = o.route
-        where t.client_id = o.client_id and t.id = o.id
-        returning t.* into o;
-    end if;
-  end if;
+  if step = 'RESEND' and o.restored_route is not null then step := 'RETRY'; end if;
   if step in ('RETRY', 'RESEND', 'NEXT_ROUTE') and deliver_by_given_up_route(o, m.route) then
     return 'APPLIED';
   end if;
@@ -1580,21 +1569,6 @@ begin
   perform setval('topup_order_id_seq', nextval('topup_order_id_seq') + p_ids_skipped);
   perform setval('transfer_id_seq', nextval('transfer_id_seq') + p_ids_skipped);
   perform skip_feed_positions(p_ids_skipped);
-  -- One that was being asked about route by route begins again at the first of them, unless another
-  -- has taken it.
-  with walking as (
-    select o.client_id, o.id, o.route, o.restored_route from topup_order o
-      join submission m on m.client_id = o.client_id and m.topup_order_id = o.id
-        and m.route = o.route
-      where o.status = 'PENDING' and o.restored_route <> o.route and m.state <> 'ACCEPTED'
-      order by o.client_id, o.id for no key update of o
-  ), given_up as (
-    update submission m set state = 'NOT_APPLIED', attempt_count = m.attempt_count + 2
-      from walking w where m.client_id = w.client_id and m.topup_order_id = w.id
-        and m.route = w.route
-  )
-  update topup_order o set route = w.restored_route
-    from walking w where o.client_id = w.client_id and o.id = w.id;
   with unsure as (
     select o.client_id, o.id, o.route, s.id as supplier_id, s.retry_window_ms,
         s.call_deadline_ms + s.settle_window_ms as settled_in_ms

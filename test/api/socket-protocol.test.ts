@@ -34,10 +34,16 @@ const CREATE_FOR = `mutation ($a: Decimal!) {
 /** A clock that stands still until a test moves it. */
 class HandClock implements Clock {
   #nowMs = Date.parse('2026-11-03T09:30:00Z');
+  #sleptMs = 0;
   readonly #sleepers = new Set<{ readonly atMs: number; readonly wake: () => void }>();
 
   now(): Date {
-    return new Date(this.#nowMs);
+    return new Date(this.#nowMs + this.#sleptMs);
+  }
+
+  /** The machine sleeps: what it tells afterwards is later, and no timer is nearer to its end. */
+  sleepMachine(ms: number): void {
+    this.#sleptMs += ms;
   }
 
   monotonicMs(): number {
@@ -359,6 +365,13 @@ describe('a socket is ended', () => {
     harness.clock.advance(3_600_000);
     expect(await peer.closed).toEqual([4403, 'Token expired']);
     await until(() => harness.feed.open.size === 0);
+  });
+
+  test('with 4403 half a minute after a sleep in which the token expired', async () => {
+    const peer = await Peer.acknowledged();
+    harness.clock.sleepMachine(3_600_000);
+    harness.clock.advance(30_000);
+    expect(await peer.closed).toEqual([4403, 'Token expired']);
   });
 
   test('with 4401 for a subscribe before the acknowledgement', async () => {

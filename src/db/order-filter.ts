@@ -10,10 +10,20 @@ const CROSSING = `interval '1 minute'`;
 /** More walks than this cost more than one through all that the other conditions leave. */
 const PARTS_MAX = 16;
 
+/**
+ * A statement of more walks than this is not kept: each connection keeps what it prepared for as
+ * long as it lives, some 50 kB for each walk.
+ */
+const KEPT_PARTS_MAX = 4;
+
 /** A filter as conditions on `topup_order o`, of the client that is $1. */
 export interface NarrowedOrders {
-  /** Tells one statement from another. */
-  readonly name: string;
+  /**
+   * Tells one statement from the others that connections keep; empty without any condition. Null
+   * where conditions are combined: a client could have tens of thousands of forms kept, and did
+   * fill the database's memory with them.
+   */
+  readonly name: string | null;
   readonly where: readonly string[];
   readonly values: readonly unknown[];
   /**
@@ -84,7 +94,8 @@ export function narrowOrders(clientId: number, filter: OrderListFilter): Narrowe
     select m.topup_order_id from order_milestone m where m.client_id = $1
       and m.created_at > ${it}::timestamptz + ${CROSSING} order by m.created_at limit 1),
     9223372036854775807)`);
-  return { name: names.join('+'), where, values, parts };
+  const isKept = names.length <= 1 && parts.length <= KEPT_PARTS_MAX;
+  return { name: isKept ? names.join('') : null, where, values, parts };
 }
 
 /** The statuses asked for, each once; null for all that there are. */

@@ -66,7 +66,7 @@ async function readOrders(
   const { rows } = await askUntilBack(() => pool.query<object>(isFirst
     ? {
         // One walk along an index: 16 pages of memory where the way below reads 204, for 50 orders.
-        name: `orders_first:${name}`,
+        ...kept('orders_first', name),
         text: `select ${ORDER_COLUMNS} from topup_order o
           where ${[...narrowed.where, ...narrowed.parts, bound].join(' and ')}
           order by o.id desc limit ${parameter(2)}`,
@@ -75,7 +75,7 @@ async function readOrders(
     : {
         // The ids alone are counted off, out of an index, and only the page itself is read: by
         // key, as the limit makes sure, whatever plan was made while the table was small.
-        name: `orders:${name}`,
+        ...kept('orders', name),
         text: `select ${ORDER_COLUMNS} from (select o.id from ${newestIdsSql(narrowed, {
           limit: `${parameter(3)}::bigint + ${parameter(2)}::bigint`, bound,
         })} o order by o.id desc offset ${parameter(3)}) page
@@ -86,9 +86,14 @@ async function readOrders(
   return rows.map(toOrder);
 }
 
+/** Under which name connections keep a statement; what has none is planned each time. */
+function kept(kind: string, name: string | null): { readonly name?: string } {
+  return name === null ? {} : { name: `${kind}:${name}` };
+}
+
 async function countNarrowed(pool: pg.Pool, narrowed: NarrowedOrders): Promise<number> {
   const { rows } = await askUntilBack(() => pool.query<{ count: number }>({
-    name: `count:${narrowed.name}`,
+    ...kept('count', narrowed.name),
     text: `select count(*) as count
       from ${newestIdsSql(narrowed, { limit: String(COUNTED_MAX) })} o`,
     values: [...narrowed.values],

@@ -35,8 +35,15 @@ export type Admission =
   };
 
 export interface Admitted extends Allowed {
-  /** To be called with the JSON of the answer's data, or of its first part: what it cost. */
-  settle(dataJson: () => string | undefined): CostReport;
+  /** To be called with the answer, or with its first part: what it cost. */
+  settle(answer: Settled): CostReport;
+}
+
+/** What an operation brought. */
+export interface Settled {
+  readonly dataJson: () => string | undefined;
+  /** Whether anything failed: then the data does not tell what was done. */
+  readonly hasErrors: boolean;
 }
 
 export type Admit = (request: GraphqlRequest, asking: Asking) => Promise<Admission>;
@@ -60,7 +67,7 @@ export function createAdmission(
     const last = taken.at(-1);
     if (last === undefined || last.verdict.isAdmitted) {
       const of = { taken, asking, deps };
-      return { ...verdict, settle: (dataJson) => settle(verdict, { dataJson, ...of }) };
+      return { ...verdict, settle: (answer) => settle(verdict, { answer, ...of }) };
     }
     const cost = reportCost(taken, { requested: verdict.cost.points, actual: null });
     return { kind: 'REFUSED', errors: [tooMany(last)], cost };
@@ -126,14 +133,15 @@ async function take(
 function settle(
   { cost }: Allowed,
   of: {
-    readonly dataJson: () => string | undefined;
+    readonly answer: Settled;
     readonly taken: readonly Taken[];
     readonly asking: Asking;
     readonly deps: { readonly rateLimits: RateLimits; readonly log: Log };
   },
 ): CostReport {
   const requested = cost.points;
-  const actual = actualPoints(cost, of.dataJson);
+  // A field that fails takes what was read beside it out of the data, and was read for nothing.
+  const actual = of.answer.hasErrors ? requested : actualPoints(cost, of.answer.dataJson);
   const { taken, asking: { clientId, onTaken } } = of;
   const report = reportCost(taken, { requested, actual });
   if (actual < requested) {

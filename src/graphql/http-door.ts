@@ -126,7 +126,8 @@ class HttpDoor {
     const context = operationContext(deps, { ...caller, requestId: request.id });
     const { errors, data } = await executor.execute(admission, asked, context);
     const json = JSON.stringify(data) as string | undefined;
-    return this.#send({ errors, data: json, cost: admission.settle(() => json) }, request, reply);
+    const cost = admission.settle({ dataJson: () => json, hasErrors: errors !== undefined });
+    return this.#send({ errors, data: json, cost }, request, reply);
   }
 
   answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

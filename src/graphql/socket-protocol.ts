@@ -154,7 +154,9 @@ function shownResult(
   log: GraphqlDeps['log'],
 ): FormattedExecutionResult {
   const { requestId } = args.contextValue;
-  const cost = args.settle?.(() => JSON.stringify(data));
+  const cost = args.settle?.({
+    dataJson: () => JSON.stringify(data), hasErrors: errors !== undefined,
+  });
   args.settle = null;
   return {
     ...(errors === undefined ? {} : { errors: maskErrors(errors, { requestId, log }) }),

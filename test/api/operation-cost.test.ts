@@ -239,13 +239,15 @@ describe('limits', () => {
   const ask = (admit: Admit, query: string, transport: Transport = 'POST') =>
     admit(readParameters({ query }), { clientId: 7, scopes: SCOPES, transport });
   const page = '{ orders(first: 100) { nodes { charge { amount } } } }';
+  const brought = (data: object | null) =>
+    ({ dataJson: () => JSON.stringify(data), hasErrors: false });
 
   test('are taken before anything is executed, and told', async () => {
     const rateLimits = new HandLimits({ read: 10 });
     const admission = await ask(createAdmission(guard, { rateLimits, log }), '{ order { id } }');
     if (admission.kind === 'REFUSED') throw admission.errors[0];
     expect(rateLimits.requests).toEqual([{ clientId: 7, class: 'read', count: 1 }]);
-    expect(admission.settle(() => '{"order":null}')).toEqual({
+    expect(admission.settle(brought({ order: null }))).toEqual({
       requestedQueryCost: 1,
       actualQueryCost: 1,
       throttleStatus: {
@@ -267,11 +269,20 @@ describe('limits', () => {
     );
     if (admission.kind === 'REFUSED') throw admission.errors[0];
     const nodes = [{ charge: { amount: '1' } }];
-    expect(admission.settle(() => JSON.stringify({ orders: { nodes } }))).toMatchObject({
+    expect(admission.settle(brought({ orders: { nodes } }))).toMatchObject({
       requestedQueryCost: 3, actualQueryCost: 1, throttleStatus: { currentlyAvailable: 9 },
     });
     expect(told).toEqual([7, 9]);
     expect(rateLimits.returned).toEqual([{ clientId: 7, class: 'read', count: 2 }]);
+  });
+
+  test('keep what was taken for a page beside a field that fails', async () => {
+    const rateLimits = new HandLimits({ read: 10 });
+    const admission = await ask(createAdmission(guard, { rateLimits, log }), page);
+    if (admission.kind === 'REFUSED') throw admission.errors[0];
+    expect(admission.settle({ ...brought(null), hasErrors: true }))
+      .toMatchObject({ requestedQueryCost: 3, actualQueryCost: 3 });
+    expect(rateLimits.returned).toEqual([]);
   });
 
   test('refuse with the time to wait, and nothing is taken', async () => {
@@ -323,7 +334,7 @@ describe('limits', () => {
     const rateLimits = { take: async () => NOT_LIMITED, giveBack };
     const admission = await ask(createAdmission(guard, { rateLimits, log }), page);
     if (admission.kind === 'REFUSED') throw admission.errors[0];
-    expect(admission.settle(() => '{"orders":{"nodes":[]}}'))
+    expect(admission.settle(brought({ orders: { nodes: [] } })))
       .toEqual({ requestedQueryCost: 3, actualQueryCost: 1, throttleStatus: null });
   });
 });

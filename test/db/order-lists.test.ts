@@ -109,6 +109,23 @@ describe('a list of orders', () => {
     }
   });
 
+  it('has a connection keep a few statements, whatever was asked for', async () => {
+    const one = await pool.query<{ name: string }>('select name from pg_prepared_statements');
+    const filters: OrderListFilter[] = subsetsOf(STATUSES).flatMap((statuses) => [
+      { statuses }, { statuses, createdFrom: new Date(0) },
+      ...Array.from({ length: 8 }, (_, count) => (
+        { statuses, productIds: Array.from({ length: count }, (__, nth) => nth + 1) })),
+    ]);
+    for (const filter of filters) await lists.listOrders(CLIENT, filter, { offset: 0, limit: 3 });
+    const { rows } = await pool.query<{ name: string }>('select name from pg_prepared_statements');
+    expect(filters.length).toBeGreaterThan(100);
+    expect(one.rows.length).toBeGreaterThan(0);
+    expect(rows.map(({ name }) => name).filter((name) => name.startsWith('orders'))).not
+      .toHaveLength(0);
+    // Some 30 forms of one condition, in three statements each.
+    expect(rows.length).toBeLessThan(100);
+  });
+
   it('takes more values than it walks along one by one', async () => {
     const productIds = [...Array.from({ length: 40 }, (_, nth) => 10_000 + nth), 77];
     const filter: OrderListFilter = { productIds, walletIds: wallets };

@@ -2,6 +2,7 @@ import {
   createSourceEventStream, execute, type ExecutionArgs, type ExecutionResult,
 } from 'graphql';
 import { carried } from './errors.ts';
+import type { EventToll } from './event-toll.ts';
 import { TurnQueue } from './turn-queue.ts';
 
 /**
@@ -20,22 +21,29 @@ export type ResultIterator = AsyncIterableIterator<ExecutionResult, undefined>;
 export async function subscribeFreshly(
   args: ExecutionArgs,
   freshContext: () => unknown,
+  toll: EventToll | null,
 ): Promise<ResultIterator | ExecutionResult> {
   const source = await createSourceEventStream(args);
   if (!(Symbol.asyncIterator in source)) return source;
   const events = source[Symbol.asyncIterator]();
+  const ended = toll === null ? null : new AbortController();
   // Written out: an async generator's return() would wait for the event that it hangs on.
   const results: ResultIterator = {
     [Symbol.asyncIterator]: () => results,
     async next() {
       const event = await nextOf(events);
       if (event.done === true) return { done: true, value: undefined };
+      if (toll !== null && ended !== null) {
+        await toll(ended.signal);
+        if (ended.signal.aborted) return { done: true, value: undefined };
+      }
       await turns.pass();
       const contextValue = freshContext();
       const value = await execute({ ...args, rootValue: event.value, contextValue });
       return { done: false, value };
     },
     async return() {
+      ended?.abort();
       await events.return?.();
       return { done: true, value: undefined };
     },

@@ -15,7 +15,7 @@ export interface Estimate {
 }
 
 /** An answer of so many objects takes about as long as one read. */
-const OBJECTS_PER_POINT = 100;
+export const OBJECTS_PER_POINT = 100;
 /** The resolvers of introspection walk over the whole schema. */
 const INTROSPECTION_READS = 10;
 /**

@@ -9,6 +9,7 @@ import {
   EXECUTION_OPTIONS, operationContext, type GraphqlDeps, type OperationContext,
 } from './context.ts';
 import { carried, maskErrors, requestError } from './errors.ts';
+import { eventToll, type EventToll } from './event-toll.ts';
 import { subscribeFreshly, type ResultIterator } from './fresh-subscribe.ts';
 import { MalformedRequest, readParameters } from './graphql-request.ts';
 import { CLOSE, type SocketConnection } from './socket-connection.ts';
@@ -34,6 +35,7 @@ interface AdmittedArgs extends ExecutionArgs {
   readonly contextValue: OperationContext;
   /** Null once the cost was told, with the first result. */
   settle: Admitted['settle'] | null;
+  readonly toll: EventToll | null;
 }
 
 /** graphql-transport-ws over the shared guard and mask; an operation never ends the socket. */
@@ -135,6 +137,7 @@ async function begin(
       options: EXECUTION_OPTIONS,
       contextValue: operationContext(deps, { ...caller, requestId }),
       settle: admission.settle,
+      toll: eventToll(admission.cost.estimate.objectCount, { ...deps, clientId: caller.clientId }),
     };
   } catch (error) {
     if (error instanceof MalformedRequest) return [requestError('BAD_REQUEST', error.message)];
@@ -179,7 +182,8 @@ async function subscribe(
 ): Promise<ResultIterator | ExecutionResult> {
   const context = args.contextValue as OperationContext;
   try {
-    return await subscribeFreshly(args, () => operationContext(deps, context));
+    const { toll } = args as AdmittedArgs;
+    return await subscribeFreshly(args, () => operationContext(deps, context), toll);
   } catch (error) {
     return { errors: [carried(error)] };
   }

@@ -202,6 +202,8 @@ interface Harness {
   /** Called by everything that may fail in a test. */
   readonly fault: { at: string | null };
   /** What takes longer in a test than the socket lives. */
+  /** Of every take, how many tokens. */
+  readonly taken: number[];
   readonly delay: Delay;
   readonly port: number;
 }
@@ -212,6 +214,7 @@ async function start(): Promise<Harness> {
   const [clock, feed, logged] = [new HandClock(), new HandFeed(), [] as object[]];
   const walletReads: (readonly number[])[] = [];
   const created: number[] = [];
+  const taken: number[] = [];
   const fault: Harness['fault'] = { at: null };
   const delay = new Delay();
   const failAt = (place: string): void => {
@@ -245,6 +248,7 @@ async function start(): Promise<Harness> {
       ...noRateLimits,
       async take(taking) {
         await delay.at('take');
+        taken.push(taking.count);
         return noRateLimits.take(taking);
       },
     },
@@ -287,7 +291,7 @@ async function start(): Promise<Harness> {
   const door = await graphqlDoor(app, deps);
   await app.listen({ port: 0, host: '127.0.0.1' });
   const { port } = app.server.address() as AddressInfo;
-  return { app, door, clock, feed, logged, walletReads, created, fault, delay, port };
+  return { app, door, clock, feed, logged, walletReads, created, fault, delay, taken, port };
 }
 
 /** A peer of the door that the test has started. */
@@ -620,6 +624,19 @@ describe('a socket lives on', () => {
 });
 
 describe('topupOrderUpdated', () => {
+  test('pays for its events where they are large', async () => {
+    const peer = await Peer.acknowledged();
+    harness.taken.length = 0;
+    const parts = Array.from({ length: 14 }, (_, nth) => `p${nth}: inputData { name }`).join(' ');
+    peer.subscribe('1', `subscription { topupOrderUpdated(by: {orderId: 1}) {
+      node { order { ${parts} } } } }`);
+    expect((await peer.heard()).type).toBe('next');
+    // It costs 3 to begin; of some 140 objects of the event 30 are free.
+    expect(harness.taken).toEqual([3, 1]);
+    peer.complete('1');
+    await peer.heardUntilPong();
+  });
+
   test('begins with a snapshot, goes on, and completes with the order', async () => {
     const peer = await Peer.acknowledged();
     peer.subscribe('1', UPDATES, { id: 1 });

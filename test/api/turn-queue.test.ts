@@ -46,7 +46,9 @@ test('what is at hand of many subscriptions leaves turns to everybody else', asy
   const readAll = async (): Promise<readonly ExecutionResult[]> => {
     const results: ExecutionResult[] = [];
     const document = parse('subscription { n }');
-    const iterator = await subscribeFreshly({ schema, document }, () => ({})) as ResultIterator;
+    const iterator = await subscribeFreshly(
+      { schema, document }, () => ({}), null,
+    ) as ResultIterator;
     for await (const result of iterator) results.push(result);
     return results;
   };

@@ -183,6 +183,11 @@ export function isUnable(error: unknown): boolean {
     || (codeOf(error) === '54000' && /^GetNew(TransactionId|MultiXactId)$/.test(String(routine)));
 }
 
+/** A function refused to do more of what it limits (`program_limit_exceeded`). */
+export function isLimitOfFunction(error: unknown): boolean {
+  return codeOf(error) === '54000';
+}
+
 /** Nobody could be helped now, alone or with others. */
 export function isAway(error: unknown): boolean {
   return isConnectionLost(error) || isUnable(error);

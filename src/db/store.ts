@@ -14,7 +14,7 @@ import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
 import { createOrderReader } from './order-reader.ts';
 import { createPlaceOrder } from './place-orders.ts';
 import { followPrices } from './follow-prices.ts';
-import { askUntilBack } from './pool.ts';
+import { askUntilBack, isLimitOfFunction } from './pool.ts';
 import { createWalletReads } from './wallet-reads.ts';
 import type { WakeUps } from './wake-ups.ts';
 
@@ -90,12 +90,17 @@ export async function openStore(
       return rows[0]?.result === 'CANCELLED' ? 'CANCELLED' : 'NOT_CANCELLABLE';
     },
     async setNotificationEmail({ clientId, orderId, address }) {
-      const { rows } = await askUntilBack(() => pool.query<{ is_found: boolean }>({
-        name: 'set_notification_email',
-        text: 'select set_notification_email($1, $2, $3) as is_found',
-        values: [clientId, orderId, address],
-      }));
-      return rows[0]?.is_found ?? false;
+      try {
+        const { rows } = await askUntilBack(() => pool.query<{ is_found: boolean }>({
+          name: 'set_notification_email',
+          text: 'select set_notification_email($1, $2, $3) as is_found',
+          values: [clientId, orderId, address],
+        }));
+        return rows[0]?.is_found === true ? 'SET' : 'NOT_FOUND';
+      } catch (error) {
+        if (isLimitOfFunction(error)) return 'TOO_MANY';
+        throw error;
+      }
     },
     close: prices.stop,
   };

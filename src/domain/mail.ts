@@ -28,12 +28,15 @@ export interface NotificationAddress {
   readonly address: string | null;
 }
 
+/** How many addresses are told how one order ended; kept by the database's function. */
+export const ADDRESSES_MAX = 10;
+
 export interface NotificationStore {
   /**
-   * ONE atomic phase: the address, and the mail where the order has ended already. False where the
-   * client has no such order.
+   * ONE atomic phase: the address, and the mail where the order has ended already. NOT_FOUND where
+   * the client has no such order; TOO_MANY where it was told to ADDRESSES_MAX others.
    */
-  setNotificationEmail(of: NotificationAddress): Promise<boolean>;
+  setNotificationEmail(of: NotificationAddress): Promise<'SET' | 'NOT_FOUND' | 'TOO_MANY'>;
 }
 
 /** A mail that is owed: how this order ended, to this address. */

@@ -1,4 +1,4 @@
-import type { NotificationStore } from './mail.ts';
+import { ADDRESSES_MAX, type NotificationStore } from './mail.ts';
 import type { Store } from './ports.ts';
 import { Rejection } from './rejection.ts';
 import type { TopupOrder } from './topup-order.ts';
@@ -21,8 +21,15 @@ export async function setNotificationEmail(
   deps: { readonly store: NotificationStore & Pick<Store, 'findOrder'> },
 ): Promise<TopupOrder> {
   const address = parseNotificationEmail(email);
-  const isFound = await deps.store.setNotificationEmail({ clientId, orderId, address });
-  const order = isFound ? await deps.store.findOrder(clientId, orderId) : null;
+  const result = await deps.store.setNotificationEmail({ clientId, orderId, address });
+  if (result === 'TOO_MANY') {
+    throw new Rejection(
+      'VALIDATION_FAILURE',
+      `How this order ended was told to ${ADDRESSES_MAX} addresses, and is to no other`,
+      { field: ['email'] },
+    );
+  }
+  const order = result === 'SET' ? await deps.store.findOrder(clientId, orderId) : null;
   if (order === null) throw new Rejection('ORDER_NOT_FOUND', 'Order not found');
   return order;
 }

@@ -221,8 +221,8 @@ export const cancelTopupOrderSchema = {
 export const setNotificationEmailSchema = {
   operationId: 'setTopupOrderNotificationEmail',
   summary: 'Name who is told by mail',
-  description: 'The reader is told once how the order ends; at once if it has ended. `null` clears '
-    + 'the address.',
+  description: 'The reader is told once how the order ends; at once if it has ended, which '
+    + 'ten addresses may be. `null` clears the address.',
   tags: TAGS,
   params: orderId,
   body: z.object({
@@ -232,7 +232,7 @@ export const setNotificationEmailSchema = {
   }).meta({ id: 'NotificationEmail' }),
   response: {
     200: jsonAnswer('The order, with the new address.', topupOrder),
-    400: refusal('The id or the address is malformed.'),
+    400: refusal('The id or the address is malformed, or ten others were told how it ended.'),
     404: NO_SUCH_ORDER,
   },
   'x-examples': examples.setNotificationEmail,

@@ -37,7 +37,7 @@ test('an event with its order and wallet is free', () => {
   expect(tolled(30, []).toll).toBeNull();
 });
 
-test('a larger one costs a point for each hundred objects beyond, whole points at a time', async () => {
+test('a larger one costs a point for each hundred objects beyond, in whole points', async () => {
   const { toll, taken } = tolled(90, []);
   for (let event = 0; event < 5; event += 1) await toll?.(signal);
   expect(taken).toEqual([1, 1, 1]);

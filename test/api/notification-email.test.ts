@@ -116,6 +116,22 @@ describe.each([['REST', byRest], ['GraphQL', byGraphql]] as const)('%s', (_name,
     },
   );
 
+  it('tells ten addresses how an order ended, however many are named at once', async () => {
+    const id = await createEnded('000');
+    const addresses = Array.from({ length: 14 }, newAddress);
+    const told = await Promise.all(addresses.map((address) => setEmail(1, id, address)));
+    expect(told.filter((each) => 'id' in each)).toHaveLength(10);
+    expect(told.filter((each) => !('id' in each)))
+      .toEqual(Array.from({ length: 4 }, () => ({ refused: '400 VALIDATION_FAILURE' })));
+    const owed = await world().database.query<{ address: string }>(
+      'select address from email_outbox where topup_order_id = $1', [id]);
+    expect(owed).toHaveLength(10);
+    // Whoever was told may be named again.
+    const [known] = owed;
+    expect(await setEmail(1, id, known?.address)).toEqual({ id, email: known?.address });
+    expect(await setEmail(1, id, null)).toEqual({ id, email: null });
+  });
+
   it('refuses what is no address, and a body that does not say one', async () => {
     const id = await createPending();
     const address = newAddress();

@@ -7,7 +7,10 @@ import { TOPUP_ORDER_STATUSES, type TopupOrderStatus } from '../domain/topup-ord
  */
 const CROSSING = `interval '1 minute'`;
 
-/** More walks than this cost more than one through all that the other conditions leave. */
+/** These have an index of their own, short beside that of what was delivered. */
+const SHORT_PART = /o\.status = '(?:PENDING|FAILED|CANCELLED)'/;
+
+/** More walks than this are not written out one by one. */
 const PARTS_MAX = 16;
 
 /**
@@ -32,6 +35,8 @@ export interface NarrowedOrders {
    * ended.
    */
   readonly parts: readonly string[];
+  /** Values of a key that are too many to be written out, and what an order has to equal of them. */
+  readonly each: { readonly values: string; readonly column: string } | null;
 }
 
 export function narrowOrders(clientId: number, filter: OrderListFilter): NarrowedOrders {
@@ -41,6 +46,7 @@ export function narrowOrders(clientId: number, filter: OrderListFilter): Narrowe
   const where = ['o.client_id = $1'];
   const names: string[] = [];
   let parts = ['true'];
+  let each: NarrowedOrders['each'] = null;
   const add = (name: string, value: unknown, conditionOf: (parameter: string) => string): void => {
     if (value === null || value === undefined) return;
     names.push(name);
@@ -49,13 +55,18 @@ export function narrowOrders(clientId: number, filter: OrderListFilter): Narrowe
   const split = (conditions: readonly string[]): void => {
     parts = parts.flatMap((part) => conditions.map((each) => `${part} and ${each}`));
   };
-  const addAny = (name: string, any: readonly unknown[] | null | undefined, of: string): void => {
+  const addAny = (
+    name: string,
+    any: readonly unknown[] | null | undefined,
+    [of, type]: readonly [column: string, type: string],
+  ): void => {
     if (any === null || any === undefined) return;
     const distinct = [...new Set(any)];
     if (distinct.length === 1) {
       add(name, distinct[0], (it) => `${of} = ${it}`);
     } else if (distinct.length * parts.length > PARTS_MAX) {
       add(`${name}*`, distinct, (it) => `${of} = any (${it})`);
+      each ??= { values: `$${values.length}::${type}[]`, column: of };
     } else {
       // Of none of the values there is no part.
       names.push(`${name}${distinct.length}`);
@@ -73,9 +84,9 @@ export function narrowOrders(clientId: number, filter: OrderListFilter): Narrowe
   if (isIndexed && statuses === null && (failureCodes ?? null) === null) {
     split(["o.status <> 'PENDING'", "o.status = 'PENDING'"]);
   }
-  addAny('product', productIds, 'o.product_id');
-  addAny('country', countryCodes, 'o.country_code');
-  addAny('wallet', walletIds, 'o.wallet_id');
+  addAny('product', productIds, ['o.product_id', 'bigint']);
+  addAny('country', countryCodes, ['o.country_code', 'text']);
+  addAny('wallet', walletIds, ['o.wallet_id', 'bigint']);
   // These lie together, among all that failed: one walk.
   if (failureCodes?.length === 1) {
     add('failure', failureCodes[0], (it) => `o.status = 'FAILED' and o.failure_code = ${it}`);
@@ -95,7 +106,7 @@ export function narrowOrders(clientId: number, filter: OrderListFilter): Narrowe
       and m.created_at > ${it}::timestamptz + ${CROSSING} order by m.created_at limit 1),
     9223372036854775807)`);
   const isKept = names.length <= 1 && parts.length <= KEPT_PARTS_MAX;
-  return { name: isKept ? names.join('') : null, where, values, parts };
+  return { name: isKept ? names.join('') : null, where, values, parts, each };
 }
 
 /** The statuses asked for, each once; null for all that there are. */
@@ -110,11 +121,35 @@ function statusesOf({ statuses }: OrderListFilter): readonly TopupOrderStatus[] 
  * order and an end it is read along an index, whatever the planner thinks of the whole.
  */
 export function newestIdsSql(
-  { where, parts }: NarrowedOrders,
-  { limit, bound = 'true' }: { readonly limit: string; readonly bound?: string },
+  narrowed: NarrowedOrders,
+  { limit, bound }: { readonly limit: string; readonly bound: string },
 ): string {
-  const newest = parts.map((part) => `(select o.id from topup_order o
-    where ${[...where, bound, part].join(' and ')} order by o.id desc limit ${limit})`);
-  if (newest.length === 1) return newest.join('');
-  return `(select o.id from (${newest.join(' union all ')}) o order by o.id desc limit ${limit})`;
+  const newest = narrowed.parts.map((part) => walkSql(narrowed, {
+    conditions: [bound, part], end: `order by o.id desc limit ${limit}`,
+  }));
+  if (newest.length === 1) return `(${newest.join('')})`;
+  return `(select o.id from (${newest.map((each) => `(${each})`).join(' union all ')}) o
+    order by o.id desc limit ${limit})`;
+}
+
+/** How many pass, counted up to `limit`: in any order, so that nothing beyond that is read. */
+export function countSql(narrowed: NarrowedOrders, limit: number): string {
+  const all = narrowed.parts.map((part) =>
+    `(${walkSql(narrowed, { conditions: [part], end: `limit ${limit}` })})`);
+  return `select count(*) as count from (select from (${all.join(' union all ')}) o
+    limit ${limit}) o`;
+}
+
+/** Along the orders of each value by itself, where there are too many for parts of their own. */
+function walkSql(
+  { where, each }: NarrowedOrders,
+  { conditions, end }: { readonly conditions: readonly string[]; readonly end: string },
+): string {
+  const isSplit = each !== null && !conditions.some((condition) => SHORT_PART.test(condition));
+  const own = isSplit ? [`${each.column} = v.value`] : [];
+  const walk = `select o.id from topup_order o
+    where ${[...where, ...conditions, ...own].join(' and ')} ${end}`;
+  return isSplit
+    ? `select o.id from unnest(${each.values}) v (value) cross join lateral (${walk}) o ${end}`
+    : walk;
 }

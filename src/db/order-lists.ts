@@ -2,10 +2,17 @@ import type pg from 'pg';
 import { COUNTED_MAX, type ListPage, type OffsetPage } from '../domain/list-page.ts';
 import type { OrderLists } from '../domain/order-list.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
+import { ClientShares } from './client-shares.ts';
 import { ORDERS_OF_CLIENT, type Milestones } from './milestones.ts';
-import { narrowOrders, newestIdsSql, type NarrowedOrders } from './order-filter.ts';
+import { countSql, narrowOrders, newestIdsSql, type NarrowedOrders } from './order-filter.ts';
 import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
 import { askUntilBack } from './pool.ts';
+
+/** Half of the connections that lists have (LIST_POOL_SIZE in parts.ts). */
+const READS_OF_CLIENT_MAX = 2;
+
+/** One statement about the orders of a client. */
+type Ask = <Row extends object>(query: pg.QueryConfig) => Promise<readonly Row[]>;
 
 /** Lists of a client's orders. A page deep in the whole list costs what the first one does. */
 export function createOrderLists(options: {
@@ -13,24 +20,31 @@ export function createOrderLists(options: {
   readonly milestones: Milestones;
 }): OrderLists {
   const { pool, milestones } = options;
+  const shares = new ClientShares(READS_OF_CLIENT_MAX);
+  const askOf = (clientId: number): Ask => async <Row extends object>(query: pg.QueryConfig) => {
+    const { rows } = await shares.read(clientId, () =>
+      askUntilBack(() => pool.query<Row>(query)));
+    return rows;
+  };
   return {
     async listOrders(clientId, filter, page) {
+      const ask = askOf(clientId);
       const narrowed = narrowOrders(clientId, filter);
-      if (isNarrowed(narrowed)) return listNarrowed(pool, narrowed, page);
+      if (isNarrowed(narrowed)) return listNarrowed(ask, narrowed, page);
       const { offset, limit } = page;
       const { totalCount, fromId, skip } = await milestones.find(
         ORDERS_OF_CLIENT, [clientId], offset,
       );
       if (offset >= totalCount) return { items: [], totalCount, hasMore: false };
       const beforeId = fromId === null ? null : fromId + 1;
-      const items = await readOrders(pool, narrowed, { beforeId, skip, limit });
+      const items = await readOrders(ask, narrowed, { beforeId, skip, limit });
       return { items, totalCount, hasMore: offset + items.length < totalCount };
     },
     listOrdersBefore: (clientId, filter, { beforeId, limit }) =>
-      readOrders(pool, narrowOrders(clientId, filter), { beforeId, skip: 0, limit }),
+      readOrders(askOf(clientId), narrowOrders(clientId, filter), { beforeId, skip: 0, limit }),
     async countOrders(clientId, filter) {
       const narrowed = narrowOrders(clientId, filter);
-      if (isNarrowed(narrowed)) return countNarrowed(pool, narrowed);
+      if (isNarrowed(narrowed)) return countNarrowed(askOf(clientId), narrowed);
       return (await milestones.find(ORDERS_OF_CLIENT, [clientId], 0)).totalCount;
     },
   };
@@ -41,20 +55,20 @@ function isNarrowed({ name }: NarrowedOrders): boolean {
 }
 
 async function listNarrowed(
-  pool: pg.Pool,
+  ask: Ask,
   narrowed: NarrowedOrders,
   { offset, limit }: OffsetPage,
 ): Promise<ListPage<TopupOrder>> {
   // One further than asked for: a count that stopped early does not know whether more follow.
   const [rows, totalCount] = await Promise.all([
-    readOrders(pool, narrowed, { beforeId: null, skip: offset, limit: limit + 1 }),
-    countNarrowed(pool, narrowed),
+    readOrders(ask, narrowed, { beforeId: null, skip: offset, limit: limit + 1 }),
+    countNarrowed(ask, narrowed),
   ]);
   return { items: rows.slice(0, limit), totalCount, hasMore: rows.length > limit };
 }
 
 async function readOrders(
-  pool: pg.Pool,
+  ask: Ask,
   narrowed: NarrowedOrders,
   page: { readonly beforeId: number | null; readonly skip: number; readonly limit: number },
 ): Promise<readonly TopupOrder[]> {
@@ -62,8 +76,8 @@ async function readOrders(
   const parameter = (nth: number): string => `$${values.length + nth}`;
   const bound = `o.id < ${parameter(1)}`;
   const bounds = [page.beforeId ?? Number.MAX_SAFE_INTEGER, page.limit];
-  const isFirst = page.skip === 0 && narrowed.parts.length === 1;
-  const { rows } = await askUntilBack(() => pool.query<object>(isFirst
+  const isFirst = page.skip === 0 && narrowed.parts.length === 1 && narrowed.each === null;
+  const rows = await ask(isFirst
     ? {
         // One walk along an index: 16 pages of memory where the way below reads 204, for 50 orders.
         ...kept('orders_first', name),
@@ -82,7 +96,7 @@ async function readOrders(
           cross join lateral (select * from topup_order t
             where t.client_id = $1 and t.id = page.id limit 1) o order by o.id desc`,
         values: [...values, ...bounds, page.skip],
-      }));
+      });
   return rows.map(toOrder);
 }
 
@@ -91,12 +105,11 @@ function kept(kind: string, name: string | null): { readonly name?: string } {
   return name === null ? {} : { name: `${kind}:${name}` };
 }
 
-async function countNarrowed(pool: pg.Pool, narrowed: NarrowedOrders): Promise<number> {
-  const { rows } = await askUntilBack(() => pool.query<{ count: number }>({
+async function countNarrowed(ask: Ask, narrowed: NarrowedOrders): Promise<number> {
+  const [row] = await ask<{ count: number }>({
     ...kept('count', narrowed.name),
-    text: `select count(*) as count
-      from ${newestIdsSql(narrowed, { limit: String(COUNTED_MAX) })} o`,
+    text: countSql(narrowed, COUNTED_MAX),
     values: [...narrowed.values],
-  }));
-  return rows[0]?.count ?? 0;
+  });
+  return row?.count ?? 0;
 }

@@ -146,6 +146,18 @@ describe('a list of orders', () => {
   );
 });
 
+const MANY = Array.from({ length: 40 }, (_, nth) => 10_000 + nth);
+
+it('counts what many have without reading over the rest', async () => {
+  const filter = { productIds: [4218, 5101, ...MANY] };
+  let count = 0;
+  const { entries } = await countWork(async () => {
+    count = await lists.countOrders(CLIENT, filter);
+  });
+  expect(count).toBe(passing(filter).length);
+  expect(entries).toBeLessThan(STORED / 10);
+});
+
 /** Walks along the indexes of orders, and entries that they went over. */
 async function countWork(run: () => Promise<unknown>): Promise<{ walks: number; entries: number }> {
   const read = async (): Promise<{ walks: string; entries: string }> => {
@@ -179,6 +191,8 @@ it.each<[string, (ids: readonly number[]) => OrderListFilter]>([
   ['two rare products', () => ({ productIds: [4218, 5101] })],
   ['two rare countries', () => ({ countryCodes: ['GLO', 'FRA'] })],
   ['the wallet that is seldom used', (ids) => ({ walletIds: ids })],
+  ['two rare products among many', () => ({ productIds: [4218, 5101, ...MANY] })],
+  ['what failed of many products', () => ({ statuses: ['FAILED'], productIds: [77, ...MANY] })],
 ])('finds %s without reading over the rest', async (_, filterOf) => {
   const byUse = wallets.toSorted((a, b) =>
     passing({ walletIds: [a] }).length - passing({ walletIds: [b] }).length);

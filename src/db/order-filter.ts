@@ -35,7 +35,7 @@ export interface NarrowedOrders {
    * ended.
    */
   readonly parts: readonly string[];
-  /** Values of a key that are too many to be written out, and what an order has to equal of them. */
+  /** Values of a key that are too many to be written out, and what equals one of them. */
   readonly each: { readonly values: string; readonly column: string } | null;
 }
 

@@ -2,7 +2,7 @@ import { Field, ID, Int, ObjectType } from 'type-graphql';
 import type { Money } from '../domain/money.ts';
 import type { Transfer, Wallet } from '../domain/ports.ts';
 import type {
-  FailureCode, PendingReason, RecommendedAction, TopupOrderStatus,
+  FailureCode, PendingReason, RecommendedAction, TopupOrder, TopupOrderStatus,
 } from '../domain/topup-order.ts';
 import { MoneyType } from './money.types.ts';
 import { NodeType } from './node.types.ts';
@@ -172,7 +172,7 @@ export class TopupOrderType {
   forexRate!: string | null;
 
   @Field(() => FundingSourceEnum, { description: 'What paid the order.' })
-  fundingSource!: string;
+  fundingSource!: TopupOrder['fundingSource'];
 
   @Field(() => TopupOrderStatusEnum, { description: 'Where the order stands.' })
   status!: TopupOrderStatus;

@@ -62,7 +62,7 @@ export class TopupFailure {
 export class RefundType {
   @Field(() => WalletTransactionType, {
     nullable: true,
-    description: 'The movement that brought the money back; null when it is gone.',
+    description: 'The movement that brought the money back; null where it could not be read.',
   })
   transaction!: Transfer | null;
 
@@ -80,8 +80,8 @@ export class RefundType {
 export class ReversalType {
   @Field(() => WalletTransactionType, {
     nullable: true,
-    description: 'The movement that brought the money back; null when it is gone, or where a '
-      + 'voucher paid.',
+    description: 'The movement that brought the money back; null where a voucher paid, or where '
+      + 'it could not be read.',
   })
   transaction!: Transfer | null;
 
@@ -146,13 +146,13 @@ export class TopupOrderType {
 
   @Field(() => WalletType, {
     nullable: true,
-    description: 'The wallet that paid; null where a voucher did, or when it is gone.',
+    description: 'The wallet that paid; null where a voucher did, or where it could not be read.',
   })
   wallet!: Wallet | null;
 
   @Field(() => WalletTransactionType, {
     nullable: true,
-    description: 'The debit; null where a voucher paid, or when it is gone.',
+    description: 'The debit; null where a voucher paid, or where it could not be read.',
   })
   transaction!: Transfer | null;
 

@@ -110,7 +110,9 @@ export class WalletTransactionType {
   @Field(() => String, { description: 'What it was about, for people; its wording may change.' })
   remarks!: string;
 
-  @Field(() => WalletType, { nullable: true, description: 'The wallet; null when it is gone.' })
+  @Field(() => WalletType, {
+    nullable: true, description: 'The wallet; null where it could not be read.',
+  })
   wallet!: Wallet | null;
 
   @Field(() => DateTime, { description: 'When money moved.' })

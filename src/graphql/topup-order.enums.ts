@@ -44,7 +44,7 @@ export const TopupFailureCodeEnum = enumOf(FAILURE_CODES, {
 
 export const TopupOrderErrorCodeEnum = enumOf(REJECTION_CODES, {
   name: 'TopupOrderErrorCode',
-  description: 'Why a request was refused. Nothing was debited, no order exists.',
+  description: 'Why a request was refused. Nothing was debited and nothing was changed.',
   values: Object.fromEntries(REJECTION_CODES.map((code) => [code, REJECTIONS[code].description])) as
     Record<RejectionCode, string>,
 });

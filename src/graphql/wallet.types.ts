@@ -24,7 +24,7 @@ export const TransactionReasonEnum = enumOf(TRANSFER_REASONS, {
     values: {
       ORDER_DEBIT: 'An order was paid.',
       ORDER_REFUND: 'A failed or cancelled order was refunded.',
-      REVERSAL: 'A delivered order was taken back by the operator.',
+      REVERSAL: 'A delivered order was taken back by its supplier.',
       FUNDING: 'Money was put into the wallet.',
       ADJUSTMENT: 'A correction by our staff.',
     },

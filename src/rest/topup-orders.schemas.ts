@@ -178,7 +178,7 @@ export const listTopupOrdersSchema = {
       examples: ['CAMPAIGN_DEC_24'],
     }),
     created_from: timeSchema('Placed then or later.').optional(),
-    created_to: timeSchema('Placed then or earlier.').optional(),
+    created_to: timeSchema('Placed in that second or earlier.').optional(),
     failure_code: z.enum(FAILURE_CODES).optional().meta({
       description: 'Why they failed.', examples: ['INVALID_RECIPIENT'],
     }),

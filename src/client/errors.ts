@@ -1,6 +1,6 @@
 import type { UserErrorPartsFragment } from './generated/graphql.ts';
 
-/** The gateway refused the order: nothing was debited, no order exists. */
+/** The gateway refused the order: nothing was placed or debited for it. */
 export class TopupRefused extends Error {
   readonly userErrors: readonly UserErrorPartsFragment[];
   /** What the order was asked for under, the client's own reference included. */

@@ -17,7 +17,7 @@ export interface EmbeddedPostgres {
   readonly ownerDatabaseUrl: string;
   /** As the superuser, to the database `postgres`. */
   readonly superuserUrl: string;
-  /** Stops the server and gives the directory free; idempotent, at most some 7 s. */
+  /** Stops the server and releases the directory; idempotent, at most some 7 s. */
   stop(): Promise<void>;
 }
 
@@ -59,8 +59,8 @@ const OWN_SCHEMA = `
 
 /**
  * Starts PostgreSQL in `<dataDir>/postgres`, made on the first start, with the roles of ROLES and
- * the database `topup`. A server left running by a killed program is stopped
- * first; one that dies is started again on the same port. `settings` override server parameters.
+ * the database `topup`. A server left running by a killed program is stopped first; one that dies
+ * is started again on the same port. `settings` override server parameters.
  * @throws Error where another living program uses `dataDir`, or the server cannot run here
  */
 export async function startEmbeddedPostgres(options: {

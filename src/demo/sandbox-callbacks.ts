@@ -11,7 +11,7 @@ const CONNECT_TIMEOUT_MS = 1_000;
 /** A gateway says every second that it lives. */
 const GATEWAY_SILENCE_MS_MAX = 5_000;
 const GATEWAYS_TRIED_MAX = 4;
-/** Pauses between tries, the last one for ever; times the scale of all delays. */
+/** Pauses between tries, the last one again and again; times the scale of all delays. */
 const RETRY_MS = [200, 500, 1_000, 2_000, 5_000, 15_000, 60_000, 300_000];
 const GIVE_UP_HOURS = 24;
 

@@ -29,6 +29,8 @@ import type { LogLine } from './sandbox-orders.ts';
  * {event_id, reference, status, code?, receipt?, occurred_at}, x-timestamp, and x-signature over
  * `<timestamp>.<raw body>`; repeated with the same event_id and body until answered 2xx.
  */
+
+/** What stands behind the protocol. */
 export interface SandboxDoor {
   readonly book: SandboxBook;
   readonly signingKeys: ReadonlyMap<string, string>;

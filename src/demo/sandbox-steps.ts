@@ -25,15 +25,7 @@ export interface BookedOrder {
 }
 
 /** An order's next state, with the log lines and callbacks that go with it. */
-export interface Change {
-  readonly supplierCode: string;
-  readonly reference: string;
-  readonly sku: string;
-  readonly recipient: string;
-  readonly submitCount: number;
-  readonly stepCount: number | null;
-  readonly answer: Answer | null;
-  readonly isHeld: boolean;
+export interface Change extends Omit<BookedOrder, 'isDue'> {
   readonly dueInMs: number | null;
   readonly lines: readonly {
     readonly kind: LogKind; readonly outcome: string; readonly effective: boolean;
@@ -54,8 +46,8 @@ export function acceptOrder(
   circumstances: Circumstances,
 ): Change {
   const behaviour = behaviourOf(order);
-  const isLate = behaviour.steps.findIndex(({ afterMs }) => afterMs > 0);
-  const stepCount = isLate === -1 ? behaviour.steps.length : isLate;
+  const firstLate = behaviour.steps.findIndex(({ afterMs }) => afterMs > 0);
+  const stepCount = firstLate === -1 ? behaviour.steps.length : firstLate;
   const atOnce = behaviour.steps.slice(0, stepCount);
   const answer = answerAfter(order.reference, behaviour, stepCount);
   const repeats = behaviour.callbackCount > 1 ? atOnce : [];

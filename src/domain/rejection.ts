@@ -1,4 +1,4 @@
-/** The closed list of reasons to refuse a request. No order exists after any of them. */
+/** The closed list of reasons to refuse a request. None of them places or changes an order. */
 export const REJECTION_CODES = [
   'VALIDATION_FAILURE',
   'DUPLICATE_CLIENT_REFERENCE',

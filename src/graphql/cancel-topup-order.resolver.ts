@@ -2,7 +2,7 @@ import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
 import { Rejection } from '../domain/rejection.ts';
 import { CancelTopupOrderInput, CancelTopupOrderPayload } from './cancel-topup-order.types.ts';
 import type { OperationContext } from './context.ts';
-import { findOrderBy } from './topup-order-by.ts';
+import { getOrderBy } from './topup-order-by.ts';
 import { userErrorsOf } from './user-errors.ts';
 
 @Resolver()
@@ -17,11 +17,8 @@ export class CancelTopupOrderResolver {
     @Ctx() { clientId, deps }: OperationContext,
   ): Promise<CancelTopupOrderPayload> {
     try {
-      const found = await findOrderBy(input.by, { clientId, store: deps.store });
-      if (found === null) {
-        throw new Rejection('ORDER_NOT_FOUND', 'Order not found', { field: ['by'] });
-      }
-      return { order: await deps.cancelTopupOrder(clientId, found.id), userErrors: [] };
+      const { id } = await getOrderBy(input.by, { clientId, store: deps.store });
+      return { order: await deps.cancelTopupOrder(clientId, id), userErrors: [] };
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
       return { order: null, userErrors: userErrorsOf(error) };

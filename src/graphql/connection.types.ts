@@ -27,7 +27,11 @@ export class PageInfo {
   @Field(() => String, { nullable: true, description: 'The first cursor; null without edges.' })
   startCursor!: string | null;
 
-  @Field(() => String, { nullable: true, description: 'The last cursor; null without edges.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Where to go on: the last cursor, null without edges. `topupOrderEventLog` has it '
+      + 'always.',
+  })
   endCursor!: string | null;
 }
 

@@ -5,7 +5,7 @@ import type { OperationContext } from './context.ts';
 import {
   SetTopupOrderNotificationEmailInput, SetTopupOrderNotificationEmailPayload,
 } from './set-notification-email.types.ts';
-import { findOrderBy } from './topup-order-by.ts';
+import { getOrderBy } from './topup-order-by.ts';
 import { userErrorsOf } from './user-errors.ts';
 
 @Resolver()
@@ -22,11 +22,8 @@ export class SetNotificationEmailResolver {
     try {
       // First, as through REST: a wrong address is told before an order that is not there.
       const address = parseNotificationEmail(input.email);
-      const found = await findOrderBy(input.by, { clientId, store: deps.store });
-      if (found === null) {
-        throw new Rejection('ORDER_NOT_FOUND', 'Order not found', { field: ['by'] });
-      }
-      const order = await deps.setNotificationEmail(clientId, found.id, address);
+      const { id } = await getOrderBy(input.by, { clientId, store: deps.store });
+      const order = await deps.setNotificationEmail(clientId, id, address);
       return { order, userErrors: [] };
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;

@@ -1,6 +1,7 @@
 import { Field, ID, InputType } from 'type-graphql';
 import { isClientReference } from '../domain/order-request.ts';
 import type { Store } from '../domain/ports.ts';
+import { Rejection } from '../domain/rejection.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import { parseGlobalId } from './global-id.ts';
 import { SafeInt } from './scalars.ts';
@@ -34,4 +35,11 @@ export async function findOrderBy(by: TopupOrderBy, owner: OrderOwner): Promise<
   }
   const orderId = by.orderId ?? parseGlobalId('TopupOrder', by.id ?? '');
   return orderId !== null && orderId > 0 ? store.findOrder(clientId, orderId) : null;
+}
+
+/** The same order, where there must be one. @throws Rejection ORDER_NOT_FOUND */
+export async function getOrderBy(by: TopupOrderBy, owner: OrderOwner): Promise<TopupOrder> {
+  const order = await findOrderBy(by, owner);
+  if (order === null) throw new Rejection('ORDER_NOT_FOUND', 'Order not found', { field: ['by'] });
+  return order;
 }

@@ -57,7 +57,8 @@ export class TopupOrderEventNode {
 })
 export class TopupOrderEventEdge {
   @Field(() => String, {
-    description: 'Opaque; given as `after`, a subscription goes on right behind this edge.',
+    description: 'Opaque; given as `after`, a subscription or a page goes on right behind this '
+      + 'edge.',
   })
   cursor!: string;
 

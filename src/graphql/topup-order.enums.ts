@@ -44,7 +44,7 @@ export const TopupFailureCodeEnum = enumOf(FAILURE_CODES, {
 
 export const TopupOrderErrorCodeEnum = enumOf(REJECTION_CODES, {
   name: 'TopupOrderErrorCode',
-  description: 'Why a request was refused. Nothing was debited, no order exists.',
+  description: 'Why a request was refused. Nothing was debited and nothing was changed.',
   values: Object.fromEntries(REJECTION_CODES.map((code) => [code, REJECTIONS[code].description])) as
     Record<RejectionCode, string>,
 });
@@ -85,7 +85,7 @@ export const TopupOrderEventTypeEnum = enumOf(TOPUP_ORDER_EVENT_TYPES, {
     DELIVERED: 'The recipient has the value.',
     FAILED: 'Definitely not delivered, and refunded.',
     CANCELLED: 'Cancelled, and refunded.',
-    REVERSED: 'The operator took a delivered value back; the charge was credited.',
+    REVERSED: 'The supplier took a delivered value back; the charge was credited.',
     LATE_NEWS: 'News of an end that is decided otherwise, of an attempt that was given up, or of a '
       + 'missing receipt: the status stays.',
   },

@@ -1,10 +1,9 @@
 import { Arg, Resolver, Root, Subscription } from 'type-graphql';
 import { followTopupOrder, type OrderEdge } from '../domain/follow-topup-order.ts';
 import { followTopupOrders } from '../domain/follow-topup-orders.ts';
-import { Rejection } from '../domain/rejection.ts';
 import type { TopupOrderEventType } from '../domain/topup-order.ts';
 import type { OperationContext } from './context.ts';
-import { findOrderBy, TopupOrderBy } from './topup-order-by.ts';
+import { getOrderBy, TopupOrderBy } from './topup-order-by.ts';
 import { EVENT_TYPES_DESCRIPTION, TopupOrderEventEdge } from './topup-order-event.types.ts';
 import { toFilter, TopupOrderFilterInput } from './topup-order-filter.ts';
 import { TopupOrderEventTypeEnum } from './topup-order.enums.ts';
@@ -66,8 +65,7 @@ async function openOne(
   { by, after }: UpdatedArgs,
   { clientId, deps }: OperationContext,
 ): Promise<AsyncIterableIterator<OrderEdge>> {
-  const order = await findOrderBy(by, { clientId, store: deps.store });
-  if (order === null) throw new Rejection('ORDER_NOT_FOUND', 'Order not found', { field: ['by'] });
+  const order = await getOrderBy(by, { clientId, store: deps.store });
   return followTopupOrder(order, after ?? null, deps);
 }
 

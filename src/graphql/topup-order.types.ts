@@ -2,7 +2,7 @@ import { Field, ID, Int, ObjectType } from 'type-graphql';
 import type { Money } from '../domain/money.ts';
 import type { Transfer, Wallet } from '../domain/ports.ts';
 import type {
-  FailureCode, PendingReason, RecommendedAction, TopupOrderStatus,
+  FailureCode, PendingReason, RecommendedAction, TopupOrder, TopupOrderStatus,
 } from '../domain/topup-order.ts';
 import { MoneyType } from './money.types.ts';
 import { NodeType } from './node.types.ts';
@@ -62,7 +62,7 @@ export class TopupFailure {
 export class RefundType {
   @Field(() => WalletTransactionType, {
     nullable: true,
-    description: 'The movement that brought the money back; null when it is gone.',
+    description: 'The movement that brought the money back; null where it could not be read.',
   })
   transaction!: Transfer | null;
 
@@ -80,8 +80,8 @@ export class RefundType {
 export class ReversalType {
   @Field(() => WalletTransactionType, {
     nullable: true,
-    description: 'The movement that brought the money back; null when it is gone, or where a '
-      + 'voucher paid.',
+    description: 'The movement that brought the money back; null where a voucher paid, or where '
+      + 'it could not be read.',
   })
   transaction!: Transfer | null;
 
@@ -146,13 +146,13 @@ export class TopupOrderType {
 
   @Field(() => WalletType, {
     nullable: true,
-    description: 'The wallet that paid; null where a voucher did, or when it is gone.',
+    description: 'The wallet that paid; null where a voucher did, or where it could not be read.',
   })
   wallet!: Wallet | null;
 
   @Field(() => WalletTransactionType, {
     nullable: true,
-    description: 'The debit; null where a voucher paid, or when it is gone.',
+    description: 'The debit; null where a voucher paid, or where it could not be read.',
   })
   transaction!: Transfer | null;
 
@@ -172,7 +172,7 @@ export class TopupOrderType {
   forexRate!: string | null;
 
   @Field(() => FundingSourceEnum, { description: 'What paid the order.' })
-  fundingSource!: string;
+  fundingSource!: TopupOrder['fundingSource'];
 
   @Field(() => TopupOrderStatusEnum, { description: 'Where the order stands.' })
   status!: TopupOrderStatus;

@@ -70,7 +70,9 @@ export class TopupInputFieldType implements InputField {
   @Field(() => String, { nullable: true, description: 'A sentence of help.' })
   helpText!: string | null;
 
-  @Field(() => Boolean, { description: 'Whether the value is masked in lists, events and logs.' })
+  @Field(() => Boolean, {
+    description: 'Whether the value is masked in lists, events and transactions.',
+  })
   isSensitive!: boolean;
 }
 

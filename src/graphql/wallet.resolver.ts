@@ -111,7 +111,7 @@ export class WalletTransactionResolver {
 
   @FieldResolver(() => TopupOrderType, {
     nullable: true,
-    description: 'The order that it was about; null where it was about none, or when it is gone.',
+    description: 'The order that it was about; null where it was about none, or could not be read.',
   })
   async order(
     @Root() { topupOrderId }: Transfer,

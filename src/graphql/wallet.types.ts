@@ -1,6 +1,8 @@
 import { Field, ID, ObjectType } from 'type-graphql';
 import type { Money } from '../domain/money.ts';
-import { TRANSFER_REASONS, type Wallet, WALLET_TYPES } from '../domain/ports.ts';
+import {
+  TRANSFER_REASONS, type Transfer, type Wallet, WALLET_TYPES,
+} from '../domain/ports.ts';
 import { connectionType, edgeType } from './connection.types.ts';
 import { MoneyType } from './money.types.ts';
 import { NodeType } from './node.types.ts';
@@ -22,7 +24,7 @@ export const TransactionReasonEnum = enumOf(TRANSFER_REASONS, {
     values: {
       ORDER_DEBIT: 'An order was paid.',
       ORDER_REFUND: 'A failed or cancelled order was refunded.',
-      REVERSAL: 'A delivered order was taken back by the operator.',
+      REVERSAL: 'A delivered order was taken back by its supplier.',
       FUNDING: 'Money was put into the wallet.',
       ADJUSTMENT: 'A correction by our staff.',
     },
@@ -51,7 +53,7 @@ export class WalletType {
   currency!: string;
 
   @Field(() => WalletTypeEnum, { description: 'Whether it is prepaid or has a credit limit.' })
-  type!: string;
+  type!: Wallet['type'];
 
   @Field(() => MoneyType, { description: 'What is in the wallet; always the sum of its moves.' })
   balance!: Money;
@@ -82,10 +84,10 @@ export class WalletTransactionType {
   transactionId!: number;
 
   @Field(() => TransactionReasonEnum, { description: 'Why money moved.' })
-  reason!: string;
+  reason!: Transfer['reason'];
 
   @Field(() => TransactionDirectionEnum, { description: 'Which way money moved.' })
-  direction!: string;
+  direction!: Transfer['direction'];
 
   @Field(() => MoneyType, { description: 'How much moved; never negative.' })
   amount!: Money;
@@ -108,7 +110,9 @@ export class WalletTransactionType {
   @Field(() => String, { description: 'What it was about, for people; its wording may change.' })
   remarks!: string;
 
-  @Field(() => WalletType, { nullable: true, description: 'The wallet; null when it is gone.' })
+  @Field(() => WalletType, {
+    nullable: true, description: 'The wallet; null where it could not be read.',
+  })
   wallet!: Wallet | null;
 
   @Field(() => DateTime, { description: 'When money moved.' })

@@ -47,7 +47,7 @@ const inputField = z.object({
   })).optional().meta({ description: 'The values of a select.' }),
   placeholder: text('An example to show in the empty field.', '5123456789').optional(),
   help_text: text('A sentence of help.', 'The digits under your avatar').optional(),
-  sensitive: z.boolean().meta({ description: 'Whether it is masked in lists, events and logs.' }),
+  sensitive: z.boolean().meta({ description: 'Whether the value is masked in lists and events.' }),
 }).meta({ id: 'InputField', description: 'One field of the form that names a recipient.' });
 
 const productWithFields = z.object({

@@ -43,7 +43,7 @@ export const quoteTopupSchema = {
   operationId: 'quoteTopup',
   summary: 'Quote a price',
   description: 'Prices a top-up exactly as an order would. `quote_id` locks the price for five '
-    + 'minutes; it neither reserves money nor stock.',
+    + 'minutes; it reserves neither money nor stock.',
   tags: ['Orders'],
   body: z.object({
     product_id: idSchema('The product to top up.', 5101),

@@ -82,7 +82,7 @@ export const topupOrder = z.object({
   refund: refund.optional(),
   reversal: reversal.optional(),
   receipt: z.record(z.string(), z.string()).optional().meta({
-    description: 'What the operator gave for it, such as a PIN.',
+    description: 'What the supplier gave for it, such as a PIN.',
     examples: [{ pin: '1234-5678-9012' }],
   }),
   attempts: z.int().min(0).optional().meta({
@@ -178,7 +178,7 @@ export const listTopupOrdersSchema = {
       examples: ['CAMPAIGN_DEC_24'],
     }),
     created_from: timeSchema('Placed then or later.').optional(),
-    created_to: timeSchema('Placed then or earlier.').optional(),
+    created_to: timeSchema('Placed in that second or earlier.').optional(),
     failure_code: z.enum(FAILURE_CODES).optional().meta({
       description: 'Why they failed.', examples: ['INVALID_RECIPIENT'],
     }),

@@ -247,7 +247,8 @@ interface OpenApi {
 /** A body for every route: what each of them takes, and nothing minds what it does not know. */
 const BODY = {
   product_id: 4218, amount: 4.99, input_data: { player_id: '5123456789' },
-  email: 'reader@example.com', client_id: 'x', client_secret: 'x', refresh_token: 'x',
+  mobile_number: '+33612345678', email: 'reader@example.com', username: 'x', password: 'x',
+  refresh_token: 'x',
 };
 
 test('no REST route shows the text of what breaks down behind it', async () => {

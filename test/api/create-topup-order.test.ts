@@ -335,17 +335,17 @@ describe.each(doors)('$name', (door) => {
   });
 
   it('answers fifty rivals for money for ten with ten orders (vector 6)', async () => {
-    await setBalance(world().database, { clientId: 3, walletId: 5, to: '49.9' });
+    await setBalance(world().database, { clientId: 3, walletId: 5, to: '54.9' });
+    // Client 3 has no discount and pays in EUR.
     const request: CreateRequest = {
       product_id: 5101,
-      amount: '4.99',
+      amount: '5',
       input_data: { phone_number: '+33612345600' },
     };
-    // Client 3 has no discount and pays in EUR; 4.99 lies below the range, 5 to 250 is sold.
     const answers = await Promise.all(
-      Array.from({ length: 50 }, () => door.create(world(), 3, { ...request, amount: '5' })),
+      Array.from({ length: 50 }, () => door.create(world(), 3, request)),
     );
-    expect(answers.filter((answer) => 'order' in answer)).toHaveLength(9);
+    expect(answers.filter((answer) => 'order' in answer)).toHaveLength(10);
     expect(
       new Set(answers.filter((answer) => 'refused' in answer).map((each) => each.message)),
     ).toEqual(new Set(['Insufficient wallet balance']));
@@ -382,18 +382,23 @@ describe.each(doors)('$name', (door) => {
   });
 
   it('refunds what was charged, even after the rate changed (vector 10)', async () => {
+    const setRate = (rate: string): Promise<unknown> => world().database.query(
+      "update forex_rate set rate = $1 where from_currency = 'USD' and to_currency = 'JPY'",
+      [rate],
+    );
     const before = await balance(3);
+    // Refused a second later, when the rate is another one.
     const order = placed(
       await door.create(world(), 1, {
         ...SEED,
         wallet_id: 3,
-        input_data: { player_id: '5123456702', server: 'asia' },
+        input_data: { player_id: '5123456202', server: 'asia' },
       }),
     );
-    await world().database.query(
-      "update forex_rate set rate = rate where from_currency = 'USD' and to_currency = 'JPY'",
-    );
+    await setRate('300');
     const ended = await untilTerminal(door, world(), { clientId: 1, orderId: order.id });
+    await setRate('150.25');
+    await world().parts.store.refreshPricing();
     expect(ended).toMatchObject({
       status: 'FAILED',
       statusText: 'Invalid recipient',

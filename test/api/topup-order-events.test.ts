@@ -358,13 +358,12 @@ describe('TopupOrder.events', () => {
   it('tells what came after the end, which the subscription does not', async () => {
     const id = await create();
     await cancel(id);
-    const of = { clientId: 1, orderId: id };
     await world().database.query(
       `with moved as (update topup_order set version = 3 where client_id = 1 and id = $1
         returning *), told as (insert into topup_order_event (client_id, topup_order_id, version,
         type, previous_status, status) select 1, id, 3, 'LATE_NEWS', status, status from moved)
         insert into feed_inbox (client_id, topup_order_id, version) select 1, id, 3 from moved`,
-      [of.orderId],
+      [id],
     );
     await untilQuiet();
     const types = async (after: string | null): Promise<readonly (string | undefined)[]> =>

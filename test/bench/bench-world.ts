@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,6 +8,8 @@ import pg from 'pg';
 import { migrate } from '../../src/db/migrate.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/demo/embedded-postgres.ts';
 import { seedDemo } from '../../src/demo/seed.ts';
+import { withDatabaseName } from '../support/database-url.ts';
+import { freePort } from '../support/free-port.ts';
 import { signTestToken } from '../support/sign-token.ts';
 
 const SIGNING_KEY = 'a token signing key that only the bench uses';
@@ -64,8 +65,8 @@ export class BenchWorld {
   async createDatabase(name: string): Promise<BenchDatabase> {
     await this.superuser(`create database ${name} template topup owner topup_owner`);
     const database = {
-      databaseUrl: this.#at(this.#postgres.databaseUrl, name),
-      ownerDatabaseUrl: this.#at(this.#postgres.ownerDatabaseUrl, name),
+      databaseUrl: withDatabaseName(this.#postgres.databaseUrl, name),
+      ownerDatabaseUrl: withDatabaseName(this.#postgres.ownerDatabaseUrl, name),
     };
     await this.superuser(`grant connect on database ${name} to topup_app`);
     await migrate({ ownerDatabaseUrl: database.ownerDatabaseUrl, programRole: 'topup_app' });
@@ -81,19 +82,13 @@ export class BenchWorld {
   /** The database of the floor: tables and function of floor.sql. */
   async createFloor(): Promise<string> {
     await this.superuser('create database floor owner topup_owner');
-    const url = this.#at(this.#postgres.ownerDatabaseUrl, 'floor');
+    const url = withDatabaseName(this.#postgres.ownerDatabaseUrl, 'floor');
     await runSql(url, readFileSync(new URL('floor.sql', import.meta.url), 'utf8'));
     return url;
   }
 
-  #at(url: string, database: string): string {
-    const at = new URL(url);
-    at.pathname = `/${database}`;
-    return at.href;
-  }
-
   superuser(sql: string, database = 'postgres'): Promise<pg.QueryResult> {
-    return runSql(this.#at(this.#postgres.superuserUrl, database), sql);
+    return runSql(withDatabaseName(this.#postgres.superuserUrl, database), sql);
   }
 
   /** The built program, as one process of the given role. */
@@ -178,13 +173,4 @@ async function untilReady(port: number, child: ChildProcess): Promise<void> {
 function rssKb(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/VmRSS:\s+([0-9]+) kB/.exec(status)?.[1] ?? '0');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -5,7 +5,7 @@ import type { LoadResult } from './http-load.ts';
 export interface FloorPlan {
   readonly databaseUrl: string;
   readonly kind: 'create' | 'order-by-id';
-  /** Orders are spread over this many clients, each with one wallet. */
+  /** Orders are spread over this many clients, each with one wallet; reads over as many orders. */
   readonly clients: number;
   readonly connections: number;
   readonly seconds: number;
@@ -26,7 +26,7 @@ const STATEMENTS = {
 };
 
 /** The floor, driven by as many connections as a measured door has requests in flight. */
-export async function placeFloorOrders(plan: FloorPlan): Promise<LoadResult> {
+export async function runFloor(plan: FloorPlan): Promise<LoadResult> {
   const clients = await Promise.all(Array.from({ length: plan.connections }, async () => {
     const client = new pg.Client({ connectionString: plan.databaseUrl });
     await client.connect();

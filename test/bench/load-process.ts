@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { placeFloorOrders, type FloorPlan } from './floor-load.ts';
+import { runFloor, type FloorPlan } from './floor-load.ts';
 import { runLoad, type LoadPlan, type LoadResult } from './http-load.ts';
 import { runOpenLoop, type OpenLoopPlan, type OpenLoopResult } from './open-loop.ts';
 import { runSockets, type SocketPlan, type SocketResult } from './socket-load.ts';
@@ -51,7 +51,7 @@ function inProcess<Result>(task: Task, onOpen = (): void => {}): Promise<Result>
 
 function run(task: Task): Promise<unknown> {
   if ('http' in task) return runLoad(task.http);
-  if ('floor' in task) return placeFloorOrders(task.floor);
+  if ('floor' in task) return runFloor(task.floor);
   if ('openLoop' in task) return runOpenLoop(task.openLoop);
   return runSockets(task.sockets, () => tell({ isOpen: true }));
 }

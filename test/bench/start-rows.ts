@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { freePort, startProgram } from '../support/program.ts';
+import { freePort } from '../support/free-port.ts';
+import { startProgram } from '../support/program.ts';
 import type { BenchWorld } from './bench-world.ts';
 import { rowAlone, type Row, type Sizes } from './rows.ts';
 

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { floodInbox, loggedFeed, placeOrders } from '../support/feed-writers.ts';
-import { freePort } from '../support/program.ts';
+import { freePort } from '../support/free-port.ts';
 import { useWorld } from '../support/world.ts';
 
 /** Ten thousand subscribers of one gateway process, and readers that stall under a flood. */

@@ -106,7 +106,7 @@ test('a page that is opened later shows the same orders and steps', async () => 
   await second.locator(`#orders > li[data-order="${id}"][data-status="DELIVERED"]`).waitFor();
 });
 
-test('it is used by keyboard alone, and every control has a name', async () => {
+test('an order is placed by keyboard alone', async () => {
   const page = await openWatch();
   await page.getByLabel('Product').focus();
   await page.keyboard.press('Tab');

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import type { DemoFacts } from '../../src/demo/demo-file.ts';
-import { freePort, makeDataDir, removeDataDir, startProgram, type Program } from './program.ts';
+import { freePort } from './free-port.ts';
+import { makeDataDir, removeDataDir, startProgram, type Program } from './program.ts';
 import { ROOT } from './sources.ts';
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];

@@ -1,5 +1,4 @@
 import { chmod, chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +12,7 @@ import { seedDemo } from '../../src/demo/seed.ts';
 import { until } from './crash-world.ts';
 import { startCuttingProxy } from './cutting-proxy.ts';
 import type { TestDatabase } from './database.ts';
+import { freePort } from './free-port.ts';
 import { VOUCHER_KEY } from './voucher-hash.ts';
 
 /** Suppliers are named by the tests; nothing answers there. */
@@ -43,7 +43,7 @@ export async function openPostgresPair(): Promise<PostgresPair> {
     dataDir: directory, superuserPassword: passwordOf(addresses), log: () => undefined,
   });
   const standbyCluster = await copyAsStandby(cluster, directory);
-  const ports = { primary: addresses.port, standby: await findFreePort() };
+  const ports = { primary: addresses.port, standby: await freePort() };
   const servers: Server[] = [
     await launch(cluster, ports.primary),
     await launch(standbyCluster, ports.standby, { primary_conninfo:
@@ -164,13 +164,4 @@ function withPort(url: string, port: number): string {
 
 function passwordOf({ superuserUrl }: EmbeddedPostgres): string {
   return new URL(superuserUrl).password;
-}
-
-async function findFreePort(): Promise<number> {
-  const probe = createServer();
-  probe.listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  await new Promise((resolve) => { probe.close(resolve); });
-  return port;
 }

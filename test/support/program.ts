@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import {
   chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach } from 'vitest';
 import type { DemoFacts } from '../../src/demo/demo-file.ts';
+import { freePort } from './free-port.ts';
 
 /** The program as it is started by hand, from the built files, in a folder of its own. */
 export interface Program {
@@ -30,16 +30,6 @@ export function makeDataDir(): string {
 
 export function removeDataDir(directory: string): void {
   rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
-}
-
-/** A port that was free a moment ago, with the next one free too. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 export function startProgram(

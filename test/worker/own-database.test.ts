@@ -10,7 +10,8 @@ import { importFile } from '../../src/import-command.ts';
 import { runKeysCommand } from '../../src/keys-command.ts';
 import { runVouchersCommand } from '../../src/vouchers-command.ts';
 import { withDatabaseName } from '../support/database-url.ts';
-import { freePort, makeDataDir, removeDataDir, startProgram } from '../support/program.ts';
+import { freePort } from '../support/free-port.ts';
+import { makeDataDir, removeDataDir, startProgram } from '../support/program.ts';
 
 /** A migrated database without a row of ours, and what the README says to do with it. */
 const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');

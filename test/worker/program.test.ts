@@ -4,8 +4,8 @@ import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { findViolations } from '../../src/db/invariants.ts';
 import type { DemoFacts } from '../../src/demo/demo-file.ts';
+import { freePort } from '../support/free-port.ts';
 import {
-  freePort,
   makeDataDir,
   removeDataDir,
   startProgram,

@@ -14,7 +14,8 @@ import { openParts } from '../../src/parts.ts';
 import { StartRefused } from '../../src/start-refused.ts';
 import { withDatabaseName as otherDatabase } from '../support/database-url.ts';
 import { useTestDatabase } from '../support/database.ts';
-import { freePort, usePrograms } from '../support/program.ts';
+import { freePort } from '../support/free-port.ts';
+import { usePrograms } from '../support/program.ts';
 
 const database = useTestDatabase();
 

@@ -8,7 +8,7 @@ const STEP_TEXTS: Readonly<Record<string, string>> = {
   DELIVERED: 'Delivered',
   FAILED: 'Failed and refunded',
   CANCELLED: 'Cancelled and refunded',
-  REVERSED: 'Taken back by the operator',
+  REVERSED: 'Taken back by the supplier',
   LATE_NEWS: 'Late news of a supplier',
 };
 

@@ -123,7 +123,7 @@ export type TopupOrderBy =
   |  { clientReference?: never; id?: never;   /** The integer id of the REST API. */
   orderId: number; };
 
-/** Why a request was refused. Nothing was debited, no order exists. */
+/** Why a request was refused. Nothing was debited and nothing was changed. */
 export type TopupOrderErrorCode =
   /** The product is not sold at this amount. */
   | 'AMOUNT_NOT_AVAILABLE'
@@ -172,7 +172,7 @@ export type TopupOrderEventType =
   | 'LATE_NEWS'
   /** A try brought nothing; there will be another one. */
   | 'RETRY_SCHEDULED'
-  /** The operator took a delivered value back; the charge was credited. */
+  /** The supplier took a delivered value back; the charge was credited. */
   | 'REVERSED'
   /** The order as it stands; the first edge of a subscription without `after`. */
   | 'SNAPSHOT'

@@ -127,7 +127,10 @@ export async function refreshTokens(
 }
 
 /** Takes back all tokens of the client, in every process. */
-export async function logOut(clientId: number, deps: LogIn): Promise<void> {
+export async function logOut(
+  clientId: number,
+  deps: Pick<LogIn, 'store' | 'standings'>,
+): Promise<void> {
   await deps.store.endTokens(clientId);
   await deps.standings.refresh();
 }

@@ -106,7 +106,7 @@ async function openAll(options: PartsOptions, undo: Undo): Promise<Omit<Parts, '
   };
   const { forexRateHoursMax = 0 } = options;
   const store = await openStore({
-    pool, listPool, orm, wakeUps, forexRateHoursMax, onPlaced, onMoved, onError: onError('prices'),
+    pool, listPool, orm, wakeUps, forexRateHoursMax, onPlaced, onMoved, onError,
   });
   undo.push(() => store.close());
   const { feedRetentionDays: retentionDays } = options;

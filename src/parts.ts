@@ -72,7 +72,7 @@ export interface Parts extends AccessParts, Omit<Feeds, 'close'> {
 /**
  * Opens pools, store, feed, sequencer and suppliers of one process; where one cannot be opened,
  * what was opened before it is closed again.
- * @throws ConfigError where a supplier has no key
+ * @throws ConfigError where a supplier has no key, or no address that can be called
  */
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const undo = new Undo();

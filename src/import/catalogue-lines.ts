@@ -84,7 +84,7 @@ const productLine = z.strictObject({
   if (product.prefixes !== undefined && !isMobile) say('prefixes', 'belong to MOBILE products');
 });
 
-/** The first field names the recipient; of a mobile product that is the number. */
+/** A mobile product asks before all else for the number that receives the value. */
 function isMobileNumber(field: z.infer<typeof inputField> | undefined): boolean {
   return field?.name === 'phone_number' && field.type === 'phone' && field.required;
 }

@@ -126,10 +126,10 @@ describe('an answer of the protocol', () => {
   });
 
   test.each([
-    ['7', 7000], ['0', 0], ['999999', 3_600_000], ['-5', null], ['soon', null], ['', null],
+    ['7', 7000], ['0', 0], ['999999', 999_999_000], ['-5', null], ['soon', null], ['', null],
     [new Date(NOW_MS + 90_000).toUTCString(), 90_000],
     [new Date(NOW_MS - 90_000).toUTCString(), 0],
-    [new Date(NOW_MS + 90_000_000).toUTCString(), 3_600_000],
+    [new Date(NOW_MS + 90_000_000).toUTCString(), 90_000_000],
   ])('503 and 429 with Retry-After "%s" ask for %s ms of patience', async (after, retryAfterMs) => {
     for (const status of [503, 429]) {
       react = answers(status, { status: 'LATER' }, { 'retry-after': after });

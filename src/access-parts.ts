@@ -46,11 +46,10 @@ export async function openAccess(
   const standings = await followStandings({ pool, wakeUps, onError: onError('the standings') });
   const tokens = createTokens({ signingKey: options.tokenSigningKey, environment, clock });
   const rateLimits = createRateLimits({ pool, standings, figures: DEFAULT_RATES[environment] });
-  const deps: LogIn = {
+  const deps: Omit<LogIn, 'rateLimits'> = {
     ...tokens,
     store: createAccessStore(pool),
     standings,
-    rateLimits,
     environment,
     hashingKey: options.keyHashingKey,
     onReuse: ({ clientId }) => onError('a login')(new Error(

@@ -150,17 +150,14 @@ export async function tellDemo(
     token: await signDemoToken(parts, client.clientId),
   })));
   const graphqlUrl = baseUrl === '' ? '' : `${baseUrl}/graphql`;
-  const wsUrl = graphqlUrl.replace(/^http/, 'ws');
-  const explorerUrl = gateway?.hasPages === true ? graphqlUrl : '';
-  const watchUrl = gateway?.hasPages === true ? `${baseUrl}/watch` : '';
-  const docsUrl = gateway?.hasPages === true ? `${baseUrl}/docs` : '';
-  const demoFile = {
+  const hasPages = gateway?.hasPages === true;
+  const demoFile: DemoFacts = {
     baseUrl,
     graphqlUrl,
-    wsUrl,
-    explorerUrl,
-    watchUrl,
-    docsUrl,
+    wsUrl: graphqlUrl.replace(/^http/, 'ws'),
+    explorerUrl: hasPages ? graphqlUrl : '',
+    watchUrl: hasPages ? `${baseUrl}/watch` : '',
+    docsUrl: hasPages ? `${baseUrl}/docs` : '',
     supplierUrl: sandboxUrl,
     mailUrl: mail.url,
     databaseUrl: database.databaseUrl,
@@ -171,19 +168,7 @@ export async function tellDemo(
   await writeFacts(demoFile, facts, undo);
   if (config.role === 'worker') return;
   const { token = '', apiKey = '' } = clients[0] ?? {};
-  process.stdout.write(`${renderStartCard({
-    baseUrl,
-    graphqlUrl,
-    wsUrl,
-    explorerUrl,
-    watchUrl,
-    docsUrl,
-    supplierUrl: sandboxUrl,
-    mailUrl: mail.url,
-    databaseUrl: database.databaseUrl,
-    apiKey,
-    token,
-  })}\n`);
+  process.stdout.write(`${renderStartCard({ ...demoFile, apiKey, token })}\n`);
 }
 
 async function writeFacts(

@@ -72,7 +72,7 @@ export interface Parts extends AccessParts, Omit<Feeds, 'close'> {
 /**
  * Opens pools, store, feed, sequencer and suppliers of one process; where one cannot be opened,
  * what was opened before it is closed again.
- * @throws ConfigError where a supplier has no key
+ * @throws ConfigError where a supplier has no key, or no address that can be called
  */
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const undo = new Undo();
@@ -106,7 +106,7 @@ async function openAll(options: PartsOptions, undo: Undo): Promise<Omit<Parts, '
   };
   const { forexRateHoursMax = 0 } = options;
   const store = await openStore({
-    pool, listPool, orm, wakeUps, forexRateHoursMax, onPlaced, onMoved, onError: onError('prices'),
+    pool, listPool, orm, wakeUps, forexRateHoursMax, onPlaced, onMoved, onError,
   });
   undo.push(() => store.close());
   const { feedRetentionDays: retentionDays } = options;

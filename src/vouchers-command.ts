@@ -1,7 +1,7 @@
 import { readOptions, toClientId, toExpiry } from './command-line.ts';
 import { withSingleConnection } from './db/single-connection.ts';
 import { insertVouchers } from './db/vouchers.ts';
-import { isPositive } from './domain/money.ts';
+import { isPositive, WRITTEN_AMOUNT } from './domain/money.ts';
 import { hashVoucherCode, makeVoucherCode, normaliseVoucherCode } from './domain/voucher.ts';
 import { StartRefused } from './start-refused.ts';
 
@@ -34,7 +34,7 @@ export async function runVouchersCommand(command: VouchersCommand): Promise<stri
   if (clientId === null || value === undefined || currency === undefined) {
     throw new StartRefused(`Name the client, the value and the currency.\n${USAGE}`);
   }
-  if (!/^(0|[1-9][0-9]{0,8})(\.[0-9]{1,4})?$/.test(value) || !isPositive(value)) {
+  if (!WRITTEN_AMOUNT.test(value) || !isPositive(value)) {
     throw new StartRefused('--value is an amount over 0 like 4.99, with at most 4 decimals');
   }
   if (!/^[1-9][0-9]{0,3}$/.test(count) || Number(count) > COUNT_MAX) {

@@ -4,18 +4,21 @@ import { withSingleConnection } from './single-connection.ts';
 /** More orders than any backup can lack: six days at two thousand a second. */
 const IDS_SKIPPED = 1_000_000_000;
 
+/** Since a moment before the first restore: another number each time that one is restored. */
+const SECONDS = `extract(epoch from clock_timestamp() - '2026-01-01Z'::timestamptz)`;
+
 // A backup that is restored a second time must not give the numbers of the first time again: what
 // is skipped grows faster than orders are placed, by a million a second.
-const PREPARE = `select prepare_restored($1 + floor(extract(epoch from
-  clock_timestamp() - '2026-01-01Z'::timestamptz) * 1000000)::bigint) as asked`;
+const PREPARE =
+  `select prepare_restored($1 + floor(${SECONDS} * 1000000)::bigint) as asked`;
 
 // Who had logged out or was thrown out since the backup must not come back with it. The step is
-// longer than a client can have logged out, and another one in each second.
+// more generations than a client can have used up, and another one in each second.
 const END_TOKENS = `
   with ended as (delete from token_family)
   insert into token_generation as g (client_id, generation)
-    select client_id, 1 + s.step from client cross join (select floor(extract(epoch from
-      clock_timestamp() - '2026-01-01Z'::timestamptz))::int as step) s
+    select client_id, 1 + s.step from client
+      cross join (select floor(${SECONDS})::int as step) s
     on conflict (client_id) do update set generation = g.generation + excluded.generation`;
 
 // In a cluster that is younger in transactions, as after a logical dump, what is stored as one to

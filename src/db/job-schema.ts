@@ -17,8 +17,8 @@ const QUEUES: readonly Queue[] = [
   {
     name: MAIL_QUEUE,
     deadLetter: UNDELIVERABLE_QUEUE,
-    // Waits of 1 to 2 s, doubling up to a quarter of an hour: 8 to 15 hours in all, which is a
-    // night in which nobody looks after the mail server.
+    // Waits of 2 to 4 s, doubling up to a quarter of an hour: 13 hours in all, which is a night
+    // in which nobody looks after the mail server.
     retryLimit: 60,
     retryDelay: 2,
     retryBackoff: true,

@@ -127,7 +127,6 @@ async function applyMissing(databaseUrl: string, settings: string): Promise<void
       tableName: TABLE,
       silent: true,
       snapshot: false,
-      snapshotName: 'schema',
       migrationsList: migrationNames().map((name) => ({ name, class: migrationClass(name) })),
     },
   }));

@@ -27,7 +27,7 @@ export interface StoreOptions {
   readonly forexRateHoursMax: number;
   readonly onPlaced: () => void;
   readonly onMoved: () => void;
-  readonly onError: (error: Error) => void;
+  readonly onError: (doing: string) => (error: Error) => void;
 }
 
 /** Everything that is kept, for all who read or place it. */
@@ -45,11 +45,11 @@ export interface PlacingGauges {
 export async function openStore(
   options: StoreOptions,
 ): Promise<WholeStore & PlacingGauges & { close(): void }> {
-  const { pool, listPool, orm } = options;
-  const prices = await followPrices(options);
+  const { pool, listPool, orm, onError } = options;
+  const prices = await followPrices({ ...options, onError: onError('the prices') });
   const findOrder = createOrderReader(pool);
   const placeOrder = createPlaceOrder({ pool, onPlaced: options.onPlaced });
-  const milestones = new Milestones({ pool: listPool, onError: options.onError });
+  const milestones = new Milestones({ pool: listPool, onError: onError('the milestones') });
   return {
     ...createOrderLists({ pool: listPool, milestones }),
     ...createOrderInquiry(pool),

@@ -100,18 +100,25 @@ export async function admitCaller(
 ): Promise<Caller | null> {
   const token = await readToken(authorization);
   if (token === null) return null;
-  // A client that is younger than our copy of the standings.
-  if (standings.of(token.clientId) === undefined) await standings.refresh();
+  const standing = await standingOf(token.clientId, standings);
   if (!isStillGood(token, standings)) return null;
-  assertMayCallFrom(address, standings.of(token.clientId)?.networks ?? []);
+  assertMayCallFrom(address, standing);
   return { ...token, address };
 }
 
 /** Whether what admitted a caller still holds; for callers that stay, as sockets do. */
 export function isStillAdmitted(caller: Caller, standings: Standings): boolean {
-  const networks = standings.of(caller.clientId)?.networks ?? [];
   return isStillGood(caller, standings)
-    && (networks.length === 0 || isInNetworks(caller.address, networks));
+    && mayCallFrom(caller.address, standings.of(caller.clientId));
+}
+
+/** How a client stands; one that is younger than our copy of the standings is looked up. */
+export async function standingOf(
+  clientId: number,
+  standings: Pick<Standings, 'of' | 'refresh'>,
+): Promise<Standing | undefined> {
+  if (standings.of(clientId) === undefined) await standings.refresh();
+  return standings.of(clientId);
 }
 
 function isStillGood(token: AccessToken, standings: Standings): boolean {
@@ -124,9 +131,13 @@ function isStillGood(token: AccessToken, standings: Standings): boolean {
 }
 
 /** @throws Forbidden */
-export function assertMayCallFrom(address: string, networks: readonly Network[]): void {
-  if (networks.length === 0 || isInNetworks(address, networks)) return;
-  throw new Forbidden('IP address not authorized');
+export function assertMayCallFrom(address: string, standing: Standing | undefined): void {
+  if (!mayCallFrom(address, standing)) throw new Forbidden('IP address not authorized');
+}
+
+function mayCallFrom(address: string, standing: Standing | undefined): boolean {
+  const { networks = [] } = standing ?? {};
+  return networks.length === 0 || isInNetworks(address, networks);
 }
 
 /** @throws Forbidden */

@@ -17,7 +17,6 @@ import { Rejection, TemporarilyUnavailable, type RejectionCode } from './rejecti
 import type { TopupOrder } from './topup-order.ts';
 import { hashVoucherCode } from './voucher.ts';
 
-
 export interface CreateTopupOrder {
   readonly store: Store;
   readonly feed: Pick<OrderFeed, 'untilTerminal'>;

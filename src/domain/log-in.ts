@@ -1,6 +1,6 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import {
-  assertMayCallFrom, Unauthenticated, type Grant, type Scope, type Standings,
+  assertMayCallFrom, standingOf, Unauthenticated, type Grant, type Scope, type Standings,
 } from './access.ts';
 import {
   areSecretsEqual, clientOfApiKey, hashApiSecret, isApiSecret, type Environment,
@@ -87,8 +87,7 @@ export async function logIn(
   // Compared in any case: the time tells nothing of whether there is such a key.
   const isRight = areSecretsEqual(hashApiSecret(password, deps.hashingKey), hash ?? '');
   if (clientId === null || !isRight || !isApiSecret(password)) throw invalidCredentials();
-  if (deps.standings.of(clientId) === undefined) await deps.standings.refresh();
-  assertMayCallFrom(address, deps.standings.of(clientId)?.networks ?? []);
+  assertMayCallFrom(address, await standingOf(clientId, deps.standings));
   const first = { clientId, familyId: randomUUID(), tokenId: randomUUID() };
   const family = await deps.store.openFamily({
     ...first, keyId: username, ttlSeconds: REFRESH_TTL_SECONDS,
@@ -114,9 +113,9 @@ export async function refreshTokens(
     throw invalidRefreshToken();
   }
   const { clientId } = token;
-  if (deps.standings.of(clientId) === undefined) await deps.standings.refresh();
+  const standing = await standingOf(clientId, deps.standings);
   await takeOrRefuse(deps.rateLimits, { clientId, class: 'refresh', count: 1 });
-  assertMayCallFrom(shown.address, deps.standings.of(clientId)?.networks ?? []);
+  assertMayCallFrom(shown.address, standing);
   const next = { ...token, tokenId: randomUUID() };
   const family = await deps.store.rotateFamily({
     ...token, nextTokenId: next.tokenId, ttlSeconds: REFRESH_TTL_SECONDS,
@@ -127,7 +126,10 @@ export async function refreshTokens(
 }
 
 /** Takes back all tokens of the client, in every process. */
-export async function logOut(clientId: number, deps: LogIn): Promise<void> {
+export async function logOut(
+  clientId: number,
+  deps: Pick<LogIn, 'store' | 'standings'>,
+): Promise<void> {
   await deps.store.endTokens(clientId);
   await deps.standings.refresh();
 }

@@ -20,6 +20,10 @@ export class NumberText {
 /** Digits after the point that the ledger keeps. */
 export const LEDGER_DECIMALS = 4;
 
+/** An amount as operators write it: "4.99", with at most nine digits before the point. */
+export const WRITTEN_AMOUNT =
+  new RegExp(`^(0|[1-9][0-9]{0,8})(\\.[0-9]{1,${LEDGER_DECIMALS}})?$`);
+
 // Wide enough for 20 digits of money times 20 digits of rate: products are exact, and the one
 // rounding happens where it is named.
 const Exact = Decimal.clone({

@@ -72,8 +72,7 @@ export async function quoteTopup(
     total: { amount: total, currency },
     forexRate,
     charge,
-    hasSufficientBalance: !wallet.isFrozen
-      && compare(availableOf(wallet), charge.amount) >= 0,
+    hasSufficientBalance: compare(availableOf(wallet), charge.amount) >= 0,
     expiresAt,
   };
 }

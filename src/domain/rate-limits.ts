@@ -1,10 +1,10 @@
+import type { Environment } from './api-key.ts';
 import { retryAfterSeconds } from './rejection.ts';
+
 /** What is counted apart. `read` is whatever has no class of its own. */
-export const RATE_CLASSES = [
-  'login', 'login.address', 'refresh', 'read', 'orders.create', 'charges', 'lookup',
-  'voucher.guesses',
-] as const;
-export type RateClass = (typeof RATE_CLASSES)[number];
+export type RateClass =
+  | 'login' | 'login.address' | 'refresh' | 'read' | 'orders.create' | 'charges' | 'lookup'
+  | 'voucher.guesses';
 
 /** Tokens a minute, each class of one client. */
 export type RateFigures = Readonly<Record<RateClass, number>>;
@@ -13,7 +13,7 @@ export type RateFigures = Readonly<Record<RateClass, number>>;
  * Where a client has no figures of its own. `login.address` counts who shows no key of ours, and
  * many may share an address; a guess is a voucher code that was not accepted.
  */
-export const DEFAULT_RATES: Readonly<Record<'sandbox' | 'production', RateFigures>> = {
+export const DEFAULT_RATES: Readonly<Record<Environment, RateFigures>> = {
   sandbox: {
     login: 30, 'login.address': 300, refresh: 30, read: 600, 'orders.create': 120, charges: 300,
     lookup: 240, 'voucher.guesses': 5,

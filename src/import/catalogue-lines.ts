@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { INPUT_FIELD_TYPES, TOPUP_TYPES, VARIANT_CATEGORIES } from '../domain/catalogue.ts';
 import { COUNTRIES } from '../domain/countries.ts';
 import { patternFault } from '../domain/linear-pattern.ts';
-import { compare, isPositive } from '../domain/money.ts';
+import { compare, isPositive, WRITTEN_AMOUNT } from '../domain/money.ts';
 import { MATCHED_LENGTH_MAX } from '../domain/recipient.ts';
 
 // The lines of a catalogue file. Keys that nobody knows are refused: they are mostly misspelt.
@@ -18,7 +18,7 @@ const name = text.trim().min(1).max(255);
 const code = z.string().regex(/^[A-Z]{3}$/, 'must be three capital letters');
 // What is no amount is not compared with one.
 const amount = z.string()
-  .regex(/^(0|[1-9][0-9]{0,8})(\.[0-9]{1,4})?$/, {
+  .regex(WRITTEN_AMOUNT, {
     error: 'must be text like "4.99", at most 4 decimals', abort: true,
   })
   .refine(isPositive, 'must be more than 0');
@@ -84,7 +84,7 @@ const productLine = z.strictObject({
   if (product.prefixes !== undefined && !isMobile) say('prefixes', 'belong to MOBILE products');
 });
 
-/** The first field names the recipient; of a mobile product that is the number. */
+/** A mobile product asks before all else for the number that receives the value. */
 function isMobileNumber(field: z.infer<typeof inputField> | undefined): boolean {
   return field?.name === 'phone_number' && field.type === 'phone' && field.required;
 }

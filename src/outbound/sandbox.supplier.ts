@@ -21,7 +21,6 @@ const KEEP_ALIVE_MS = 3_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** How old or how far ahead a callback's signature may be. */
 const CALLBACK_WINDOW_MS = 300_000;
-const RETRY_AFTER_MS_MAX = 3_600_000;
 
 export interface SandboxSupplierOptions {
   readonly code: string;
@@ -176,12 +175,12 @@ function readRetryAfter(
   clock: Clock,
 ): number | null {
   if (typeof value === 'string' && /^\d{1,9}$/.test(value)) {
-    return Math.min(Number(value) * 1000, RETRY_AFTER_MS_MAX);
+    return Number(value) * 1000;
   }
   const atMs = momentOf(value);
   if (atMs === null) return null;
   const fromMs = momentOf(date) ?? clock.now().getTime();
-  return Math.min(Math.max(atMs - fromMs, 0), RETRY_AFTER_MS_MAX);
+  return Math.max(atMs - fromMs, 0);
 }
 
 /** An HTTP date in milliseconds since 1970; null for anything else. */

@@ -31,7 +31,7 @@ function messageOf(inputData: object, fields?: readonly InputField[]): string {
 }
 
 describe('parseRecipient', () => {
-  test('echoes what is right, and the first field names who receives the value', () => {
+  test('echoes what is right, and tells who receives the value', () => {
     expect(parse(GAME)).toEqual({ inputData: GAME, recipient: '5123456789' });
   });
 

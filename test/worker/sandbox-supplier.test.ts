@@ -546,7 +546,6 @@ async function effectiveCount(reference: string): Promise<number> {
   return (await readLog(reference)).filter(({ effective }) => effective).length;
 }
 
-/** Milliseconds from the first line to the effective one. */
 /** How much later the sandbox's clock, set anew, may take the same moment to be. */
 const CLOCK_SET_MS = 20;
 

@@ -19,6 +19,8 @@ export interface FeedSelection {
   readonly filter: TopupOrderFilter | null;
   /** Null for every type. */
   readonly types: readonly TopupOrderEventType[] | null;
+  /** Of the one order that is wanted; null or left out for all. */
+  readonly clientReference?: string | null;
 }
 
 /**
@@ -65,7 +67,9 @@ export async function readTopupOrderLog(
     ? (await feed.extent(clientId)).removedThrough
     : await startOf(from.after, address, feed);
   const edges: OrderEdge[] = [];
-  const limit = from.filter === null && from.types === null ? from.first + 1 : LOG_PAGE_SIZE;
+  const isWhole = from.filter === null && from.types === null
+    && (from.clientReference ?? null) === null;
+  const limit = isWhole ? from.first + 1 : LOG_PAGE_SIZE;
   let hasMore = true;
   for (let lookedAt = 0; hasMore && lookedAt < LOOKED_AT_MAX;) {
     const events = await feed.readClient(clientId, { afterSequence: position, limit });
@@ -127,8 +131,12 @@ function selectEdges(
   };
 }
 
-function isSelected(event: FeedEvent, { filter, types }: FeedSelection): boolean {
+function isSelected(
+  event: FeedEvent,
+  { filter, types, clientReference = null }: FeedSelection,
+): boolean {
   if (types !== null && !types.includes(event.type)) return false;
+  if (clientReference !== null && event.order.clientReference !== clientReference) return false;
   return filter === null || matchesFilter(event, filter);
 }
 

@@ -95,6 +95,7 @@ function selectionIn(request: FastifyRequest): FeedSelection & { readonly after:
     // No order is ever RECHARGED: nothing passes, and the cursor moves on.
     filter: { ...EVERYTHING, ...filter ?? { statuses: [] } },
     types: type === null ? null : [type],
+    clientReference: filter?.clientReference ?? null,
     // A browser that comes back sends the header beside the address that it was given at first.
     after: typeof lastEventId === 'string' ? lastEventId : query.text('after'),
   };

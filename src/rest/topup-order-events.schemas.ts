@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { LOGGED_EVENT_TYPES, TOPUP_ORDER_STATUSES } from '../domain/topup-order.ts';
+import { FAILURE_CODES, LOGGED_EVENT_TYPES, TOPUP_ORDER_STATUSES } from '../domain/topup-order.ts';
 import { idSchema, refusal, timeSchema } from './envelope.schemas.ts';
 import { followTopupOrders } from './topup-order-events.examples.ts';
 import { STATUSES_ON_WIRE } from './topup-order-filter.ts';
@@ -52,6 +52,16 @@ export const followTopupOrdersSchema = {
     product_id: idSchema('Only orders of this product.', 4218).optional(),
     country: z.string().optional().meta({
       pattern: '^[A-Z]{3}$', description: 'Only orders for this country.', examples: ['GLO'],
+    }),
+    client_reference: z.string().min(1).max(255).optional().meta({
+      pattern: '^[ -~]+$', description: 'Only the order with this reference.',
+      examples: ['CAMPAIGN_DEC_24'],
+    }),
+    created_from: timeSchema('Only orders placed then or later.').optional(),
+    created_to: timeSchema('Only orders placed in that second or earlier.').optional(),
+    failure_code: z.enum(FAILURE_CODES).optional().meta({
+      description: 'Only events of an order that failed with this code.',
+      examples: ['INVALID_RECIPIENT'],
     }),
   }),
   response: {

@@ -189,12 +189,15 @@ describe('GET /api/v1/topups/orders/events', () => {
   it('shows what passes its filters', async () => {
     const byType = await listen({ query: '?type=CANCELLED' });
     const byProduct = await listen({ query: '?product_id=5101&country=FRA' });
-    await Promise.all([byType.until(1), byProduct.until(1)]);
+    const byReference = await listen({ query: '?client_reference=STREAM%201' });
+    await Promise.all([byType.until(1), byProduct.until(1), byReference.until(1)]);
     const ids = [await create(), await create({
       product_id: 5101, amount: '10.00', input_data: { phone_number: '+33612345678' },
+      client_reference: 'STREAM 1',
     })];
     for (const id of ids) await cancel(id);
-    await Promise.all([byType.until(3), byProduct.until(3)]);
+    await Promise.all([byType.until(3), byProduct.until(3), byReference.until(3)]);
+    expect(byReference.told.slice(1).map(({ data }) => data?.order.id)).toEqual([ids[1], ids[1]]);
     expect(byType.told.slice(1).map(({ data }) => [data?.order.id, data?.type]))
       .toEqual(ids.map((id) => [id, 'CANCELLED']));
     expect(byProduct.told.slice(1).map(({ data }) => [data?.order.id, data?.type]))

@@ -1,5 +1,5 @@
 import type { RateClass } from '../domain/rate-limits.ts';
-import { pointsOf, type Estimate } from './operation-cost.ts';
+import { OBJECTS_PER_POINT, pointsOf, type Estimate } from './operation-cost.ts';
 
 /** Tokens of one limit. */
 export interface Charge {
@@ -16,7 +16,8 @@ const CLASSES: Readonly<Record<string, RateClass>> = {
 
 /**
  * What an operation is charged, by its root fields. A field under several aliases counts each
- * time; an order is paid for with its one token, whatever is asked about it in the answer.
+ * time; an order is paid for with its one token, whatever is asked about it in the answer, but for
+ * pages of more.
  */
 export function chargesOf(
   rootFields: readonly string[],
@@ -29,7 +30,7 @@ export function chargesOf(
   }
   const classed = [...counts.values()].reduce((sum, count) => sum + count, 0);
   const reads = counts.has('orders.create')
-    ? rootFields.length - classed
+    ? rootFields.length - classed + Math.floor(estimate.objectCount / OBJECTS_PER_POINT)
     : pointsOf(estimate) - classed;
   if (reads > 0) counts.set('read', reads);
   return [...counts].map(([rateClass, count]) => ({ class: rateClass, count }));

@@ -136,12 +136,19 @@ describe('an operation is charged', () => {
     return verdict.kind === 'REFUSED' ? verdict.errors : verdict.cost.charges;
   };
 
-  test('one orders.create token for an order, whatever is asked about it', () => {
+  test('one orders.create token for an order, whatever relations are asked for', () => {
     const whole = ORDER.replace('id }', 'id wallet { id } transaction { id } }');
     for (const order of [ORDER, whole]) {
       expect(chargesOf(real, `mutation { ${order} }`))
         .toEqual([{ class: 'orders.create', count: 1 }]);
     }
+  });
+
+  test('read points for pages that are asked for with an order', () => {
+    const events = 'events(first: 100) { edges { node { sequence } } }';
+    expect(chargesOf(real, `mutation { ${ORDER.replace('id }', `id ${events} }`)} }`)).toEqual([
+      { class: 'orders.create', count: 1 }, { class: 'read', count: 2 },
+    ]);
   });
 
   test('nothing for an order about which too much is asked: it is refused', () => {

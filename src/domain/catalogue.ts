@@ -65,7 +65,7 @@ export interface PickOptions {
   readonly amount: Amount;
   readonly category: VariantCategory | null;
   readonly isEntitled: (variant: Variant) => boolean;
-  /** What this client would pay, in the product's currency; lower is better. */
+  /** What this client would pay, all in one currency; lower is better. Asked of several only. */
   readonly payable: (variant: Variant) => Amount;
 }
 

@@ -4,9 +4,9 @@ import type { Amount, Money } from './money.ts';
 import type { OrderRequest } from './order-request.ts';
 import type { Funding } from './ports.ts';
 import {
-  chargeFor, discounted, discountPercent, isSoldAtLoss, type Charge,
+  chargeFor, discountPercent, isSoldAtLoss, payableFor, type Charge,
 } from './pricing.ts';
-import type { PricingClient, PricingSnapshot } from './pricing-snapshot.ts';
+import type { ClientWallet, PricingClient, PricingSnapshot } from './pricing-snapshot.ts';
 import { chooseWallet } from './wallet.ts';
 
 /** What is to be priced, for whom, and by which figures. */
@@ -35,19 +35,22 @@ export interface WalletPrice extends Price {
  */
 export function priceByWallet(of: PriceQuestion): WalletPrice {
   const { snapshot, client, product, request } = of;
-  const variant = pickForClient(of, (each) => !isSoldAtLoss(of, each, 'WALLET'));
   const faceValue = { amount: request.amount, currency: product.currency };
-  const wallet = chooseWallet(client, {
+  const chosen = (): ClientWallet => chooseWallet(client, {
     walletId: request.walletId,
     currency: product.currency,
     allowForexFallback: request.allowForexFallback,
   });
-  const percent = discountPercent(client, product, variant);
+  const saleOf = (variant: Variant, wallet: ClientWallet) =>
+    ({ snapshot, faceValue, percent: discountPercent(client, product, variant), wallet });
+  // Several that could serve: what is wrong with the wallet may be told as well as after the pick.
+  const variant = pickForClient(of, 'WALLET', (each) => payableFor(saleOf(each, chosen())).amount);
+  const wallet = chosen();
   return {
     variant,
     faceValue,
     funding: { kind: 'WALLET', walletId: wallet.id },
-    ...chargeFor({ snapshot, faceValue, percent, wallet }),
+    ...chargeFor(saleOf(variant, wallet)),
   };
 }
 
@@ -55,7 +58,7 @@ export function priceByWallet(of: PriceQuestion): WalletPrice {
 export function priceByVoucher(of: PriceQuestion, codeHash: string): Price {
   const faceValue = { amount: of.request.amount, currency: of.product.currency };
   return {
-    variant: pickForClient(of, (each) => !isSoldAtLoss(of, each, 'VOUCHER')),
+    variant: pickForClient(of, 'VOUCHER', () => faceValue.amount),
     faceValue,
     funding: { kind: 'VOUCHER', codeHash },
     discountPercent: '0',
@@ -66,13 +69,15 @@ export function priceByVoucher(of: PriceQuestion, codeHash: string): Price {
 }
 
 function pickForClient(
-  { client, product, request }: PriceQuestion,
-  isWorthIt: (variant: Variant) => boolean,
+  of: PriceQuestion,
+  by: Funding['kind'],
+  payable: (variant: Variant) => Amount,
 ): Variant {
+  const { client, product, request } = of;
   return pickVariant(product, {
     amount: request.amount,
     category: request.category,
-    isEntitled: (each) => isVariantSoldTo(client, each) && isWorthIt(each),
-    payable: (each): Amount => discounted(request.amount, discountPercent(client, product, each)),
+    isEntitled: (each) => isVariantSoldTo(client, each) && !isSoldAtLoss(of, each, by),
+    payable,
   });
 }

@@ -64,31 +64,41 @@ export function discounted(faceValue: Amount, percent: string): Amount {
   return subtract(faceValue, percentOf(faceValue, percent));
 }
 
+/** What is sold, at which discount, and which wallet pays. */
+interface Sale {
+  readonly snapshot: PricingSnapshot;
+  readonly faceValue: Money;
+  readonly percent: string;
+  readonly wallet: ClientWallet;
+}
+
 /**
  * Face value -> charge: the discount rounded half-up to 4 decimals; with forex rounded once more
  * to the wallet currency's precision.
  * @throws Rejection EXCHANGE_RATE_NOT_AVAILABLE where the directed pair has no rate;
  *   AMOUNT_NOT_AVAILABLE where the charge would round to nothing, or no wallet could hold it
  */
-export function chargeFor(options: {
-  readonly snapshot: PricingSnapshot;
-  readonly faceValue: Money;
-  readonly percent: string;
-  readonly wallet: ClientWallet;
-}): Charge {
-  const { snapshot, faceValue, percent, wallet } = options;
+export function chargeFor(sale: Sale): Charge {
+  const { percent, wallet: { currency } } = sale;
+  return priced({ percent, currency, ...payableFor(sale) });
+}
+
+/**
+ * What the wallet would pay, whether it could be charged or not, and by which rate.
+ * @throws Rejection EXCHANGE_RATE_NOT_AVAILABLE where the directed pair has no rate
+ */
+export function payableFor(
+  { snapshot, faceValue, percent, wallet }: Sale,
+): { readonly amount: Amount; readonly rate: { id: number; rate: string } | null } {
   const total = discounted(faceValue.amount, percent);
-  if (wallet.currency === faceValue.currency) {
-    return priced({ percent, rate: null, amount: total, currency: wallet.currency });
-  }
+  if (wallet.currency === faceValue.currency) return { amount: total, rate: null };
   const rate = snapshot.rate(faceValue.currency, wallet.currency);
   if (rate === undefined) {
     throw new Rejection('EXCHANGE_RATE_NOT_AVAILABLE',
       'Exchange rate not available for the wallet currency', { field: ['walletId'] });
   }
   const decimals = snapshot.precision(wallet.currency);
-  const amount = convert(total, { rate: rate.rate, decimals });
-  return priced({ percent, rate, amount, currency: wallet.currency });
+  return { amount: convert(total, { rate: rate.rate, decimals }), rate };
 }
 
 function priced(from: {

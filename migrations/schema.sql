@@ -2026,6 +2026,9 @@ CREATE OR REPLACE FUNCTION set_order_milestones(p_client_id bigint)
  SET enable_mergejoin TO 'off'
 AS $function$
 declare
+  -- Before the number of this transaction is taken: whoever may still commit an order behind this
+  -- one has a lower number, as orders take theirs by locking a wallet or a voucher first.
+  youngest bigint := (select max(o.id) from topup_order o where o.client_id = p_client_id);
   horizon order_horizon;
   last_position bigint;
   last_order bigint;
@@ -2048,10 +2051,8 @@ begin
     where n.nth % 1000 = 0;
   get diagnostics set_count = row_count;
   if set_count = 100 then return true; end if;
-  update order_horizon h set settles_at = pg_snapshot_xmax(pg_current_snapshot()),
-      topup_order_id = (select max(o.id) from topup_order o where o.client_id = p_client_id)
-    where h.client_id = p_client_id
-      and h.topup_order_id < (select max(o.id) from topup_order o where o.client_id = p_client_id);
+  update order_horizon h set settles_at = pg_current_xact_id(), topup_order_id = youngest
+    where h.client_id = p_client_id and h.topup_order_id < youngest;
   return found and set_count = 0;
 end
 $function$

@@ -88,8 +88,26 @@ describe('milestones of orders', () => {
     await untilSet([1000, 2000, 3000, 4000]);
   });
 
+  it('wait for one that began as the last but one, and is the last to end', async () => {
+    const [first, second] = [0, 1].map(() => new pg.Client(database.ownerDatabaseUrl));
+    if (first === undefined || second === undefined) throw new Error('not there');
+    for (const each of [first, second]) {
+      await each.connect();
+      await each.query('begin');
+      await each.query('select pg_current_xact_id()');
+    }
+    await second.query(insertOrders(4_601, 4_610));
+    await first.query(insertOrders(4_611, 5_100));
+    await first.query('commit');
+    for (let calls = 0; calls < 5; calls += 1) await setMilestones();
+    expect(await positions()).toEqual([1000, 2000, 3000, 4000]);
+    await second.query('commit');
+    await Promise.all([first.end(), second.end()]);
+    await untilSet([1000, 2000, 3000, 4000, 5000]);
+  });
+
   it('are set by whoever comes, and by one at a time', async () => {
-    await database.query(insertOrders(4_601, 7_100));
+    await database.query(insertOrders(5_101, 7_100));
     for (let round = 0; round < 3; round += 1) {
       await Promise.all(Array.from({ length: 8 }, setMilestones));
     }

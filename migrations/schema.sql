@@ -2422,13 +2422,6 @@ declare
 begin
   insert into rate_count values (p_client_id, p_class, p_subject, 0, array_fill(0, array[241]))
     on conflict do nothing;
-  if found and p_client_id = 0 then
-    -- Whoever makes up names pays for taking away the names that others made up.
-    delete from rate_count where (client_id, class, subject) in (
-      select r.client_id, r.class, r.subject from rate_count r
-      where r.client_id = 0 and r.quarter > 0
-        and r.quarter < extract(epoch from now()) * 4 - 1000 limit 10 for update skip locked);
-  end if;
   select * into counted from rate_count r
     where r.client_id = p_client_id and r.class = p_class and r.subject = p_subject
     for no key update;
@@ -2483,13 +2476,30 @@ CREATE OR REPLACE FUNCTION take_tokens(p_requests json)
 AS $function$
 declare
   r record;
+  stranger_count int := 0;
+  first_page int;
+  page_count int;
 begin
   for r in select * from json_to_recordset(p_requests) as o(ordinal int, client_id bigint,
       class text, subject text, count int, max int)
       order by o.client_id, o.class, o.subject, o.ordinal loop
     return query select r.ordinal, t.*
       from take_token(r.client_id, r.class, r.subject, r.count, r.max) t;
+    if r.client_id = 0 then stranger_count := stranger_count + 1; end if;
   end loop;
+  if stranger_count = 0 then return; end if;
+  -- Whoever makes up names pays for taking away the names that others made up: on a few pages,
+  -- wherever they are, so that this takes as long however many names there are. Last of all, as
+  -- one who comes with such a name waits for us.
+  page_count := pg_relation_size('rate_count') / current_setting('block_size')::int;
+  first_page := floor(random() * (greatest(page_count - 4 * stranger_count, 0) + 1));
+  delete from rate_count where ctid = any (array(
+    select c.ctid from rate_count c
+    where c.ctid >= format('(%s,0)', first_page)::tid
+      and c.ctid < format('(%s,0)', first_page + 4 * stranger_count)::tid
+      and c.client_id = 0 and c.quarter > 0
+      and c.quarter < extract(epoch from now()) * 4 - 1000
+    for update skip locked));
 end
 $function$
 ;
@@ -3221,17 +3231,17 @@ CREATE UNIQUE INDEX wallet_default ON wallet USING btree (client_id) WHERE is_de
 
 CREATE TRIGGER access AFTER UPDATE OF revoked_at ON api_key FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE OF is_active, is_rate_limited ON client FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
-CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON client FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON client FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON client_network FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER access_truncation AFTER TRUNCATE ON client_network FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON client_rate FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER access_truncation AFTER TRUNCATE ON client_rate FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
-CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON currency FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
-CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON discount FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON currency FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON discount FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_truncation AFTER TRUNCATE ON discount FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
-CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON entitlement FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON entitlement FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_truncation AFTER TRUNCATE ON entitlement FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
-CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON forex_rate FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON forex_rate FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_truncation AFTER TRUNCATE ON forex_rate FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON offer FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_deleted AFTER DELETE ON offer REFERENCING OLD TABLE AS changed_offer FOR EACH STATEMENT EXECUTE FUNCTION mark_offered_variants();
@@ -3244,7 +3254,7 @@ CREATE TRIGGER stays BEFORE DELETE OR UPDATE ON operator_action FOR EACH ROW EXE
 CREATE TRIGGER stays_whole BEFORE TRUNCATE ON operator_action FOR EACH STATEMENT EXECUTE FUNCTION refuse_truncation();
 CREATE TRIGGER stays BEFORE DELETE OR UPDATE ON operator_decision FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER stays_whole BEFORE TRUNCATE ON operator_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_truncation();
-CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON operator_prefix FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON operator_prefix FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_truncation AFTER TRUNCATE ON operator_prefix FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON product FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_mark BEFORE INSERT OR UPDATE ON product FOR EACH ROW EXECUTE FUNCTION mark_pricing_change();
@@ -3253,7 +3263,7 @@ CREATE TRIGGER pricing_truncation BEFORE TRUNCATE ON product FOR EACH STATEMENT 
 CREATE TRIGGER pricing_truncation_mark AFTER TRUNCATE ON product FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON revoked_token FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER access_truncation AFTER TRUNCATE ON revoked_token FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
-CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE ON supplier FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON supplier FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_truncation AFTER TRUNCATE ON supplier FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON token_generation FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER access_truncation AFTER TRUNCATE ON token_generation FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
@@ -3268,7 +3278,7 @@ CREATE TRIGGER pricing_mark BEFORE INSERT OR UPDATE ON variant FOR EACH ROW EXEC
 CREATE TRIGGER pricing_removal AFTER DELETE ON variant FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
 CREATE TRIGGER pricing_truncation BEFORE TRUNCATE ON variant FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_truncation_mark AFTER TRUNCATE ON variant FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
-CREATE TRIGGER pricing AFTER INSERT OR DELETE OR UPDATE OF currency, is_default ON wallet FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE OF currency, is_default ON wallet FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER stays BEFORE DELETE OR UPDATE OF client_id, id ON wallet FOR EACH ROW EXECUTE FUNCTION refuse_removal();
 CREATE TRIGGER stays_whole BEFORE TRUNCATE ON wallet FOR EACH STATEMENT EXECUTE FUNCTION refuse_truncation();
 

@@ -141,6 +141,31 @@ describe('a wallet that somebody keeps locked', () => {
   });
 });
 
+describe('whoever changes prices beside an import', () => {
+  it.each([
+    ['a client', `update client set is_active = is_active`],
+    ['a wallet', 'update wallet set is_default = is_default where client_id = 1'],
+    ['a supplier', 'update supplier set is_suspended = is_suspended'],
+  ])('%s keeps nobody waiting, orders and logouts', async (_, change) => {
+    const [importing, changing] = [0, 1].map(() => new pg.Client(database().ownerDatabaseUrl));
+    if (importing === undefined || changing === undefined) throw new Error('not there');
+    await Promise.all([importing.connect(), changing.connect()]);
+    await importing.query('begin; update pricing_version set version = version');
+    const changed = changing.query(change);
+    await untilWaiting(database());
+    placedId(await place(1));
+    await of(pools, 0).query('select end_tokens(1)');
+    expect(await database().query(`select from pg_locks l join pg_stat_activity a using (pid)
+      where not l.granted and a.datname = current_database()`)).toHaveLength(1);
+    await importing.query('rollback');
+    await changed;
+    await Promise.all([importing.end(), changing.end()]);
+    const [row] = await database().query<{ version: string }>(
+      'select version from pricing_version');
+    pricingVersion = Number(row?.version);
+  });
+});
+
 describe('a wallet that is being frozen', () => {
   it('pays for nothing, in one call with a voucher neither', async () => {
     const owner = new pg.Client(database().ownerDatabaseUrl);

@@ -91,10 +91,8 @@ const ANSWERS_HALF_OPEN = { httpAllowHalfOpen: true };
  */
 function asksForSocket(request: IncomingMessage, path: string): boolean {
   const { method, url = '', headers, socket } = request;
-  const hasBody = headers['transfer-encoding'] !== undefined
-    || (headers['content-length'] ?? '0') !== '0';
   return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket'
-    && url.split('?', 1)[0] === path && !hasBody && answerInHand(socket) === null;
+    && url.split('?', 1)[0] === path && !hasBody(headers) && answerInHand(socket) === null;
 }
 
 /** What a connection has asked for so far. */
@@ -117,12 +115,25 @@ function boundedByConnection(handler: RequestListener, countMax: number): Reques
     const known = askedBy.get(request.socket);
     const asked = known?.count ?? 0;
     if (asked >= countMax) return;
-    const count = isMisframed(request) ? countMax : asked + 1;
+    const isLast = isMisframed(request) || offersUpgradeWithBody(request);
+    const count = isLast ? countMax : asked + 1;
     const before = known?.last.response ?? null;
     askedBy.set(request.socket, { count, last: { request, response }, before });
     if (count === countMax) response.shouldKeepAlive = false;
     handler(request, response);
   };
+}
+
+/**
+ * Node loses what comes in one packet with the end of such a body, and falls silent: the next
+ * request, of whoever reads a refusal before all of the body is out.
+ */
+function offersUpgradeWithBody({ headers }: IncomingMessage): boolean {
+  return headers.upgrade !== undefined && hasBody(headers);
+}
+
+function hasBody(headers: IncomingMessage['headers']): boolean {
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
 /** HTTP/1.0 knows no chunks: nobody can say where such a request ends (RFC 9112, 6.1). */

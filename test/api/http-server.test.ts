@@ -78,19 +78,19 @@ const token = (): string => `Authorization: ${authorization(world(), 1)['authori
 
 describe('an upgrade', () => {
   test('to what is no WebSocket is passed over, and its request served', async () => {
-    const connection = open();
     const headers = [...H2C, token(), 'Content-Type: application/json'];
-    const placed = await connection.ask('POST /api/v1/topups/orders', headers, ORDER);
+    const placed = await open().ask('POST /api/v1/topups/orders', headers, ORDER);
     expect([placed.status, placed.body]).toEqual([200, expect.stringContaining('"PENDING"')]);
     expect(placed.headers.get('x-request-id')).toMatch(UUID);
     const { id } = JSON.parse(placed.body) as { id: number };
     const query = JSON.stringify({ query: '{ viewer { name } }' });
+    const connection = open();
     for (const offer of [H2C, WEB_SOCKET, ['Connection: Upgrade', 'Upgrade: TLS/1.0']]) {
       const more = [...offer, token()];
       expect((await connection.ask(`GET /api/v1/topups/orders/${id}`, more)).status).toBe(200);
       expect((await connection.ask('GET /livez', offer)).body).toBe('{"ok":true}');
       const json = [...more, 'Content-Type: application/json'];
-      const asked = await connection.ask('POST /graphql', json, query);
+      const asked = await open().ask('POST /graphql', json, query);
       expect([asked.status, asked.body]).toEqual([200, expect.stringContaining('"viewer"')]);
     }
     const get = `GET /graphql?query=${encodeURIComponent('{viewer{name}}')}`;
@@ -110,7 +110,23 @@ describe('an upgrade', () => {
     await expect.poll(() => connection.socket.writableLength).toBe(0);
     connection.socket.write(ORDER.slice(20));
     expect((await connection.answer()).status).toBe(200);
-    expect((await connection.ask('GET /livez')).status).toBe(200);
+  });
+
+  test('with a body ends its connection, refused before all of it is in or not', async () => {
+    const refused = open();
+    refused.write('POST /api/v1/topups/orders', [
+      ...H2C, token(), 'Content-Type: application/json', 'Content-Length: 70000',
+    ]);
+    refused.socket.write('x'.repeat(69_990));
+    const served = open();
+    served.write('POST /api/v1/topups/orders', [...H2C, token()], ORDER);
+    const statuses: number[] = [];
+    for (const connection of [refused, served]) {
+      const { status, headers } = await connection.answer();
+      statuses.push(status);
+      expect(headers.get('connection')).toBe('close');
+    }
+    expect(statuses).toEqual([413, 415]);
   });
 
   test('to a WebSocket behind an order, or with a body, is answered in its turn', async () => {

@@ -47,6 +47,7 @@ const TRANSFERS = `
     from generate_series(1, ${ROWS}) n
     cross join (select min(id) as id from wallet where client_id = 3) w`;
 
+const TWENTY = Array.from({ length: 20 }, (_, nth) => 10_000 + nth);
 const NARROWED: readonly (readonly [string, OrderListFilter])[] = [
   ['PENDING', { statuses: ['PENDING'] }],
   ['FAILED', { statuses: ['FAILED'] }],
@@ -55,6 +56,9 @@ const NARROWED: readonly (readonly [string, OrderListFilter])[] = [
   ['FAILED or CANCELLED', { statuses: ['FAILED', 'CANCELLED'] }],
   ['two rare products', { productIds: [5101, 1] }],
   ['a wallet without orders', { walletIds: [1] }],
+  ['twenty products without orders', { productIds: TWENTY }],
+  ['twenty products, one of them common', { productIds: [4218, ...TWENTY.slice(1)] }],
+  ['what failed of twenty products', { statuses: ['FAILED'], productIds: [4218, ...TWENTY] }],
   ['a rare product', { productIds: [5101] }],
   ['a common product', { productIds: [4218] }],
   ['no such product', { productIds: [1] }],

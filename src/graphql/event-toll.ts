@@ -3,8 +3,8 @@ import type { RateLimits } from '../domain/rate-limits.ts';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import { OBJECTS_PER_POINT } from './operation-cost.ts';
 
-/** An event with its order, whole, and a wallet is this large: what a subscription is for. */
-const FREE_OBJECTS = 30;
+/** More than an event with its whole order and the wallet has: what a subscription is for. */
+const FREE_OBJECTS = 40;
 
 /** Resolves when an event is paid for, or the signal aborts. */
 export type EventToll = (signal: AbortSignal) => Promise<void>;

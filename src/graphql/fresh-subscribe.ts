@@ -33,8 +33,8 @@ export async function subscribeFreshly(
     async next() {
       const event = await nextOf(events);
       if (event.done === true) return { done: true, value: undefined };
-      if (toll !== null && ended !== null) {
-        await toll(ended.signal);
+      if (toll !== null && ended !== null && hasNode(event.value)) {
+        await pay(toll, { events, signal: ended.signal });
         if (ended.signal.aborted) return { done: true, value: undefined };
       }
       await turns.pass();
@@ -49,6 +49,26 @@ export async function subscribeFreshly(
     },
   };
   return results;
+}
+
+/** An edge without a node only moves the cursor, and is free. */
+function hasNode(edge: unknown): boolean {
+  return (edge as { readonly node?: unknown } | null)?.node !== null;
+}
+
+/** A fault ends the subscription, and its source with it: whoever reads on would not end that. */
+async function pay(
+  toll: EventToll,
+  { events, signal }: {
+    readonly events: AsyncIterator<unknown>; readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  try {
+    await toll(signal);
+  } catch (error) {
+    await events.return?.();
+    throw carried(error);
+  }
 }
 
 async function nextOf(events: AsyncIterator<unknown>): Promise<IteratorResult<unknown>> {

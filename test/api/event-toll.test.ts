@@ -1,9 +1,15 @@
-import { GraphQLInt, GraphQLObjectType, GraphQLSchema, parse } from 'graphql';
+import {
+  GraphQLInt, GraphQLObjectType, GraphQLSchema, Kind, OperationTypeNode, parse,
+} from 'graphql';
 import { expect, test } from 'vitest';
+import persisted from '../../schema/operations/persisted.json' with { type: 'json' };
 import { NOT_LIMITED, type RateVerdict } from '../../src/domain/rate-limits.ts';
 import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
-import { eventToll } from '../../src/graphql/event-toll.ts';
+import { eventToll, type EventToll } from '../../src/graphql/event-toll.ts';
 import { subscribeFreshly, type ResultIterator } from '../../src/graphql/fresh-subscribe.ts';
+import { CostEstimate } from '../../src/graphql/operation-cost.ts';
+import { buildTopupSchema } from '../../src/graphql/schema.ts';
+import { ORDER_FEED, WALLET_FEED } from '../../src/pages/watch/documents.ts';
 
 const REFUSED: RateVerdict = {
   isAdmitted: false, limit: 600, remaining: 0, resetInMs: 60_000, retryAfterMs: 700,
@@ -34,32 +40,38 @@ function tolled(objectCount: number, verdicts: readonly (RateVerdict | Error)[])
 const { signal } = new AbortController();
 
 test('an event with its order and wallet is free', () => {
-  expect(tolled(30, []).toll).toBeNull();
+  expect(tolled(40, []).toll).toBeNull();
 });
 
 test('a larger one costs a point for each hundred objects beyond, in whole points', async () => {
-  const { toll, taken } = tolled(90, []);
+  const { toll, taken } = tolled(100, []);
   for (let event = 0; event < 5; event += 1) await toll?.(signal);
   expect(taken).toEqual([1, 1, 1]);
-  const page = tolled(10_130, []);
+  const page = tolled(10_140, []);
   await page.toll?.(signal);
   expect(page.taken).toEqual([101]);
 });
 
 test('what cannot be paid waits, as long as it is told to or as the database is away', async () => {
-  const { toll, taken, waitsMs } = tolled(130, [
+  const { toll, taken, waitsMs } = tolled(140, [
     REFUSED, new TemporarilyUnavailable('away', 1_000), REFUSED, NOT_LIMITED,
   ]);
   await toll?.(signal);
   expect(taken).toEqual([1, 1, 1, 1]);
   expect(waitsMs).toEqual([700, 1_000, 700]);
-  await expect(tolled(130, [new Error('a fault')]).toll?.(signal)).rejects.toThrow('a fault');
+  await expect(tolled(140, [new Error('a fault')]).toll?.(signal)).rejects.toThrow('a fault');
 });
 
-test('a subscription that waits for its points ends at once', async () => {
+/** A subscription of endless events, with the toll before each. */
+async function subscribed(toll: EventToll, event: object = {}) {
   let executedCount = 0;
+  let isFreed = false;
   async function* events(): AsyncGenerator<object> {
-    for (;;) yield {};
+    try {
+      for (;;) yield event;
+    } finally {
+      isFreed = true;
+    }
   }
   const fields = { n: { type: GraphQLInt, resolve: () => { executedCount += 1; return 1; } } };
   const schema = new GraphQLSchema({
@@ -68,22 +80,57 @@ test('a subscription that waits for its points ends at once', async () => {
       name: 'Subscription', fields: { n: { ...fields.n, subscribe: events } },
     }),
   });
+  const results = await subscribeFreshly(
+    { schema, document: parse('subscription { n }') }, () => ({}), toll,
+  ) as ResultIterator;
+  return { results, executedCount: () => executedCount, isFreed: () => isFreed };
+}
+
+test('a subscription that waits for its points ends at once', async () => {
   const waiting = Promise.withResolvers<void>();
   let passedCount = 0;
-  const results = await subscribeFreshly(
-    { schema, document: parse('subscription { n }') },
-    () => ({}),
-    (aborted) => {
-      passedCount += 1;
-      if (passedCount === 1) return Promise.resolve();
-      waiting.resolve();
-      return new Promise((resolve) => { aborted.addEventListener('abort', () => resolve()); });
-    },
-  ) as ResultIterator;
+  const { results, executedCount, isFreed } = await subscribed((aborted) => {
+    passedCount += 1;
+    if (passedCount === 1) return Promise.resolve();
+    waiting.resolve();
+    return new Promise((resolve) => { aborted.addEventListener('abort', () => resolve()); });
+  });
   expect(await results.next()).toEqual({ done: false, value: { data: { n: 1 } } });
   const second = results.next();
   await waiting.promise;
   await results.return?.();
   expect(await second).toEqual({ done: true, value: undefined });
-  expect(executedCount).toBe(1);
+  expect([executedCount(), isFreed()]).toEqual([1, true]);
+});
+
+test('a fault in paying ends a subscription, and frees its source', async () => {
+  const { results, executedCount, isFreed } =
+    await subscribed(() => Promise.reject(new Error('a fault')));
+  await expect(results.next()).rejects.toThrow('Internal server error');
+  expect([executedCount(), isFreed()]).toEqual([0, true]);
+});
+
+test('an edge without a node is free', async () => {
+  const { results } = await subscribed(() => Promise.reject(new Error('paid')), { node: null });
+  expect(await results.next()).toEqual({ done: false, value: { data: { n: 1 } } });
+  await results.return?.();
+});
+
+test('what our own pages and documents subscribe to is free', async () => {
+  const schema = await buildTopupSchema();
+  const texts = Object.values(persisted as Readonly<Record<string, string>>);
+  const subscriptions = [ORDER_FEED.query, WALLET_FEED.query, ...texts]
+    .map((text) => parse(text))
+    .flatMap((document) => document.definitions
+      .filter((each) => each.kind === Kind.OPERATION_DEFINITION)
+      .filter(({ operation }) => operation === OperationTypeNode.SUBSCRIPTION)
+      .map((operation) => ({ document, operation })));
+  expect(subscriptions.length).toBeGreaterThan(4);
+  for (const { document, operation } of subscriptions) {
+    const { objectCount } = new CostEstimate(schema, document, {
+      operation, variables: {}, variantCountMax: () => 0,
+    }).measure();
+    expect([operation.name?.value, tolled(objectCount, []).toll])
+      .toEqual([operation.name?.value, null]);
+  }
 });

@@ -631,7 +631,7 @@ describe('topupOrderUpdated', () => {
     peer.subscribe('1', `subscription { topupOrderUpdated(by: {orderId: 1}) {
       node { order { ${parts} } } } }`);
     expect((await peer.heard()).type).toBe('next');
-    // It costs 3 to begin; of some 140 objects of the event 30 are free.
+    // It costs 3 to begin; of some 140 objects of the event 40 are free.
     expect(harness.taken).toEqual([3, 1]);
     peer.complete('1');
     await peer.heardUntilPong();

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { buffer } from 'node:stream/consumers';
 import { Pool } from 'pg';
 import { SMTPServer, type SMTPServerDataStream } from 'smtp-server';
 import { createMailPages, type CaughtMail } from './mail-pages.ts';
@@ -87,8 +86,8 @@ async function closePages(server: Server): Promise<void> {
 }
 
 async function keepMail(pool: Pool, stream: SMTPServerDataStream, to: string): Promise<void> {
-  const raw = await buffer(stream);
-  if (stream.sizeExceeded) {
+  const raw = await readMail(stream);
+  if (raw === null) {
     throw Object.assign(new Error('Message exceeds the size limit'), { responseCode: 552 });
   }
   // Loaded with the first mail: reading MIME takes more code than the rest of the catcher.
@@ -104,6 +103,16 @@ async function keepMail(pool: Pool, stream: SMTPServerDataStream, to: string): P
     to, mail.subject ?? '', mail.text ?? '', mail.html === false ? '' : mail.html ?? '',
     mail.messageId ?? '', MAIL_COUNT_MAX,
   ].map((value) => typeof value === 'string' ? value.replaceAll('\0', '') : value));
+}
+
+/** Null for one that is too long, which is heard to its end and not kept. */
+async function readMail(stream: SMTPServerDataStream): Promise<Buffer | null> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) {
+    if (stream.sizeExceeded) chunks.length = 0;
+    else chunks.push(chunk as Buffer);
+  }
+  return stream.sizeExceeded ? null : Buffer.concat(chunks);
 }
 
 /** The youngest first. */

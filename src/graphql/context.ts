@@ -40,6 +40,8 @@ export interface GraphqlDeps extends Access {
   readonly httpText: HttpTextName;
   readonly trustedDocuments: TrustedDocuments;
   readonly socketsPerClient: number;
+  /** Of all clients in this process; SOCKETS_MAX by default. */
+  readonly socketsMax?: number;
   readonly subscriptionsPerSocket: number;
   /** For how long a cursor of the feed can be gone on from; told to every socket. */
   readonly feedRetentionDays: number;

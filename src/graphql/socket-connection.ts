@@ -70,7 +70,9 @@ export class SocketConnection {
     this.address = address;
     socket.on('pong', () => {
       this.#isAlive = true;
+      this.#countFrame();
     });
+    socket.on('ping', () => this.#countFrame());
     void this.#closeUnlessAcknowledged();
   }
 
@@ -117,14 +119,22 @@ export class SocketConnection {
       this.#room = Math.min(OTHERS_AT_ONCE_MAX, this.#room + 1);
       return true;
     }
-    const nowMs = this.#clock.monotonicMs();
-    const gained = (nowMs - this.#roomAtMs) / 1000 * OTHERS_PER_SECOND;
-    const takes = Math.max(1, byteCount / OTHER_BYTES);
-    this.#room = Math.min(OTHERS_AT_ONCE_MAX, this.#room + gained) - takes;
-    this.#roomAtMs = nowMs;
-    if (this.#room >= 0) return true;
+    if (this.#takes(Math.max(1, byteCount / OTHER_BYTES))) return true;
     this.close(CLOSE.tooManyMessages);
     return false;
+  }
+
+  /** A frame of the protocol below, which is answered before we hear of it. */
+  #countFrame(): void {
+    if (!this.#takes(1)) this.terminate();
+  }
+
+  #takes(count: number): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    const gained = (nowMs - this.#roomAtMs) / 1000 * OTHERS_PER_SECOND;
+    this.#room = Math.min(OTHERS_AT_ONCE_MAX, this.#room + gained) - count;
+    this.#roomAtMs = nowMs;
+    return this.#room >= 0;
   }
 
   /** Resolves when the message has left this process: a slow reader slows its own sources. */
@@ -141,9 +151,14 @@ export class SocketConnection {
     this.#socket.close(code, reason);
   }
 
+  /** Ends it without a word; for who would not listen, or is many. */
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
   /** Ends a socket whose other side has not answered the last ping, and pings the others. */
   beat(): void {
-    if (!this.#isAlive) return this.#socket.terminate();
+    if (!this.#isAlive) return this.terminate();
     this.#isAlive = false;
     if (this.isOpen) this.#socket.ping();
   }

@@ -13,6 +13,7 @@ import { CLOSE, SocketConnection } from './socket-connection.ts';
 import { readMessage } from './socket-message.ts';
 import { IdInUse, type Handle } from './socket-operations.ts';
 import { HEARTBEAT_INTERVAL_MS, socketProtocol } from './socket-protocol.ts';
+import { StrangerSockets } from './stranger-sockets.ts';
 
 const FRAME_LIMITS = {
   /** Bytes of one message. */
@@ -55,6 +56,7 @@ class Sockets {
   });
   /** Every open socket, with the promise that it is gone. */
   readonly #connections = new Map<SocketConnection, Promise<void>>();
+  readonly #strangers = new StrangerSockets<SocketConnection>();
   readonly #countsByClient = new Map<number, number>();
   readonly #closing = new AbortController();
 
@@ -62,7 +64,10 @@ class Sockets {
     this.#deps = options.deps;
     this.#protocol = socketProtocol({
       ...options,
-      admit: (_connection, { clientId }) => this.#admit(clientId),
+      admit: (connection, { clientId }) => {
+        this.#strangers.delete(connection);
+        return this.#admit(clientId);
+      },
     });
   }
 
@@ -75,12 +80,20 @@ class Sockets {
     stream.on('error', () => stream.destroy());
     const path = (request.url ?? '').split('?', 1)[0];
     if (path !== GRAPHQL_PATH) return refuseUpgrade(stream, '404 Not Found');
-    if (this.#closing.signal.aborted || this.#connections.size >= SOCKETS_MAX) {
+    if (this.#closing.signal.aborted || !this.#hasRoom()) {
       return refuseUpgrade(stream, '503 Service Unavailable');
     }
     this.#server.handleUpgrade(request, stream, head, (socket) => {
       this.#open(socket, this.#deps.addressOf(request));
     });
+  }
+
+  /** Whoever shows no token has a place for as long as nobody else wants it. */
+  #hasRoom(): boolean {
+    if (this.#connections.size < (this.#deps.socketsMax ?? SOCKETS_MAX)) return true;
+    const stranger = this.#strangers.takeOldest();
+    stranger?.terminate();
+    return stranger !== undefined;
   }
 
   #open(socket: WebSocket, address: string): void {
@@ -103,6 +116,7 @@ class Sockets {
         void this.#receive(connection, bytes as Buffer, handle);
       }
     });
+    this.#strangers.add(connection);
     this.#connections.set(connection, new Promise((resolve) => {
       socket.once('close', (code, reason) => {
         void this.#forget(connection, closed(code, String(reason))).then(resolve);
@@ -126,6 +140,7 @@ class Sockets {
 
   async #forget(connection: SocketConnection, closed: Promise<void>): Promise<void> {
     this.#connections.delete(connection);
+    this.#strangers.delete(connection);
     if (connection.caller !== null) this.#release(connection.caller.clientId);
     try {
       await Promise.all([connection.end(), closed]);

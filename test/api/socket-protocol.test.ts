@@ -31,6 +31,9 @@ const TRUSTED_HASH = createHash('sha256').update(TRUSTED).digest('hex');
 const CREATE_FOR = `mutation ($a: Decimal!) {
   createTopupOrder(input: {productId: 1, amount: $a}) { order { orderId } userErrors { code } } }`;
 
+/** More than any other test here opens. */
+const SOCKETS_MAX = 30;
+
 /** A clock that stands still until a test moves it. */
 class HandClock implements Clock {
   #nowMs = Date.parse('2026-11-03T09:30:00Z');
@@ -258,6 +261,7 @@ async function start(): Promise<Harness> {
     httpText: 'draft',
     trustedDocuments: { texts: new Map([[TRUSTED_HASH, TRUSTED]]), isOnly: false },
     socketsPerClient: 3,
+    socketsMax: SOCKETS_MAX,
     subscriptionsPerSocket: 4,
     feedRetentionDays: 7,
     log: { error: (fields) => logged.push(fields), info: () => {} },
@@ -376,6 +380,24 @@ describe('a socket is ended', () => {
     harness.clock.sleepMachine(3_600_000);
     harness.clock.advance(30_000);
     expect(await peer.closed).toEqual([4403, 'Token expired']);
+  });
+
+  test('that shows no token, for another one where there are too many', async () => {
+    const known = await Peer.acknowledged();
+    const strangers: Peer[] = [];
+    while (strangers.length < SOCKETS_MAX - 1) strangers.push(await new Peer().opened());
+    const next = await Peer.acknowledged();
+    expect((await strangers[0]?.closed)?.[0]).toBe(1006);
+    for (const peer of [known, next]) expect(await peer.heardUntilPong()).toEqual([]);
+    for (const peer of strangers.slice(1)) expect(await peer.heardUntilPong()).toEqual([]);
+  });
+
+  test('for more frames of pong than anybody needs', async () => {
+    const peer = await Peer.acknowledged();
+    for (let count = 0; count < 1_990; count += 1) peer.pongFrame();
+    expect(await peer.heardUntilPong()).toEqual([]);
+    for (let count = 0; count < 20; count += 1) peer.pongFrame();
+    expect((await peer.closed)[0]).toBe(1006);
   });
 
   test('with 4401 for a subscribe before the acknowledgement', async () => {

@@ -79,6 +79,11 @@ export class SocketPeer {
     this.#socket.pause();
   }
 
+  /** A frame that was not asked for. */
+  pongFrame(): void {
+    this.#socket.pong();
+  }
+
   terminate(): void {
     this.#socket.terminate();
   }

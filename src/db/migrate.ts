@@ -202,12 +202,26 @@ async function grantToOperators(client: pg.Client): Promise<void> {
   }
 }
 
+// What others keep in our schema, as extensions do, is not ours to give or take.
+const OWN = `select
+  (select string_agg(p.oid::regprocedure::text, ', ') from pg_proc p
+    where p.pronamespace = 'public'::regnamespace and pg_has_role(p.proowner, 'usage')
+      and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass
+        and d.objid = p.oid and d.deptype = 'e')) as routines,
+  (select string_agg(c.oid::regclass::text, ', ') from pg_class c
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v')
+      and pg_has_role(c.relowner, 'usage')
+      and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass
+        and d.objid = c.oid and d.deptype = 'e')) as tables`;
+
 async function grant(client: pg.Client, programRole: string): Promise<void> {
   const role = client.escapeIdentifier(programRole);
   await client.query('begin');
-  await client.query('revoke execute on all functions in schema public from public');
+  const { rows: [own] } = await client.query<{ routines: string; tables: string }>(OWN);
+  if (own === undefined) throw new Error('Nobody knows what is there');
+  await client.query(`revoke execute on routine ${own.routines} from public`);
   await client.query(`grant usage on schema public to ${role}`);
-  await client.query(`grant select on all tables in schema public to ${role}`);
+  await client.query(`grant select on ${own.tables} to ${role}`);
   for (const callable of CALLABLE) {
     await client.query(`grant execute on function ${callable} to ${role}`);
   }

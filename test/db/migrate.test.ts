@@ -46,6 +46,25 @@ const endWhileItWaits = (): Promise<void> => expect.poll(async () => (await supe
     and application_name = 'topup-gateway migrations' and wait_event_type = 'Lock'`, [name],
 )).rowCount, { timeout: 20_000, interval: 20 }).toBe(1);
 
+it('leaves to others what they keep in the schema, as extensions do', async () => {
+  const other = new pg.Client(withDatabaseName(inject('testServer').superuserUrl, name));
+  await other.connect();
+  await other.query(`create function public.theirs(int) returns int language sql as 'select 1';
+    create view public.their_view as select 1 as one;
+    create procedure public.their_procedure() language sql as 'select 1'`);
+  await migrateAll();
+  await migrateAll();
+  expect(await isWhole()).toBe(true);
+  const { rows } = await other.query(`select has_function_privilege('topup_app', oid, 'execute') as
+      may, proname as name from pg_proc where proname in ('theirs', 'adjust_wallet', 'take_tokens')
+    order by proname`);
+  expect(rows).toEqual([
+    { name: 'adjust_wallet', may: false }, { name: 'take_tokens', may: true },
+    { name: 'theirs', may: true },
+  ]);
+  await other.end();
+});
+
 it('takes its time, whatever the database is set to, and one of two at a time', async () => {
   await asOwner(async (owner) => {
     await owner.query("set application_name = 'a third one'; select pg_advisory_lock(6204871)");

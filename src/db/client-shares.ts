@@ -11,7 +11,8 @@ interface Share {
 
 /**
  * Lets each client have some of the connections of a pool and no more: a filter that little passes
- * is read along a whole index, and one client that asks for many of these keeps no other waiting.
+ * is read along a whole index, a feed from where its log begins, and one client that asks for many
+ * of these keeps no other waiting.
  */
 export class ClientShares {
   readonly #sizeMax: number;
@@ -21,11 +22,18 @@ export class ClientShares {
     this.#sizeMax = sizeMax;
   }
 
-  /** @throws TemporarilyUnavailable where the client's other reads take too long */
-  async read<Result>(clientId: number, read: () => Promise<Result>): Promise<Result> {
+  /**
+   * Waits for a place for WAIT_MS_MAX, or for as long as it takes.
+   * @throws TemporarilyUnavailable where the client's other reads take too long
+   */
+  async read<Result>(
+    clientId: number,
+    read: () => Promise<Result>,
+    { isPatient = false }: { readonly isPatient?: boolean } = {},
+  ): Promise<Result> {
     const share = this.#shares.get(clientId) ?? { readingCount: 0, waiting: [] };
     this.#shares.set(clientId, share);
-    if (share.readingCount === this.#sizeMax) await waitIn(share);
+    if (share.readingCount === this.#sizeMax) await waitIn(share, isPatient);
     else share.readingCount += 1;
     try {
       return await read();
@@ -43,14 +51,14 @@ export class ClientShares {
 }
 
 /** Whoever ends hands its place on. */
-function waitIn({ waiting }: Share): Promise<void> {
+function waitIn({ waiting }: Share, isPatient: boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     const enter = (): void => {
       clearTimeout(timer);
       resolve();
     };
     waiting.push(enter);
-    const timer = setTimeout(() => {
+    const timer = isPatient ? undefined : setTimeout(() => {
       waiting.splice(waiting.indexOf(enter), 1);
       reject(tooBusy());
     }, WAIT_MS_MAX);

@@ -1,12 +1,16 @@
 import type pg from 'pg';
 import type { FeedExtent, FeedPosition, OrderFeed } from '../domain/ports.ts';
 import { isTerminal, type FeedEvent, type TopupOrder } from '../domain/topup-order.ts';
+import { ClientShares } from './client-shares.ts';
 import type { EntryFollower, EntryReader, FeedEntry } from './entry-reader.ts';
 import { readClientEvents, readEvents, readExtent, readOrderEvents } from './feed-log.ts';
 import { FeedTails } from './feed-tails.ts';
 import { LogWatch } from './log-watch.ts';
 import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
 import { askUntilBack } from './pool.ts';
+
+/** Pages of a log that are read for one client at a time; orders are placed beside. */
+const READS_OF_CLIENT_MAX = 2;
 
 /**
  * The event log as iterators. Each new event is handed to its watchers as the process reads it;
@@ -16,6 +20,7 @@ export class PostgresOrderFeed implements OrderFeed, EntryFollower {
   readonly #pool: pg.Pool;
   readonly #entries: EntryReader;
   readonly #tails = new FeedTails();
+  readonly #shares = new ClientShares(READS_OF_CLIENT_MAX);
 
   constructor(pool: pg.Pool, entries: EntryReader) {
     this.#pool = pool;
@@ -74,22 +79,28 @@ export class PostgresOrderFeed implements OrderFeed, EntryFollower {
 
   watchClient(clientId: number, afterSequence: number): LogWatch<FeedEvent> {
     let sequence = afterSequence;
-    return new LogWatch<FeedEvent>({
+    const watched: LogWatch<FeedEvent> = new LogWatch({
       register: (watch) => this.#register(watch, { clientId, orderId: null }),
       unregister: (watch) => this.#tails.unregister(watch, { clientId, orderId: null }),
-      read: (limit) => readClientEvents(this.#pool, { clientId, afterSequence: sequence, limit }),
+      // Nothing is read any more for one that ended while it waited.
+      read: (limit) => this.#shares.read(clientId, async () => watched.isOver
+        ? []
+        : readClientEvents(this.#pool, { clientId, afterSequence: sequence, limit }),
+      { isPatient: true }),
       advance: (event) => {
         if (event.sequence <= sequence) return false;
         sequence = event.sequence;
         return true;
       },
     });
+    return watched;
   }
 
   async readClient(clientId: number, from: {
     readonly afterSequence: number; readonly limit: number;
   }): Promise<readonly FeedEvent[]> {
-    return askUntilBack(() => readClientEvents(this.#pool, { clientId, ...from }));
+    return this.#shares.read(clientId, () =>
+      askUntilBack(() => readClientEvents(this.#pool, { clientId, ...from })));
   }
 
   async untilTerminal(

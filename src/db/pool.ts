@@ -149,8 +149,8 @@ export async function withConnection<Result>(
   }
 }
 
-// Connection exceptions and shutdowns of the server; faults of the socket; words of the driver.
-const LOST_CODE = /^(08...|57P0.|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT)$/;
+// Connection exceptions and shutdowns; faults of sockets, or none to be had; words of the driver.
+const LOST_CODE = /^(08...|57P0.|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|EMFILE|ENFILE)$/;
 const READ_TIMEOUT = 'Query read timeout';
 const LOST_MESSAGE = new RegExp(
   `Connection terminated|timeout exceeded when trying to connect|not queryable|${READ_TIMEOUT}`,

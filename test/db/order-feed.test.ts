@@ -1,5 +1,6 @@
+import pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { useTestDatabase } from '../support/database.ts';
+import { untilWaiting, useTestDatabase } from '../support/database.ts';
 import { floodInbox, openTestFeed, placeOrders } from '../support/feed-writers.ts';
 
 const database = useTestDatabase();
@@ -44,4 +45,25 @@ it('waits for no order where the process stops already', async () => {
   });
   expect(told).toMatchObject({ id: orderId, status: 'PENDING' });
   expect(watches).not.toHaveBeenCalled();
+});
+
+it('reads for a client two pages of its log at a time, and for another one beside', async () => {
+  const { feed } = opened;
+  const locking = new pg.Client(database().ownerDatabaseUrl);
+  await locking.connect();
+  await locking.query('begin; lock table topup_order_event in access exclusive mode');
+  const watches = Array.from({ length: 4 }, () => feed.watchClient(1, 0));
+  const events = watches.map((watch) => watch.next());
+  await untilWaiting(database(), 2);
+  const other = feed.watchClient(2, 0);
+  const ofOther = other.next();
+  await untilWaiting(database(), 3);
+  // One that ends while it waits is not read for.
+  await watches[3]?.return();
+  await locking.end();
+  const told = await Promise.all(events);
+  expect(told.map(({ value }) => value?.sequence)).toEqual([1, 1, 1, undefined]);
+  await other.return();
+  expect((await ofOther).done).toBe(true);
+  await Promise.all(watches.map((watch) => watch.return()));
 });

@@ -54,6 +54,14 @@ export interface FulfilmentWorkerDeps extends Fulfilment {
 }
 
 /**
+ * What is due and was not claimed is in another worker's hands, or waits for a supplier that is
+ * suspended: the claim read over all of that, in so many milliseconds.
+ */
+function restBesideDue(claimMs: number): number {
+  return Math.min(Math.max(REST_FACTOR * claimMs, POLL_MS / 10), POLL_MS);
+}
+
+/**
  * Claims due orders and takes each one step further. What it cannot finish is not lost: its lease
  * runs out and another worker asks the supplier what became of it.
  */
@@ -109,8 +117,9 @@ export function startFulfilmentWorker(deps: FulfilmentWorkerDeps): FulfilmentWor
     if (orders.length > 0) return 0;
     const dueInMs = await deps.store.nextDueInMs();
     if (dueInMs === null) return POLL_MS;
-    // What is due and was not claimed is in another worker's hands, or waits for a supplier.
-    return dueInMs <= 0 ? POLL_MS / 10 : Math.min(Math.max(dueInMs, PAUSE_MS_MIN), POLL_MS);
+    return dueInMs <= 0
+      ? restBesideDue(endedAtMs - claimedAtMs)
+      : Math.min(Math.max(dueInMs, PAUSE_MS_MIN), POLL_MS);
   };
 
   const loop = startLoop({

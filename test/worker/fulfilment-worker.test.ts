@@ -207,6 +207,42 @@ it('claims seldom while one supplier is full, and at once when it has room', asy
   }
 });
 
+it.each([[2, 50], [30, 270], [600, 500]])(
+  'rests, where a claim of %i ms found nothing of what is due, for %i ms',
+  async (tookMs, restedMs) => {
+    const { clock, pass } = stoppedClock();
+    const waits: number[] = [];
+    const rested = Promise.withResolvers<void>();
+    const worker = startFulfilmentWorker({
+      store: {
+        ...createFulfilmentStore({ pool, onMoved: () => undefined }),
+        claimOrders() {
+          pass(tookMs);
+          return Promise.resolve([]);
+        },
+        nextDueInMs: () => Promise.resolve(-1),
+      },
+      suppliers: { find: () => undefined, rooms: () => ({}) },
+      clock: {
+        ...clock,
+        sleep(ms, signal) {
+          // The other loop of a worker has a pause of its own.
+          if (signal !== undefined && ms !== 250) {
+            waits.push(ms);
+            rested.resolve();
+          }
+          return clock.sleep(ms, signal);
+        },
+      },
+      random: () => 0.5, placingCount: () => 0,
+      onError: (error) => { throw error; },
+    });
+    await rested.promise;
+    expect(waits).toEqual([restedMs]);
+    await worker.stop(1000);
+  },
+);
+
 it('claims on beside a full supplier where all room of the others was taken', async () => {
   const { clock, pass } = stoppedClock();
   const store = createFulfilmentStore({ pool, onMoved: () => undefined });

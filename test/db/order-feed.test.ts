@@ -47,17 +47,17 @@ it('waits for no order where the process stops already', async () => {
   expect(watches).not.toHaveBeenCalled();
 });
 
-it('reads for a client two pages of its log at a time, and for another one beside', async () => {
+it('reads for a client one page of its log at a time, and for another one beside', async () => {
   const { feed } = opened;
   const locking = new pg.Client(database().ownerDatabaseUrl);
   await locking.connect();
   await locking.query('begin; lock table topup_order_event in access exclusive mode');
   const watches = Array.from({ length: 4 }, () => feed.watchClient(1, 0));
   const events = watches.map((watch) => watch.next());
-  await untilWaiting(database(), 2);
+  await untilWaiting(database(), 1);
   const other = feed.watchClient(2, 0);
   const ofOther = other.next();
-  await untilWaiting(database(), 3);
+  await untilWaiting(database(), 2);
   // One that ends while it waits is not read for.
   await watches[3]?.return();
   await locking.end();

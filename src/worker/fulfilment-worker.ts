@@ -117,9 +117,8 @@ export function startFulfilmentWorker(deps: FulfilmentWorkerDeps): FulfilmentWor
     if (orders.length > 0) return 0;
     const dueInMs = await deps.store.nextDueInMs();
     if (dueInMs === null) return POLL_MS;
-    return dueInMs <= 0
-      ? restBesideDue(endedAtMs - claimedAtMs)
-      : Math.min(Math.max(dueInMs, PAUSE_MS_MIN), POLL_MS);
+    if (dueInMs <= 0) return restBesideDue(endedAtMs - claimedAtMs);
+    return Math.min(Math.max(dueInMs, PAUSE_MS_MIN), POLL_MS);
   };
 
   const loop = startLoop({

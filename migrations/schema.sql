@@ -3214,6 +3214,7 @@ CREATE INDEX email_outbox_waiting ON email_outbox USING btree (queued_at) WHERE 
 CREATE INDEX feed_entry_place ON feed_entry USING btree (place);
 CREATE INDEX feed_inbox_oldest ON feed_inbox USING btree (id);
 CREATE INDEX feed_position_oldest ON feed_position USING btree (kept_since);
+CREATE INDEX forex_rate_pair ON forex_rate USING btree (from_currency, to_currency, valid_from DESC);
 CREATE INDEX order_milestone_time ON order_milestone USING btree (client_id, created_at);
 CREATE INDEX product_changed ON product USING btree (changed_in);
 CREATE UNIQUE INDEX submission_effective ON submission USING btree (client_id, topup_order_id) WHERE (state = ANY (ARRAY['INTENT'::text, 'ACCEPTED'::text, 'UNKNOWN'::text, 'DELIVERED'::text]));

@@ -132,7 +132,6 @@ function toSnapshot(head: PricingHead, catalogue: Catalogue): PricingSnapshot {
   const { products, variants, listed } = catalogue;
   const clients = new Map((head.clients ?? []).map((client) =>
     [client.client_id, toClient(client)]));
-  // Ordered by start: of two rates of a pair, the one that came into force later holds.
   const rates = new Map((head.rates ?? []).map(([from, to, id, rate]) =>
     [`${from}>${to}`, { id, rate: canonical(rate) }]));
   const currencies = head.currencies ?? [];

@@ -19,7 +19,8 @@ export interface PricingHead {
 }
 
 // $1: hours after which a rate is too old; null for never. Of two ends the earlier one counts. An
-// end that no JavaScript date can hold, such as infinity, is none to wait for.
+// end that no JavaScript date can hold, such as infinity, is none to wait for. Rates of years stay
+// in the table: of each pair one is told, that which came into force last.
 const HEAD_SQL = `
 with rate as (
   select *, least(valid_to, valid_from + $1 * interval '1 hour') as ends_at from forex_rate
@@ -34,10 +35,10 @@ select
   (select json_agg(c) from (select id, code, name, precision from currency order by code) c)
     as currencies,
   (select json_agg(json_build_array(prefix, product_id)) from operator_prefix) as prefixes,
-  (select json_agg(json_build_array(from_currency, to_currency, id, rate::text)
-      order by valid_from, id) from rate
-    where valid_from <= clock_timestamp()
-      and (ends_at is null or ends_at > clock_timestamp())) as rates,
+  (select json_agg(json_build_array(r.from_currency, r.to_currency, r.id, r.rate::text)) from (
+    select distinct on (from_currency, to_currency) * from rate
+      where valid_from <= clock_timestamp() and (ends_at is null or ends_at > clock_timestamp())
+      order by from_currency, to_currency, valid_from desc, id desc) r) as rates,
   (select json_agg(s) from (select id, is_suspended, health from supplier order by id) s)
     as suppliers,
   (select json_agg(c) from (select client_id, name,

@@ -1,2 +1,0 @@
--- Rates are read all at once, into the snapshot of prices.
-drop index forex_rate_pair;

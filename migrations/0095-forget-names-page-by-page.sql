@@ -84,15 +84,15 @@ begin
   end loop;
   if stranger_count = 0 then return; end if;
   -- Whoever makes up names pays for taking away the names that others made up: on a few pages,
-  -- wherever they are, so that this takes as long however many names there are. Last of all, as
-  -- one who comes with such a name waits for us.
+  -- wherever they are, so that this takes as long however many names there are (by no index, which
+  -- has all of them). Last of all, as one who comes with such a name waits for us.
   page_count := pg_relation_size('rate_count') / current_setting('block_size')::int;
   first_page := floor(random() * (greatest(page_count - 4 * stranger_count, 0) + 1));
   delete from rate_count where ctid = any (array(
     select c.ctid from rate_count c
     where c.ctid >= format('(%s,0)', first_page)::tid
       and c.ctid < format('(%s,0)', first_page + 4 * stranger_count)::tid
-      and c.client_id = 0 and c.quarter > 0
+      and c.client_id + 0 = 0 and c.quarter > 0
       and c.quarter < extract(epoch from now()) * 4 - 1000
     for update skip locked));
 end

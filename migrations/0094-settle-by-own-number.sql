@@ -1,6 +1,5 @@
 -- A snapshot's xmax is one past the last transaction that has ended, and not past those that are
--- under way: an order that one of them committed was counted past, for good. What is set is set
--- anew, by the next readers of long lists.
+-- under way: an order that one of them committed was counted past, for good.
 
 create or replace function set_order_milestones(p_client_id bigint) returns boolean
 language plpgsql security definer set search_path = public, pg_temp
@@ -36,6 +35,3 @@ begin
   return found and set_count = 0;
 end
 $$;
-
-delete from order_milestone;
-update order_horizon set topup_order_id = 0, settles_at = '0';

@@ -35,3 +35,6 @@ begin
   return found and set_count = 0;
 end
 $$;
+
+-- What was noted by the old rule is noted anew; the places that are set stay.
+update order_horizon set topup_order_id = 0, settles_at = '0';

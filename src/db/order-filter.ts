@@ -145,10 +145,10 @@ function walkSql(
   { where, each }: NarrowedOrders,
   { conditions, end }: { readonly conditions: readonly string[]; readonly end: string },
 ): string {
-  const isSplit = each !== null && !conditions.some((condition) => SHORT_PART.test(condition));
+  const all = [...where, ...conditions];
+  const isSplit = each !== null && !all.some((condition) => SHORT_PART.test(condition));
   const own = isSplit ? [`${each.column} = v.value`] : [];
-  const walk = `select o.id from topup_order o
-    where ${[...where, ...conditions, ...own].join(' and ')} ${end}`;
+  const walk = `select o.id from topup_order o where ${[...all, ...own].join(' and ')} ${end}`;
   return isSplit
     ? `select o.id from unnest(${each.values}) v (value) cross join lateral (${walk}) o ${end}`
     : walk;

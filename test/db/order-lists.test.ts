@@ -192,6 +192,8 @@ it.each<[string, (ids: readonly number[]) => OrderListFilter]>([
   ['the wallet that is seldom used', (ids) => ({ walletIds: ids })],
   ['two rare products among many', () => ({ productIds: [4218, 5101, ...MANY] })],
   ['what failed of many products', () => ({ statuses: ['FAILED'], productIds: [77, ...MANY] })],
+  ['what failed for a reason, of many products', () => (
+    { failureCodes: ['UNKNOWN', 'RECIPIENT_BARRED'], productIds: [77, ...MANY] })],
 ])('finds %s without reading over the rest', async (_, filterOf) => {
   const byUse = wallets.toSorted((a, b) =>
     passing({ walletIds: [a] }).length - passing({ walletIds: [b] }).length);

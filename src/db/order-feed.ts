@@ -102,8 +102,8 @@ export class PostgresOrderFeed implements OrderFeed, EntryFollower {
   async readClient(clientId: number, from: {
     readonly afterSequence: number; readonly limit: number;
   }): Promise<readonly FeedEvent[]> {
-    return this.#shares.read(clientId, () =>
-      askUntilBack(() => readClientEvents(this.#pool, { clientId, ...from })));
+    return askUntilBack(() => this.#shares.read(clientId, () =>
+      readClientEvents(this.#pool, { clientId, ...from })));
   }
 
   async untilTerminal(

@@ -22,8 +22,9 @@ export function createOrderLists(options: {
   const { pool, milestones } = options;
   const shares = new ClientShares(READS_OF_CLIENT_MAX);
   const askOf = (clientId: number): Ask => async <Row extends object>(query: pg.QueryConfig) => {
-    const { rows } = await shares.read(clientId, () =>
-      askUntilBack(() => pool.query<Row>(query)));
+    // A place is held for a try, and not while a database that is away is waited for.
+    const { rows } = await askUntilBack(() =>
+      shares.read(clientId, () => pool.query<Row>(query)));
     return rows;
   };
   return {

@@ -36,7 +36,12 @@ export interface NarrowedOrders {
    */
   readonly parts: readonly string[];
   /** Values of a key that are too many to be written out, and what equals one of them. */
-  readonly each: { readonly values: string; readonly column: string } | null;
+  readonly each: {
+    readonly values: string;
+    readonly column: string;
+    /** Says in `where` that it does. */
+    readonly condition: string;
+  } | null;
 }
 
 export function narrowOrders(clientId: number, filter: OrderListFilter): NarrowedOrders {
@@ -66,7 +71,8 @@ export function narrowOrders(clientId: number, filter: OrderListFilter): Narrowe
       add(name, distinct[0], (it) => `${of} = ${it}`);
     } else if (distinct.length * parts.length > PARTS_MAX) {
       add(`${name}*`, distinct, (it) => `${of} = any (${it})`);
-      each ??= { values: `$${values.length}::${type}[]`, column: of };
+      const condition = where.at(-1) ?? '';
+      each ??= { values: `$${values.length}::${type}[]`, column: of, condition };
     } else {
       // Of none of the values there is no part.
       names.push(`${name}${distinct.length}`);
@@ -124,18 +130,22 @@ export function newestIdsSql(
   narrowed: NarrowedOrders,
   { limit, bound }: { readonly limit: string; readonly bound: string },
 ): string {
-  const newest = narrowed.parts.map((part) => walkSql(narrowed, {
-    conditions: [bound, part], end: `order by o.id desc limit ${limit}`,
-  }));
+  const end = `order by o.id desc limit ${limit}`;
+  const newest = narrowed.parts.map((part) =>
+    walkSql(narrowed, { conditions: [bound, part], end, endOfAll: end }));
   if (newest.length === 1) return `(${newest.join('')})`;
   return `(select o.id from (${newest.map((each) => `(${each})`).join(' union all ')}) o
     order by o.id desc limit ${limit})`;
 }
 
-/** How many pass, counted up to `limit`: in any order, so that nothing beyond that is read. */
+/**
+ * How many pass, counted up to `limit`: one walk after the other, so that nothing beyond that is
+ * read. Each has its order, or it might go along what is PENDING of all clients.
+ */
 export function countSql(narrowed: NarrowedOrders, limit: number): string {
-  const all = narrowed.parts.map((part) =>
-    `(${walkSql(narrowed, { conditions: [part], end: `limit ${limit}` })})`);
+  const all = narrowed.parts.map((part) => `(${walkSql(narrowed, {
+    conditions: [part], end: `order by o.id desc limit ${limit}`, endOfAll: `limit ${limit}`,
+  })})`);
   return `select count(*) as count from (select from (${all.join(' union all ')}) o
     limit ${limit}) o`;
 }
@@ -143,13 +153,21 @@ export function countSql(narrowed: NarrowedOrders, limit: number): string {
 /** Along the orders of each value by itself, where there are too many for parts of their own. */
 function walkSql(
   { where, each }: NarrowedOrders,
-  { conditions, end }: { readonly conditions: readonly string[]; readonly end: string },
+  { conditions, end, endOfAll }: {
+    readonly conditions: readonly string[];
+    readonly end: string;
+    /** Of all values together. */
+    readonly endOfAll: string;
+  },
 ): string {
   const all = [...where, ...conditions];
-  const isSplit = each !== null && !all.some((condition) => SHORT_PART.test(condition));
-  const own = isSplit ? [`${each.column} = v.value`] : [];
-  const walk = `select o.id from topup_order o where ${[...all, ...own].join(' and ')} ${end}`;
-  return isSplit
-    ? `select o.id from unnest(${each.values}) v (value) cross join lateral (${walk}) o ${end}`
-    : walk;
+  const walk = (those: readonly string[]): string =>
+    `select o.id from topup_order o where ${those.join(' and ')} ${end}`;
+  if (each === null || all.some((condition) => SHORT_PART.test(condition))) return walk(all);
+  // One value is asked for at a time: all of them beside it would be looked through each time.
+  const own = all.map((condition) => condition === each.condition
+    ? `${each.column} = v.value`
+    : condition);
+  return `select o.id from unnest(${each.values}) v (value)
+    cross join lateral (${walk(own)}) o ${endOfAll}`;
 }

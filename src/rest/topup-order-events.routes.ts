@@ -97,7 +97,10 @@ function selectionIn(request: FastifyRequest): FeedSelection & { readonly after:
     types: type === null ? null : [type],
     clientReference: filter?.clientReference ?? null,
     // A browser that comes back sends the header beside the address that it was given at first.
-    after: typeof lastEventId === 'string' ? lastEventId : query.text('after'),
+    // An empty one is that of a reader to whom nothing was told.
+    after: typeof lastEventId === 'string' && lastEventId !== ''
+      ? lastEventId
+      : query.text('after'),
   };
 }
 

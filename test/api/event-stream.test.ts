@@ -180,6 +180,11 @@ describe('GET /api/v1/topups/orders/events', () => {
       again.close();
       after.close();
     }
+    // An empty one is that of a reader to whom nothing was told.
+    const begun = await listen({ lastEventId: '', query: `?after=${told[0]?.id}` });
+    await begun.until(1);
+    expect(entriesOf(begun.told)[0]).toEqual((await logged(start))[0]);
+    begun.close();
     // The header is younger than the address that it is sent with.
     const both = await listen({ lastEventId: told[3]?.id ?? '', query: `?after=${told[0]?.id}` });
     await both.until(1);

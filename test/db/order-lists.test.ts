@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Milestones } from '../../src/db/milestones.ts';
+import { countSql, narrowOrders, newestIdsSql } from '../../src/db/order-filter.ts';
 import { createOrderLists } from '../../src/db/order-lists.ts';
 import { createPool } from '../../src/db/pool.ts';
 import type { OrderLists, OrderListFilter } from '../../src/domain/order-list.ts';
@@ -155,6 +156,21 @@ it('counts what many have without reading over the rest', async () => {
   });
   expect(count).toBe(passing(filter).length);
   expect(entries).toBeLessThan(STORED / 10);
+});
+
+it('asks for one value at a time where it walks along many', () => {
+  const narrowed = narrowOrders(CLIENT, { statuses: ['DELIVERED'], productIds: MANY });
+  const newest = newestIdsSql(narrowed, { limit: '5', bound: 'true' });
+  for (const sql of [newest, countSql(narrowed, 5)]) {
+    expect(sql).toContain('o.product_id = v.value');
+    expect(sql).not.toContain('= any');
+  }
+});
+
+it('counts in the order of an index of the client, too', () => {
+  // Without it the planner went along what is pending of all clients, where there was much.
+  const sql = countSql(narrowOrders(CLIENT, { statuses: ['PENDING'] }), 5);
+  expect(sql).toContain('order by o.id desc limit 5');
 });
 
 /** Walks along the indexes of orders, and entries that they went over. */

@@ -448,6 +448,10 @@ AS $function$
 declare
   full_suppliers bigint[];
   suspended_suppliers bigint[];
+  is_crowded boolean := false;
+  aside_client_ids bigint[] := '{}';
+  aside_ids bigint[] := '{}';
+  aside_suppliers bigint[] := '{}';
   client_ids bigint[];
   order_ids bigint[];
   claims claimed_order[] := '{}';
@@ -458,21 +462,29 @@ begin
   select coalesce(array_agg(s.id) filter (where (p_rooms ->> s.code)::int <= 0), '{}'),
       coalesce(array_agg(s.id) filter (where s.is_suspended), '{}')
     into full_suppliers, suspended_suppliers from supplier s;
+  if cardinality(full_suppliers) + cardinality(suspended_suppliers) > 0 then
+    is_crowded := set_aside_waiting(full_suppliers, suspended_suppliers, at);
+  end if;
   begin
     -- Locked where they are updated: a row that a transaction locks and its subtransaction updates
     -- bears both numbers, and its old versions stay in the index of what is due until a vacuum.
+    if exists (select from topup_order t
+        where t.status = 'PENDING' and t.set_aside_at = t.next_action_at) then
+      select x.client_ids, x.ids, x.suppliers into aside_client_ids, aside_ids, aside_suppliers
+        from lock_aside(p_limit, p_rooms, at) x;
+    end if;
     with due as materialized (
       select t.client_id, t.id, t.variant_id, t.route, t.next_action_at from topup_order t
-        where t.status = 'PENDING' and t.next_action_at <= at
-          and (cardinality(full_suppliers) + cardinality(suspended_suppliers) = 0 or not exists (
-            select from (select coalesce(
-                (select m.supplier_id from submission m where m.client_id = t.client_id
-                  and m.topup_order_id = t.id and m.route = t.route),
-                (select f.supplier_id from offer f where f.variant_id = t.variant_id
-                  and f.route = t.route and f.is_active)) as id) x
-              where x.id = any (full_suppliers) or (x.id = any (suspended_suppliers)
-                and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT'))))
-        order by t.next_action_at limit p_limit for no key update skip locked
+        where not is_crowded and t.status = 'PENDING'
+          and t.set_aside_at is distinct from t.next_action_at and t.next_action_at <= at
+          and (cardinality(full_suppliers) + cardinality(suspended_suppliers)
+              + cardinality(aside_suppliers) = 0
+            or not exists (select from (select y.id from supplier_in_turn(t) y offset 0) x
+              where x.id = any (full_suppliers) or x.id = any (aside_suppliers)
+                or (x.id = any (suspended_suppliers)
+                  and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT'))))
+        order by t.next_action_at limit p_limit - cardinality(aside_ids)
+        for no key update skip locked
     ), placed as (
       select d.client_id, d.id, (p_rooms ->> s.code)::int as room,
           row_number() over (partition by s.id order by d.next_action_at) as place
@@ -482,10 +494,14 @@ begin
         left join lateral (select x.supplier_id from offer x
           where x.variant_id = d.variant_id and x.route = d.route and x.is_active limit 1) f on true
         left join supplier s on s.id = coalesce(m.supplier_id, f.supplier_id)
+    ), taken as (
+      select p.client_id, p.id from placed p where p.room is null or p.place <= p.room
+      union all
+      select a.client_id, a.id from unnest(aside_client_ids, aside_ids) a (client_id, id)
     )
-    select array_agg(p.client_id order by p.client_id, p.id),
-        array_agg(p.id order by p.client_id, p.id)
-      into client_ids, order_ids from placed p where p.room is null or p.place <= p.room;
+    select array_agg(t.client_id order by t.client_id, t.id),
+        array_agg(t.id order by t.client_id, t.id)
+      into client_ids, order_ids from taken t;
     if order_ids is null then return; end if;
     claims := take_orders(client_ids, order_ids);
   exception when others then
@@ -889,6 +905,16 @@ $function$
 
 CREATE OR REPLACE FUNCTION leave_suspended_suppliers(p_limit integer)
  RETURNS integer
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select l.found_count from leave_suspended_suppliers(p_limit, null) l;
+$function$
+;
+
+CREATE OR REPLACE FUNCTION leave_suspended_suppliers(p_limit integer, p_after text, OUT found_count integer, OUT after text)
+ RETURNS record
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
@@ -899,38 +925,112 @@ CREATE OR REPLACE FUNCTION leave_suspended_suppliers(p_limit integer)
  SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
+  page_size constant int := 4096;
+  start json := coalesce(p_after, '[0, "infinity", 0, 0]');
   suspended bigint[];
   others bigint[];
-  found_count int := 0;
   k record;
   o topup_order;
   at timestamptz := clock_timestamp();
 begin
-  select array_agg(s.id) filter (where s.is_suspended),
-      array_agg(s.id) filter (where not s.is_suspended)
+  found_count := 0;
+  select coalesce(array_agg(s.id) filter (where s.is_suspended), '{}'),
+      coalesce(array_agg(s.id) filter (where not s.is_suspended), '{}')
     into suspended, others from supplier s;
-  if suspended is null or others is null then return 0; end if;
-  for k in
-    with waiting as materialized (
-      select t.client_id, t.id from topup_order t
-        where t.status = 'PENDING' and t.next_action_at <= at
-          and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT') and t.restored_route is null
-          -- The cheap question first: most that waits here has nowhere else to go.
-          and exists (select from offer f where f.variant_id = t.variant_id and f.route > t.route
-            and f.supplier_id = any (others))
-          and exists (select from way_past_suspended(t))
-        order by t.next_action_at limit p_limit
-    )
-    select w.client_id, w.id from waiting w
+  if cardinality(suspended) > 0 then perform set_aside_waiting('{}', suspended, at); end if;
+  with seen as materialized (
+    select (t.d).client_id, (t.d).id, (t.d).set_aside_for, (t.d).next_action_at,
+        -- Another one's turn came by an import, or this one is still asked though suspended, or the
+        -- clock ran ahead.
+        x.id is distinct from (t.d).set_aside_for or (t.d).next_action_at > at
+          or (x.id = any (suspended)
+            and (t.d).fulfilment_state not in ('QUEUED', 'RETRY_WAIT')) as is_due,
+        x.id = any (suspended) and exists (select from offer f
+            where f.variant_id = (t.d).variant_id and f.route > (t.d).route
+              and f.supplier_id = any (others))
+          and exists (select from way_past_suspended(t.d)) as has_way
+      from (select d from topup_order d
+        where d.status = 'PENDING' and d.set_aside_at = d.next_action_at
+          and (d.set_aside_for, d.next_action_at, d.client_id, d.id)
+            > ((start ->> 0)::bigint, (start ->> 1)::timestamptz, (start ->> 2)::bigint,
+              (start ->> 3)::bigint)
+        order by d.set_aside_for, d.next_action_at, d.client_id, d.id limit page_size) t
+      left join lateral (select y.id from supplier_in_turn(t.d) y offset 0) x on true
+  ), held as materialized (
+    select x.address, h.is_due from seen h
+      cross join lateral (select d.ctid as address from topup_order d
+        where d.client_id = h.client_id and d.id = h.id and d.status = 'PENDING'
+          and d.set_aside_at = d.next_action_at and d.set_aside_for = h.set_aside_for
+        limit 1 for no key update skip locked) x
+      where h.is_due or h.has_way
+  ), moved as (
+    update topup_order d set set_aside_at = case when not h.is_due then d.set_aside_at end,
+        set_aside_for = case when not h.is_due then 0 end
+      from held h where d.ctid = h.address
+  )
+  select case when count(*) = page_size
+      then (array_agg(json_build_array(h.set_aside_for, h.next_action_at, h.client_id, h.id)
+        order by h.set_aside_for desc, h.next_action_at desc, h.client_id desc, h.id desc))[1] end
+    into after from seen h;
+  for k in select t.client_id, t.id from topup_order t
+      where t.status = 'PENDING' and t.set_aside_at = t.next_action_at and t.set_aside_for = 0
+      order by t.set_aside_for, t.next_action_at limit p_limit
   loop
     found_count := found_count + 1;
     select t.* into o from topup_order t
       where t.client_id = k.client_id and t.id = k.id and t.status = 'PENDING'
+        and t.set_aside_at = t.next_action_at and t.set_aside_for = 0
       for no key update skip locked;
-    -- Looked at anew under the lock: meanwhile it may have been sent, or its supplier be back.
-    if found then perform leave_suspended_supplier(o); end if;
+    continue when not found;
+    begin
+      -- Looked at anew under the lock. Where there is no way any more it is due as others are.
+      o := leave_suspended_supplier(o);
+      update topup_order t set set_aside_at = null, set_aside_for = null
+        where t.client_id = o.client_id and t.id = o.id;
+    exception when others then
+      if sqlstate like '53%' then raise; end if;
+      raise warning 'order % of client % cannot leave its supplier: %', o.id, o.client_id, sqlerrm;
+      update topup_order t set set_aside_for = supplier_of(o)
+        where t.client_id = o.client_id and t.id = o.id;
+    end;
   end loop;
-  return found_count;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION lock_aside(p_limit integer, p_rooms json, p_at timestamp with time zone, OUT client_ids bigint[], OUT ids bigint[], OUT suppliers bigint[])
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET enable_sort TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+  share int;
+begin
+  -- Half of a claim is for what was never set aside: others may be soon done with theirs.
+  select p_limit - count(*) into share from (select from topup_order t
+    where t.status = 'PENDING' and t.set_aside_at is distinct from t.next_action_at
+      and t.next_action_at <= p_at limit p_limit / 2) x;
+  select coalesce(array_agg(k.client_id), '{}'), coalesce(array_agg(k.id), '{}'),
+      coalesce(array_agg(distinct k.supplier_id), '{}')
+    into client_ids, ids, suppliers
+    from (
+      -- In any order, so that none is always behind the share of others.
+      select s.id as supplier_id, t.client_id, t.id
+        from (select x.* from supplier x where not x.is_suspended order by random()) s
+        cross join lateral (select d.client_id, d.id from topup_order d
+          where d.status = 'PENDING' and d.set_aside_at = d.next_action_at
+            and d.set_aside_for = s.id and d.next_action_at <= p_at
+            and exists (select from supplier_in_turn(d) x where x.id = s.id)
+          order by d.set_aside_for, d.next_action_at
+          limit greatest(least((p_rooms ->> s.code)::int, share), 0)
+          for no key update skip locked) t
+        limit share
+    ) k;
 end
 $function$
 ;
@@ -1986,6 +2086,64 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION set_aside_waiting(p_full bigint[], p_suspended bigint[], p_at timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET enable_sort TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+  -- A claim reads over so many at most. More often written, fewer would wait beside a supplier
+  -- that is full for a moment.
+  page_size constant int := 1024;
+  full_count_min constant int := 512;
+  others bigint[];
+  seen_count int;
+  aside_count int;
+begin
+  select coalesce(array_agg(s.id), '{}') into others from supplier s
+    where s.id <> all (p_suspended);
+  loop
+    with seen as materialized (
+      select (t.o).client_id, (t.o).id, x.id as supplier_id, x.id = any (p_full) as is_full,
+          x.id = any (p_suspended) and (t.o).fulfilment_state in ('QUEUED', 'RETRY_WAIT')
+            as is_suspended,
+          -- The cheap question first: most that waits here has nowhere else to go.
+          x.id = any (p_suspended) and exists (select from offer f
+              where f.variant_id = (t.o).variant_id and f.route > (t.o).route
+                and f.supplier_id = any (others))
+            and exists (select from way_past_suspended(t.o)) as has_way
+        from (select d as o from topup_order d
+          where d.status = 'PENDING' and d.set_aside_at is distinct from d.next_action_at
+            and d.next_action_at <= p_at
+          order by d.next_action_at limit page_size) t
+        left join lateral (select y.id from supplier_in_turn(t.o) y offset 0) x on true
+    ), held as materialized (
+      select x.address, case when h.has_way then 0 else h.supplier_id end as supplier_id
+        from seen h
+        cross join lateral (select d.ctid as address from topup_order d
+          where d.client_id = h.client_id and d.id = h.id and d.status = 'PENDING'
+            and d.set_aside_at is distinct from d.next_action_at and d.next_action_at <= p_at
+          limit 1 for no key update skip locked) x
+        where h.is_suspended or (h.is_full
+          and full_count_min <= (select count(*) from seen f where f.is_full))
+    ), aside as (
+      update topup_order o set set_aside_at = o.next_action_at, set_aside_for = h.supplier_id
+        from held h where o.ctid = h.address returning 1
+    )
+    select (select count(*) from seen), (select count(*) from aside)
+      into seen_count, aside_count;
+    if seen_count < page_size or aside_count < full_count_min then return false; end if;
+    if clock_timestamp() > p_at + interval '1 second' then return true; end if;
+  end loop;
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION set_notification_email(p_client_id bigint, p_order_id bigint, p_email text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -2217,6 +2375,19 @@ begin
     raise exception 'a row was written meanwhile' using errcode = 'serialization_failure';
   end if;
 end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION supplier_in_turn(o topup_order)
+ RETURNS TABLE(id bigint)
+ LANGUAGE sql
+ STABLE ROWS 1
+AS $function$
+  select coalesce(
+    (select m.supplier_id from public.submission m where m.client_id = o.client_id
+      and m.topup_order_id = o.id and m.route = o.route),
+    (select f.supplier_id from public.offer f where f.variant_id = o.variant_id
+      and f.route = o.route and f.is_active));
 $function$
 ;
 
@@ -2998,6 +3169,8 @@ END) stored,
   created_at timestamp with time zone not null default clock_timestamp(),
   completed_at timestamp with time zone,
   restored_route smallint,
+  set_aside_at timestamp with time zone,
+  set_aside_for bigint,
   constraint topup_order_pkey PRIMARY KEY (client_id, id),
   constraint topup_order_client_reference UNIQUE (client_id, client_reference),
   constraint topup_order_request UNIQUE (client_id, request_id),
@@ -3218,8 +3391,9 @@ CREATE INDEX forex_rate_pair ON forex_rate USING btree (from_currency, to_curren
 CREATE INDEX order_milestone_time ON order_milestone USING btree (client_id, created_at);
 CREATE INDEX product_changed ON product USING btree (changed_in);
 CREATE UNIQUE INDEX submission_effective ON submission USING btree (client_id, topup_order_id) WHERE (state = ANY (ARRAY['INTENT'::text, 'ACCEPTED'::text, 'UNKNOWN'::text, 'DELIVERED'::text]));
+CREATE INDEX topup_order_aside ON topup_order USING btree (set_aside_for, next_action_at, client_id, id) WHERE ((status = 'PENDING'::text) AND (set_aside_at = next_action_at));
 CREATE INDEX topup_order_country ON topup_order USING btree (client_id, country_code, id) WHERE (status <> 'PENDING'::text);
-CREATE INDEX topup_order_due ON topup_order USING btree (next_action_at) WHERE (status = 'PENDING'::text);
+CREATE INDEX topup_order_due ON topup_order USING btree (next_action_at) WHERE ((status = 'PENDING'::text) AND (set_aside_at IS DISTINCT FROM next_action_at));
 CREATE INDEX topup_order_pending ON topup_order USING btree (client_id, id) WHERE (status = 'PENDING'::text);
 CREATE INDEX topup_order_product ON topup_order USING btree (client_id, product_id, id) WHERE (status <> 'PENDING'::text);
 CREATE INDEX topup_order_unsuccessful ON topup_order USING btree (client_id, status, id) WHERE (status = ANY (ARRAY['FAILED'::text, 'CANCELLED'::text]));
@@ -3292,6 +3466,7 @@ grant execute on function find_submission(p_client_id bigint, p_order_id bigint,
 grant execute on function give_tokens_back(p_client_id bigint, p_class text, p_subject text, p_count integer) to topup_app;
 grant execute on function keep_callback(m recorded_move) to topup_app;
 grant execute on function leave_suspended_suppliers(p_limit integer) to topup_app;
+grant execute on function leave_suspended_suppliers(p_limit integer, p_after text, OUT found_count integer, OUT after text) to topup_app;
 grant execute on function number_events(p_limit integer) to topup_app;
 grant execute on function open_token_family(p_client_id bigint, p_key_id text, p_family_id uuid, p_refresh_token_id uuid, p_lives_for interval) to topup_app;
 grant execute on function place_orders(p_orders json) to topup_app;

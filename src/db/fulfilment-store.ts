@@ -44,6 +44,8 @@ export function createFulfilmentStore(options: {
   const submissions = new Batcher<AskedSubmission, ClaimedOrder | null>({
     sizeMax: BATCH_SIZE_MAX, run: (asked) => askUntilBack(() => findSubmissions(pool, asked)),
   });
+  /** Where the last look at what is set aside ended; null: it came to the end. */
+  let lookedUntil: string | null = null;
   return {
     async claimOrders({ limit, rooms }) {
       const values = [limit, JSON.stringify(rooms)];
@@ -57,12 +59,13 @@ export function createFulfilmentStore(options: {
       return order ?? null;
     },
     async leaveSuspendedSuppliers(limit) {
-      const { rows } = await pool.query<{ found: number }>({
+      const { rows: [looked] } = await pool.query<{ found: number; after: string | null }>({
         name: 'leave_suspended_suppliers',
-        text: 'select leave_suspended_suppliers($1) as found',
-        values: [limit],
+        text: 'select found_count as found, after from leave_suspended_suppliers($1, $2)',
+        values: [limit, lookedUntil],
       });
-      return rows[0]?.found ?? 0;
+      lookedUntil = looked?.after ?? null;
+      return looked?.found ?? 0;
     },
     async recallFarOrders(limit) {
       const { rows } = await pool.query<{ recalled: number }>({
@@ -83,7 +86,8 @@ export function createFulfilmentStore(options: {
       const { rows } = await pool.query<{ in_ms: number | null }>({
         name: 'next_due',
         text: `select (extract(epoch from min(next_action_at) - clock_timestamp()) * 1000)::float8
-          as in_ms from topup_order where status = 'PENDING'`,
+          as in_ms from topup_order
+          where status = 'PENDING' and set_aside_at is distinct from next_action_at`,
       });
       return rows[0]?.in_ms ?? null;
     },

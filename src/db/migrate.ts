@@ -162,6 +162,7 @@ const CALLABLE = [
   'claim_orders(int, json)',
   'claim_order(bigint, bigint)',
   'leave_suspended_suppliers(int)',
+  'leave_suspended_suppliers(int, text)',
   'recall_far_orders(int)',
   'record_moves(json)',
   'cancel_order(bigint, bigint)',

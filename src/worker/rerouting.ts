@@ -7,8 +7,8 @@ const ROUND_SIZE = 256;
 /** How long an order may wait beside a supplier that could have it; milliseconds. */
 const POLL_MS = 250;
 /**
- * A round reads over all that waits for suspended suppliers: a second for a hundred thousand
- * orders that have nowhere else to go. So it rests this many times of what it took.
+ * A round looks at thousands of orders that wait, and the next one goes on behind them: so it rests
+ * this many times of what it took.
  */
 const REST_FACTOR = 9;
 

@@ -1,0 +1,256 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
+import { createPlaceOrder } from '../../src/db/place-orders.ts';
+import { createPool } from '../../src/db/pool.ts';
+import type { FulfilmentStore } from '../../src/domain/fulfilment-ports.ts';
+import { pricedOrder } from '../support/builders.ts';
+import { useTestDatabase } from '../support/database.ts';
+
+/** What waits for a supplier that takes none is set aside, so that no claim reads over it. */
+
+const database = useTestDatabase();
+let pool: pg.Pool;
+let store: FulfilmentStore;
+
+beforeAll(() => {
+  pool = createPool({
+    databaseUrl: database().databaseUrl, size: 8, applicationName: 'test', onError: () => undefined,
+  });
+  store = createFulfilmentStore({ pool, onMoved: () => undefined });
+});
+afterAll(() => pool.end());
+
+const VARIANT = 3;
+const A = 1;
+const B = 2;
+/** From so many on that wait for a full supplier they are set aside. */
+const CROWD = 512;
+
+async function offer(route: number, supplierId: number): Promise<void> {
+  await database().query(`insert into offer (variant_id, route, supplier_id, supplier_sku)
+    values ($1, $2, $3, $4)`, [VARIANT, route, supplierId, `sku-${supplierId}`]);
+}
+
+async function suspend(...suppliers: readonly number[]): Promise<void> {
+  await database().query('update supplier set is_suspended = (id = any ($1))', [suppliers]);
+}
+
+beforeEach(async () => {
+  await database().query("update topup_order set next_action_at = now() + interval '1 hour'"
+    + " where status = 'PENDING'");
+  await database().query('delete from offer where variant_id = $1', [VARIANT]);
+  await offer(1, A);
+  await suspend();
+});
+
+async function place(count: number): Promise<readonly number[]> {
+  const [row] = await database().query<{ version: string }>('select version from pricing_version');
+  const placeOrder = createPlaceOrder({ pool, onPlaced: () => undefined });
+  const placed = await Promise.all(Array.from({ length: count }, async () => {
+    const answer = await placeOrder(pricedOrder({
+      pricingVersion: Number(row?.version),
+      faceValue: { amount: '0.99', currency: 'USD' },
+      charge: { amount: '0.01', currency: 'USD' },
+      variantId: VARIANT,
+      variantName: '660 UC',
+    }));
+    if (answer.verdict !== 'PLACED') throw new Error(answer.verdict);
+    return answer.order.id;
+  }));
+  return placed.sort((a, b) => a - b);
+}
+
+async function placeOne(): Promise<number> {
+  const [id] = await place(1);
+  if (id === undefined) throw new Error('None was placed');
+  return id;
+}
+
+/** As an order of another product would: its turn is with the second supplier. */
+async function give(id: number, supplierId: number): Promise<void> {
+  await database().query(`insert into submission (client_id, topup_order_id, route, supplier_id,
+    state, attempt_count, resend_after) values (1, $1, 1, $2, 'NOT_APPLIED', 1, now())`,
+    [id, supplierId]);
+}
+
+const claim = async (rooms: Readonly<Record<string, number>> = {}, limit = 256):
+Promise<readonly number[]> => {
+  const claims = await store.claimOrders({ limit, rooms });
+  return claims.map(({ orderId }) => orderId).sort((a, b) => a - b);
+};
+
+/** Whom the orders are set aside for; null: they are not. */
+async function asideFor(ids: readonly number[]): Promise<readonly (number | null)[]> {
+  const rows = await database().query<{ aside_for: string | null }>(`select
+      case when set_aside_at = next_action_at then set_aside_for end as aside_for
+    from topup_order where client_id = 1 and id = any ($1) order by id`, [ids]);
+  return rows.map((row) => row.aside_for === null ? null : Number(row.aside_for));
+}
+
+describe('an order that waits for a suspended supplier', () => {
+  it('is set aside by a claim, due for nobody, and taken up once the supplier is lifted',
+    async () => {
+      const id = await placeOne();
+      await suspend(A);
+      expect(await claim()).toEqual([]);
+      expect(await asideFor([id])).toEqual([A]);
+      expect(await store.nextDueInMs() ?? Infinity).toBeGreaterThan(60_000);
+      expect(await claim()).toEqual([]);
+      await suspend();
+      expect(await claim()).toEqual([id]);
+      expect(await asideFor([id])).toEqual([null]);
+    });
+
+  it('leaves for one that comes to sell the same', async () => {
+    const id = await placeOne();
+    await suspend(A);
+    await claim();
+    expect(await store.leaveSuspendedSuppliers(100)).toBe(0);
+    await offer(2, B);
+    expect(await store.leaveSuspendedSuppliers(100)).toBe(1);
+    expect(await store.claimOrders({ limit: 10, rooms: {} }))
+      .toMatchObject([{ orderId: id, supplierCode: 'sandbox-b', route: 2 }]);
+  });
+
+  it('is marked as one that can leave where it can, and stays where it no more can', async () => {
+    await offer(2, B);
+    const id = await placeOne();
+    await suspend(A);
+    expect(await claim()).toEqual([]);
+    expect(await asideFor([id])).toEqual([0]);
+    await database().query('delete from offer where variant_id = $1 and route = 2', [VARIANT]);
+    expect(await store.leaveSuspendedSuppliers(100)).toBe(1);
+    expect(await store.leaveSuspendedSuppliers(100)).toBe(0);
+    expect(await asideFor([id])).toEqual([A]);
+    await suspend();
+    expect(await claim()).toEqual([id]);
+  });
+
+  it('is due again where its route is another one\'s by now', async () => {
+    const id = await placeOne();
+    await suspend(A);
+    await claim();
+    await database().query('update offer set supplier_id = $2 where variant_id = $1', [VARIANT, B]);
+    expect(await claim()).toEqual([]);
+    await store.leaveSuspendedSuppliers(100);
+    expect(await claim()).toEqual([id]);
+  });
+
+  it('is not sent there when the supplier is lifted, where its route is another one\'s by now',
+    async () => {
+      const id = await placeOne();
+      await suspend(A);
+      await claim();
+      await database().query('update offer set supplier_id = $2 where variant_id = $1',
+        [VARIANT, B]);
+      await suspend(B);
+      expect(await claim()).toEqual([]);
+      await store.leaveSuspendedSuppliers(100);
+      expect(await claim()).toEqual([]);
+      expect(await asideFor([id])).toEqual([B]);
+      await suspend(A);
+      expect(await claim()).toEqual([id]);
+    });
+
+  it('is asked about all the same once it may have been taken', async () => {
+    const id = await placeOne();
+    await suspend(A);
+    await claim();
+    // By a statement that leaves the time: whatever else moves an order sets it anew.
+    await give(id, A);
+    await database().query(`update submission set state = 'ACCEPTED' where topup_order_id = $1`,
+      [id]);
+    await database().query(`update topup_order set fulfilment_state = 'AWAITING_SUPPLIER'
+      where id = $1`, [id]);
+    expect(await claim()).toEqual([]);
+    await store.leaveSuspendedSuppliers(100);
+    expect(await claim()).toEqual([id]);
+  });
+
+  it('can be cancelled, and is claimed no more', async () => {
+    const id = await placeOne();
+    await suspend(A);
+    await claim();
+    await database().query('select cancel_order(1, $1)', [id]);
+    await suspend();
+    expect(await claim()).toEqual([]);
+    expect(await database().query('select status from topup_order where id = $1', [id]))
+      .toEqual([{ status: 'CANCELLED' }]);
+  });
+
+  it('lies far ahead no longer than others, where the clock ran ahead', async () => {
+    const id = await placeOne();
+    await suspend(A);
+    await claim();
+    await database().query(`update topup_order set next_action_at = now() + interval '2 years',
+      set_aside_at = now() + interval '2 years' where id = $1`, [id]);
+    await suspend();
+    expect(await claim()).toEqual([]);
+    await store.leaveSuspendedSuppliers(100);
+    expect(await store.recallFarOrders(100)).toBe(1);
+    expect(await claim()).toEqual([id]);
+  });
+
+  it('leaves as well where a process of the version before sees to it', async () => {
+    await offer(2, B);
+    const id = await placeOne();
+    await suspend(A);
+    expect(await database().query('select leave_suspended_suppliers(10) as found'))
+      .toEqual([{ found: 1 }]);
+    expect(await claim()).toEqual([id]);
+  });
+});
+
+describe('orders that wait for a full supplier', () => {
+  const full = { 'sandbox-a': 0, 'sandbox-b': 256 };
+
+  it('are set aside where they are many, and taken up as it has room, the oldest first',
+    async () => {
+      const few = await place(CROWD - 1);
+      expect(await claim(full)).toEqual([]);
+      expect(new Set(await asideFor(few))).toEqual(new Set([null]));
+      const ids = [...few, ...await place(2)];
+      expect(await claim(full)).toEqual([]);
+      expect(new Set(await asideFor(ids))).toEqual(new Set([A]));
+
+      const other = await placeOne();
+      await give(other, B);
+      expect(await claim(full)).toEqual([other]);
+      const oldest = await database().query<{ id: string }>(`select id from topup_order
+        where client_id = 1 and id = any ($1) order by next_action_at limit 3`, [ids]);
+      const taken = await claim({ 'sandbox-a': 3, 'sandbox-b': 256 });
+      expect(taken).toHaveLength(3);
+      const [latest] = await database().query<{ is_oldest: boolean }>(`select
+          max(created_at) filter (where id = any ($1))
+            <= max(created_at) filter (where id = any ($2)) as is_oldest
+        from topup_order where client_id = 1`, [taken, oldest.map((row) => Number(row.id))]);
+      expect(latest).toEqual({ is_oldest: true });
+
+      // Half of a claim is for what was never set aside.
+      const fresh = await place(8);
+      for (const id of fresh) await give(id, B);
+      const both = await claim({ 'sandbox-a': 256, 'sandbox-b': 256 }, 10);
+      expect(both.filter((id) => fresh.includes(id))).toHaveLength(5);
+      expect(both).toHaveLength(10);
+      const rest = new Set<number>();
+      for (let nth = 0; nth < 4; nth += 1) {
+        for (const id of await claim({ 'sandbox-a': 256, 'sandbox-b': 256 })) rest.add(id);
+      }
+      expect(rest.size).toBe(ids.length - 3 - 5 + 3);
+    });
+
+  it('are each claimed once by several workers', async () => {
+    const ids = await place(CROWD);
+    expect(await claim(full)).toEqual([]);
+    const claims = await Promise.all(Array.from({ length: 8 }, async () => {
+      const taken: number[] = [];
+      for (let nth = 0; nth < 3; nth += 1) taken.push(...await claim({ 'sandbox-a': 40 }));
+      return taken;
+    }));
+    const all = claims.flat();
+    expect(new Set(all).size).toBe(all.length);
+    expect(all.every((id) => ids.includes(id))).toBe(true);
+    expect(all.length).toBeGreaterThan(256);
+  });
+});

@@ -18,6 +18,8 @@ import { StrangerSockets } from './stranger-sockets.ts';
 const FRAME_LIMITS = {
   /** Bytes of one message. */
   maxPayload: 65_536,
+  /** Frames of one message: empty ones cost time, and no byte of it. More end the socket, 1008. */
+  maxFragments: 16,
   /** Milliseconds that the other side may take to answer our closing frame. */
   closeTimeout: 2_000,
 };
@@ -65,8 +67,10 @@ class Sockets {
     this.#protocol = socketProtocol({
       ...options,
       admit: (connection, { clientId }) => {
-        this.#strangers.delete(connection);
-        return this.#admit(clientId);
+        const isAdmitted = this.#admit(clientId);
+        // One too many of its client keeps its place no better than a stranger until it is gone.
+        if (isAdmitted) this.#strangers.delete(connection);
+        return isAdmitted;
       },
     });
   }

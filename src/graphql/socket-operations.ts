@@ -1,4 +1,4 @@
-import { isJsonMap } from './graphql-request.ts';
+import { isJsonMap, MalformedRequest } from './graphql-request.ts';
 
 /** A message about one operation. */
 type Named = Readonly<Record<string, unknown>> & { readonly id: string };
@@ -8,6 +8,9 @@ export type Handle = (message: unknown) => Promise<void>;
 
 /** Two operations were to have one id. */
 export class IdInUse extends Error {}
+
+/** It stands in every message about the operation; clients name them by a number or a UUID. */
+const ID_LENGTH_MAX = 1024;
 
 /** How a message about an operation begins: with the number that was put before its id. */
 const NUMBERED = /^\{"id":"([0-9]+):/;
@@ -35,7 +38,7 @@ export class SocketOperations {
     return this.#count;
   }
 
-  /** @throws IdInUse */
+  /** @throws IdInUse, MalformedRequest */
   async pass(message: unknown, handle: Handle): Promise<void> {
     if (isNamed(message, 'subscribe')) return this.#begin(message, handle);
     return isNamed(message, 'complete') ? this.#complete(message, handle) : handle(message);
@@ -50,6 +53,9 @@ export class SocketOperations {
 
   async #begin(message: Named, handle: Handle): Promise<void> {
     const { id } = message;
+    if (id.length > ID_LENGTH_MAX) {
+      throw new MalformedRequest(`An id has at most ${ID_LENGTH_MAX} characters`);
+    }
     if (this.#numbers.has(id)) throw new IdInUse('An operation has this id already');
     this.#lastNumber += 1;
     const number = this.#lastNumber;

@@ -392,6 +392,23 @@ describe('a socket is ended', () => {
     for (const peer of strangers.slice(1)) expect(await peer.heardUntilPong()).toEqual([]);
   });
 
+  test('for another one where it is one too many of its client, and does not go', async () => {
+    for (let count = 0; count < 3; count += 1) await Peer.acknowledged();
+    const { calls } = vi.spyOn(WebSocket.prototype, 'close').mock;
+    const refused: Peer[] = [];
+    while (refused.length < SOCKETS_MAX - 3) {
+      const peer = await new Peer().opened();
+      peer.stopReading();
+      peer.say({ type: 'connection_init', payload: { authorization: TOKEN } });
+      refused.push(peer);
+    }
+    await until(() => calls.length >= refused.length);
+    expect(harness.door.socketCount()).toBe(SOCKETS_MAX);
+    const next = await Peer.acknowledged('Bearer other');
+    expect(await next.heardUntilPong()).toEqual([]);
+    for (const peer of refused) peer.terminate();
+  });
+
   test('for more frames of pong than anybody needs', async () => {
     const peer = await Peer.acknowledged();
     for (let count = 0; count < 1_990; count += 1) peer.pongFrame();
@@ -467,10 +484,19 @@ describe('a socket is ended', () => {
   test.each(['{', '[]', '"x"', 'null', '{"type":"nonsense"}', '{"type":"connection_ack"}',
     '{"id":"1","type":"subscribe","payload":{"query":5}}', '{"id":"","type":"complete"}',
     Buffer.from('{"type":"ping","payload":{"is":"\xff"}}', 'latin1'),
+    `{"id":"${'x'.repeat(1025)}","type":"subscribe","payload":{"query":"{ __typename }"}}`,
   ])('with 4400 for %s', async (message) => {
     const peer = await Peer.acknowledged();
     peer.say(message);
     expect((await peer.closed)[0]).toBe(4400);
+  });
+
+  test('with 1008 for a message in more frames than any client makes of one', async () => {
+    const peer = await Peer.acknowledged();
+    peer.sayInFrames({ type: 'ping' }, 16);
+    expect((await peer.heard()).type).toBe('pong');
+    peer.sayInFrames({ type: 'ping' }, 17);
+    expect((await peer.closed)[0]).toBe(1008);
   });
 
   test('with 1009 for a message over 64 KiB', async () => {

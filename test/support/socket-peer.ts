@@ -47,6 +47,13 @@ export class SocketPeer {
     this.#socket.send(isWritten ? message : JSON.stringify(message));
   }
 
+  /** One message in so many frames, all but the first one empty. */
+  sayInFrames(message: object, count: number): void {
+    this.#socket.send(JSON.stringify(message), { fin: false });
+    for (let nth = 2; nth < count; nth += 1) this.#socket.send('', { fin: false });
+    this.#socket.send('', { fin: true });
+  }
+
   subscribe(id: string, query: string, variables: object = {}): void {
     this.say({ id, type: 'subscribe', payload: { query, variables } });
   }

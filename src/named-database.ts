@@ -1,5 +1,5 @@
 import { CONNECTION_TERMS } from './db/pool.ts';
-import { readServerFacts } from './db/server-facts.ts';
+import { HEARD_TERM, readServerFacts } from './db/server-facts.ts';
 import { withSingleConnection } from './db/single-connection.ts';
 import { StartRefused } from './start-refused.ts';
 
@@ -24,12 +24,12 @@ const UNMIGRATED = new Set(['3F000', '42P01', '42703', '42883', '42501']);
 export async function assertAnswers({ name, url }: NamedDatabase): Promise<void> {
   const refuse = (reason: string): StartRefused =>
     new StartRefused(`The database of ${name} cannot be used: ${reason}`);
-  const found = await withSingleConnection(url, readServerFacts, { options: CONNECTION_TERMS })
+  const options = `${CONNECTION_TERMS} ${HEARD_TERM}`;
+  const found = await withSingleConnection(url, readServerFacts, { options })
     .catch((error: unknown) => {
       throw refuse(reasonOf(error));
     });
-  // An address may have settings of its own, which win.
-  if (!found.hasSettings && !/[?&]options=/.test(url)) {
+  if (!found.hasSettings) {
     throw refuse('the settings of a connection do not reach it. It is behind a pooler: name'
       + ' PostgreSQL itself');
   }

@@ -4,11 +4,17 @@ import type { PgBoss } from 'pg-boss';
 import type { MailJob, MailQueue, OwedMail } from '../domain/mail.ts';
 import { JOB_OPTIONS, MAIL_QUEUE, UNDELIVERABLE_QUEUE } from './job-schema.ts';
 import {
-  CONNECT_TIMEOUT_MS, CONNECTION_TERMS, PROGRAM_NAMES, withConnection, withTerms,
+  ANSWER_TIMEOUT_MS, CONNECT_TIMEOUT_MS, CONNECTION_TERMS, PROGRAM_NAMES, withConnection, withTerms,
 } from './pool.ts';
 
 /** Connections of the library: jobs are few and their statements short. */
 const JOB_POOL_SIZE = 2;
+
+/**
+ * The library hands these to the driver, though its types do not know them all. Without them a
+ * connection that fell silent is waited for without end: no mail, and an end that is cut off.
+ */
+const SILENCE_TERMS = { query_timeout: ANSWER_TIMEOUT_MS, keepAlive: true };
 
 interface OutboxRow {
   readonly client_id: number;
@@ -78,6 +84,7 @@ async function startJobs(options: {
     max: JOB_POOL_SIZE,
     application_name: PROGRAM_NAMES.jobs,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    ...SILENCE_TERMS,
     migrate: false,
     createSchema: false,
   });

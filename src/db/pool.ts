@@ -151,17 +151,28 @@ export async function withConnection<Result>(
 
 // Connection exceptions and shutdowns; faults of sockets, or none to be had; words of the driver.
 const LOST_CODE = /^(08...|57P0.|ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|EMFILE|ENFILE)$/;
+/** A network that is away, a name that nobody knows, and whatever else befalls a socket. */
+const LOST_BY_CALL = /^(connect|getaddrinfo|read|write)$/;
+/** As TLS names a server that is not who it should be. */
+const LOST_IN_HANDSHAKE = /CERT|SIGNATURE|ISSUER|_TLS_|_SSL_/;
 const READ_TIMEOUT = 'Query read timeout';
 const LOST_MESSAGE = new RegExp(
-  `Connection terminated|timeout exceeded when trying to connect|not queryable|${READ_TIMEOUT}`,
+  `Connection terminated|timeout exceeded when trying to connect|not queryable|${READ_TIMEOUT}`
+    + '|SSL connection',
 );
 
 /** The commit's fate is unknown: the connection ended before the answer came. */
 export function isConnectionLost(error: unknown): boolean {
-  const { code, severity } = (error ?? {}) as { code?: unknown; severity?: unknown };
+  const { code, severity, syscall } = (error ?? {}) as {
+    readonly code?: unknown; readonly severity?: unknown; readonly syscall?: unknown;
+  };
   // Whatever is fatal to a connection ends it: too many of them, a database that lets nobody in.
   if (severity === 'FATAL') return true;
-  if (typeof code === 'string') return LOST_CODE.test(code);
+  if (typeof code === 'string') {
+    // A server always says how severe it is.
+    return LOST_CODE.test(code) || (severity === undefined
+      && (LOST_BY_CALL.test(String(syscall)) || LOST_IN_HANDSHAKE.test(code)));
+  }
   return error instanceof Error && LOST_MESSAGE.test(error.message);
 }
 

@@ -10,11 +10,13 @@ export interface ServerFacts {
   readonly isNew: boolean;
 }
 
+/** A setting that means nothing, and that no address has: the connection is given it. */
+export const HEARD_TERM = '-c topup.is_heard=on';
+
 /** @throws Error of the driver where the server does not answer */
 export async function readServerFacts(client: pg.ClientBase): Promise<ServerFacts> {
   const { rows: [row] } = await client.query<ServerFacts>(`
-    select current_setting('idle_in_transaction_session_timeout') = '10s'
-        or current_setting('lock_timeout') = '2s' as "hasSettings",
+    select current_setting('topup.is_heard', true) is not distinct from 'on' as "hasSettings",
       current_setting('server_encoding') as encoding,
       to_regclass('schema_migration') is null as "isNew"`);
   if (row === undefined) throw new Error('No row');

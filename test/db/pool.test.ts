@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import type pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
@@ -113,6 +115,42 @@ describe('a database that is silent', () => {
     expect(isConnectionLost(await faultOf(pool.query('select 1')))).toBe(true);
     // The other three are as silent; whoever comes now is given a new one.
     expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+  });
+});
+
+describe('a database that cannot be reached is away', () => {
+  const toldBy = (databaseUrl: string): Promise<unknown> =>
+    faultOf(tellAway(() => openPool({ databaseUrl }).query('select 1')));
+
+  it('where nobody knows its name', async () => {
+    // Longer than any name is, so that nobody is asked for it.
+    expect(await toldBy(`postgresql://a@${'x'.repeat(64)}.invalid/b`))
+      .toBeInstanceOf(TemporarilyUnavailable);
+  });
+
+  it('where something else answers for it', async () => {
+    const stranger = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.end('S, but no TLS at all'));
+    }).listen(0, '127.0.0.1');
+    await once(stranger, 'listening');
+    undo.push(async () => stranger.close());
+    const { port } = stranger.address() as AddressInfo;
+    expect(await toldBy(`postgresql://a@127.0.0.1:${port}/b?sslmode=verify-full`))
+      .toBeInstanceOf(TemporarilyUnavailable);
+  });
+
+  it.each([
+    { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }, { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
+    { code: 'ERR_TLS_CERT_ALTNAME_INVALID' }, { code: 'EHOSTUNREACH', syscall: 'connect' },
+  ])('by $code', (fault) => {
+    expect(isConnectionLost(Object.assign(new Error('fault'), fault))).toBe(true);
+  });
+
+  it.each([
+    { code: 'ERR_INVALID_ARG_TYPE' }, { code: '23505', severity: 'ERROR' }, { code: 'ENOENT' },
+  ])('not by $code', (fault) => {
+    expect(isConnectionLost(Object.assign(new Error('fault'), fault))).toBe(false);
   });
 });
 

@@ -260,6 +260,26 @@ describe('hand-over', () => {
     expect(await jobsOf(address)).toHaveLength(1);
   });
 
+  it('that meets silence is handed over by a new connection', async () => {
+    const far = new URL(database().databaseUrl);
+    const proxy = await startCuttingProxy(`http://${far.host}`);
+    far.host = new URL(proxy.url).host;
+    const pool = createPool({
+      databaseUrl: database().databaseUrl, size: 2, applicationName: 'test',
+      onError: () => undefined,
+    });
+    const queue = openMailQueue({ pool, databaseUrl: far.href, onError: () => undefined });
+    undo.push(() => queue.close(), () => pool.end(), () => proxy.close());
+    // Both of its connections are open.
+    await Promise.all([queue.take(1), queue.take(1)]);
+    proxy.silenceAll();
+    const { address } = await endWithMail();
+    const failed = await Promise.allSettled([queue.take(1), queue.take(1)]);
+    expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(await queue.handOver(10)).toBe(1);
+    expect(await jobsOf(address)).toHaveLength(1);
+  });
+
   it('whose mark was lost makes no second job', async () => {
     const { id, address } = await endWithMail();
     expect(await parts.mailQueue.handOver(10)).toBe(1);

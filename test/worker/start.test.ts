@@ -138,13 +138,15 @@ describe('what is wrong with an address', () => {
     await expect(assertAnswers({ name: 'A_URL', url })).resolves.toBeUndefined();
   });
 
-  it('is told where the settings of a connection do not reach the database', async () => {
+  it.each([
+    '', '?options=-c%20timezone%3DUTC',
+  ])('is told where the settings of a connection do not reach the database: %s', async (own) => {
     const { hostname, port } = new URL(database().databaseUrl);
     // As a pooler does it: what a connection asks for is taken and not passed on.
     const pooler = createServer((near) => {
       const far = connect(Number(port), hostname);
       near.on('data', (chunk) => far.write(Buffer.from(chunk.toString('latin1')
-        .replaceAll(/(?<=timeout=)[0-9]+/g, (ms) => '7'.repeat(ms.length)), 'latin1')));
+        .replace('is_heard=on', 'is_heard=no'), 'latin1')));
       far.on('data', (chunk) => near.write(chunk));
       for (const socket of [near, far]) socket.on('error', () => undefined);
       near.on('close', () => far.destroy());
@@ -154,7 +156,8 @@ describe('what is wrong with an address', () => {
     const url = otherwise((each) => {
       each.host = `127.0.0.1:${(pooler.address() as AddressInfo).port}`;
     });
-    await expect(assertAnswers({ name: 'A_URL', url })).rejects.toThrow('behind a pooler');
+    await expect(assertAnswers({ name: 'A_URL', url: `${url}${own}` }))
+      .rejects.toThrow('behind a pooler');
   });
 
   it('is told of HOST and of SUPPLIER_PORT too', async () => {

@@ -1,4 +1,4 @@
-import { isAway, isLockTimeout } from './pool.ts';
+import { isAway, isLockTimeout } from './faults.ts';
 
 /** Calls for lanes apart at a time: each may wait for a lock, and holds a connection meanwhile. */
 const CALLS_MAX = 4;

@@ -1,6 +1,6 @@
 import { tooBusy } from '../domain/rejection.ts';
 import { answer, ApartLanes, type Waiting } from './apart-lanes.ts';
-import { isAway, isLockTimeout } from './pool.ts';
+import { isAway, isLockTimeout } from './faults.ts';
 
 /** Memory is bounded by this, whatever an item is expected to wait. */
 const WAITING_MAX = 4096;

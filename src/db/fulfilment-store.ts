@@ -4,7 +4,8 @@ import type {
 } from '../domain/fulfilment-ports.ts';
 import { Batcher } from './batcher.ts';
 import { toClaimedOrder } from './order-rows.ts';
-import { askUntilBack, isLockTimeout, isUnable, repeatUntilKnown, tellAway } from './pool.ts';
+import { isLockTimeout, isUnable } from './faults.ts';
+import { askUntilBack, repeatUntilKnown, tellAway } from './pool.ts';
 
 const BATCH_SIZE_MAX = 256;
 

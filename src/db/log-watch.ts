@@ -1,4 +1,4 @@
-import { isConnectionLost, isKnownNotCommitted } from './pool.ts';
+import { isConnectionLost, isKnownNotCommitted } from './faults.ts';
 
 /** Events one slow subscriber may have waiting before it is sent back to the log. */
 const BUFFER_MAX = 64;

@@ -6,7 +6,8 @@ import type pg from 'pg';
 import { entities } from './entities.ts';
 import { installJobSchema, isJobSchemaInstalled, jobGrantsTo, JOB_SCHEMA } from './job-schema.ts';
 import { tellPlanner } from './planner-facts.ts';
-import { CONNECT_TIMEOUT_MS, isLockTimeout, READING_TERMS } from './pool.ts';
+import { isLockTimeout } from './faults.ts';
+import { CONNECT_TIMEOUT_MS, READING_TERMS } from './pool.ts';
 import { withSingleConnection } from './single-connection.ts';
 
 const FOLDER = new URL('../../migrations/', import.meta.url);

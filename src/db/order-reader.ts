@@ -2,7 +2,8 @@ import type pg from 'pg';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import { Batcher } from './batcher.ts';
 import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
-import { isLockTimeout, repeatUntilKnown, tellAway } from './pool.ts';
+import { isLockTimeout } from './faults.ts';
+import { repeatUntilKnown, tellAway } from './pool.ts';
 
 /** Orders of one read: a look-up each, so that nobody waits long for the others'. */
 const BATCH_SIZE_MAX = 100;

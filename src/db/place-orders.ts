@@ -5,9 +5,8 @@ import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import { Batcher } from './batcher.ts';
 import { readOrder } from './order-reader.ts';
-import {
-  isConnectionLost, isKnownNotCommitted, isLockTimeout, isUnable, repeatUntilKnown,
-} from './pool.ts';
+import { isConnectionLost, isKnownNotCommitted, isLockTimeout, isUnable } from './faults.ts';
+import { repeatUntilKnown } from './pool.ts';
 
 /** Orders of one call: enough to share a commit, few enough to hold a wallet's lock briefly. */
 const BATCH_SIZE_MAX = 256;

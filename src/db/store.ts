@@ -14,7 +14,8 @@ import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
 import { createOrderReader } from './order-reader.ts';
 import { createPlaceOrder } from './place-orders.ts';
 import { followPrices } from './follow-prices.ts';
-import { askUntilBack, isLimitOfFunction } from './pool.ts';
+import { isLimitOfFunction } from './faults.ts';
+import { askUntilBack } from './pool.ts';
 import { createWalletReads } from './wallet-reads.ts';
 import type { WakeUps } from './wake-ups.ts';
 

@@ -20,7 +20,8 @@ export const HEADERS = {
   Vary: always(text('What the answer depends on beside its URL: who asks, from where.')),
   'RateLimit-Policy': text('The class, its requests `q` and in how many seconds `w`; '
     + 'draft-ietf-httpapi-ratelimit-headers-10. Absent where you have no limit.'),
-  RateLimit: text('What is left of the class `r`, and the seconds until all of it is there `t`.'),
+  RateLimit: text('What is left of the class `r`, and the seconds until all of it is there `t`; '
+    + 'on a 429, as `Retry-After`.'),
   'X-RateLimit-Limit': count(`Requests of this class in any ${RATE_WINDOW_MS / 1000} seconds.`),
   'X-RateLimit-Remaining': count('How many of them are left.'),
   'X-RateLimit-Reset': count('Seconds until all of them are there, if none is made meanwhile.'),

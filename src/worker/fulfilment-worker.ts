@@ -33,8 +33,9 @@ const NEWEST_WEIGHT = 0.01;
 /** A lost wake-up costs at most this. */
 const POLL_MS = 500;
 /**
- * Beside a supplier that takes no more, a claim reads over all that waits for it. One that found
- * less than there was room for is not made again before so many times of what it took, or a poll.
+ * Beside a supplier that takes no more, a claim reads over what waits for it, some hundred orders
+ * (more of them are set aside). One that found less than there was room for is not made again
+ * before so many times of what it took, or a poll.
  */
 const REST_FACTOR = 9;
 /** The shortest pause before an order that is nearly due. */
@@ -54,8 +55,8 @@ export interface FulfilmentWorkerDeps extends Fulfilment {
 }
 
 /**
- * What is due and was not claimed is in another worker's hands, or waits for a supplier that is
- * suspended: the claim read over all of that, in so many milliseconds.
+ * What is due and was not claimed is in another worker's hands, or is being set aside: the claim
+ * read over that, in so many milliseconds.
  */
 function restBesideDue(claimMs: number): number {
   return Math.min(Math.max(REST_FACTOR * claimMs, POLL_MS / 10), POLL_MS);

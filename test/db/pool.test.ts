@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import type pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
+import { isConnectionLost } from '../../src/db/faults.ts';
 import {
-  askUntilBack, createPool, isConnectionLost, tellAway, withConnection, type PoolOptions,
+  askUntilBack, createPool, tellAway, withConnection, type PoolOptions,
 } from '../../src/db/pool.ts';
 import { withSingleConnection } from '../../src/db/single-connection.ts';
 import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';

@@ -25,7 +25,7 @@ describe('takeOrRefuse', () => {
         headers: {
           'retry-after': String(seconds),
           'ratelimit-policy': '"orders.create";q=60;w=60',
-          ratelimit: '"orders.create";r=0;t=60',
+          ratelimit: `"orders.create";r=0;t=${seconds}`,
           'x-ratelimit-limit': '60',
           'x-ratelimit-remaining': '0',
           'x-ratelimit-reset': '60',

@@ -55,6 +55,10 @@ afterAll(async () => {
   await database.drop();
 });
 
+function report(what: string, startedMs: number): void {
+  process.stdout.write(`  ${what} in ${(performance.now() - startedMs).toFixed(1)} ms\n`);
+}
+
 async function suspend(...suppliers: readonly number[]): Promise<void> {
   await database.query('update supplier set is_suspended = (id = any ($1))', [suppliers]);
 }
@@ -62,7 +66,7 @@ async function suspend(...suppliers: readonly number[]): Promise<void> {
 async function claim(rooms: Record<string, number>, limit = 256): Promise<readonly ClaimedOrder[]> {
   const startedMs = performance.now();
   const claims = await store.claimOrders({ limit, rooms });
-  console.log(`  ${claims.length} claimed in ${(performance.now() - startedMs).toFixed(1)} ms`);
+  report(`${claims.length} claimed`, startedMs);
   return claims;
 }
 
@@ -94,7 +98,7 @@ it('looks for ways past it in all that waits, and takes it up once it is lifted'
   const look = async (): Promise<number> => {
     const startedMs = performance.now();
     const found = await store.leaveSuspendedSuppliers(256);
-    console.log(`  ${found} left in ${(performance.now() - startedMs).toFixed(1)} ms`);
+    report(`${found} left`, startedMs);
     return found;
   };
   for (let nth = 0; nth < 5; nth += 1) expect(await look()).toBe(0);

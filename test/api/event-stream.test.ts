@@ -34,7 +34,7 @@ afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();
   for (const stream of open) stream.close();
   open.clear();
-  await expect.poll(() => world().parts.feed.watchCount(), { timeout: 5_000 }).toBe(0);
+  await expect.poll(() => world().parts.feed.watchCount(), { timeout: 30_000 }).toBe(0);
 });
 
 const at = (url: string, query = ''): string => `${url}/api/v1/topups/orders/events${query}`;
@@ -83,7 +83,7 @@ async function listen(options: {
     ended,
     text: () => text,
     async until(count) {
-      await expect.poll(() => told.length, { timeout: 10_000 }).toBeGreaterThanOrEqual(count);
+      await expect.poll(() => told.length, { timeout: 30_000 }).toBeGreaterThanOrEqual(count);
       return told;
     },
     close: () => abort.abort(),

@@ -44,13 +44,13 @@ class Connection {
 
   /** The next answer; its body is as long as its head says. */
   async answer(): Promise<Answer> {
-    await expect.poll(() => this.#text, { timeout: 5_000 }).toContain('\r\n\r\n');
+    await expect.poll(() => this.#text, { timeout: 30_000 }).toContain('\r\n\r\n');
     const [head = ''] = this.#text.split('\r\n\r\n', 1);
     const [first = '', ...lines] = head.split('\r\n');
     const headers = new Headers(lines.map((line) => line.split(': ') as [string, string]));
     const start = head.length + 4;
     const end = start + Number(headers.get('content-length') ?? 0);
-    await expect.poll(() => this.#text.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(end);
+    await expect.poll(() => this.#text.length, { timeout: 30_000 }).toBeGreaterThanOrEqual(end);
     const body = this.#text.slice(start, end);
     this.#text = this.#text.slice(end);
     return { status: Number(first.split(' ')[1]), headers, body };
@@ -326,7 +326,7 @@ describe('an answer', () => {
     const connection = await serve((response) => response.end('x'.repeat(50_000_000)), 300);
     connection.socket.pause();
     connection.write('GET /');
-    await expect.poll(() => told, { timeout: 5_000 }).toContain('closed');
+    await expect.poll(() => told, { timeout: 30_000 }).toContain('closed');
     expect(told).not.toContain('answered');
   });
 });

@@ -68,7 +68,7 @@ let addressCount = 0;
 const newAddress = (): string => `client-${addressCount += 1}@example.com`;
 
 const until = <Value>(read: () => Promise<Value>): ReturnType<typeof expect.poll> =>
-  expect.poll(read, { timeout: 15_000, interval: 25 });
+  expect.poll(read, { timeout: 30_000, interval: 25 });
 
 it('ten addresses are told how an order ended, however many are named at once', async () => {
   const id = await createEnded('000');

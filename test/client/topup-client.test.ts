@@ -172,9 +172,9 @@ describe('watchOrders', () => {
     const watching = (async () => {
       for await (const { event } of client.watchOrders()) seen.push(event.order.orderId);
     })();
-    await expect.poll(() => askedCount, { timeout: 15_000 }).toBe(3);
+    await expect.poll(() => askedCount, { timeout: 30_000 }).toBe(3);
     const order = await client.createOrder(NEW_ORDER);
-    await expect.poll(() => seen, { timeout: 15_000 }).toContain(order.orderId);
+    await expect.poll(() => seen, { timeout: 30_000 }).toContain(order.orderId);
     await client.close();
     await watching;
   });
@@ -211,7 +211,7 @@ describe('watchOrders', () => {
     }
     const [last] = await world().database.query<{ last_sequence: string }>(
       'select last_sequence from feed_position where client_id = 1');
-    await expect.poll(() => seen.at(-1), { timeout: 15_000 }).toBeGreaterThanOrEqual(
+    await expect.poll(() => seen.at(-1), { timeout: 30_000 }).toBeGreaterThanOrEqual(
       Number(last?.last_sequence));
     const from = seen[0] ?? 0;
     expect(seen).toEqual(seen.map((_, index) => from + index));

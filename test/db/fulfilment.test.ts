@@ -176,7 +176,7 @@ describe('the way of an order', () => {
       return Number(/Heap Fetches: ([0-9]+)/.exec(text)?.[1]);
     };
     // The first looks mark what is dead to everybody; from then on nobody reads it again.
-    await expect.poll(readsOf, { timeout: 5_000 }).toBeLessThan(10);
+    await expect.poll(readsOf, { timeout: 30_000 }).toBeLessThan(10);
   });
 
   it('refunds a failure once, to the same wallet, whoever tells it', async () => {

@@ -81,7 +81,7 @@ it('takes its time, whatever the database is set to, and one of two at a time', 
     const all = Promise.all([1, 2].map(() => migrateAll((reason) => waits.push(reason))));
     const told = expect.stringMatching(
       /^Another process \(backend \d+, a third one\) migrates the database$/);
-    await expect.poll(() => waits, { timeout: 10_000 }).toEqual([told, told]);
+    await expect.poll(() => waits, { timeout: 30_000 }).toEqual([told, told]);
     // For longer than any statement may take here.
     await expect.poll(async () => (await superuser.query(`select from pg_stat_activity
       where datname = $1 and wait_event = 'advisory'
@@ -118,7 +118,7 @@ it('lets everybody pass while a table is in use', async () => {
     await owner.query('begin; lock table reconciliation_case in access share mode');
     const waits: string[] = [];
     const migrated = migrateAll((reason) => waits.push(reason));
-    await expect.poll(() => waits, { timeout: 5_000 })
+    await expect.poll(() => waits, { timeout: 30_000 })
       .toEqual(['A table is in use for long, by a backup for instance']);
     const { rowCount } = await superuser.query(`select from pg_locks l join pg_database d
       on d.oid = l.database where d.datname = $1 and l.relation is not null

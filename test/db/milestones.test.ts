@@ -150,7 +150,7 @@ describe('milestones of a wallet', () => {
     const total = Number(found?.count);
     const at = (offset: number) =>
       milestones.find(TRANSFERS_OF_WALLET, [CLIENT, walletId], offset);
-    await expect.poll(async () => (await at(total - 1)).fromId, { timeout: 20_000 })
+    await expect.poll(async () => (await at(total - 1)).fromId, { timeout: 30_000 })
       .not.toBeNull();
     expect((await at(0)).totalCount).toBe(total);
     const ids = await database.query<{ id: string }>(

@@ -20,7 +20,7 @@ export interface Program {
 }
 
 const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
-const READY_MS_MAX = 40_000;
+const READY_MS_MAX = 60_000;
 
 export function makeDataDir(): string {
   const directory = mkdtempSync(join(tmpdir(), 'topup-program-'));

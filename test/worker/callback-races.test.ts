@@ -214,8 +214,8 @@ describe('callbacks', () => {
       inputData: { player_id: player, server: 'asia' },
     });
     if (id === null) throw new Error('The order was refused');
-    await expect.poll(() => outcomeOf(id), { timeout: 10_000, interval: 20 }).toEqual(outcome);
-    await expect.poll(() => heard[`1-${id}-1`], { timeout: 5000, interval: 20 }).toEqual(answers);
+    await expect.poll(() => outcomeOf(id), { timeout: 30_000, interval: 20 }).toEqual(outcome);
+    await expect.poll(() => heard[`1-${id}-1`], { timeout: 30_000, interval: 20 }).toEqual(answers);
     expect(await outcomeOf(id)).toEqual(outcome);
   });
 });

@@ -61,13 +61,13 @@ it('lets a supplier that hangs hold its own orders only, and burns no attempt', 
     onError: (error) => { throw error; },
   });
   try {
-    await expect.poll(() => statesOf(2), { timeout: 10_000 }).toEqual(
+    await expect.poll(() => statesOf(2), { timeout: 30_000 }).toEqual(
       [`QUEUED 0: ${700 - CALLS_MAX}`, `SUBMITTING 1: ${CALLS_MAX}`]);
     await place(20, BY_OTHER);
-    await expect.poll(() => statesOf(5), { timeout: 10_000 }).toEqual(['DELIVERED 1: 20']);
+    await expect.poll(() => statesOf(5), { timeout: 30_000 }).toEqual(['DELIVERED 1: 20']);
     expect(await statesOf(2)).toContain(`QUEUED 0: ${700 - CALLS_MAX}`);
     hangs.resolve({ kind: 'DELIVERED', receipt: null });
-    await expect.poll(() => statesOf(2), { timeout: 10_000 }).toEqual(['DELIVERED 1: 700']);
+    await expect.poll(() => statesOf(2), { timeout: 30_000 }).toEqual(['DELIVERED 1: 700']);
   } finally {
     await worker.stop(1000);
   }
@@ -96,12 +96,12 @@ it('lets what waits to be recorded keep its own places only', async () => {
   });
   const before = (await statesOf(5)).join();
   try {
-    await expect.poll(() => statesOf(2), { timeout: 10_000 }).toContain('SUBMITTING 1: 1600');
+    await expect.poll(() => statesOf(2), { timeout: 30_000 }).toContain('SUBMITTING 1: 1600');
     await place(20, BY_OTHER);
-    await expect.poll(async () => (await statesOf(5)).join(), { timeout: 10_000 })
+    await expect.poll(async () => (await statesOf(5)).join(), { timeout: 30_000 })
       .toBe(before.replace('20', '40'));
     unlocked.resolve();
-    await expect.poll(() => statesOf(2), { timeout: 10_000 }).toEqual(['DELIVERED 1: 2300']);
+    await expect.poll(() => statesOf(2), { timeout: 30_000 }).toEqual(['DELIVERED 1: 2300']);
   } finally {
     unlocked.resolve();
     await worker.stop(1000);
@@ -123,7 +123,7 @@ it('goes on with what waits for a suspended supplier, where another one sells it
     onError: (error) => { throw error; },
   });
   try {
-    await expect.poll(() => statesOf(6), { timeout: 10_000 }).toEqual(['DELIVERED 1: 300']);
+    await expect.poll(() => statesOf(6), { timeout: 30_000 }).toEqual(['DELIVERED 1: 300']);
   } finally {
     await worker.stop(1000);
     await database().query('update supplier set is_suspended = false');
@@ -141,7 +141,7 @@ it('tells of a supplier that it does not know, and sends nothing', async () => {
     onTrouble: (code, reason) => told.push(`${code}: ${reason}`),
   });
   try {
-    await expect.poll(() => statesOf(2), { timeout: 10_000 }).toContain('RETRY_WAIT 1: 3');
+    await expect.poll(() => statesOf(2), { timeout: 30_000 }).toContain('RETRY_WAIT 1: 3');
     expect(new Set(told)).toEqual(new Set(['sandbox-a: not known to this process']));
   } finally {
     await worker.stop(1000);
@@ -357,12 +357,12 @@ it('gives the places of calls free whose adapter failed', async () => {
   const pending = () => database().query(
     "select id from topup_order where variant_id = 5 and status = 'PENDING'");
   try {
-    await expect.poll(() => faultCount, { timeout: 15_000 }).toBe(1_600);
+    await expect.poll(() => faultCount, { timeout: 30_000 }).toBe(1_600);
     isBroken = false;
     await place(1, BY_OTHER);
     expect(await pending()).toHaveLength(1);
     worker.wake();
-    await expect.poll(pending, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(pending, { timeout: 30_000 }).toEqual([]);
   } finally {
     await worker.stop(1000);
   }

@@ -20,4 +20,4 @@ it('keeps the promises about money and sends under random interleavings', async 
     { numRuns: RUNS },
   );
   expect(await findViolations(database().query)).toEqual([]);
-}, 60_000);
+}, 120_000);

@@ -79,7 +79,7 @@ function startWorker(
 }
 
 const until = <Value>(read: () => Value | Promise<Value>): ReturnType<typeof expect.poll> =>
-  expect.poll(read, { timeout: 15_000, interval: 20 });
+  expect.poll(read, { timeout: 30_000, interval: 20 });
 
 async function place(): Promise<number> {
   const order = pricedOrder({ pricingVersion: parts.store.pricing().version });

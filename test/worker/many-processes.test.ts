@@ -108,7 +108,7 @@ describe('three workers and two gateways', () => {
           where o.recipient like '%000'
           group by s.supplier_reference, s.attempt_count) sent`);
       expect(sent).toEqual({ wrong: 0, orders: 129 });
-    }), 60_000);
+    }), 120_000);
 });
 
 describe.concurrent('a worker that stands still through its lease', () => {
@@ -182,5 +182,5 @@ describe('workers that are killed every second', () => {
     expect(placed).toBeGreaterThan(50);
     expect(orders.filter((order) => faultOf(order, order.recipient.slice(-3)) !== null))
       .toEqual([]);
-  }), 60_000);
+  }), 120_000);
 });

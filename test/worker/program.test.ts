@@ -149,7 +149,7 @@ describe('the program', () => {
     const [pid] = readFileSync(join(env.DATA_DIR, 'postgres/postmaster.pid'), 'utf8').split('\n');
     process.kill(Number(pid), 'SIGKILL');
     await expect
-      .poll(() => place(facts, 'AFTER', '5123456000').catch(() => null), { timeout: 15_000 })
+      .poll(() => place(facts, 'AFTER', '5123456000').catch(() => null), { timeout: 30_000 })
       .not.toBeNull();
     expect(await place(facts, 'BEFORE', '5123456000')).toBeNull();
   }, 120_000);
@@ -176,7 +176,7 @@ describe('the program', () => {
     const database = new pg.Client(copyA.facts.databaseUrl);
     await database.connect();
     await expect
-      .poll(async () => (await ordersOf(database))[0]?.status, { timeout: 15_000 })
+      .poll(async () => (await ordersOf(database))[0]?.status, { timeout: 30_000 })
       .toBe('DELIVERED');
     await database.end();
   }, 120_000);

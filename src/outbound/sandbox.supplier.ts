@@ -121,8 +121,12 @@ function readSubmitAnswer(order: ClaimedOrder, answered: Exchange, clock: Clock)
   if (answer === null) return { kind: 'UNKNOWN', reason: 'answer not understood' };
   // Taken before: that nothing is found of it later is no proof that it was not applied.
   if (answer.status === 'DUPLICATE') return { kind: 'ACCEPTED' };
-  // A bare decline may be contradicted: the query decides.
-  if (answer.status === 'DECLINED') return { kind: 'UNKNOWN', reason: 'supplier answers DECLINED' };
+  // A bare decline may be contradicted: the query decides. Of who cannot be asked, a repeat is the
+  // question: it is answered the state of what was sent first.
+  const isQuestion = order.isResent && order.dedupesByReference && !order.canBeQueried;
+  if (answer.status === 'DECLINED' && !isQuestion) {
+    return { kind: 'UNKNOWN', reason: 'supplier answers DECLINED' };
+  }
   return outcomeOf(answer);
 }
 

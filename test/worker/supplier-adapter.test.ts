@@ -109,6 +109,18 @@ describe('an answer of the protocol', () => {
     expect(await query()).toEqual(queried);
   });
 
+  test.each<[what: string, more: Partial<ClaimedOrder>, Outcome | object]>([
+    ['of one that cannot be asked', {}, failed('UNKNOWN')],
+    ['of one that can be asked', { canBeQueried: true }, UNKNOWN],
+    ['of one that sends twice what it is sent twice', { dedupesByReference: false }, UNKNOWN],
+    ['to a first send', { isResent: false }, UNKNOWN],
+  ])('that is a bare DECLINED to a repeat is an answer where there is no other: %s',
+    async (_, more, outcome) => {
+      react = answers(200, { reference: REFERENCE, status: 'DECLINED' });
+      const repeat = { isResent: true, dedupesByReference: true, canBeQueried: false, ...more };
+      expect(await submit(claimedOrder(repeat))).toEqual(outcome);
+    });
+
   test.each([
     ['INVALID-CREDIT-PARTY', 'INVALID_RECIPIENT'],
     ['BARRED-CREDIT-PARTY', 'RECIPIENT_BARRED'],

@@ -18,19 +18,21 @@ create index topup_order_due on topup_order (next_action_at)
 -- Whose turn it is: who was given the order on its route, or else who sells it there. Of any other
 -- form it would not become a part of the statements that ask it of each order; with `offset 0` they
 -- ask it once.
-create function supplier_in_turn(o topup_order) returns table (id bigint)
-  language sql stable rows 1 as $$
+create function supplier_in_turn(
+    p_client_id bigint, p_order_id bigint, p_variant_id bigint, p_route smallint)
+  returns table (id bigint) language sql stable rows 1 as $$
   select coalesce(
-    (select m.supplier_id from public.submission m where m.client_id = o.client_id
-      and m.topup_order_id = o.id and m.route = o.route),
-    (select f.supplier_id from public.offer f where f.variant_id = o.variant_id
-      and f.route = o.route and f.is_active));
+    (select m.supplier_id from public.submission m where m.client_id = p_client_id
+      and m.topup_order_id = p_order_id and m.route = p_route),
+    (select f.supplier_id from public.offer f where f.variant_id = p_variant_id
+      and f.route = p_route and f.is_active));
 $$;
 
--- Sets aside what is due and waits for one of these suppliers, from the oldest on. Answers whether
--- there is so much of it that what is due behind was not reached yet.
-create function set_aside_waiting(p_full bigint[], p_suspended bigint[], p_at timestamptz)
-  returns boolean language plpgsql
+-- Sets aside what has been due until `p_upto` and waits for one of these suppliers, the oldest
+-- first.
+create function set_aside_waiting(
+    p_full bigint[], p_suspended bigint[], p_upto timestamptz, p_at timestamptz)
+  returns void language plpgsql
   set search_path = public, pg_temp
   set enable_seqscan = off
   set enable_hashjoin = off
@@ -39,37 +41,45 @@ create function set_aside_waiting(p_full bigint[], p_suspended bigint[], p_at ti
   set plan_cache_mode = force_generic_plan
 as $$
 declare
-  -- A claim reads over so many at most. More often written, fewer would wait beside a supplier
-  -- that is full for a moment.
   page_size constant int := 1024;
+  -- Fewer are read over by each claim. For one that is full for a moment they are not written.
   full_count_min constant int := 512;
   others bigint[];
-  seen_count int;
+  due_count int;
   aside_count int;
 begin
+  if cardinality(p_suspended) = 0 then
+    select count(*) into due_count from (select from topup_order t
+      where t.status = 'PENDING' and t.set_aside_at is distinct from t.next_action_at
+        and t.next_action_at <= p_upto limit full_count_min) x;
+    if due_count < full_count_min then return; end if;
+  end if;
   select coalesce(array_agg(s.id), '{}') into others from supplier s
     where s.id <> all (p_suspended);
   loop
     with seen as materialized (
-      select (t.o).client_id, (t.o).id, x.id as supplier_id, x.id = any (p_full) as is_full,
-          x.id = any (p_suspended) and (t.o).fulfilment_state in ('QUEUED', 'RETRY_WAIT')
+      select t.client_id, t.id, x.id as supplier_id, x.id = any (p_full) as is_full,
+          x.id = any (p_suspended) and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')
             as is_suspended,
           -- The cheap question first: most that waits here has nowhere else to go.
           x.id = any (p_suspended) and exists (select from offer f
-              where f.variant_id = (t.o).variant_id and f.route > (t.o).route
+              where f.variant_id = t.variant_id and f.route > t.route
                 and f.supplier_id = any (others))
-            and exists (select from way_past_suspended(t.o)) as has_way
-        from (select d as o from topup_order d
+            and exists (select from topup_order o cross join lateral way_past_suspended(o) w
+              where o.client_id = t.client_id and o.id = t.id) as has_way
+        from (select d.client_id, d.id, d.variant_id, d.route, d.fulfilment_state
+          from topup_order d
           where d.status = 'PENDING' and d.set_aside_at is distinct from d.next_action_at
-            and d.next_action_at <= p_at
+            and d.next_action_at <= p_upto
           order by d.next_action_at limit page_size) t
-        left join lateral (select y.id from supplier_in_turn(t.o) y offset 0) x on true
+        left join lateral (select y.id
+          from supplier_in_turn(t.client_id, t.id, t.variant_id, t.route) y offset 0) x on true
     ), held as materialized (
       select x.address, case when h.has_way then 0 else h.supplier_id end as supplier_id
         from seen h
         cross join lateral (select d.ctid as address from topup_order d
           where d.client_id = h.client_id and d.id = h.id and d.status = 'PENDING'
-            and d.set_aside_at is distinct from d.next_action_at and d.next_action_at <= p_at
+            and d.set_aside_at is distinct from d.next_action_at and d.next_action_at <= p_upto
           limit 1 for no key update skip locked) x
         where h.is_suspended or (h.is_full
           and full_count_min <= (select count(*) from seen f where f.is_full))
@@ -78,9 +88,9 @@ begin
         from held h where o.ctid = h.address returning 1
     )
     select (select count(*) from seen), (select count(*) from aside)
-      into seen_count, aside_count;
-    if seen_count < page_size or aside_count < full_count_min then return false; end if;
-    if clock_timestamp() > p_at + interval '1 second' then return true; end if;
+      into due_count, aside_count;
+    exit when due_count < page_size or aside_count < full_count_min
+      or clock_timestamp() > p_at + interval '1 second';
   end loop;
 end
 $$;
@@ -113,7 +123,8 @@ begin
         cross join lateral (select d.client_id, d.id from topup_order d
           where d.status = 'PENDING' and d.set_aside_at = d.next_action_at
             and d.set_aside_for = s.id and d.next_action_at <= p_at
-            and exists (select from supplier_in_turn(d) x where x.id = s.id)
+            and exists (select from
+              supplier_in_turn(d.client_id, d.id, d.variant_id, d.route) x where x.id = s.id)
           order by d.set_aside_for, d.next_action_at
           limit greatest(least((p_rooms ->> s.code)::int, share), 0)
           for no key update skip locked) t
@@ -134,12 +145,14 @@ as $$
 declare
   full_suppliers bigint[];
   suspended_suppliers bigint[];
-  is_crowded boolean := false;
+  -- A claim reads over so many at most; what it read over is set aside behind it.
+  window_size constant int := 4 * p_limit + 1024;
   aside_client_ids bigint[] := '{}';
   aside_ids bigint[] := '{}';
   aside_suppliers bigint[] := '{}';
   client_ids bigint[];
   order_ids bigint[];
+  upto timestamptz;
   claims claimed_order[] := '{}';
   o topup_order;
   -- Held still: the index is read up to here. By the clock itself all that is pending was read.
@@ -148,9 +161,6 @@ begin
   select coalesce(array_agg(s.id) filter (where (p_rooms ->> s.code)::int <= 0), '{}'),
       coalesce(array_agg(s.id) filter (where s.is_suspended), '{}')
     into full_suppliers, suspended_suppliers from supplier s;
-  if cardinality(full_suppliers) + cardinality(suspended_suppliers) > 0 then
-    is_crowded := set_aside_waiting(full_suppliers, suspended_suppliers, at);
-  end if;
   begin
     -- Locked where they are updated: a row that a transaction locks and its subtransaction updates
     -- bears both numbers, and its old versions stay in the index of what is due until a vacuum.
@@ -160,17 +170,24 @@ begin
         from lock_aside(p_limit, p_rooms, at) x;
     end if;
     with due as materialized (
-      select t.client_id, t.id, t.variant_id, t.route, t.next_action_at from topup_order t
-        where not is_crowded and t.status = 'PENDING'
-          and t.set_aside_at is distinct from t.next_action_at and t.next_action_at <= at
-          and (cardinality(full_suppliers) + cardinality(suspended_suppliers)
-              + cardinality(aside_suppliers) = 0
-            or not exists (select from (select y.id from supplier_in_turn(t) y offset 0) x
+      select k.* from (
+          select t.client_id, t.id, t.variant_id, t.route, t.fulfilment_state from topup_order t
+            where t.status = 'PENDING' and t.set_aside_at is distinct from t.next_action_at
+              and t.next_action_at <= at
+            order by t.next_action_at limit window_size) h
+        cross join lateral (
+          select t.client_id, t.id, t.variant_id, t.route, t.next_action_at from topup_order t
+            where t.client_id = h.client_id and t.id = h.id and t.status = 'PENDING'
+              and t.set_aside_at is distinct from t.next_action_at and t.next_action_at <= at
+            limit 1 for no key update skip locked) k
+        where cardinality(full_suppliers) + cardinality(suspended_suppliers)
+            + cardinality(aside_suppliers) = 0
+          or not exists (select from (select y.id
+                from supplier_in_turn(h.client_id, h.id, h.variant_id, h.route) y offset 0) x
               where x.id = any (full_suppliers) or x.id = any (aside_suppliers)
                 or (x.id = any (suspended_suppliers)
-                  and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT'))))
-        order by t.next_action_at limit p_limit - cardinality(aside_ids)
-        for no key update skip locked
+                  and h.fulfilment_state in ('QUEUED', 'RETRY_WAIT')))
+        limit p_limit - cardinality(aside_ids)
     ), placed as (
       select d.client_id, d.id, (p_rooms ->> s.code)::int as room,
           row_number() over (partition by s.id order by d.next_action_at) as place
@@ -186,10 +203,11 @@ begin
       select a.client_id, a.id from unnest(aside_client_ids, aside_ids) a (client_id, id)
     )
     select array_agg(t.client_id order by t.client_id, t.id),
-        array_agg(t.id order by t.client_id, t.id)
-      into client_ids, order_ids from taken t;
-    if order_ids is null then return; end if;
-    claims := take_orders(client_ids, order_ids);
+        array_agg(t.id order by t.client_id, t.id),
+        (select case when count(*) = p_limit - cardinality(aside_ids)
+          then max(d.next_action_at) end from due d)
+      into client_ids, order_ids, upto from taken t;
+    if order_ids is not null then claims := take_orders(client_ids, order_ids); end if;
   exception when others then
     -- Class 53 is insufficient resources.
     if order_ids is null or sqlstate like '53%' then raise; end if;
@@ -211,6 +229,10 @@ begin
           where client_id = o.client_id and id = o.id;
       end;
     end loop;
+  end if;
+  if cardinality(full_suppliers) + cardinality(suspended_suppliers) > 0 then
+    -- What is due for as long as the last of these is what was read over.
+    perform set_aside_waiting(full_suppliers, suspended_suppliers, coalesce(upto, at), at);
   end if;
   return query select c.* from unnest(claims) c;
 end
@@ -242,25 +264,29 @@ begin
   select coalesce(array_agg(s.id) filter (where s.is_suspended), '{}'),
       coalesce(array_agg(s.id) filter (where not s.is_suspended), '{}')
     into suspended, others from supplier s;
-  if cardinality(suspended) > 0 then perform set_aside_waiting('{}', suspended, at); end if;
+  if cardinality(suspended) > 0 then perform set_aside_waiting('{}', suspended, at, at); end if;
   with seen as materialized (
-    select (t.d).client_id, (t.d).id, (t.d).set_aside_for, (t.d).next_action_at,
+    select t.client_id, t.id, t.set_aside_for, t.next_action_at,
         -- Another one's turn came by an import, or this one is still asked though suspended, or the
         -- clock ran ahead.
-        x.id is distinct from (t.d).set_aside_for or (t.d).next_action_at > at
-          or (x.id = any (suspended)
-            and (t.d).fulfilment_state not in ('QUEUED', 'RETRY_WAIT')) as is_due,
+        x.id is distinct from t.set_aside_for or t.next_action_at > at
+          or (x.id = any (suspended) and t.fulfilment_state not in ('QUEUED', 'RETRY_WAIT'))
+          as is_due,
         x.id = any (suspended) and exists (select from offer f
-            where f.variant_id = (t.d).variant_id and f.route > (t.d).route
+            where f.variant_id = t.variant_id and f.route > t.route
               and f.supplier_id = any (others))
-          and exists (select from way_past_suspended(t.d)) as has_way
-      from (select d from topup_order d
+          and exists (select from topup_order d cross join lateral way_past_suspended(d) w
+            where d.client_id = t.client_id and d.id = t.id) as has_way
+      from (select d.client_id, d.id, d.variant_id, d.route, d.fulfilment_state, d.set_aside_for,
+            d.next_action_at
+          from topup_order d
         where d.status = 'PENDING' and d.set_aside_at = d.next_action_at
           and (d.set_aside_for, d.next_action_at, d.client_id, d.id)
             > ((start ->> 0)::bigint, (start ->> 1)::timestamptz, (start ->> 2)::bigint,
               (start ->> 3)::bigint)
         order by d.set_aside_for, d.next_action_at, d.client_id, d.id limit page_size) t
-      left join lateral (select y.id from supplier_in_turn(t.d) y offset 0) x on true
+      left join lateral (select y.id
+        from supplier_in_turn(t.client_id, t.id, t.variant_id, t.route) y offset 0) x on true
   ), held as materialized (
     select x.address, h.is_due from seen h
       cross join lateral (select d.ctid as address from topup_order d

@@ -29,9 +29,9 @@ create function supplier_in_turn(
 $$;
 
 -- Sets aside what has been due until `p_upto` and waits for one of these suppliers, the oldest
--- first.
+-- first, page by page for as long as `p_until` is not over.
 create function set_aside_waiting(
-    p_full bigint[], p_suspended bigint[], p_upto timestamptz, p_at timestamptz)
+    p_full bigint[], p_suspended bigint[], p_upto timestamptz, p_until timestamptz)
   returns void language plpgsql
   set search_path = public, pg_temp
   set enable_seqscan = off
@@ -90,7 +90,7 @@ begin
     select (select count(*) from seen), (select count(*) from aside)
       into due_count, aside_count;
     exit when due_count < page_size or aside_count < full_count_min
-      or clock_timestamp() > p_at + interval '1 second';
+      or clock_timestamp() > p_until;
   end loop;
 end
 $$;
@@ -231,8 +231,10 @@ begin
     end loop;
   end if;
   if cardinality(full_suppliers) + cardinality(suspended_suppliers) > 0 then
-    -- What is due for as long as the last of these is what was read over.
-    perform set_aside_waiting(full_suppliers, suspended_suppliers, coalesce(upto, at), at);
+    -- What is due for as long as the last of these is what was read over. What was claimed is to be
+    -- sent, and does not wait for more than a page of it.
+    perform set_aside_waiting(full_suppliers, suspended_suppliers, coalesce(upto, at),
+      case when cardinality(claims) > 0 then at else at + interval '1 second' end);
   end if;
   return query select c.* from unnest(claims) c;
 end
@@ -264,7 +266,9 @@ begin
   select coalesce(array_agg(s.id) filter (where s.is_suspended), '{}'),
       coalesce(array_agg(s.id) filter (where not s.is_suspended), '{}')
     into suspended, others from supplier s;
-  if cardinality(suspended) > 0 then perform set_aside_waiting('{}', suspended, at, at); end if;
+  if cardinality(suspended) > 0 then
+    perform set_aside_waiting('{}', suspended, at, at + interval '1 second');
+  end if;
   with seen as materialized (
     select t.client_id, t.id, t.set_aside_for, t.next_action_at,
         -- Another one's turn came by an import, or this one is still asked though suspended, or the

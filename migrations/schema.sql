@@ -534,8 +534,10 @@ begin
     end loop;
   end if;
   if cardinality(full_suppliers) + cardinality(suspended_suppliers) > 0 then
-    -- What is due for as long as the last of these is what was read over.
-    perform set_aside_waiting(full_suppliers, suspended_suppliers, coalesce(upto, at), at);
+    -- What is due for as long as the last of these is what was read over. What was claimed is to be
+    -- sent, and does not wait for more than a page of it.
+    perform set_aside_waiting(full_suppliers, suspended_suppliers, coalesce(upto, at),
+      case when cardinality(claims) > 0 then at else at + interval '1 second' end);
   end if;
   return query select c.* from unnest(claims) c;
 end
@@ -948,7 +950,9 @@ begin
   select coalesce(array_agg(s.id) filter (where s.is_suspended), '{}'),
       coalesce(array_agg(s.id) filter (where not s.is_suspended), '{}')
     into suspended, others from supplier s;
-  if cardinality(suspended) > 0 then perform set_aside_waiting('{}', suspended, at, at); end if;
+  if cardinality(suspended) > 0 then
+    perform set_aside_waiting('{}', suspended, at, at + interval '1 second');
+  end if;
   with seen as materialized (
     select t.client_id, t.id, t.set_aside_for, t.next_action_at,
         -- Another one's turn came by an import, or this one is still asked though suspended, or the
@@ -2102,7 +2106,7 @@ end
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION set_aside_waiting(p_full bigint[], p_suspended bigint[], p_upto timestamp with time zone, p_at timestamp with time zone)
+CREATE OR REPLACE FUNCTION set_aside_waiting(p_full bigint[], p_suspended bigint[], p_upto timestamp with time zone, p_until timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'public', 'pg_temp'
@@ -2162,7 +2166,7 @@ begin
     select (select count(*) from seen), (select count(*) from aside)
       into due_count, aside_count;
     exit when due_count < page_size or aside_count < full_count_min
-      or clock_timestamp() > p_at + interval '1 second';
+      or clock_timestamp() > p_until;
   end loop;
 end
 $function$

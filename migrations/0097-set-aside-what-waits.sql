@@ -17,7 +17,8 @@ create index topup_order_due on topup_order (next_action_at)
 
 -- Whose turn it is: who was given the order on its route, or else who sells it there. Of any other
 -- form it would not become a part of the statements that ask it of each order; with `offset 0` they
--- ask it once.
+-- ask it once. Each of these orders is then locked by its address: by its key, plans from when
+-- little was due went along all that is due, for each.
 create function supplier_in_turn(
     p_client_id bigint, p_order_id bigint, p_variant_id bigint, p_route smallint)
   returns table (id bigint) language sql stable rows 1 as $$
@@ -58,7 +59,7 @@ begin
     where s.id <> all (p_suspended);
   loop
     with seen as materialized (
-      select t.client_id, t.id, x.id as supplier_id, x.id = any (p_full) as is_full,
+      select t.address, x.id as supplier_id, x.id = any (p_full) as is_full,
           x.id = any (p_suspended) and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')
             as is_suspended,
           -- The cheap question first: most that waits here has nowhere else to go.
@@ -67,7 +68,8 @@ begin
                 and f.supplier_id = any (others))
             and exists (select from topup_order o cross join lateral way_past_suspended(o) w
               where o.client_id = t.client_id and o.id = t.id) as has_way
-        from (select d.client_id, d.id, d.variant_id, d.route, d.fulfilment_state
+        from (select d.ctid as address, d.client_id, d.id, d.variant_id, d.route,
+            d.fulfilment_state
           from topup_order d
           where d.status = 'PENDING' and d.set_aside_at is distinct from d.next_action_at
             and d.next_action_at <= p_upto
@@ -78,7 +80,7 @@ begin
       select x.address, case when h.has_way then 0 else h.supplier_id end as supplier_id
         from seen h
         cross join lateral (select d.ctid as address from topup_order d
-          where d.client_id = h.client_id and d.id = h.id and d.status = 'PENDING'
+          where d.ctid = h.address and d.status = 'PENDING'
             and d.set_aside_at is distinct from d.next_action_at and d.next_action_at <= p_upto
           limit 1 for no key update skip locked) x
         where h.is_suspended or (h.is_full
@@ -171,13 +173,14 @@ begin
     end if;
     with due as materialized (
       select k.* from (
-          select t.client_id, t.id, t.variant_id, t.route, t.fulfilment_state from topup_order t
+          select t.ctid as address, t.client_id, t.id, t.variant_id, t.route, t.fulfilment_state
+            from topup_order t
             where t.status = 'PENDING' and t.set_aside_at is distinct from t.next_action_at
               and t.next_action_at <= at
             order by t.next_action_at limit window_size) h
         cross join lateral (
           select t.client_id, t.id, t.variant_id, t.route, t.next_action_at from topup_order t
-            where t.client_id = h.client_id and t.id = h.id and t.status = 'PENDING'
+            where t.ctid = h.address and t.status = 'PENDING'
               and t.set_aside_at is distinct from t.next_action_at and t.next_action_at <= at
             limit 1 for no key update skip locked) k
         where cardinality(full_suppliers) + cardinality(suspended_suppliers)
@@ -270,7 +273,7 @@ begin
     perform set_aside_waiting('{}', suspended, at, at + interval '1 second');
   end if;
   with seen as materialized (
-    select t.client_id, t.id, t.set_aside_for, t.next_action_at,
+    select t.address, t.client_id, t.id, t.set_aside_for, t.next_action_at,
         -- Another one's turn came by an import, or this one is still asked though suspended, or the
         -- clock ran ahead.
         x.id is distinct from t.set_aside_for or t.next_action_at > at
@@ -281,8 +284,8 @@ begin
               and f.supplier_id = any (others))
           and exists (select from topup_order d cross join lateral way_past_suspended(d) w
             where d.client_id = t.client_id and d.id = t.id) as has_way
-      from (select d.client_id, d.id, d.variant_id, d.route, d.fulfilment_state, d.set_aside_for,
-            d.next_action_at
+      from (select d.ctid as address, d.client_id, d.id, d.variant_id, d.route,
+            d.fulfilment_state, d.set_aside_for, d.next_action_at
           from topup_order d
         where d.status = 'PENDING' and d.set_aside_at = d.next_action_at
           and (d.set_aside_for, d.next_action_at, d.client_id, d.id)
@@ -294,7 +297,7 @@ begin
   ), held as materialized (
     select x.address, h.is_due from seen h
       cross join lateral (select d.ctid as address from topup_order d
-        where d.client_id = h.client_id and d.id = h.id and d.status = 'PENDING'
+        where d.ctid = h.address and d.status = 'PENDING'
           and d.set_aside_at = d.next_action_at and d.set_aside_for = h.set_aside_for
         limit 1 for no key update skip locked) x
       where h.is_due or h.has_way
@@ -307,13 +310,13 @@ begin
       then (array_agg(json_build_array(h.set_aside_for, h.next_action_at, h.client_id, h.id)
         order by h.set_aside_for desc, h.next_action_at desc, h.client_id desc, h.id desc))[1] end
     into after from seen h;
-  for k in select t.client_id, t.id from topup_order t
+  for k in select t.ctid as address from topup_order t
       where t.status = 'PENDING' and t.set_aside_at = t.next_action_at and t.set_aside_for = 0
       order by t.set_aside_for, t.next_action_at limit p_limit
   loop
     found_count := found_count + 1;
     select t.* into o from topup_order t
-      where t.client_id = k.client_id and t.id = k.id and t.status = 'PENDING'
+      where t.ctid = k.address and t.status = 'PENDING'
         and t.set_aside_at = t.next_action_at and t.set_aside_for = 0
       for no key update skip locked;
     continue when not found;

@@ -52,14 +52,18 @@ begin
   if cardinality(p_suspended) = 0 then
     select count(*) into due_count from (select from topup_order t
       where t.status = 'PENDING' and t.set_aside_at is distinct from t.next_action_at
-        and t.next_action_at <= p_upto limit full_count_min) x;
+        and t.next_action_at <= p_upto
+      order by t.next_action_at limit full_count_min) x;
     if due_count < full_count_min then return; end if;
   end if;
   select coalesce(array_agg(s.id), '{}') into others from supplier s
     where s.id <> all (p_suspended);
   loop
     with seen as materialized (
-      select t.address, x.id as supplier_id, x.id = any (p_full) as is_full,
+      select t.address, x.id as supplier_id,
+          -- What a suspended one is asked about is due all the same.
+          x.id = any (p_full) and (x.id <> all (p_suspended)
+            or t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')) as is_full,
           x.id = any (p_suspended) and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')
             as is_suspended,
           -- The cheap question first: most that waits here has nowhere else to go.
@@ -109,29 +113,112 @@ create function lock_aside(p_limit int, p_rooms json, p_at timestamptz,
   set plan_cache_mode = force_generic_plan
 as $$
 declare
+  page_size constant int := 4096;
   share int;
+  mistaken bigint[];
 begin
   -- Half of a claim is for what was never set aside: others may be soon done with theirs.
   select p_limit - count(*) into share from (select from topup_order t
     where t.status = 'PENDING' and t.set_aside_at is distinct from t.next_action_at
-      and t.next_action_at <= p_at limit p_limit / 2) x;
-  select coalesce(array_agg(k.client_id), '{}'), coalesce(array_agg(k.id), '{}'),
-      coalesce(array_agg(distinct k.supplier_id), '{}')
-    into client_ids, ids, suppliers
+      and t.next_action_at <= p_at
+    order by t.next_action_at limit (p_limit + (random() < 0.5)::int) / 2) x;
+  select coalesce(array_agg(k.client_id) filter (where k.is_its_turn), '{}'),
+      coalesce(array_agg(k.id) filter (where k.is_its_turn), '{}'),
+      coalesce(array_agg(distinct k.supplier_id) filter (where k.is_its_turn), '{}'),
+      coalesce(array_agg(distinct k.supplier_id) filter (where not k.is_its_turn), '{}')
+    into client_ids, ids, suppliers, mistaken
     from (
       -- In any order, so that none is always behind the share of others.
-      select s.id as supplier_id, t.client_id, t.id
+      select s.id as supplier_id, t.client_id, t.id, exists (select from
+          supplier_in_turn(t.client_id, t.id, t.variant_id, t.route) x where x.id = s.id)
+          as is_its_turn
         from (select x.* from supplier x where not x.is_suspended order by random()) s
-        cross join lateral (select d.client_id, d.id from topup_order d
+        cross join lateral (select d.client_id, d.id, d.variant_id, d.route from topup_order d
           where d.status = 'PENDING' and d.set_aside_at = d.next_action_at
             and d.set_aside_for = s.id and d.next_action_at <= p_at
-            and exists (select from
-              supplier_in_turn(d.client_id, d.id, d.variant_id, d.route) x where x.id = s.id)
           order by d.set_aside_for, d.next_action_at
           limit greatest(least((p_rooms ->> s.code)::int, share), 0)
           for no key update skip locked) t
         limit share
     ) k;
+  if cardinality(mistaken) > 0 then
+    -- It is another one's turn by now: due as others are, so that none is claimed behind it.
+    with held as materialized (
+      select x.address from unnest(mistaken) s (id)
+        cross join lateral (select d.ctid as address, d.client_id, d.id, d.variant_id, d.route
+          from topup_order d
+          where d.status = 'PENDING' and d.set_aside_at = d.next_action_at
+            and d.set_aside_for = s.id
+          order by d.set_aside_for, d.next_action_at limit page_size
+          for no key update skip locked) x
+        where not exists (select from
+          supplier_in_turn(x.client_id, x.id, x.variant_id, x.route) y where y.id = s.id)
+    )
+    update topup_order t set set_aside_at = null, set_aside_for = null
+      from held h where t.ctid = h.address;
+  end if;
+end
+$$;
+
+-- Locks what is due and waits for none of these suppliers, the oldest first.
+create function lock_due(
+    p_limit int, p_full bigint[], p_suspended bigint[], p_at timestamptz)
+  returns table (
+    client_id bigint, id bigint, variant_id bigint, route smallint, next_action_at timestamptz)
+  language plpgsql
+  set search_path = public, pg_temp
+  set enable_seqscan = off
+  set enable_hashjoin = off
+  set enable_mergejoin = off
+  set enable_sort = off
+  set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  -- It reads over so many at a time, so that no number of them that wait can keep it for long.
+  window_size constant int := 4 * p_limit + 1024;
+  reached timestamptz := '-infinity';
+  locked_count int := 0;
+  got int;
+  seen_count int;
+begin
+  if cardinality(p_full) + cardinality(p_suspended) = 0 then
+    return query select t.client_id, t.id, t.variant_id, t.route, t.next_action_at
+      from topup_order t
+      where t.status = 'PENDING' and t.set_aside_at is distinct from t.next_action_at
+        and t.next_action_at <= p_at
+      order by t.next_action_at limit p_limit for no key update skip locked;
+    return;
+  end if;
+  loop
+    return query select k.* from (
+        select t.ctid as address, t.client_id, t.id, t.variant_id, t.route, t.fulfilment_state
+          from topup_order t
+          where t.status = 'PENDING' and t.set_aside_at is distinct from t.next_action_at
+            and t.next_action_at > reached and t.next_action_at <= p_at
+          order by t.next_action_at limit window_size) h
+      cross join lateral (
+        select t.client_id, t.id, t.variant_id, t.route, t.next_action_at from topup_order t
+          where t.ctid = h.address and t.status = 'PENDING'
+            and t.set_aside_at is distinct from t.next_action_at and t.next_action_at <= p_at
+          limit 1 for no key update skip locked) k
+      where not exists (select from (select y.id
+            from supplier_in_turn(h.client_id, h.id, h.variant_id, h.route) y offset 0) x
+          where x.id = any (p_full) or (x.id = any (p_suspended)
+            and h.fulfilment_state in ('QUEUED', 'RETRY_WAIT')))
+      limit p_limit - locked_count;
+    get diagnostics got = row_count;
+    locked_count := locked_count + got;
+    exit when locked_count >= p_limit;
+    -- Others may hold all that was seen.
+    select count(*), max(x.next_action_at) into seen_count, reached from (
+      select t.next_action_at from topup_order t
+        where t.status = 'PENDING' and t.set_aside_at is distinct from t.next_action_at
+          and t.next_action_at > reached and t.next_action_at <= p_at
+        order by t.next_action_at limit window_size) x;
+    exit when seen_count < window_size
+      or clock_timestamp() > p_at + interval '200 milliseconds';
+  end loop;
 end
 $$;
 
@@ -147,8 +234,6 @@ as $$
 declare
   full_suppliers bigint[];
   suspended_suppliers bigint[];
-  -- A claim reads over so many at most; what it read over is set aside behind it.
-  window_size constant int := 4 * p_limit + 1024;
   aside_client_ids bigint[] := '{}';
   aside_ids bigint[] := '{}';
   aside_suppliers bigint[] := '{}';
@@ -166,31 +251,16 @@ begin
   begin
     -- Locked where they are updated: a row that a transaction locks and its subtransaction updates
     -- bears both numbers, and its old versions stay in the index of what is due until a vacuum.
-    if exists (select from topup_order t
-        where t.status = 'PENDING' and t.set_aside_at = t.next_action_at) then
+    -- In the order of its index, or it would be looked for in that of all that is pending.
+    if exists (select from (select from topup_order t
+        where t.status = 'PENDING' and t.set_aside_at = t.next_action_at and t.set_aside_for >= 0
+        order by t.set_aside_for limit 1) x) then
       select x.client_ids, x.ids, x.suppliers into aside_client_ids, aside_ids, aside_suppliers
         from lock_aside(p_limit, p_rooms, at) x;
     end if;
     with due as materialized (
-      select k.* from (
-          select t.ctid as address, t.client_id, t.id, t.variant_id, t.route, t.fulfilment_state
-            from topup_order t
-            where t.status = 'PENDING' and t.set_aside_at is distinct from t.next_action_at
-              and t.next_action_at <= at
-            order by t.next_action_at limit window_size) h
-        cross join lateral (
-          select t.client_id, t.id, t.variant_id, t.route, t.next_action_at from topup_order t
-            where t.ctid = h.address and t.status = 'PENDING'
-              and t.set_aside_at is distinct from t.next_action_at and t.next_action_at <= at
-            limit 1 for no key update skip locked) k
-        where cardinality(full_suppliers) + cardinality(suspended_suppliers)
-            + cardinality(aside_suppliers) = 0
-          or not exists (select from (select y.id
-                from supplier_in_turn(h.client_id, h.id, h.variant_id, h.route) y offset 0) x
-              where x.id = any (full_suppliers) or x.id = any (aside_suppliers)
-                or (x.id = any (suspended_suppliers)
-                  and h.fulfilment_state in ('QUEUED', 'RETRY_WAIT')))
-        limit p_limit - cardinality(aside_ids)
+      select * from lock_due(p_limit - cardinality(aside_ids), full_suppliers || aside_suppliers,
+        suspended_suppliers, at)
     ), placed as (
       select d.client_id, d.id, (p_rooms ->> s.code)::int as room,
           row_number() over (partition by s.id order by d.next_action_at) as place
@@ -233,10 +303,12 @@ begin
       end;
     end loop;
   end if;
-  if cardinality(full_suppliers) + cardinality(suspended_suppliers) > 0 then
+  if cardinality(full_suppliers) + cardinality(suspended_suppliers)
+      + cardinality(aside_suppliers) > 0 then
     -- What is due for as long as the last of these is what was read over. What was claimed is to be
     -- sent, and does not wait for more than a page of it.
-    perform set_aside_waiting(full_suppliers, suspended_suppliers, coalesce(upto, at),
+    perform set_aside_waiting(full_suppliers || aside_suppliers, suspended_suppliers,
+      coalesce(upto, at),
       case when cardinality(claims) > 0 then at else at + interval '1 second' end);
   end if;
   return query select c.* from unnest(claims) c;
@@ -341,4 +413,47 @@ create or replace function leave_suspended_suppliers(p_limit int)
   set search_path = public, pg_temp
 as $$
   select l.found_count from leave_suspended_suppliers(p_limit, null) l;
+$$;
+
+-- By the index of what is due; what is set aside and far ahead is taken back before.
+create or replace function recall_far_orders(p_limit integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $$
+declare
+  at timestamptz := clock_timestamp();
+  recalled int;
+begin
+  with far as materialized (
+    select t.client_id, t.id, t.route from topup_order t
+      where t.status = 'PENDING' and t.set_aside_at is distinct from t.next_action_at
+        and t.next_action_at > at + interval '90 minutes'
+        and t.next_action_at > at + 2 * interval '1 ms' * (
+          select greatest(max(b.ms), max(s.settle_window_ms + 2 * (s.lease_ms
+              + s.call_deadline_ms)))
+            from supplier s cross join unnest(s.backoff_ms) b (ms))
+      order by t.next_action_at desc limit p_limit for no key update skip locked
+  ), settled as (
+    update submission m set last_attempt_at = least(m.last_attempt_at, at),
+        resend_after = least(m.resend_after, at
+          + (s.settle_window_ms + 2 * (s.lease_ms + s.call_deadline_ms)) * interval '1 ms')
+      from far f, supplier s
+      where m.client_id = f.client_id and m.topup_order_id = f.id and m.route = f.route
+        and s.id = m.supplier_id
+  ), due as (
+    update topup_order t set next_action_at = at,
+        last_attempt_at = least(t.last_attempt_at, at),
+        retry_until = least(t.retry_until, at + interval '1 ms' * (
+          select max(s.retry_window_ms) from supplier s))
+      from far f where t.client_id = f.client_id and t.id = f.id returning 1
+  )
+  select count(*) into recalled from due;
+  return recalled;
+end
 $$;

@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
@@ -153,6 +153,15 @@ describe('an order that waits for a suspended supplier', () => {
       expect(await claim()).toEqual([id]);
     });
 
+  it('is due again with the claim that finds its route another one\'s by now', async () => {
+    const ids = await place(3);
+    await suspend(A);
+    await claim();
+    await database().query('update offer set supplier_id = $2 where variant_id = $1', [VARIANT, B]);
+    await suspend();
+    expect(await claim()).toEqual(ids);
+  });
+
   it('is asked about all the same once it may have been taken', async () => {
     const id = await placeOne();
     await suspend(A);
@@ -240,6 +249,17 @@ describe('orders that wait for a full supplier', () => {
       expect(rest.size).toBe(ids.length - 3 - 5 + 3);
     });
 
+  it('are not set aside where a suspended one is to be asked about them', async () => {
+    const ids = await place(CROWD);
+    for (const id of ids) await give(id, A);
+    await database().query(`update topup_order set fulfilment_state = 'AWAITING_SUPPLIER'
+      where id = any ($1)`, [ids]);
+    await suspend(A);
+    expect(await claim(full)).toEqual([]);
+    expect(new Set(await asideFor(ids))).toEqual(new Set([null]));
+    expect(await claim({ 'sandbox-a': 1 })).toHaveLength(1);
+  });
+
   it('are each claimed once by several workers', async () => {
     const ids = await place(CROWD);
     expect(await claim(full)).toEqual([]);
@@ -253,4 +273,20 @@ describe('orders that wait for a full supplier', () => {
     expect(all.every((id) => ids.includes(id))).toBe(true);
     expect(all.length).toBeGreaterThan(256);
   });
+});
+
+it('goes past any number that others hold, beside a suspended supplier', async () => {
+  const held = await place(1100);
+  const other = await placeOne();
+  await suspend(B);
+  const holder = new pg.Client({ connectionString: database().ownerDatabaseUrl });
+  await holder.connect();
+  try {
+    await holder.query('begin');
+    await holder.query('select from topup_order where id = any ($1) for no key update', [held]);
+    // It looks at 1,028 at a time.
+    expect(await claim({}, 1)).toEqual([other]);
+  } finally {
+    await holder.end();
+  }
 });

@@ -69,7 +69,7 @@ describe('the sequencer', () => {
     const through = await countEvents();
     await expect.poll(async () => (await loggedFeed(database(), 1)).length, { interval: 20 })
       .toBe(through);
-    expect(performance.now() - startedMs).toBeLessThan(1000);
+    expect(performance.now() - startedMs).toBeLessThan(5000);
     stopped?.kill('SIGCONT');
   });
 });
@@ -86,7 +86,7 @@ describe('a subscriber', () => {
       const committedMs = performance.now();
       expect((await (count === 0 ? first : events.next())).value?.sequence)
         .toBe(start + count + 1);
-      expect(performance.now() - committedMs).toBeLessThan(1000);
+      expect(performance.now() - committedMs).toBeLessThan(5000);
     }
     await close();
   });

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { configFromEnvironment, type Config } from '../config.ts';
+import { stampOfSources } from '../source-stamp.ts';
 
 const SOURCES = import.meta.dirname;
 const ROOT = resolve(SOURCES, '../..');
@@ -19,7 +19,8 @@ const CHUNK_KILOBYTES_MAX = 5_000;
  */
 async function buildPages(isAlways: boolean): Promise<void> {
   if (!isAlways && !isServing()) return;
-  const stamp = await stampOfSources();
+  // With every file that goes into a page, and with the packages.
+  const stamp = await stampOfSources(SOURCES, [join(ROOT, 'package-lock.json')]);
   const isBuilt = existsSync(BUILT) && existsSync(STAMP);
   if (isBuilt && await readFile(STAMP, 'utf8') === stamp) return;
   // Two programs may be started at once over one clone: each builds on its own, one moves in.
@@ -39,18 +40,6 @@ function isServing(): boolean {
     return false;
   }
   return config.arePagesServed && config.role !== 'worker';
-}
-
-/** Changes with every file that goes into a page, and with the packages. */
-async function stampOfSources(): Promise<string> {
-  const names = await readdir(SOURCES, { recursive: true, withFileTypes: true });
-  const files = names.filter((each) => each.isFile())
-    .map((each) => join(each.parentPath, each.name)).sort();
-  const hash = createHash('sha256');
-  for (const path of [...files, join(ROOT, 'package-lock.json')]) {
-    hash.update(`${path.slice(ROOT.length)}\0`).update(await readFile(path));
-  }
-  return hash.digest('hex');
 }
 
 async function bundle(outDir: string): Promise<void> {

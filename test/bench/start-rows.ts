@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { freePort } from '../support/free-port.ts';
-import { startProgram } from '../support/program.ts';
+import { npmStart } from '../support/program.ts';
 import type { BenchWorld } from './bench-world.ts';
 import { rowAlone, type Row, type Sizes } from './rows.ts';
 
-/** How long the whole demo takes from its start until everything answers. */
+/** How long the whole demo takes from `npm start`, after the build, until everything answers. */
 export async function startRows(world: BenchWorld, sizes: Sizes): Promise<readonly Row[]> {
   const first: number[] = [];
   const second: number[] = [];
@@ -25,7 +25,7 @@ export async function startRows(world: BenchWorld, sizes: Sizes): Promise<readon
 
 async function startOnce(env: Readonly<Record<string, string>>): Promise<number> {
   const startedMs = performance.now();
-  const program = startProgram(env);
+  const program = npmStart(env);
   await program.ready;
   const tookSeconds = (performance.now() - startedMs) / 1000;
   program.process.kill('SIGTERM');

@@ -46,11 +46,11 @@ export const FLOORS = {
   client: { rooms: [], packages: ['graphql-ws'] },
   // What runs in browsers, and what builds it.
   pages: {
-    rooms: ['config.ts'],
+    rooms: ['config.ts', 'source-stamp.ts'],
     packages: [
       '@graphiql/[^/]+', 'graphiql', 'graphql', 'graphql-ws', 'react', 'react-dom', 'vite',
     ],
-    node: ['crypto', 'fs', 'fs/promises', 'path'],
+    node: ['fs', 'fs/promises', 'path'],
   },
   // The sandbox supplier stands for another company: a program and a schema of its own.
   demo: {
@@ -60,6 +60,10 @@ export const FLOORS = {
       'undici',
     ],
     node: builtinModules,
+  },
+  'build-program.ts': {
+    rooms: ['source-stamp.ts'],
+    node: ['child_process', 'crypto', 'fs/promises', 'module', 'path'],
   },
   'client-package.ts': { rooms: [], node: ['fs', 'path'] },
   'clock.ts': { rooms: ['domain'] },
@@ -79,6 +83,7 @@ export const FLOORS = {
   'start-refused.ts': { rooms: [] },
   'stories.ts': { rooms: ['domain'] },
   'main.ts': {},
+  'source-stamp.ts': { rooms: [], node: ['crypto', 'fs/promises', 'path'] },
   'model-home.ts': {},
   'named-database.ts': {},
   'parts.ts': {},

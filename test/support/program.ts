@@ -19,6 +19,7 @@ export interface Program {
   output(): string;
 }
 
+const ROOT = new URL('../..', import.meta.url).pathname;
 const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
 const READY_MS_MAX = 60_000;
 
@@ -38,9 +39,23 @@ export function startProgram(
   nodeFlags: readonly string[] = [],
   logPath: string | null = null,
 ): Program {
+  const words = ['--disable-proto=delete', ...nodeFlags, MAIN, ...args];
+  return run(process.execPath, words, env, logPath);
+}
+
+/** As somebody at a terminal starts it, with npm and all that comes before the program. */
+export function npmStart(env: Readonly<Record<string, string>>): Program {
+  return run('npm', ['start'], env, null);
+}
+
+function run(
+  file: string, words: readonly string[], env: Readonly<Record<string, string>>,
+  logPath: string | null,
+): Program {
   // A pipe with a name is opened for both ends: opened for one, it would wait for the other.
   const log = logPath === null ? null : openSync(logPath, 'r+');
-  const child = spawn(process.execPath, ['--disable-proto=delete', ...nodeFlags, MAIN, ...args], {
+  const child = spawn(file, words, {
+    cwd: ROOT,
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'pipe', log ?? 'pipe'],
   });

@@ -41,9 +41,12 @@ export async function assertAnswers({ name, url }: NamedDatabase): Promise<void>
 
 const ENCODINGS = ['UTF8', 'SQL_ASCII'];
 
+/** A write where only reads are allowed: a standby, or a role or database that is set so. */
+const READ_ONLY = '25006';
+
 /**
  * Runs `work` over a database that was migrated, as far as `work` can tell.
- * @throws StartRefused with the command to run where it was not
+ * @throws StartRefused with the command to run where it was not, or where nothing can be written
  */
 export async function overMigrated<Result>(
   database: NamedDatabase,
@@ -51,7 +54,11 @@ export async function overMigrated<Result>(
 ): Promise<Result> {
   await assertAnswers(database);
   return work(database.url).catch((error: unknown) => {
-    if (!UNMIGRATED.has(String((error as { code?: unknown }).code))) throw error;
+    const code = String((error as { code?: unknown }).code);
+    if (code === READ_ONLY) {
+      throw new StartRefused(`The database of ${database.name} only reads: ${reasonOf(error)}`);
+    }
+    if (!UNMIGRATED.has(code)) throw error;
     throw new StartRefused(
       `The database of ${database.name} is not migrated, or not for this role: `
       + `${reasonOf(error)}.\nRun: ${MIGRATE_COMMAND}`,

@@ -107,11 +107,15 @@ describe('what is wrong with an address', () => {
     const wrongPassword = otherwise((url) => { url.password = 'wr0ng-w0rd'; });
     const noDatabase = otherDatabase(database().ownerDatabaseUrl, 'nowhere');
     const unmigrated = otherDatabase(database().ownerDatabaseUrl, empty);
+    const standby = otherwise((url) => {
+      url.searchParams.set('options', '-c default_transaction_read_only=on');
+    });
     const told = [
       ['DATABASE_URL', noServer, /^The database of DATABASE_URL cannot be used: .*ECONNREFUSED/],
       ['DATABASE_URL', wrongPassword, /of DATABASE_URL cannot .* password authentication failed/],
       ['A_URL', noDatabase, /^The database of A_URL cannot be used: .*"nowhere" does not exist$/],
       ['A_URL', unmigrated, /^The database of A_URL is not migrated, .*\nRun: .*npm run migrate$/],
+      ['A_URL', standby, /^The database of A_URL only reads: cannot execute .* read-only trans/],
     ] as const;
     for (const [name, url, message] of told) {
       const refused = overMigrated({ name, url }, prepareRestored);

@@ -46,7 +46,11 @@ export interface Settled {
   readonly hasErrors: boolean;
 }
 
-export type Admit = (request: GraphqlRequest, asking: Asking) => Promise<Admission>;
+/** An operation, or what is wrong with a request that brought none: it is refused, and counts. */
+export type Admit = (
+  request: GraphqlRequest | GraphQLError,
+  asking: Asking,
+) => Promise<Admission>;
 
 /** The whole way of a request up to its execution, the same for every transport. */
 export function createAdmission(
@@ -54,6 +58,7 @@ export function createAdmission(
   deps: { readonly rateLimits: RateLimits; readonly log: Log },
 ): Admit {
   return async (request, asking) => {
+    if (request instanceof GraphQLError) return refuse([request], asking, deps.rateLimits);
     const verdict = guard(request);
     if (verdict.kind === 'REFUSED') {
       // Asked by a hash first, as clients do that know of it: no work, and no fault.

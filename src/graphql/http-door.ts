@@ -1,9 +1,9 @@
 import { METHODS } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { GraphQLFormattedError } from 'graphql';
+import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import type { Caller } from '../domain/access.ts';
 import { retryAfterSeconds, TemporarilyUnavailable } from '../domain/rejection.ts';
-import type { Admit } from './admission.ts';
+import type { Admission, Admit } from './admission.ts';
 import type { Executor } from './apollo.ts';
 import { operationContext, type GraphqlDeps } from './context.ts';
 import type { CostReport } from './cost-report.ts';
@@ -34,7 +34,8 @@ export async function addHttpRoutes(app: FastifyInstance, parts: HttpDoorParts):
     scope.setErrorHandler((error, request, reply) => door.answerError(error, request, reply));
     scope.addHook('onRequest', async (request, reply) => {
       reply.header('x-request-id', request.id);
-      if (isPageRequest(request)) return answerPage(reply, parts.deps);
+      const { answerExplorer } = parts.deps;
+      if (answerExplorer !== undefined && isPageRequest(request)) return answerExplorer(reply);
       return door.admit(request, reply);
     });
     // The router has to know a method to let this door refuse it in its own words.
@@ -55,14 +56,6 @@ function isPageRequest(request: FastifyRequest): boolean {
   return isGet && asksForPage(request.headers.accept);
 }
 
-function answerPage(
-  reply: FastifyReply,
-  { answerExplorer }: GraphqlDeps,
-): FastifyReply | Promise<FastifyReply> {
-  if (answerExplorer !== undefined) return answerExplorer(reply);
-  return reply.code(404).type('text/plain').send('Not found\n');
-}
-
 interface AnswerBody {
   readonly errors: readonly GraphQLFormattedError[] | undefined;
   /** As JSON already. */
@@ -77,6 +70,7 @@ interface Answer extends Omit<AnswerBody, 'extensions'> {
 class HttpDoor {
   readonly #parts: HttpDoorParts;
   readonly #text: HttpText;
+  /** Of requests that were not counted yet. */
   readonly #callers = new WeakMap<FastifyRequest, Caller>();
 
   constructor(parts: HttpDoorParts) {
@@ -94,13 +88,13 @@ class HttpDoor {
       throw new RefusedRequest('NOT_ACCEPTABLE', 'Answers are application/graphql-response+json, '
         + 'or application/json');
     }
-    if (!isPlainUtf8(request)) throw refusedByStatus(415);
     const caller = hasTwoAuthorizations(request) ? null : await this.#authenticate(request);
     if (caller === null) {
       reply.header('www-authenticate', 'Bearer');
       throw new RefusedRequest('UNAUTHENTICATED', 'A valid bearer token is required');
     }
     this.#callers.set(request, caller);
+    if (!isPlainUtf8(request)) throw refusedByStatus(415);
   }
 
   #authenticate({ headers, raw }: FastifyRequest): Promise<Caller | null> {
@@ -109,20 +103,12 @@ class HttpDoor {
   }
 
   async answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const { executor, admitOperation, deps } = this.#parts;
+    const { executor, deps } = this.#parts;
     const caller = this.#callers.get(request);
     if (caller === undefined) throw new Error('The request was not authenticated');
-    const transport = request.method === 'POST' ? 'POST' : 'GET';
     const asked = this.#read(request);
-    const admission = await admitOperation(asked, {
-      ...caller,
-      transport,
-      onTaken: (...taken) => void reply.headers(deps.rateHeaders(...taken)),
-    });
-    if (admission.kind === 'REFUSED') {
-      const errors = maskErrors(admission.errors, { requestId: request.id, log: deps.log });
-      return this.#send({ errors, cost: admission.cost }, request, reply);
-    }
+    const admission = await this.#admit(asked, caller, request, reply);
+    if (admission.kind === 'REFUSED') return this.#sendRefusal(admission, request, reply);
     const context = operationContext(deps, { ...caller, requestId: request.id });
     const { errors, data } = await executor.execute(admission, asked, context);
     const json = JSON.stringify(data) as string | undefined;
@@ -130,8 +116,34 @@ class HttpDoor {
     return this.#send({ errors, data: json, cost }, request, reply);
   }
 
-  answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  #admit(
+    asked: GraphqlRequest | GraphQLError,
+    caller: Caller,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<Admission> {
+    const { admitOperation, deps } = this.#parts;
+    this.#callers.delete(request);
+    return admitOperation(asked, {
+      ...caller,
+      transport: request.method === 'POST' ? 'POST' : 'GET',
+      onTaken: (...taken) => void reply.headers(deps.rateHeaders(...taken)),
+    });
+  }
+
+  async answerError(
+    error: unknown,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
     const { status, shown } = shownError(error);
+    const caller = this.#callers.get(request);
+    if (caller !== undefined && shown instanceof GraphQLError && status < 500) {
+      // Nothing that can be read: work as well, and a limit stands before the look at a body.
+      const admission = await this.#admit(shown, caller, request, reply);
+      const isOther = admission.kind === 'REFUSED' && admission.errors[0] !== shown;
+      if (isOther) return this.#sendRefusal(admission, request, reply);
+    }
     if (error instanceof TemporarilyUnavailable) {
       reply.header('retry-after', retryAfterSeconds(error));
     }
@@ -149,6 +161,16 @@ class HttpDoor {
       if (!(error instanceof MalformedRequest)) throw error;
       throw new RefusedRequest('BAD_REQUEST', error.message, this.#text.malformed);
     }
+  }
+
+  #sendRefusal(
+    { errors, cost }: Extract<Admission, { kind: 'REFUSED' }>,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): FastifyReply {
+    const { log } = this.#parts.deps;
+    const masked = maskErrors(errors, { requestId: request.id, log });
+    return this.#send({ errors: masked, cost }, request, reply);
   }
 
   #send(

@@ -9,7 +9,8 @@ const WINDOW_SECONDS = RATE_WINDOW_MS / 1000;
 /**
  * What an answer says of its class: the fields of the IETF's draft 10, and those that clients of
  * older APIs read; all times in seconds from now. Nothing where nothing is counted. Where it
- * refuses, `t` says what `Retry-After` says, and never the time of the whole window.
+ * refuses, `t` says what `Retry-After` says, and never the time of the whole window; nothing is
+ * reset before it.
  */
 export function rateHeaders(
   rateClass: RateClass,
@@ -24,7 +25,7 @@ export function rateHeaders(
     ratelimit: `"${rateClass}";r=${remaining};t=${toldIn}`,
     'x-ratelimit-limit': String(limit),
     'x-ratelimit-remaining': String(remaining),
-    'x-ratelimit-reset': String(resetIn),
+    'x-ratelimit-reset': String(Math.max(resetIn, toldIn)),
   };
 }
 

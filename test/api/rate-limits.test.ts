@@ -263,6 +263,27 @@ describe('over GraphQL', () => {
     })]);
   });
 
+  it.each([
+    ['no JSON', 400, '{'],
+    ['several operations', 400, JSON.stringify([viewer])],
+    ['no text of an operation', 422, '{"query":5}'],
+    ['no operation', 422, '{}'],
+    ['too much', 413, JSON.stringify({ query: `{ viewer { name } } #${'x'.repeat(70_000)}` })],
+    ['another type', 415, 'query=x', 'application/x-www-form-urlencoded'],
+    ['another charset', 415, JSON.stringify(viewer), 'application/json; charset=latin1'],
+  ])('%s is refused with %i, and counts', async (_what, status, body, type = 'application/json') => {
+    const client = await limited({ read: 2 });
+    const post = async () => {
+      const { status: answered, headers } = await fetch(`${urls[0]}/graphql`, {
+        method: 'POST', headers: { ...headersOf(client), 'content-type': type }, body,
+      });
+      return [answered, headers.get('ratelimit')?.split(';t')[0], headers.has('retry-after')];
+    };
+    expect(await post()).toEqual([status, '"read";r=1', false]);
+    expect(await post()).toEqual([status, '"read";r=0', false]);
+    expect(await post()).toEqual([429, '"read";r=0', true]);
+  });
+
   it('over the socket the operation is refused, and the socket stays', async () => {
     const { token } = await limited({ read: 1 });
     const socket = new TokenSocket(urls[0] ?? '', token);
@@ -323,6 +344,11 @@ describe('voucher codes', () => {
       await byGraphql(client, guess(4)), await byRest(client, guess(5)),
     ];
     expect(told).toEqual([INVALID, 'VOUCHER_INVALID', INVALID, 'VOUCHER_INVALID', INVALID]);
+    const { headers } = await fetch(`${urls[0]}/api/v1/topups/orders`, {
+      method: 'POST', headers: headersOf(client), body: body(guess(9)),
+    });
+    const [backIn, resetIn] = [headers.get('retry-after'), headers.get('x-ratelimit-reset')];
+    expect(Number(resetIn)).toBeGreaterThanOrEqual(Number(backIn ?? Infinity));
     expect(await byRest(client, guess(6))).toMatch(
       /^429 Rate limit exceeded\. Retry after \d+ seconds\.$/);
     expect(await byGraphql(client, guess(7))).toBe('RATE_LIMITED');

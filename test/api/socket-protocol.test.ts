@@ -921,10 +921,11 @@ describe('over HTTP', () => {
     expect(await answerOf(request)).toEqual([status, code]);
   });
 
-  test('a browser finds no page', async () => {
-    const answer = await harness.app.inject({ url: '/graphql', headers: { accept: 'text/html' } });
-    expect(answer.statusCode).toBe(404);
-    expect(answer.headers['content-type']).toContain('text/plain');
+  test('a browser finds no page, and is answered as any client', async () => {
+    const ask = (accept: string): Promise<unknown> =>
+      answerOf({ method: 'GET', url: '/graphql', headers: { accept } });
+    expect(await ask('text/html')).toEqual([406, 'NOT_ACCEPTABLE']);
+    expect(await ask('text/html,*/*;q=0.8')).toEqual([401, 'UNAUTHENTICATED']);
   });
 
   test('no float passes as an amount', async () => {

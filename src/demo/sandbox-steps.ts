@@ -85,9 +85,11 @@ export function takeStep(
   const answer = answerAfter(order.reference, behaviour, stepCount);
   // A step that is told twice has two lines; one that nobody is told has its line too.
   const told = { kind: 'CALLBACK' as const, outcome: step.status };
-  const lines = kind === 'CALLBACK'
-    ? Array.from({ length: Math.max(behaviour.callbackCount, 1) }, () => told)
-    : [{ kind, outcome: answer.status }];
+  const tellings = Array.from({ length: Math.max(behaviour.callbackCount, 1) }, () => told);
+  // A question that is told nothing of the step brings it to light by callback alone.
+  const isUntold = kind !== 'CALLBACK' && behaviour.isHiddenFromQueries;
+  const asked = kind === 'CALLBACK' ? [] : [{ kind, outcome: answer.status }];
+  const lines = kind === 'CALLBACK' || isUntold ? [...tellings, ...asked] : asked;
   return {
     ...order,
     stepCount,

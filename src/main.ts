@@ -15,7 +15,9 @@ import { importFile } from './import-command.ts';
 import { runKeysCommand } from './keys-command.ts';
 import { createLog, openLogOutput } from './log.ts';
 import { roleOf } from './model-home.ts';
-import { assertAnswers, overMigrated, type NamedDatabase } from './named-database.ts';
+import {
+  assertAnswers, assertOneDatabase, overMigrated, type NamedDatabase,
+} from './named-database.ts';
 import { startProgram, type Program } from './program.ts';
 import { StartRefused } from './start-refused.ts';
 import { runVouchersCommand } from './vouchers-command.ts';
@@ -77,9 +79,11 @@ async function runUntilSignal(config: Config, log: Logger): Promise<void> {
     process.exitCode = 1;
     asked?.('fault');
   });
-  const starting = startProgram(config, log);
+  const stopping = new AbortController();
+  const starting = startProgram(config, log, stopping.signal);
   const reason = await Promise.race([starting.then(() => signalled), signalled]);
   log.info({ reason }, 'Stopping');
+  stopping.abort();
   await stopInTime(starting, log);
 }
 
@@ -87,7 +91,10 @@ async function runUntilSignal(config: Config, log: Logger): Promise<void> {
 async function stopInTime(starting: Promise<Program>, log: Logger): Promise<never> {
   const stopped = starting.then(
     (program) => program.stop(),
-    (error: unknown) => log.warn({ err: error }, 'The start failed while it was to be stopped'),
+    (error: unknown) => {
+      if (error instanceof DOMException && error.name === 'AbortError') return;
+      log.warn({ err: error }, 'The start failed while it was to be stopped');
+    },
   );
   const isInTime = await Promise.race([
     stopped.then(() => true),
@@ -105,7 +112,12 @@ async function runMigrations(config: Config): Promise<void> {
       + ' and DATABASE_URL (the role that the program uses)');
   }
   const { databaseUrl, migrationDatabaseUrl } = config;
-  await assertAnswers({ name: 'MIGRATION_DATABASE_URL', url: migrationDatabaseUrl });
+  const owner = await assertAnswers({ name: 'MIGRATION_DATABASE_URL', url: migrationDatabaseUrl });
+  // Only its role is needed of the other address: it need not answer here.
+  assertOneDatabase(
+    await assertAnswers({ name: 'DATABASE_URL', url: databaseUrl }).catch(() => owner),
+    owner,
+  );
   await migrate({
     ownerDatabaseUrl: migrationDatabaseUrl,
     programRole: roleOf(databaseUrl),

@@ -19,9 +19,10 @@ const UNMIGRATED = new Set(['3F000', '42P01', '42703', '42883', '42501']);
  * Tries the address once, before anything is built upon it. A pooler that takes the settings of a
  * connection and passes them over hands its connections round as well: statements prepared on one
  * are then asked of another, and a lock is left with whoever comes next.
+ * @returns what tells this database from all others
  * @throws StartRefused naming where the address is from; it has a password, and is not shown
  */
-export async function assertAnswers({ name, url }: NamedDatabase): Promise<void> {
+export async function assertAnswers({ name, url }: NamedDatabase): Promise<string> {
   const refuse = (reason: string): StartRefused =>
     new StartRefused(`The database of ${name} cannot be used: ${reason}`);
   const options = `${CONNECTION_TERMS} ${HEARD_TERM}`;
@@ -37,6 +38,15 @@ export async function assertAnswers({ name, url }: NamedDatabase): Promise<void>
   if (found.isNew && !ENCODINGS.includes(found.encoding)) {
     throw refuse(`its encoding is ${found.encoding}, which lacks most letters: make it with UTF8`);
   }
+  return found.identity;
+}
+
+/** @throws StartRefused where what was told of both addresses is not of one database */
+export function assertOneDatabase(program: string, owner: string): void {
+  if (program === owner) return;
+  throw new StartRefused('DATABASE_URL and MIGRATION_DATABASE_URL name two databases: tables would'
+    + ' be made where the program does not look. Both end alike, for instance'
+    + ' postgresql://topup_app:…@db/topup and postgresql://topup_owner:…@db/topup');
 }
 
 const ENCODINGS = ['UTF8', 'SQL_ASCII'];

@@ -11,8 +11,11 @@ import {
   claimDemoFile, openDemo, roleOf, signDemoToken, tellDemo, type Database,
 } from './model-home.ts';
 import { startWorker } from './engine-room.ts';
-import { assertAnswers, MIGRATE_COMMAND, overMigrated } from './named-database.ts';
+import {
+  assertAnswers, assertOneDatabase, MIGRATE_COMMAND, overMigrated,
+} from './named-database.ts';
 import { openParts, type Parts } from './parts.ts';
+import { freePortAt } from './rest/listeners.ts';
 import { StartRefused } from './start-refused.ts';
 import { readTrustedDocuments } from './trusted-documents.ts';
 import { Undo } from './undo.ts';
@@ -32,14 +35,19 @@ export interface Program {
 
 /**
  * Database, migrations, demo, parts, worker, gateway: in this order, and back in reverse.
- * @throws StartRefused where an operator has to act first
+ * @throws StartRefused where an operator has to act first, the reason of `stopping` once that was
+ *   fired: then the step under way is the last, and all are undone
  */
-export async function startProgram(config: Config, log: Logger): Promise<Program> {
+export async function startProgram(
+  config: Config,
+  log: Logger,
+  stopping: AbortSignal,
+): Promise<Program> {
   const undo = new Undo();
   const stop = (): Promise<void> =>
     undo.run((error) => log.error({ err: error }, 'A step of the stop failed'));
   try {
-    await start(config, log, undo);
+    await start(config, log, undo, stopping);
   } catch (error) {
     await stop();
     throw error;
@@ -47,12 +55,21 @@ export async function startProgram(config: Config, log: Logger): Promise<Program
   return { stop };
 }
 
-async function start(config: Config, log: Logger, undo: Undo): Promise<void> {
+async function start(
+  config: Config,
+  log: Logger,
+  undo: Undo,
+  stopping: AbortSignal,
+): Promise<void> {
+  if (config.role !== 'worker') await assertFree(config);
   const database = await openDatabase(config, log, undo);
   const isFileOurs = await claimDemoFile(config, log, undo).catch(refuse);
+  stopping.throwIfAborted();
   await migrateOrRefuse(database, log);
+  stopping.throwIfAborted();
   if (!config.isDemo) await warnOfOwner(database, log);
   const demo = config.isDemo ? await openDemo(config, database, log, undo) : null;
+  stopping.throwIfAborted();
   const smtpUrl = config.smtpUrl ?? demo?.mail.smtpUrl ?? null;
   const parts = await openParts({
     databaseUrl: database.databaseUrl,
@@ -69,6 +86,7 @@ async function start(config: Config, log: Logger, undo: Undo): Promise<void> {
     onError: (error, doing) => log.error({ err: error }, `A fault in ${doing}`),
   });
   undo.push(parts.close);
+  stopping.throwIfAborted();
   const appParts: AppParts = {
     ...parts, log, onWork: (listener) => parts.wakeUps.on('work', listener),
   };
@@ -84,6 +102,19 @@ async function start(config: Config, log: Logger, undo: Undo): Promise<void> {
   }
 }
 
+/** Before anything else is opened that would have to be closed again, or takes up orders. */
+async function assertFree(config: Config): Promise<void> {
+  await freePortAt({ ...config, isShared: config.isPortShared })
+    .catch((error: unknown) => refuseAddress(error, config));
+}
+
+function refuseAddress(error: unknown, { host, port }: Config): never {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (!ADDRESS_FAULTS.has(String(code))) throw error;
+  throw new StartRefused(`The gateway cannot listen at HOST=${host}, PORT=${port}: ${message}.`
+    + ' For instance HOST=127.0.0.1 PORT=4000, where nobody else listens');
+}
+
 async function openGateway(config: Config, parts: Parts, appParts: AppParts): Promise<Gateway> {
   const pages = config.arePagesServed
     ? { folder: PAGES_FOLDER, demoToken: config.isDemo ? () => signDemoToken(parts) : null }
@@ -92,12 +123,7 @@ async function openGateway(config: Config, parts: Parts, appParts: AppParts): Pr
   const settings = { ...config, trustedDocuments, pages };
   const { host, port, isPortShared: isShared } = config;
   const gateway = await startGateway(appParts, settings, { host, port, isShared })
-    .catch((error: NodeJS.ErrnoException) => {
-      if (!ADDRESS_FAULTS.has(String(error.code))) throw error;
-      throw new StartRefused(
-        `The gateway cannot listen at HOST=${host}, PORT=${port}: ${error.message}`,
-      );
-    });
+    .catch((error: unknown) => refuseAddress(error, config));
   appParts.log.info({ url: gateway.url }, 'The gateway listens');
   return gateway;
 }
@@ -110,9 +136,10 @@ function refuse(error: unknown): never {
 async function openDatabase(config: Config, log: Logger, undo: Undo): Promise<Database> {
   if (config.databaseUrl !== null) {
     const { databaseUrl, migrationDatabaseUrl: ownerDatabaseUrl } = config;
-    await assertAnswers({ name: 'DATABASE_URL', url: databaseUrl });
+    const program = await assertAnswers({ name: 'DATABASE_URL', url: databaseUrl });
     if (ownerDatabaseUrl !== null) {
-      await assertAnswers({ name: 'MIGRATION_DATABASE_URL', url: ownerDatabaseUrl });
+      const owner = { name: 'MIGRATION_DATABASE_URL', url: ownerDatabaseUrl };
+      assertOneDatabase(program, await assertAnswers(owner));
     }
     return { databaseUrl, ownerDatabaseUrl };
   }

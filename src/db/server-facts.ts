@@ -8,6 +8,8 @@ export interface ServerFacts {
   readonly encoding: string;
   /** Nothing was migrated there yet. */
   readonly isNew: boolean;
+  /** The same for all addresses of one database, and for no other's. */
+  readonly identity: string;
 }
 
 /** A setting that means nothing, and that no address has: the connection is given it. */
@@ -18,7 +20,9 @@ export async function readServerFacts(client: pg.ClientBase): Promise<ServerFact
   const { rows: [row] } = await client.query<ServerFacts>(`
     select current_setting('topup.is_heard', true) is not distinct from 'on' as "hasSettings",
       current_setting('server_encoding') as encoding,
-      to_regclass('schema_migration') is null as "isNew"`);
+      to_regclass('schema_migration') is null as "isNew",
+      (select system_identifier from pg_control_system())
+        || '/' || (select oid from pg_database where datname = current_database()) as identity`);
   if (row === undefined) throw new Error('No row');
   return row;
 }

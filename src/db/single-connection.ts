@@ -22,7 +22,11 @@ export async function withSingleConnection<Result>(
   });
   // A lost connection also rejects the statement; unheard, the event would end the program.
   client.on('error', () => {});
-  await client.connect();
+  await client.connect().catch((error: unknown) => {
+    // What the driver refuses by itself, as an address without a password, leaves the line open.
+    void client.end().catch(() => {});
+    throw error;
+  });
   try {
     return await work(client);
   } finally {

@@ -38,7 +38,7 @@ export async function listen(app: FastifyInstance, at: ListenAt): Promise<Listen
     socket.once('close', () => sockets.delete(socket));
   });
   // Shared listeners do not notice a stranger's: an ordinary one, opened first, does.
-  const port = at.isShared === true ? at.port : await findFreePort(at);
+  const port = at.isShared === true ? at.port : await freePortAt(at);
   const url = await app.listen({ host, port, backlog: BACKLOG, ...REUSE });
   const { address, port: bound } = app.server.address() as AddressInfo;
   const others: Server[] = [];
@@ -59,8 +59,12 @@ export async function listen(app: FastifyInstance, at: ListenAt): Promise<Listen
 // Known to Linux and to Node from 22.12 on; elsewhere it says nothing, or that it cannot be had.
 const REUSE = process.platform === 'linux' ? { reusePort: true } : {};
 
-async function findFreePort({ host, port }: ListenAt): Promise<number> {
-  const server = createServer().listen({ host, port });
+/**
+ * The port that can be listened at now: a free one where 0 is named.
+ * @throws Error with Node's code, as `listen`
+ */
+export async function freePortAt({ host, port, isShared = false }: ListenAt): Promise<number> {
+  const server = createServer().listen({ host, port, ...(isShared ? REUSE : {}) });
   await once(server, 'listening');
   const found = (server.address() as AddressInfo).port;
   server.close();

@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, constants, existsSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import {
+  closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, writeSync,
+} from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -9,6 +11,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { systemClock } from '../../src/clock.ts';
 import { isSupplierAddress } from '../../src/config-values.ts';
 import { prepareRestored } from '../../src/db/after-restore.ts';
+import { readServerFacts } from '../../src/db/server-facts.ts';
+import { withSingleConnection } from '../../src/db/single-connection.ts';
 import { assertAnswers, overMigrated } from '../../src/named-database.ts';
 import { openParts } from '../../src/parts.ts';
 import { StartRefused } from '../../src/start-refused.ts';
@@ -50,6 +54,17 @@ describe('a start', () => {
     expect(await stopped.exited).toEqual({ code: 0, signal: null });
     expect(performance.now() - askedAt).toBeLessThan(10_000);
     expect(await left.exited).toEqual({ code: 1, signal: null });
+  });
+
+  it('that is stopped takes no further step', async () => {
+    const folder = start.newFolder();
+    const program = await start({ DATA_DIR: folder });
+    await vi.waitFor(() => expect(program.output()).toContain('Creating the PostgreSQL'), SOON);
+    program.process.kill('SIGTERM');
+    expect(await program.exited).toEqual({ code: 0, signal: null });
+    expect(program.output()).toMatch(/"Stopping"}\n.*"Stopped"}\n$/);
+    expect(existsSync(join(folder, 'postgres', 'postmaster.pid'))).toBe(false);
+    expect((await (await start({ DATA_DIR: folder })).ready).clients).not.toEqual([]);
   });
 
   it('is refused in one line where nothing can be made in DATA_DIR', async () => {
@@ -134,12 +149,36 @@ describe('what is wrong with an address', () => {
     }
   });
 
+  it('is told where the other is of another database, before that is migrated', async () => {
+    const unmigrated = otherDatabase(database().ownerDatabaseUrl, empty);
+    const env = {
+      DATABASE_URL: database().databaseUrl, MIGRATION_DATABASE_URL: unmigrated, ...secrets,
+    };
+    for (const args of [[], ['--migrate']]) {
+      const { exited, output } = await start(env, args);
+      expect(await exited).toEqual({ code: 1, signal: null });
+      expect(output()).toMatch(/^DATABASE_URL and MIGRATION_DATABASE_URL name two data.*\n$/);
+    }
+    const { isNew } = await withSingleConnection(unmigrated, readServerFacts);
+    expect(isNew).toBe(true);
+  });
+
+  it('need not answer where it is only migrated for', async () => {
+    const { ownerDatabaseUrl: owner } = database();
+    const role = otherwise((url) => { url.password = ''; });
+    const { exited, output } = await start(
+      { DATABASE_URL: role, MIGRATION_DATABASE_URL: owner, ...secrets }, ['--migrate'],
+    );
+    expect(await exited).toEqual({ code: 0, signal: null });
+    expect(output()).toContain('The database is migrated.');
+  });
+
   it.each([
     'application_name=shop', 'options=-c%20search_path%3Dpublic', 'options=', 'connect_timeout=3',
     'statement_timeout=3000', 'idle_in_transaction_session_timeout=60000',
   ])('is nothing with settings of its own: %s', async (settings) => {
     const url = `${database().databaseUrl}?${settings}`;
-    await expect(assertAnswers({ name: 'A_URL', url })).resolves.toBeUndefined();
+    await expect(assertAnswers({ name: 'A_URL', url })).resolves.toBeDefined();
   });
 
   it.each([
@@ -175,6 +214,11 @@ describe('what is wrong with an address', () => {
     const taken = await start({ ...demo, SUPPLIER_PORT: new URL(url).port });
     expect(await strange.exited).toEqual({ code: 1, signal: null });
     expect(strange.output()).toMatch(/^The gateway cannot listen at HOST=203\.0\.113\.7, .*\n$/);
+    const folder = start.newFolder();
+    const late = await start({ DATA_DIR: folder, PORT: new URL(url).port });
+    expect(await late.exited).toEqual({ code: 1, signal: null });
+    expect(late.output()).toMatch(/^The gateway cannot listen at .*EADDRINUSE.*PORT=4000.*\n$/);
+    expect(readdirSync(folder)).toEqual([]);
     expect(await taken.exited).toEqual({ code: 1, signal: null });
     expect(taken.output()).toMatch(/^SUPPLIER_PORT=[0-9]+ cannot be had: .*\n$/);
   });

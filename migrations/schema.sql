@@ -473,17 +473,15 @@ begin
         from lock_aside(p_limit, p_rooms, at) x;
     end if;
     with due as materialized (
-      select * from lock_due(p_limit - cardinality(aside_ids), full_suppliers || aside_suppliers,
-        suspended_suppliers, at)
+      select distinct x.* from lock_due(p_limit - cardinality(aside_ids),
+        full_suppliers || aside_suppliers, suspended_suppliers, at) x
     ), placed as (
       select d.client_id, d.id, (p_rooms ->> s.code)::int as room,
           row_number() over (partition by s.id order by d.next_action_at) as place
         from due d
-        left join lateral (select x.supplier_id from submission x where x.client_id = d.client_id
-          and x.topup_order_id = d.id and x.route = d.route limit 1) m on true
-        left join lateral (select x.supplier_id from offer x
-          where x.variant_id = d.variant_id and x.route = d.route and x.is_active limit 1) f on true
-        left join supplier s on s.id = coalesce(m.supplier_id, f.supplier_id)
+        left join lateral (select y.id
+          from supplier_in_turn(d.client_id, d.id, d.variant_id, d.route) y offset 0) x on true
+        left join supplier s on s.id = x.id
     ), taken as (
       select p.client_id, p.id from placed p where p.room is null or p.place <= p.room
       union all
@@ -979,7 +977,8 @@ begin
     into after from seen h;
   for k in select t.ctid as address from topup_order t
       where t.status = 'PENDING' and t.set_aside_at = t.next_action_at and t.set_aside_for = 0
-      order by t.set_aside_for, t.next_action_at limit p_limit
+      -- Others' locks are no work that was found: with nothing else this would not rest.
+      order by t.set_aside_for, t.next_action_at limit p_limit for no key update skip locked
   loop
     found_count := found_count + 1;
     select t.* into o from topup_order t
@@ -995,7 +994,9 @@ begin
     exception when others then
       if sqlstate like '53%' then raise; end if;
       raise warning 'order % of client % cannot leave its supplier: %', o.id, o.client_id, sqlerrm;
-      update topup_order t set set_aside_for = supplier_of(o)
+      -- For nobody it is due: nothing goes along a queue of nobody's.
+      update topup_order t set set_aside_for = supplier_of(o),
+          set_aside_at = case when supplier_of(o) is not null then t.set_aside_at end
         where t.client_id = o.client_id and t.id = o.id;
     end;
   end loop;
@@ -1077,6 +1078,10 @@ declare
   -- It reads over so many at a time, so that no number of them that wait can keep it for long.
   window_size constant int := 4 * p_limit + 1024;
   reached timestamptz := '-infinity';
+  -- So many of that very moment are passed: after a restore, all that is pending is of one.
+  passed int := 0;
+  last timestamptz;
+  last_count int;
   locked_count int := 0;
   got int;
   seen_count int;
@@ -1094,8 +1099,8 @@ begin
         select t.ctid as address, t.client_id, t.id, t.variant_id, t.route, t.fulfilment_state
           from topup_order t
           where t.status = 'PENDING' and t.set_aside_at is distinct from t.next_action_at
-            and t.next_action_at > reached and t.next_action_at <= p_at
-          order by t.next_action_at limit window_size) h
+            and t.next_action_at >= reached and t.next_action_at <= p_at
+          order by t.next_action_at limit window_size offset passed) h
       cross join lateral (
         select t.client_id, t.id, t.variant_id, t.route, t.next_action_at from topup_order t
           where t.ctid = h.address and t.status = 'PENDING'
@@ -1110,11 +1115,16 @@ begin
     locked_count := locked_count + got;
     exit when locked_count >= p_limit;
     -- Others may hold all that was seen.
-    select count(*), max(x.next_action_at) into seen_count, reached from (
-      select t.next_action_at from topup_order t
+    with seen as materialized (
+      select t.next_action_at as at from topup_order t
         where t.status = 'PENDING' and t.set_aside_at is distinct from t.next_action_at
-          and t.next_action_at > reached and t.next_action_at <= p_at
-        order by t.next_action_at limit window_size) x;
+          and t.next_action_at >= reached and t.next_action_at <= p_at
+        order by t.next_action_at limit window_size offset passed
+    ), newest as materialized (select max(s.at) as at from seen s)
+    select count(s.at), n.at, count(*) filter (where s.at = n.at)
+      into seen_count, last, last_count from newest n left join seen s on true group by n.at;
+    passed := last_count + case when last = reached then passed else 0 end;
+    reached := last;
     exit when seen_count < window_size
       or clock_timestamp() > p_at + interval '200 milliseconds';
   end loop;
@@ -2188,11 +2198,20 @@ declare
   page_size constant int := 1024;
   -- Fewer are read over by each claim. For one that is full for a moment they are not written.
   full_count_min constant int := 512;
+  -- Who has a queue: what is due for them takes its place there, however little it is. It would be
+  -- claimed behind all of the queue.
+  queued bigint[];
   others bigint[];
+  -- What stays due: locked by others, or asked about all the same. The next page begins behind it.
+  kept int := 0;
   due_count int;
   aside_count int;
 begin
-  if cardinality(p_suspended) = 0 then
+  select coalesce(array_agg(s.id), '{}') into queued from supplier s
+    where s.id = any (p_full) and exists (select from (select from topup_order t
+      where t.status = 'PENDING' and t.set_aside_at = t.next_action_at and t.set_aside_for = s.id
+      order by t.set_aside_for limit 1) x);
+  if cardinality(p_suspended) + cardinality(queued) = 0 then
     select count(*) into due_count from (select from topup_order t
       where t.status = 'PENDING' and t.set_aside_at is distinct from t.next_action_at
         and t.next_action_at <= p_upto
@@ -2220,7 +2239,7 @@ begin
           from topup_order d
           where d.status = 'PENDING' and d.set_aside_at is distinct from d.next_action_at
             and d.next_action_at <= p_upto
-          order by d.next_action_at limit page_size) t
+          order by d.next_action_at limit page_size offset kept) t
         left join lateral (select y.id
           from supplier_in_turn(t.client_id, t.id, t.variant_id, t.route) y offset 0) x on true
     ), held as materialized (
@@ -2230,16 +2249,16 @@ begin
           where d.ctid = h.address and d.status = 'PENDING'
             and d.set_aside_at is distinct from d.next_action_at and d.next_action_at <= p_upto
           limit 1 for no key update skip locked) x
-        where h.is_suspended or (h.is_full
-          and full_count_min <= (select count(*) from seen f where f.is_full))
+        where h.is_suspended or (h.is_full and (h.supplier_id = any (queued)
+          or full_count_min <= (select count(*) from seen f where f.is_full)))
     ), aside as (
       update topup_order o set set_aside_at = o.next_action_at, set_aside_for = h.supplier_id
         from held h where o.ctid = h.address returning 1
     )
     select (select count(*) from seen), (select count(*) from aside)
       into due_count, aside_count;
-    exit when due_count < page_size or aside_count < full_count_min
-      or clock_timestamp() > p_until;
+    kept := kept + due_count - aside_count;
+    exit when due_count < page_size or clock_timestamp() > p_until;
   end loop;
 end
 $function$

@@ -290,3 +290,98 @@ it('goes past any number that others hold, beside a suspended supplier', async (
     await holder.end();
   }
 });
+
+describe('what is due and stays, in front of all that waits', () => {
+  /** From so many on a page of them leaves no room for others. */
+  const MANY = 1100;
+  const silent = { 'sandbox-a': 0, 'sandbox-b': 256 };
+
+  /** Due to be asked about, all since one moment; in the order in which claims see them. */
+  async function makeQuestions(count: number): Promise<readonly number[]> {
+    await database().query(`update topup_order set fulfilment_state = 'AWAITING_SUPPLIER',
+      next_action_at = now() - interval '1 minute' where id = any ($1)`, [await place(count)]);
+    const rows = await database().query<{ id: string }>(`select id from topup_order
+      where client_id = 1 and status = 'PENDING' and next_action_at < now() order by ctid`);
+    return rows.map(({ id }) => Number(id));
+  }
+
+  const accept = (ids: readonly number[], supplierId: number) => database().query(
+    `insert into submission (client_id, topup_order_id, route, supplier_id, state, attempt_count,
+        resend_after)
+      select 1, x, 1, $2, 'ACCEPTED', 1, now() from unnest($1::bigint[]) x`, [ids, supplierId]);
+
+  it('keeps nothing behind it from being set aside', async () => {
+    const questions = await makeQuestions(MANY);
+    await accept(questions, A);
+    const ids = await place(20);
+    await suspend(A);
+    expect(await claim(silent)).toEqual([]);
+    expect(new Set(await asideFor(ids))).toEqual(new Set([A]));
+    expect(new Set(await asideFor(questions))).toEqual(new Set([null]));
+  });
+
+  it('keeps nothing of the same moment from being claimed, as after a restore', async () => {
+    const ids = await makeQuestions(MANY + 3);
+    const others = ids.slice(MANY);
+    await accept(ids.slice(0, MANY), A);
+    await accept(others, B);
+    await suspend(A);
+    // It looks at 1,040 at a time.
+    expect(await claim(silent, 4)).toEqual(others.toSorted((a, b) => a - b));
+  });
+
+  it('that others hold is no work that was found', async () => {
+    await offer(2, B);
+    const [held, free] = [await placeOne(), await placeOne()];
+    await suspend(A);
+    expect(await claim()).toEqual([]);
+    expect(await asideFor([held, free])).toEqual([0, 0]);
+    const holder = new pg.Client({ connectionString: database().ownerDatabaseUrl });
+    await holder.connect();
+    try {
+      await holder.query('begin');
+      await holder.query('select from topup_order where id = $1 for no key update', [held]);
+      expect(await store.leaveSuspendedSuppliers(1)).toBe(1);
+      expect(await store.leaveSuspendedSuppliers(1)).toBe(0);
+    } finally {
+      await holder.end();
+    }
+    expect(await store.leaveSuspendedSuppliers(1)).toBe(1);
+    expect(await claim()).toEqual([held, free]);
+  });
+});
+
+it('what is due for a supplier that has a queue takes its place in there', async () => {
+  const late = await place(CROWD);
+  expect(await claim({ 'sandbox-a': 0 })).toEqual([]);
+  expect(new Set(await asideFor(late))).toEqual(new Set([A]));
+  const early = await place(3);
+  await database().query(`update topup_order set next_action_at = now() - interval '1 hour'
+    where id = any ($1)`, [early]);
+  expect(await claim({ 'sandbox-a': 1 })).toHaveLength(1);
+  expect(await claim({ 'sandbox-a': 3 })).toEqual(early);
+});
+
+it('an order that no supplier has any more while it leaves is due again', async () => {
+  await offer(2, B);
+  const id = await placeOne();
+  await suspend(A);
+  expect(await claim()).toEqual([]);
+  const holder = new pg.Client({ connectionString: database().ownerDatabaseUrl });
+  await holder.connect();
+  try {
+    await holder.query('begin');
+    await holder.query('select from supplier where id = $1 for update', [A]);
+    const leaving = store.leaveSuspendedSuppliers(10);
+    const { rows: [own] } = await holder.query('select pg_backend_pid() as pid');
+    await expect.poll(() => database().query(`select from pg_locks l
+      where not l.granted and $1 = any (pg_blocking_pids(l.pid))`, [own.pid])).toHaveLength(1);
+    await database().query('delete from offer where variant_id = $1', [VARIANT]);
+    // It waits for two seconds.
+    expect(await leaving).toBe(1);
+  } finally {
+    await holder.end();
+  }
+  expect(await asideFor([id])).toEqual([null]);
+  expect(await claim()).toEqual([id]);
+});

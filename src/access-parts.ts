@@ -34,6 +34,10 @@ export interface AccessParts extends Access {
   readonly closeAccess: () => void;
 }
 
+/**
+ * Begins to follow who may come in; `closeAccess` ends that.
+ * @throws Error of the driver where the database cannot be read
+ */
 export async function openAccess(
   options: AccessOptions,
   { pool, wakeUps, onError }: {

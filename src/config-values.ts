@@ -4,10 +4,12 @@ import { z } from 'zod';
 /** Shorter keys can be guessed; 32 characters of base64 carry 192 bits. */
 export const SECRET_LENGTH_MIN = 32;
 
+/** A port to listen at, from 1 to 65535. */
 export function port(name: string, fallback: number): z.ZodType<number, string | undefined> {
   return integer(name, { fallback, min: 1, max: 65_535 });
 }
 
+/** A whole number of at most nine digits, both bounds included. */
 export function integer(
   name: string,
   range: {
@@ -26,6 +28,7 @@ export function integer(
     .transform(Number);
 }
 
+/** An IP address, or a name; whether it is of this machine is seen when it is listened at. */
 export function host(name: string, fallback: string): z.ZodType<string, string | undefined> {
   const message = `${name} must be an IP address or the name of a host, e.g. ${name}=${fallback}`;
   return z.string().default(fallback).refine((text) => isIP(text) !== 0 || isHostName(text), {
@@ -40,6 +43,7 @@ function isHostName(text: string): boolean {
   return labels.every((each) => label.test(each)) && !/^[0-9]+$/.test(labels.at(-1) ?? '');
 }
 
+/** An address of PostgreSQL that names a role; null where none is set. */
 export function databaseUrl(name: string): z.ZodType<string | null, string | undefined> {
   const message = `${name} must be a PostgreSQL address, `
     + `e.g. ${name}=postgresql://user:password@127.0.0.1:5432/topup`;
@@ -55,15 +59,18 @@ function isPostgresUrl(text: string): boolean {
     && !/%(?![0-9a-f]{2})/i.test(text);
 }
 
+/** smtp: or smtps:, with a host. */
 export function isSmtpUrl(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : null;
   return url !== null && /^smtps?:$/.test(url.protocol) && url.hostname !== '';
 }
 
+/** An address by itself, or behind a name: `Top-ups <orders@example.com>`. */
 export function isSender(text: string): boolean {
   return /^(?:[^\p{Cc}<>"@,;:\\]+ <[^\s<>@]+@[^\s<>@]+>|[^\s<>@,;]+@[^\s<>@,;]+)$/u.test(text);
 }
 
+/** One of these words; the first where it is absent. */
 export function oneOf<Value extends string>(
   name: string,
   values: readonly [Value, ...Value[]],
@@ -81,16 +88,19 @@ export function oneOfOrNone<Value extends string>(
   return oneOf<Value | ''>(name, ['', ...values], message);
 }
 
+/** A key of enough characters; undefined where it is absent. */
 export function secret(name: string): z.ZodType<string | undefined, string | undefined> {
   const message = `${name} must have at least ${SECRET_LENGTH_MIN} characters, `
     + `e.g. from: openssl rand -base64 32`;
   return z.string().min(SECRET_LENGTH_MIN, { message }).optional();
 }
 
+/** "a, b,," -> "a" and "b". */
 export function splitList(text: string): readonly string[] {
   return text.split(',').map((each) => each.trim()).filter((each) => each !== '');
 }
 
+/** An address with the length of its network's prefix in bits: 10.0.0.0/8, fd00::/8. */
 export function isNetwork(text: string): boolean {
   const [address = '', bits = '0', ...more] = text.split('/');
   const bitsMax = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;

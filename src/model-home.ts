@@ -24,6 +24,7 @@ export interface Database {
   readonly ownerDatabaseUrl: string | null;
 }
 
+/** The role that an address of PostgreSQL names. */
 export function roleOf(databaseUrl: string): string {
   return decodeURIComponent(new URL(databaseUrl).username);
 }
@@ -128,6 +129,7 @@ function keyOf(
   return { apiKey, apiSecret };
 }
 
+/** Writes demo.json, where it is ours to write, and prints the card: everything answers by now. */
 export async function tellDemo(
   facts: {
     readonly config: Config;

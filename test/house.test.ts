@@ -66,7 +66,9 @@ describe('size', () => {
   });
 
   test(`files have at most ${FILE_LINES_MAX} lines`, () => {
-    const long = src.filter(({ lines }) => lines.length > FILE_LINES_MAX);
+    const styles = readSources('src/**/*.{css,html}');
+    expect(styles).not.toEqual([]);
+    const long = [...src, ...styles].filter(({ lines }) => lines.length > FILE_LINES_MAX);
     expect(long.map(({ path, lines }) => `${path}: ${lines.length} lines`)).toEqual([]);
   });
 
@@ -90,6 +92,20 @@ describe('habits', () => {
       ts.isIdentifier(node) && node.text === 'env' && isOfProcess(node) ? 'process.env' : undefined
     )));
     expect(reads).toEqual([]);
+  });
+
+  test('functions for others say what they take, answer and throw', () => {
+    const untold = src.flatMap((source) => findNodes(source, (node) => {
+      const isShared = !ts.isSourceFile(node) && ts.isSourceFile(node.parent)
+        && ts.canHaveModifiers(node)
+        && (ts.getModifiers(node) ?? []).some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword);
+      const isFunction = ts.isFunctionDeclaration(node) || (ts.isVariableStatement(node)
+        && node.declarationList.declarations.some(({ initializer }) => (
+          initializer !== undefined && ts.isArrowFunction(initializer))));
+      return isShared && isFunction && ts.getJSDocCommentsAndTags(node).length === 0
+        ? 'has no docstring' : undefined;
+    }));
+    expect(untold).toEqual([]);
   });
 
   test('only clock.ts asks what time it is', () => {

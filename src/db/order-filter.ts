@@ -44,6 +44,10 @@ export interface NarrowedOrders {
   } | null;
 }
 
+/**
+ * What a filter asks for, as conditions on `topup_order o`; their values begin with `clientId` as
+ * $1.
+ */
 export function narrowOrders(clientId: number, filter: OrderListFilter): NarrowedOrders {
   const { productIds, countryCodes, walletIds, failureCodes } = filter;
   const statuses = statusesOf(filter);

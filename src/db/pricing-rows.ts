@@ -109,6 +109,7 @@ export function suppliedBy(suppliers: readonly SupplierRow[]): SupplyOf {
   };
 }
 
+/** From a row of text: its columns parted by the unit separator, U+001F. */
 export function toVariant(text: VariantText, supplyOf: SupplyOf): OfferedVariant {
   const [id, productId, name = '', category, fixedAmounts = '', min = '', max = '', step = '',
     priority, isActive, stock, cost = '', suppliers = '', fields = '{}'] = text.split('\x1f');
@@ -159,6 +160,7 @@ function trimmed(text: string): Amount {
   return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
 }
 
+/** With its discounts and what it may buy. */
 export function toClient(row: ClientRow): PricingClient {
   const entitlements = row.entitlements ?? [];
   const products = (isEnabled: boolean): ReadonlySet<number> => new Set(entitlements

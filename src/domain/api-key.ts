@@ -14,6 +14,7 @@ export interface NewApiKey {
   readonly secret: string;
 }
 
+/** A new key from random bytes; nothing of it is kept here. */
 export function makeApiKey(of: {
   readonly clientId: number; readonly environment: Environment;
 }): NewApiKey {

@@ -85,6 +85,7 @@ export function listVariants(client: PricingClient, product: Product): readonly 
   return product.variants.filter((variant) => isVariantSoldTo(client, variant));
 }
 
+/** Whether the client may buy it, in stock or not; of its product nothing is asked. */
 export function isVariantSoldTo(client: PricingClient, variant: Variant): boolean {
   return variant.isActive && !client.disabledVariants.has(variant.id);
 }

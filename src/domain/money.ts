@@ -56,22 +56,27 @@ export function withDecimals(amount: Amount, decimalsMin: number): string {
   return exact(amount).toFixed(Math.max(decimalsMin, decimalPlaces(amount)));
 }
 
+/** Below, at or above 0 as `a` is less than, equal to or more than `b`: "1.0" equals "1". */
 export function compare(a: Amount, b: Amount): number {
   return a === b ? 0 : exact(a).comparedTo(exact(b));
 }
 
+/** More than 0. */
 export function isPositive(amount: Amount): boolean {
   return exact(amount).greaterThan(0);
 }
 
+/** Digits behind the point that say something: 2 for "4.990". */
 export function decimalPlaces(amount: Amount): number {
   return exact(amount).decimalPlaces();
 }
 
+/** Exact, in canonical form; of one currency. */
 export function subtract(a: Amount, b: Amount): Amount {
   return exact(a).minus(exact(b)).toFixed();
 }
 
+/** Exact, in canonical form; of one currency. */
 export function add(a: Amount, b: Amount): Amount {
   return exact(a).plus(exact(b)).toFixed();
 }

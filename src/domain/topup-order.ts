@@ -192,6 +192,7 @@ export const FAILURES: Readonly<Record<FailureCode, FailureText>> = {
   },
 };
 
+/** DELIVERED, FAILED or CANCELLED: it stays so, whatever comes. */
 export function isTerminal(status: TopupOrderStatus): boolean {
   return status !== 'PENDING';
 }

@@ -37,6 +37,10 @@ export function actualPoints(
   return Math.min(points, pointsOf({ readCount, objectCount: countObjects(dataJson() ?? '') }));
 }
 
+/**
+ * In points; `actual` is null where nothing was executed. The throttle is that of the last limit
+ * asked.
+ */
 export function reportCost(
   taken: readonly Taken[],
   { requested, actual }: { readonly requested: number; readonly actual: number | null },

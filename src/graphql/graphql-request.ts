@@ -61,6 +61,7 @@ function mapOf(body: JsonMap, name: string): JsonMap | null {
   throw new MalformedRequest(`\`${name}\` must be an object`);
 }
 
+/** An object of JSON: no array, nothing with a class. */
 export function isJsonMap(value: unknown): value is JsonMap {
   return typeof value === 'object' && value !== null
     && Object.getPrototypeOf(value) === Object.prototype;

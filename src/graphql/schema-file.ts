@@ -9,6 +9,7 @@ export function schemaText(schema: GraphQLSchema): string {
   return `${printSchema(lexicographicSortSchema(schema))}\n`;
 }
 
+/** Serves the schema as text, printed once. */
 export function schemaFileRoute(app: FastifyInstance, schema: GraphQLSchema): void {
   let text: string | null = null;
   app.get(SCHEMA_PATH, { schema: { hide: true } }, async (_request, reply) => {

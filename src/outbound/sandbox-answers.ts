@@ -76,6 +76,7 @@ export function parseAnswer(fields: Readonly<Record<string, unknown>>): SandboxA
   return { reference, status, code, receipt: readReceipt(fields['receipt']) };
 }
 
+/** A reference of a supplier, as our books keep it. */
 export function isIdentifier(value: unknown): value is string {
   return typeof value === 'string' && IDENTIFIER.test(value);
 }

@@ -18,6 +18,7 @@ export const NO_CONNECTION = 'no connection';
 export const NO_ANSWER_IN_TIME = 'no answer in time';
 /** The reason that speaks of an answer by its status alone. */
 export const statusReason = (status: number): string => `HTTP ${status}`;
+/** Whether it is one that `statusReason` made. */
 export const isStatusReason = (reason: string): boolean => /^HTTP \d{3}$/.test(reason);
 
 /** No answer of a supplier is anywhere near this long. */

@@ -4,6 +4,7 @@ export interface Session {
   readonly token?: string;
 }
 
+/** What the gateway wrote into the page; empty where it wrote nothing. */
 export function readSession(): Session {
   return JSON.parse(document.getElementById('session')?.textContent ?? '{}') as Session;
 }

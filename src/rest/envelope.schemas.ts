@@ -46,6 +46,7 @@ export function idSchema(description: string, example: number): z.ZodInt {
   return z.int().min(1).meta({ description, examples: [example] });
 }
 
+/** A moment of the wire: "2026-11-24T14:30:00Z". */
 export function timeSchema(description: string): z.ZodString {
   return z.string().meta({
     format: 'date-time',
@@ -54,6 +55,7 @@ export function timeSchema(description: string): z.ZodString {
   });
 }
 
+/** An amount of the wire, a number of JSON; its unit is the currency beside it. */
 export function amountSchema(description: string, example: number): z.ZodNumber {
   return z.number().meta({
     description: `${description} An exact decimal with at most 4 places: read its digits, not a `
@@ -62,6 +64,7 @@ export function amountSchema(description: string, example: number): z.ZodNumber 
   });
 }
 
+/** A currency of the wire: "USD". */
 export function currencySchema(description: string): z.ZodString {
   return z.string().meta({
     description: `${description} ISO 4217.`, pattern: '^[A-Z]{3}$', examples: ['USD'],

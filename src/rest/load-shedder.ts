@@ -38,6 +38,7 @@ export interface LoadShedder {
 
 export const BUSY = tooBusy();
 
+/** One for all doors of a process: all of them draw on the same queue. */
 export function createLoadShedder(options: LoadShedderOptions): LoadShedder {
   const { clientOf, addressOf, textsByPath } = options;
   const queue = new RunQueue();

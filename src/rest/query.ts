@@ -65,6 +65,7 @@ export class Query {
 
 const TIME_EXPECTED = 'a time by RFC 3339, e.g. 2026-11-03T09:30:00Z';
 
+/** A parameter of the address that cannot be read, named as the caller wrote it. */
 export function invalidParameter(name: string, message: string): Rejection {
   return new Rejection('VALIDATION_FAILURE', message, { field: [name] });
 }

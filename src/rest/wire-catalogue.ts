@@ -11,6 +11,7 @@ import { exactNumber } from './wire.ts';
 
 type Wire = Readonly<Record<string, unknown>>;
 
+/** As lists of products show it. */
 export function productOut(product: Product): Wire {
   return {
     id: product.id,
@@ -23,6 +24,7 @@ export function productOut(product: Product): Wire {
   };
 }
 
+/** As it is shown by itself: with what an order of it has to bring. */
 export function productWithFieldsOut(product: Product): Wire {
   return { ...productOut(product), input_fields: product.inputFields.map(inputFieldOut) };
 }
@@ -64,6 +66,7 @@ export function variantOut(product: Product, variant: Variant): Wire {
   };
 }
 
+/** A product that sells to a mobile number, and whether its operator was told by the number. */
 export function matchOut({ product, isIdentified }: MobileNumberMatch): Wire {
   return {
     product_id: product.id,
@@ -73,14 +76,17 @@ export function matchOut({ product, isIdentified }: MobileNumberMatch): Wire {
   };
 }
 
+/** `precision` is the count of digits behind the point. */
 export function currencyOut({ id, code, name, precision }: Currency): Wire {
   return { id, code, name, precision };
 }
 
+/** `code` is of ISO 3166, three letters, or GLO. */
 export function countryOut({ code, name }: Country): Wire {
   return { code, name };
 }
 
+/** As it came: the story checks each value. */
 export function quoteRequestIn(body: JsonObject): RawQuoteRequest {
   return {
     productId: body['product_id'],

@@ -8,6 +8,7 @@ import { exactNumber } from './wire.ts';
 
 type Wire = Readonly<Record<string, unknown>>;
 
+/** Balances are numbers in units of the currency. */
 export function walletOut(wallet: Wallet, currency: Currency): Wire {
   return {
     id: wallet.id,

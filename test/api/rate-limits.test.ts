@@ -239,6 +239,7 @@ describe.each(TRANSPORTS)('a create at $name', ({ name, create }) => {
 });
 
 describe('over GraphQL', () => {
+  const PLAIN = 'application/json';
   const viewer = { query: '{ viewer { name } }' };
   const ask = async (client: Limited) => {
     const response = await fetch(`${urls[0]}/graphql`, {
@@ -271,7 +272,7 @@ describe('over GraphQL', () => {
     ['too much', 413, JSON.stringify({ query: `{ viewer { name } } #${'x'.repeat(70_000)}` })],
     ['another type', 415, 'query=x', 'application/x-www-form-urlencoded'],
     ['another charset', 415, JSON.stringify(viewer), 'application/json; charset=latin1'],
-  ])('%s is refused with %i, and counts', async (_what, status, body, type = 'application/json') => {
+  ])('%s is refused with %i, and counts', async (_what, status, body, type = PLAIN) => {
     const client = await limited({ read: 2 });
     const post = async () => {
       const { status: answered, headers } = await fetch(`${urls[0]}/graphql`, {

@@ -22,10 +22,13 @@ declare
   -- claimed behind all of the queue.
   queued bigint[];
   others bigint[];
-  -- What stays due: locked by others, or asked about all the same. The next page begins behind it.
+  -- The next page begins behind what stays due, locked by others or asked about all the same: at
+  -- this moment, and past so many of it.
+  reached timestamptz := '-infinity';
   kept int := 0;
+  last timestamptz;
+  last_kept int;
   due_count int;
-  aside_count int;
 begin
   select coalesce(array_agg(s.id), '{}') into queued from supplier s
     where s.id = any (p_full) and exists (select from (select from topup_order t
@@ -42,23 +45,24 @@ begin
     where s.id <> all (p_suspended);
   loop
     with seen as materialized (
-      select t.address, x.id as supplier_id,
+      select t.address, t.next_action_at as at, x.id as supplier_id,
           -- What a suspended one is asked about is due all the same.
           x.id = any (p_full) and (x.id <> all (p_suspended)
             or t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')) as is_full,
           x.id = any (p_suspended) and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')
             as is_suspended,
           -- The cheap question first: most that waits here has nowhere else to go.
-          x.id = any (p_suspended) and exists (select from offer f
+          x.id = any (p_suspended) and t.fulfilment_state in ('QUEUED', 'RETRY_WAIT')
+            and exists (select from offer f
               where f.variant_id = t.variant_id and f.route > t.route
                 and f.supplier_id = any (others))
             and exists (select from topup_order o cross join lateral way_past_suspended(o) w
               where o.client_id = t.client_id and o.id = t.id) as has_way
         from (select d.ctid as address, d.client_id, d.id, d.variant_id, d.route,
-            d.fulfilment_state
+            d.fulfilment_state, d.next_action_at
           from topup_order d
           where d.status = 'PENDING' and d.set_aside_at is distinct from d.next_action_at
-            and d.next_action_at <= p_upto
+            and d.next_action_at >= reached and d.next_action_at <= p_upto
           order by d.next_action_at limit page_size offset kept) t
         left join lateral (select y.id
           from supplier_in_turn(t.client_id, t.id, t.variant_id, t.route) y offset 0) x on true
@@ -73,11 +77,16 @@ begin
           or full_count_min <= (select count(*) from seen f where f.is_full)))
     ), aside as (
       update topup_order o set set_aside_at = o.next_action_at, set_aside_for = h.supplier_id
-        from held h where o.ctid = h.address returning 1
+        from held h where o.ctid = h.address returning o.next_action_at as at
+    ), newest as materialized (
+      select max(s.at) as at from seen s
+    ), gone as materialized (
+      select count(*) as n from aside a cross join newest n where a.at = n.at
     )
-    select (select count(*) from seen), (select count(*) from aside)
-      into due_count, aside_count;
-    kept := kept + due_count - aside_count;
+    select count(s.at), n.at, count(*) filter (where s.at = n.at) - (select g.n from gone g)
+      into due_count, last, last_kept from newest n left join seen s on true group by n.at;
+    kept := last_kept + case when last = reached then kept else 0 end;
+    reached := last;
     exit when due_count < page_size or clock_timestamp() > p_until;
   end loop;
 end
@@ -152,6 +161,25 @@ begin
     exit when seen_count < window_size
       or clock_timestamp() > p_at + interval '200 milliseconds';
   end loop;
+  if locked_count < p_limit and seen_count = window_size then
+    -- More was in front than that time passes. What comes in must not wait for all of it.
+    return query select k.* from (
+        select t.ctid as address, t.client_id, t.id, t.variant_id, t.route, t.fulfilment_state
+          from topup_order t
+          where t.status = 'PENDING' and t.set_aside_at is distinct from t.next_action_at
+            and t.next_action_at >= reached and t.next_action_at <= p_at
+          order by t.next_action_at desc limit window_size) h
+      cross join lateral (
+        select t.client_id, t.id, t.variant_id, t.route, t.next_action_at from topup_order t
+          where t.ctid = h.address and t.status = 'PENDING'
+            and t.set_aside_at is distinct from t.next_action_at and t.next_action_at <= p_at
+          limit 1 for no key update skip locked) k
+      where not exists (select from (select y.id
+            from supplier_in_turn(h.client_id, h.id, h.variant_id, h.route) y offset 0) x
+          where x.id = any (p_full) or (x.id = any (p_suspended)
+            and h.fulfilment_state in ('QUEUED', 'RETRY_WAIT')))
+      limit p_limit - locked_count;
+  end if;
 end
 $$;
 
@@ -240,7 +268,7 @@ begin
     -- sent, and does not wait for more than a page of it.
     perform set_aside_waiting(full_suppliers || aside_suppliers, suspended_suppliers,
       coalesce(upto, at),
-      case when cardinality(claims) > 0 then at else at + interval '1 second' end);
+      case when cardinality(claims) > 0 then at else at + interval '300 milliseconds' end);
   end if;
   return query select c.* from unnest(claims) c;
 end
@@ -269,6 +297,11 @@ declare
   at timestamptz := clock_timestamp();
 begin
   found_count := 0;
+  if p_after is null then
+    -- For nobody, as the version before left it: it is on no way of a claim or of a look.
+    update topup_order set set_aside_at = null
+      where status = 'PENDING' and set_aside_at = next_action_at and set_aside_for is null;
+  end if;
   select coalesce(array_agg(s.id) filter (where s.is_suspended), '{}'),
       coalesce(array_agg(s.id) filter (where not s.is_suspended), '{}')
     into suspended, others from supplier s;
@@ -340,7 +373,3 @@ begin
   end loop;
 end
 $$;
-
--- Set aside for nobody, by the version before: no claim and no look found them.
-update topup_order set set_aside_at = null
-  where status = 'PENDING' and set_aside_at = next_action_at and set_aside_for is null;

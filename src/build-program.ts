@@ -19,21 +19,30 @@ const STAMP = join(ROOT, 'dist/.program-stamp');
  * @returns the exit code
  */
 async function buildProgram(isAlways: boolean): Promise<number> {
-  const sources = await stampOfSources(
-    SOURCES,
-    [join(ROOT, 'tsconfig.json'), join(ROOT, 'package-lock.json')],
-    (path) => path.endsWith('.ts') && !path.startsWith(PAGES),
-  );
+  const sources = await stampOfProgram();
   const built = await readFile(STAMP, 'utf8').catch(() => null);
   if (!isAlways && built === await stampOf(sources)) return 0;
-  // A build that is cut off leaves none, and the next one begins anew.
-  await rm(STAMP, { force: true });
+  // In a folder that cannot be written to the compiler is asked at each start.
+  const remove = (path: string): Promise<void> => rm(path, { force: true }).catch(() => {});
+  // Without its state it writes all anew: of what was cut off, or taken away, it knows nothing.
+  if (isAlways || built === null) await remove(TSC_STATE);
+  await remove(STAMP);
   const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
   const { status } = spawnSync(process.execPath, [compiler, '-p', ROOT], { stdio: 'inherit' });
   if (status !== 0) return status ?? 1;
-  // Without it, as in a folder that cannot be written to, the compiler is asked at each start.
-  await writeFile(STAMP, await stampOf(sources)).catch(() => {});
+  // What was changed while it read may or may not be in there.
+  if (sources === await stampOfProgram()) {
+    await writeFile(STAMP, await stampOf(sources)).catch(() => {});
+  }
   return 0;
+}
+
+function stampOfProgram(): Promise<string> {
+  return stampOfSources(
+    SOURCES,
+    [join(ROOT, 'tsconfig.json'), join(ROOT, 'package-lock.json')],
+    (path) => /\.[cm]?tsx?$/.test(path) && !path.startsWith(PAGES),
+  );
 }
 
 async function stampOf(sources: string): Promise<string> {

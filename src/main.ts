@@ -112,12 +112,9 @@ async function runMigrations(config: Config): Promise<void> {
       + ' and DATABASE_URL (the role that the program uses)');
   }
   const { databaseUrl, migrationDatabaseUrl } = config;
-  const owner = await assertAnswers({ name: 'MIGRATION_DATABASE_URL', url: migrationDatabaseUrl });
+  await assertAnswers({ name: 'MIGRATION_DATABASE_URL', url: migrationDatabaseUrl });
   // Only its role is needed of the other address: it need not answer here.
-  assertOneDatabase(
-    await assertAnswers({ name: 'DATABASE_URL', url: databaseUrl }).catch(() => owner),
-    owner,
-  );
+  await assertOneDatabase(databaseUrl, migrationDatabaseUrl);
   await migrate({
     ownerDatabaseUrl: migrationDatabaseUrl,
     programRole: roleOf(databaseUrl),

@@ -1,5 +1,5 @@
 import { CONNECTION_TERMS } from './db/pool.ts';
-import { HEARD_TERM, readServerFacts } from './db/server-facts.ts';
+import { HEARD_TERM, readIdentity, readServerFacts } from './db/server-facts.ts';
 import { withSingleConnection } from './db/single-connection.ts';
 import { StartRefused } from './start-refused.ts';
 
@@ -19,10 +19,9 @@ const UNMIGRATED = new Set(['3F000', '42P01', '42703', '42883', '42501']);
  * Tries the address once, before anything is built upon it. A pooler that takes the settings of a
  * connection and passes them over hands its connections round as well: statements prepared on one
  * are then asked of another, and a lock is left with whoever comes next.
- * @returns what tells this database from all others
  * @throws StartRefused naming where the address is from; it has a password, and is not shown
  */
-export async function assertAnswers({ name, url }: NamedDatabase): Promise<string> {
+export async function assertAnswers({ name, url }: NamedDatabase): Promise<void> {
   const refuse = (reason: string): StartRefused =>
     new StartRefused(`The database of ${name} cannot be used: ${reason}`);
   const options = `${CONNECTION_TERMS} ${HEARD_TERM}`;
@@ -38,12 +37,19 @@ export async function assertAnswers({ name, url }: NamedDatabase): Promise<strin
   if (found.isNew && !ENCODINGS.includes(found.encoding)) {
     throw refuse(`its encoding is ${found.encoding}, which lacks most letters: make it with UTF8`);
   }
-  return found.identity;
 }
 
-/** @throws StartRefused where what was told of both addresses is not of one database */
-export function assertOneDatabase(program: string, owner: string): void {
-  if (program === owner) return;
+/**
+ * Tells whether both addresses are of one database, before the tables are made for either.
+ * @throws StartRefused where they are not; nothing where one cannot be asked
+ */
+export async function assertOneDatabase(
+  databaseUrl: string,
+  migrationDatabaseUrl: string,
+): Promise<void> {
+  const [program, owner] = await Promise.all([databaseUrl, migrationDatabaseUrl].map((url) =>
+    withSingleConnection(url, readIdentity).catch(() => null)));
+  if (program === owner || program === null || owner === null) return;
   throw new StartRefused('DATABASE_URL and MIGRATION_DATABASE_URL name two databases: tables would'
     + ' be made where the program does not look. Both end alike, for instance'
     + ' postgresql://topup_app:…@db/topup and postgresql://topup_owner:…@db/topup');

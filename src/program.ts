@@ -61,7 +61,8 @@ async function start(
   undo: Undo,
   stopping: AbortSignal,
 ): Promise<void> {
-  if (config.role !== 'worker') await assertFree(config);
+  // A listener beside others that share the port would be dealt connections, and reset them.
+  if (config.role !== 'worker' && !config.isPortShared) await assertFree(config);
   const database = await openDatabase(config, log, undo);
   const isFileOurs = await claimDemoFile(config, log, undo).catch(refuse);
   stopping.throwIfAborted();
@@ -104,15 +105,14 @@ async function start(
 
 /** Before anything else is opened that would have to be closed again, or takes up orders. */
 async function assertFree(config: Config): Promise<void> {
-  await freePortAt({ ...config, isShared: config.isPortShared })
-    .catch((error: unknown) => refuseAddress(error, config));
+  await freePortAt(config).catch((error: unknown) => refuseAddress(error, config));
 }
 
 function refuseAddress(error: unknown, { host, port }: Config): never {
   const { code, message } = error as NodeJS.ErrnoException;
   if (!ADDRESS_FAULTS.has(String(code))) throw error;
   throw new StartRefused(`The gateway cannot listen at HOST=${host}, PORT=${port}: ${message}.`
-    + ' For instance HOST=127.0.0.1 PORT=4000, where nobody else listens');
+    + ` Name another, for instance HOST=127.0.0.1 PORT=${port === 4000 ? 4010 : 4000}`);
 }
 
 async function openGateway(config: Config, parts: Parts, appParts: AppParts): Promise<Gateway> {
@@ -136,10 +136,10 @@ function refuse(error: unknown): never {
 async function openDatabase(config: Config, log: Logger, undo: Undo): Promise<Database> {
   if (config.databaseUrl !== null) {
     const { databaseUrl, migrationDatabaseUrl: ownerDatabaseUrl } = config;
-    const program = await assertAnswers({ name: 'DATABASE_URL', url: databaseUrl });
+    await assertAnswers({ name: 'DATABASE_URL', url: databaseUrl });
     if (ownerDatabaseUrl !== null) {
-      const owner = { name: 'MIGRATION_DATABASE_URL', url: ownerDatabaseUrl };
-      assertOneDatabase(program, await assertAnswers(owner));
+      await assertAnswers({ name: 'MIGRATION_DATABASE_URL', url: ownerDatabaseUrl });
+      await assertOneDatabase(databaseUrl, ownerDatabaseUrl);
     }
     return { databaseUrl, ownerDatabaseUrl };
   }

@@ -9,7 +9,7 @@ export async function stampOfSources(
   isTaken: (path: string) => boolean = () => true,
 ): Promise<string> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = entries.filter((entry) => entry.isFile())
+  const paths = entries.filter((entry) => !entry.isDirectory())
     .map((entry) => join(entry.parentPath, entry.name)).filter(isTaken).sort();
   const files = [...paths, ...others];
   const texts = await Promise.all(files.map((path) => readFile(path)));

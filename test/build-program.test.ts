@@ -63,6 +63,31 @@ describe('what is built before a start', () => {
     expect(built()).toBe('first');
   });
 
+  test('is not taken for built where a source changes while the compiler reads', () => {
+    uninstall();
+    const compiler = join(folder, 'node_modules/typescript/bin');
+    mkdirSync(compiler, { recursive: true });
+    writeFileSync(join(compiler, 'tsc'), `
+      require('node:fs').appendFileSync('src/told.ts', '// Changed.\\n');
+      require(${JSON.stringify(join(ROOT, 'node_modules/typescript/lib/tsc.js'))});`);
+    expect(build()).toBe(0);
+    rmSync(join(folder, 'node_modules'), { recursive: true });
+    write('first');
+    expect(build()).not.toBe(0);
+  });
+
+  test('is whole again after a build that was cut off, and when it is asked for', () => {
+    const stamp = join(folder, 'dist/.program-stamp');
+    const file = join(folder, 'dist/told.js');
+    for (const words of [[], ['--always']]) {
+      expect(build()).toBe(0);
+      writeFileSync(file, '');
+      if (words.length === 0) rmSync(stamp);
+      expect(build(...words)).toBe(0);
+      expect(built()).toBe('first');
+    }
+  });
+
   test('is not started with an error of types, neither the first time nor again', () => {
     writeFileSync(join(folder, 'src/told.ts'), 'export const told: number = "first";\n');
     expect(build()).not.toBe(0);
@@ -100,15 +125,15 @@ describe('what is built before a start', () => {
     expect(existsSync(join(folder, 'node_modules'))).toBe(false);
   }
 
-  function build(): number | null {
-    return run(join(folder, 'src/build-program.ts'));
+  function build(...words: readonly string[]): number | null {
+    return run(join(folder, 'src/build-program.ts'), words);
   }
 
   function compile(): number | null {
     return run(join(ROOT, 'node_modules/typescript/bin/tsc'));
   }
 
-  function run(script: string): number | null {
-    return spawnSync(process.execPath, [script], { cwd: folder, stdio: 'ignore' }).status;
+  function run(script: string, words: readonly string[] = []): number | null {
+    return spawnSync(process.execPath, [script, ...words], { cwd: folder, stdio: 'ignore' }).status;
   }
 });

@@ -8,8 +8,6 @@ export interface ServerFacts {
   readonly encoding: string;
   /** Nothing was migrated there yet. */
   readonly isNew: boolean;
-  /** The same for all addresses of one database, and for no other's. */
-  readonly identity: string;
 }
 
 /** A setting that means nothing, and that no address has: the connection is given it. */
@@ -20,11 +18,19 @@ export async function readServerFacts(client: pg.ClientBase): Promise<ServerFact
   const { rows: [row] } = await client.query<ServerFacts>(`
     select current_setting('topup.is_heard', true) is not distinct from 'on' as "hasSettings",
       current_setting('server_encoding') as encoding,
-      to_regclass('schema_migration') is null as "isNew",
-      (select system_identifier from pg_control_system())
-        || '/' || (select oid from pg_database where datname = current_database()) as identity`);
+      to_regclass('schema_migration') is null as "isNew"`);
   if (row === undefined) throw new Error('No row');
   return row;
+}
+
+/**
+ * The same for all addresses of one database, and for no other's; null where the role may not ask.
+ */
+export async function readIdentity(client: pg.ClientBase): Promise<string | null> {
+  const asked = client.query<{ identity: string }>(`
+    select c.system_identifier || '/' || d.oid as identity
+    from pg_control_system() c, pg_database d where d.datname = current_database()`);
+  return asked.then(({ rows }) => rows[0]?.identity ?? null, () => null);
 }
 
 /** Whether it takes writes now: one that is no primary any more only reads. */

@@ -63,8 +63,8 @@ const REUSE = process.platform === 'linux' ? { reusePort: true } : {};
  * The port that can be listened at now: a free one where 0 is named.
  * @throws Error with Node's code, as `listen`
  */
-export async function freePortAt({ host, port, isShared = false }: ListenAt): Promise<number> {
-  const server = createServer().listen({ host, port, ...(isShared ? REUSE : {}) });
+export async function freePortAt({ host, port }: ListenAt): Promise<number> {
+  const server = createServer().listen({ host, port });
   await once(server, 'listening');
   const found = (server.address() as AddressInfo).port;
   server.close();

@@ -384,4 +384,11 @@ it('an order that no supplier has any more while it leaves is due again', async 
   }
   expect(await asideFor([id])).toEqual([null]);
   expect(await claim()).toEqual([id]);
+
+  // As the version before left it.
+  await database().query(`update topup_order set set_aside_at = x.at, next_action_at = x.at,
+    set_aside_for = null from (select now() - interval '1 minute' as at) x where id = $1`, [id]);
+  expect(await claim()).toEqual([]);
+  await store.leaveSuspendedSuppliers(10);
+  expect(await claim()).toEqual([id]);
 });

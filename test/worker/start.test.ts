@@ -11,9 +11,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { systemClock } from '../../src/clock.ts';
 import { isSupplierAddress } from '../../src/config-values.ts';
 import { prepareRestored } from '../../src/db/after-restore.ts';
-import { readServerFacts } from '../../src/db/server-facts.ts';
+import { readIdentity, readServerFacts } from '../../src/db/server-facts.ts';
 import { withSingleConnection } from '../../src/db/single-connection.ts';
-import { assertAnswers, overMigrated } from '../../src/named-database.ts';
+import { assertAnswers, assertOneDatabase, overMigrated } from '../../src/named-database.ts';
 import { openParts } from '../../src/parts.ts';
 import { StartRefused } from '../../src/start-refused.ts';
 import { withDatabaseName as otherDatabase } from '../support/database-url.ts';
@@ -163,6 +163,22 @@ describe('what is wrong with an address', () => {
     expect(isNew).toBe(true);
   });
 
+  it('is believed where the role may not ask which database it is', async () => {
+    const { databaseUrl, ownerDatabaseUrl, superuserUrl } = database();
+    const right = 'execute on function pg_control_system()';
+    await withSingleConnection(superuserUrl, async (superuser) => {
+      await superuser.query(`revoke ${right} from public`);
+      try {
+        expect(await withSingleConnection(databaseUrl, readIdentity)).toBeNull();
+        await assertOneDatabase(databaseUrl, ownerDatabaseUrl);
+        await assertAnswers({ name: 'A_URL', url: databaseUrl });
+      } finally {
+        await superuser.query(`grant ${right} to public`);
+      }
+    });
+    expect(await withSingleConnection(databaseUrl, readIdentity)).toMatch(/^[0-9]+\/[0-9]+$/);
+  });
+
   it('need not answer where it is only migrated for', async () => {
     const { ownerDatabaseUrl: owner } = database();
     const role = otherwise((url) => { url.password = ''; });
@@ -178,7 +194,7 @@ describe('what is wrong with an address', () => {
     'statement_timeout=3000', 'idle_in_transaction_session_timeout=60000',
   ])('is nothing with settings of its own: %s', async (settings) => {
     const url = `${database().databaseUrl}?${settings}`;
-    await expect(assertAnswers({ name: 'A_URL', url })).resolves.toBeDefined();
+    await expect(assertAnswers({ name: 'A_URL', url })).resolves.toBeUndefined();
   });
 
   it.each([

@@ -1131,7 +1131,7 @@ begin
     passed := last_count + case when last = reached then passed else 0 end;
     reached := last;
     exit when seen_count < window_size
-      or clock_timestamp() > p_at + interval '200 milliseconds';
+      or clock_timestamp() > p_at + interval '100 milliseconds';
   end loop;
   if locked_count < p_limit and seen_count = window_size then
     -- More was in front than that time passes. What comes in must not wait for all of it.

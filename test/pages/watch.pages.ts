@@ -20,13 +20,25 @@ async function youngest(page: Page): Promise<Locator> {
   return page.locator(`#orders > li[data-order="${id}"]`);
 }
 
+async function lastOrderId(): Promise<number> {
+  const owner = new pg.Client(stage().facts.ownerDatabaseUrl);
+  await owner.connect();
+  const { rows: [row] } = await owner.query(
+    'select coalesce(max(id), 0)::int as id from topup_order where client_id = 1',
+  ).finally(() => owner.end());
+  return row.id;
+}
+
+/** What was placed before may come to the page after the click: its id tells it apart. */
 async function place(page: Page, outcome: string, delay = 'At once'): Promise<Locator> {
-  const count = await page.locator('#orders > li').count();
+  const before = await lastOrderId();
   await page.getByLabel('What the supplier does').selectOption({ label: outcome });
   await page.getByLabel('When it does').selectOption({ label: delay });
   await page.getByRole('button', { name: 'Place order' }).click();
-  await page.locator('#orders > li').nth(count).waitFor();
-  return youngest(page);
+  await expect.poll(lastOrderId, { timeout: 30_000 }).toBeGreaterThan(before);
+  const order = page.locator(`#orders > li[data-order="${await lastOrderId()}"]`);
+  await order.waitFor();
+  return order;
 }
 
 const wallet = (page: Page): Promise<string> =>

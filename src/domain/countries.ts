@@ -1,4 +1,8 @@
-import isoCountries from 'i18n-iso-countries';
+import isoCountries from 'i18n-iso-countries/index.js';
+import english from 'i18n-iso-countries/langs/en.json' with { type: 'json' };
+
+// By itself, the package loads the names in eighty languages.
+isoCountries.registerLocale(english);
 
 /** ISO 3166-1 alpha-3, or GLO for what is used worldwide. */
 export interface Country {

@@ -18,6 +18,9 @@ const DAYS_MAX = 3650;
 
 type Asked = keyof typeof WORD_COUNTS;
 
+/** What is done at once, in place of a start. */
+export type Command = Exclude<Asked, '--reset'>;
+
 export interface CommandLine {
   /** Null where the program is to be started. */
   readonly command: Asked | null;

@@ -9,7 +9,7 @@ import {
 } from './demo/demo-file.ts';
 import { startMailCatcher, type MailCatcher } from './demo/mail-catcher.ts';
 import { createSandboxSchema } from './demo/sandbox-schema.ts';
-import { startSandboxThread } from './demo/sandbox-thread.ts';
+import { startSandboxThread, type LoadedThread } from './demo/sandbox-thread.ts';
 import { seedDemo } from './demo/seed.ts';
 import { renderStartCard } from './demo/start-card.ts';
 import type { Parts } from './parts.ts';
@@ -57,16 +57,19 @@ export async function claimDemoFile(config: Config, log: Logger, undo: Undo): Pr
 
 /** Seeds the demo and starts the sandbox supplier and the mail catcher. */
 export async function openDemo(
-  config: Config,
-  database: Database,
-  log: Logger,
+  { config, database, thread, log }: {
+    readonly config: Config;
+    readonly database: Database;
+    readonly thread: LoadedThread;
+    readonly log: Logger;
+  },
   undo: Undo,
 ): Promise<Demo> {
   const { ownerDatabaseUrl, databaseUrl } = database;
   if (ownerDatabaseUrl !== null) {
     await createSandboxSchema(ownerDatabaseUrl, roleOf(databaseUrl));
   }
-  const sandbox = await startSandbox(config, databaseUrl, log);
+  const sandbox = await startSandbox({ config, databaseUrl, thread, log });
   undo.push(() => sandbox.close());
   if (ownerDatabaseUrl !== null) {
     await seedDemo({
@@ -83,13 +86,17 @@ export async function openDemo(
   return { sandboxUrl: sandbox.url, mail };
 }
 
-async function startSandbox(
-  config: Config,
-  databaseUrl: string,
-  log: Logger,
-): Promise<{ readonly url: string; close(): Promise<void> }> {
+async function startSandbox({ config, databaseUrl, thread, log }: {
+  readonly config: Config;
+  readonly databaseUrl: string;
+  readonly thread: LoadedThread;
+  readonly log: Logger;
+}): Promise<{ readonly url: string; close(): Promise<void> }> {
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
-  const open = (port: number): ReturnType<typeof startSandboxThread> => startSandboxThread({
+  const open = (
+    port: number,
+    loaded?: LoadedThread,
+  ): ReturnType<typeof startSandboxThread> => startSandboxThread({
     host: '127.0.0.1',
     port,
     databaseUrl,
@@ -98,9 +105,9 @@ async function startSandbox(
     ),
     callbackBaseUrl: config.role === 'worker' ? null : `http://${host}:${config.port}`,
     log: (message) => log.info(message),
-  });
+  }, loaded);
   try {
-    return await open(config.supplierPort);
+    return await open(config.supplierPort, thread);
   } catch (error) {
     if (!/EADDRINUSE|EACCES/.test(String(error))) throw error;
     if (config.isSupplierPortFixed) {

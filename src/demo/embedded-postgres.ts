@@ -60,23 +60,25 @@ const OWN_SCHEMA = `
 /**
  * Starts PostgreSQL in `<dataDir>/postgres`, made on the first start, with the roles of ROLES and
  * the database `topup`. A server left running by a killed program is stopped first; one that dies
- * is started again on the same port. `settings` override server parameters.
+ * is started again on the same port. `settings` override server parameters; `whileWaiting` is
+ * called once a process of PostgreSQL's is at work, and there is time for other things.
  * @throws Error where another living program uses `dataDir`, or the server cannot run here
  */
 export async function startEmbeddedPostgres(options: {
   dataDir: string;
   log: (message: string) => void;
   settings?: Record<string, string>;
+  whileWaiting?: () => void;
 }): Promise<EmbeddedPostgres> {
   await makeDataDir(options.dataDir);
   const dataDir = await realpath(options.dataDir);
   const claim = await claimDataDir(dataDir);
   let server: SupervisedServer | undefined;
   try {
-    const { log, settings = {} } = options;
+    const { log, settings = {}, whileWaiting = () => {} } = options;
     const superuserPassword = PASSWORDS.postgres;
-    const cluster = await openCluster({ dataDir, superuserPassword, log });
-    server = await superviseServer(cluster, { settings, log });
+    const cluster = await openCluster({ dataDir, superuserPassword, log, whileWaiting });
+    server = await superviseServer(cluster, { settings, log, whileWaiting });
     await prepareDatabase(server.port);
   } catch (error) {
     await server?.stop();

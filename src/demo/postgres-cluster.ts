@@ -28,6 +28,7 @@ export async function openCluster(options: {
   dataDir: string;
   superuserPassword: string;
   log: (message: string) => void;
+  whileWaiting?: () => void;
 }): Promise<Cluster> {
   const { dataDir, log } = options;
   const clusterDir = join(dataDir, 'postgres');
@@ -67,6 +68,7 @@ async function createCluster(options: {
   superuserPassword: string;
   cluster: Cluster;
   initdb: string;
+  whileWaiting?: () => void;
 }): Promise<void> {
   const { cluster } = options;
   const stage = await mkdtemp(join(options.dataDir, STAGE_PREFIX));
@@ -83,7 +85,7 @@ async function createCluster(options: {
       // A young cluster makes each segment of its log anew, and whoever commits waits for it: the
       // less, the smaller it is. 16 megabytes are usual.
       '--wal-segsize=4',
-    ]);
+    ], options.whileWaiting);
     await rename(stagedDir, cluster.clusterDir).catch((error: unknown) => {
       throw new Error(
         `${cluster.clusterDir} exists but is no PostgreSQL cluster. Remove it, or choose another `
@@ -106,10 +108,12 @@ async function runInitdb(
   account: ServerAccount,
   initdb: string,
   args: readonly string[],
+  whileWaiting: () => void = () => {},
 ): Promise<void> {
   const child = account.spawn(initdb, args, ['ignore', 'ignore', 'pipe']);
   if (child.stderr === null) throw new Error('initdb was started without its error output');
   const exit = once(child, 'exit') as Promise<[number | null]>;
+  whileWaiting();
   const [errors, [code]] = await Promise.all([text(child.stderr), exit]);
   if (code !== 0) {
     throw new Error(

@@ -15,6 +15,12 @@ export interface SupervisedServer {
   stop(): Promise<void>;
 }
 
+interface SupervisorOptions {
+  readonly settings: Readonly<Record<string, string>>;
+  readonly log: (message: string) => void;
+  readonly whileWaiting: () => void;
+}
+
 // Killed servers leave children behind that hold the shared memory for a moment.
 const BRING_UP_MS = 8000;
 const RETRY_PAUSE_MS = 200;
@@ -32,9 +38,8 @@ const PORT_TRY_COUNT_MAX = 50;
  */
 export async function superviseServer(
   cluster: Cluster,
-  options: { settings: Readonly<Record<string, string>>; log: (message: string) => void },
+  { settings, log, whileWaiting }: SupervisorOptions,
 ): Promise<SupervisedServer> {
-  const { settings, log } = options;
   const stopping = new AbortController();
   const isStopping = () => stopping.signal.aborted;
   const pause = (ms: number) => sleep(ms, undefined, stopping).catch(() => {});
@@ -47,6 +52,7 @@ export async function superviseServer(
       await stopLeftovers(cluster.clusterDir, log);
       const port = await choosePort();
       server = await launchServer(cluster, { ...settings, port: String(port) });
+      whileWaiting();
       // Stopped while the server was being launched: stop() has not seen this one.
       if (isStopping()) await endServer(server);
       if (await server.ready) return port;

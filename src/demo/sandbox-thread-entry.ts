@@ -1,22 +1,23 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 
-import { startSandboxSupplier } from './sandbox-supplier.ts';
-import type { SandboxThreadMessage, SandboxThreadOptions } from './sandbox-thread.ts';
+import { startSandboxSupplier, type SandboxSupplier } from './sandbox-supplier.ts';
+import type { SandboxThreadMessage, SandboxThreadOrder } from './sandbox-thread.ts';
 
-/** Runs the sandbox supplier in a worker thread until its parent says 'stop'. */
+/** Runs the sandbox supplier in a worker thread, from when its parent says how until 'stop'. */
 
 if (parentPort === null) throw new Error('This file is the entry of a worker thread');
 const parent = parentPort;
 const tell = (message: SandboxThreadMessage): void => parent.postMessage(message);
-const starting = startSandboxSupplier({
-  ...workerData as SandboxThreadOptions,
-  log: (line) => tell({ log: line }),
+let starting: Promise<SandboxSupplier> | null = null;
+parent.on('message', (order: SandboxThreadOrder) => {
+  if (order === 'stop') {
+    void Promise.resolve(starting).then((supplier) => supplier?.close(), () => {})
+      .finally(() => parent.close());
+    return;
+  }
+  starting = startSandboxSupplier({ ...order, log: (line) => tell({ log: line }) });
+  starting.then(
+    ({ url, port }) => tell({ url, port }),
+    (error: unknown) => tell({ error: String(error) }),
+  );
 });
-parent.on('message', (message) => {
-  if (message !== 'stop') return;
-  void starting.then((supplier) => supplier.close(), () => {}).finally(() => parent.close());
-});
-starting.then(
-  ({ url, port }) => tell({ url, port }),
-  (error: unknown) => tell({ error: String(error) }),
-);

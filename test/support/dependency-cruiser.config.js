@@ -61,6 +61,9 @@ export const FLOORS = {
     ],
     node: builtinModules,
   },
+  'assembly.ts': {},
+  // Each by itself: what they leave behind is the exit code.
+  'before-start.ts': { rooms: ['build-program.ts', 'demo', 'pages'] },
   'build-program.ts': {
     rooms: ['source-stamp.ts'],
     node: ['child_process', 'crypto', 'fs/promises', 'module', 'path'],
@@ -77,6 +80,7 @@ export const FLOORS = {
   'access-parts.ts': {},
   'engine-room.ts': { rooms: ['app.ts', 'worker'] },
   'import-command.ts': {},
+  'commands.ts': {},
   'command-line.ts': { rooms: ['start-refused.ts'], node: ['util'] },
   'keys-command.ts': {},
   'log.ts': { rooms: [], packages: ['pino'], node: ['timers/promises'] },
@@ -86,6 +90,7 @@ export const FLOORS = {
   'source-stamp.ts': { rooms: [], node: ['crypto', 'fs/promises', 'path'] },
   'model-home.ts': {},
   'named-database.ts': {},
+  'own-address.ts': { rooms: ['config.ts', 'rest', 'start-refused.ts'] },
   'parts.ts': {},
   'program.ts': {},
   'trusted-documents.ts': { rooms: ['config.ts'], node: ['crypto', 'fs', 'path'] },

@@ -11,7 +11,7 @@ import { startWorker } from './engine-room.ts';
 import {
   claimDemoFile, openDemo, roleOf, signDemoToken, tellDemo, type Database,
 } from './model-home.ts';
-import { MIGRATE_COMMAND, overMigrated } from './named-database.ts';
+import { MIGRATE_COMMAND, overMigrated, overWritable } from './named-database.ts';
 import { refuseAddress } from './own-address.ts';
 import { openParts, type Parts } from './parts.ts';
 import { refuseStart, StartRefused } from './start-refused.ts';
@@ -91,11 +91,12 @@ async function openGateway(config: Config, parts: Parts, appParts: AppParts): Pr
 
 async function migrateOrRefuse(database: Database, log: Logger): Promise<void> {
   if (database.ownerDatabaseUrl !== null) {
-    await migrate({
-      ownerDatabaseUrl: database.ownerDatabaseUrl,
+    const owner = { name: 'MIGRATION_DATABASE_URL', url: database.ownerDatabaseUrl };
+    await overWritable(owner, (ownerDatabaseUrl) => migrate({
+      ownerDatabaseUrl,
       programRole: roleOf(database.databaseUrl),
       onWait: (reason) => log.warn({ reason }, 'The migration waits'),
-    });
+    }));
     return;
   }
   const missing = await overMigrated({ name: 'DATABASE_URL', url: database.databaseUrl },

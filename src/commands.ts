@@ -11,7 +11,7 @@ import { importFile } from './import-command.ts';
 import { runKeysCommand } from './keys-command.ts';
 import { roleOf } from './model-home.ts';
 import {
-  assertAnswers, assertOneDatabase, overMigrated, type NamedDatabase,
+  assertAnswers, assertOneDatabase, overMigrated, overWritable, type NamedDatabase,
 } from './named-database.ts';
 import { StartRefused } from './start-refused.ts';
 import { runVouchersCommand } from './vouchers-command.ts';
@@ -38,14 +38,15 @@ async function runMigrations(config: Config): Promise<void> {
       + ' and DATABASE_URL (the role that the program uses)');
   }
   const { databaseUrl, migrationDatabaseUrl } = config;
-  await assertAnswers({ name: 'MIGRATION_DATABASE_URL', url: migrationDatabaseUrl });
+  const owner = { name: 'MIGRATION_DATABASE_URL', url: migrationDatabaseUrl };
+  await assertAnswers(owner);
   // Only its role is needed of the other address: it need not answer here.
   await assertOneDatabase(databaseUrl, migrationDatabaseUrl);
-  await migrate({
-    ownerDatabaseUrl: migrationDatabaseUrl,
+  await overWritable(owner, (ownerDatabaseUrl) => migrate({
+    ownerDatabaseUrl,
     programRole: roleOf(databaseUrl),
     onWait: (reason) => process.stderr.write(`${reason}; waiting.\n`),
-  });
+  }));
   process.stdout.write('The database is migrated.\n');
 }
 

@@ -61,6 +61,22 @@ const ENCODINGS = ['UTF8', 'SQL_ASCII'];
 const READ_ONLY = '25006';
 
 /**
+ * Runs `work` over a database that something is written to.
+ * @throws StartRefused where it only reads
+ */
+export async function overWritable<Result>(
+  { name, url }: NamedDatabase,
+  work: (databaseUrl: string) => Promise<Result>,
+): Promise<Result> {
+  return work(url).catch((error: unknown) => {
+    if (codeOf(error) !== READ_ONLY) throw error;
+    throw new StartRefused(`The database of ${name} only reads: ${reasonOf(error)}`);
+  });
+}
+
+const codeOf = (error: unknown): string => String((error as { code?: unknown }).code);
+
+/**
  * Runs `work` over a database that was migrated, as far as `work` can tell.
  * @throws StartRefused with the command to run where it was not, or where nothing can be written
  */
@@ -69,12 +85,8 @@ export async function overMigrated<Result>(
   work: (databaseUrl: string) => Promise<Result>,
 ): Promise<Result> {
   await assertAnswers(database);
-  return work(database.url).catch((error: unknown) => {
-    const code = String((error as { code?: unknown }).code);
-    if (code === READ_ONLY) {
-      throw new StartRefused(`The database of ${database.name} only reads: ${reasonOf(error)}`);
-    }
-    if (!UNMIGRATED.has(code)) throw error;
+  return overWritable(database, work).catch((error: unknown) => {
+    if (!UNMIGRATED.has(codeOf(error))) throw error;
     throw new StartRefused(
       `The database of ${database.name} is not migrated, or not for this role: `
       + `${reasonOf(error)}.\nRun: ${MIGRATE_COMMAND}`,

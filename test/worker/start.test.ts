@@ -149,6 +149,20 @@ describe('what is wrong with an address', () => {
     }
   });
 
+  it('is told in a line where the owner can only read', async () => {
+    const standby = new URL(database().ownerDatabaseUrl);
+    standby.searchParams.set('options', '-c default_transaction_read_only=on');
+    const env = {
+      DATABASE_URL: database().databaseUrl, MIGRATION_DATABASE_URL: standby.href,
+      LOG_LEVEL: 'silent', ...secrets,
+    };
+    for (const args of [[], ['--migrate']]) {
+      const { exited, output } = await start(env, args);
+      expect(await exited).toEqual({ code: 1, signal: null });
+      expect(output()).toMatch(/^The database of MIGRATION_DATABASE_URL only reads: .*\n$/);
+    }
+  });
+
   it('is told where the other is of another database, before that is migrated', async () => {
     const unmigrated = otherDatabase(database().ownerDatabaseUrl, empty);
     const env = {

@@ -29,10 +29,10 @@ const DOORS = {
 };
 type Door = keyof typeof DOORS;
 
-/** References of all loads of a run, none used twice. */
 let nextNumber = 1_000_000;
 
-function takeNumbers(): number {
+/** References of all loads of a run, none used twice. */
+export function takeNumbers(): number {
   nextNumber += 1_000_000;
   return nextNumber;
 }

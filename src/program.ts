@@ -1,3 +1,5 @@
+import { enableCompileCache, flushCompileCache } from 'node:module';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
 import { startEmbeddedPostgres } from './demo/embedded-postgres.ts';
@@ -7,6 +9,8 @@ import { assertAnswers, assertOneDatabase } from './named-database.ts';
 import { assertFree } from './own-address.ts';
 import { refuseStart } from './start-refused.ts';
 import { Undo } from './undo.ts';
+
+const COMPILE_CACHE = join(import.meta.dirname, '.compile-cache');
 
 /** The whole program, running; `stop` undoes it in order. */
 export interface Program {
@@ -45,8 +49,7 @@ async function start(
   if (config.role !== 'worker' && !config.isPortShared) await assertFree(config);
   const thread = config.isDemo ? loadSandboxThread() : null;
   if (thread !== null) undo.push(thread.close);
-  // A second of work that leaves nothing else its turn: PostgreSQL starts meanwhile.
-  const database = await openDatabase(config, log, undo, () => void loadAssembly().catch(() => {}));
+  const database = await openDatabase(config, log, undo);
   const { assemble } = await loadAssembly();
   stopping.throwIfAborted();
   await assemble({ config, log, database, thread }, undo, stopping);
@@ -54,12 +57,18 @@ async function start(
 
 const loadAssembly = () => import('./assembly.ts');
 
-async function openDatabase(
-  config: Config,
-  log: Logger,
-  undo: Undo,
-  whileWaiting: () => void,
-): Promise<Database> {
+/**
+ * A second of work that leaves nothing else its turn: PostgreSQL starts meanwhile. What V8 compiled
+ * is kept for the next start, and written at once: it takes as long again the first time, and a
+ * stop has no time for it.
+ */
+async function loadAndKeep(): Promise<void> {
+  enableCompileCache(COMPILE_CACHE);
+  await loadAssembly();
+  flushCompileCache();
+}
+
+async function openDatabase(config: Config, log: Logger, undo: Undo): Promise<Database> {
   if (config.databaseUrl !== null) {
     const { databaseUrl, migrationDatabaseUrl: ownerDatabaseUrl } = config;
     await assertAnswers({ name: 'DATABASE_URL', url: databaseUrl });
@@ -72,7 +81,7 @@ async function openDatabase(
   const embedded = await startEmbeddedPostgres({
     dataDir: config.dataDir,
     log: (message) => log.info(message),
-    whileWaiting,
+    whileWaiting: () => void loadAndKeep().catch(() => {}),
   }).catch(refuseStart);
   undo.push(() => embedded.stop());
   return embedded;

@@ -23,9 +23,6 @@ const ROOT = new URL('../..', import.meta.url).pathname;
 const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
 const READY_MS_MAX = 60_000;
 
-/** What npm start has V8 keep; a test starts some hundred programs. */
-const COMPILE_CACHE = join(ROOT, 'dist/.compile-cache');
-
 export function makeDataDir(): string {
   const directory = mkdtempSync(join(tmpdir(), 'topup-program-'));
   chmodSync(directory, 0o700);
@@ -59,7 +56,7 @@ function run(
   const log = logPath === null ? null : openSync(logPath, 'r+');
   const child = spawn(file, words, {
     cwd: ROOT,
-    env: { PATH: process.env['PATH'] ?? '', NODE_COMPILE_CACHE: COMPILE_CACHE, ...env },
+    env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'pipe', log ?? 'pipe'],
   });
   if (log !== null) closeSync(log);

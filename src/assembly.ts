@@ -9,12 +9,13 @@ import { ownsTables } from './db/table-owner.ts';
 import type { LoadedThread } from './demo/sandbox-thread.ts';
 import { startWorker } from './engine-room.ts';
 import {
-  claimDemoFile, openDemo, roleOf, signDemoToken, tellDemo, type Database,
+  claimDemoFile, describeClients, openDemo, roleOf, signDemoToken, tellDemo, type Database,
 } from './model-home.ts';
 import { MIGRATE_COMMAND, overMigrated, overWritable } from './named-database.ts';
 import { refuseAddress } from './own-address.ts';
 import { openParts, type Parts } from './parts.ts';
 import { refuseStart, StartRefused } from './start-refused.ts';
+import { createSteadily } from './steady-start.ts';
 import { readTrustedDocuments } from './trusted-documents.ts';
 import type { Undo } from './undo.ts';
 
@@ -39,13 +40,15 @@ export async function assemble(
 ): Promise<void> {
   const isFileOurs = await claimDemoFile(config, log, undo).catch(refuseStart);
   stopping.throwIfAborted();
-  await migrateOrRefuse(database, log);
+  const steadily = createSteadily(log, stopping);
+  await steadily(() => migrateOrRefuse(database, log));
   stopping.throwIfAborted();
-  if (!config.isDemo) await warnOfOwner(database, log);
-  const demo = thread === null ? null : await openDemo({ config, database, thread, log }, undo);
+  if (!config.isDemo) await steadily(() => warnOfOwner(database, log));
+  const demo = thread === null
+    ? null : await openDemo({ config, database, thread, log, steadily }, undo);
   stopping.throwIfAborted();
   const smtpUrl = config.smtpUrl ?? demo?.mail.smtpUrl ?? null;
-  const parts = await openParts({
+  const parts = await steadily(() => openParts({
     databaseUrl: database.databaseUrl,
     tokenSigningKey: config.tokenSigningKey,
     keyHashingKey: config.keyHashingKey,
@@ -58,8 +61,11 @@ export async function assemble(
     forexRateHoursMax: config.forexRateHoursMax,
     clock: systemClock,
     onError: (error, doing) => log.error({ err: error }, `A fault in ${doing}`),
-  });
+  }));
   undo.push(parts.close);
+  stopping.throwIfAborted();
+  // Before the worker has the database do all that was left.
+  const clients = demo === null ? [] : await steadily(() => describeClients(parts, config));
   stopping.throwIfAborted();
   const appParts: AppParts = {
     ...parts, log, onWork: (listener) => parts.wakeUps.on('work', listener),
@@ -72,7 +78,7 @@ export async function assemble(
   const gateway = config.role === 'worker' ? null : await openGateway(config, parts, appParts);
   if (gateway !== null) undo.push(gateway.stop);
   if (demo !== null) {
-    await tellDemo({ config, database, parts, demo, isFileOurs, gateway }, undo);
+    await tellDemo({ config, database, clients, demo, isFileOurs, gateway }, undo);
   }
 }
 

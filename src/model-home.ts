@@ -14,6 +14,7 @@ import { seedDemo } from './demo/seed.ts';
 import { renderStartCard } from './demo/start-card.ts';
 import type { Parts } from './parts.ts';
 import { StartRefused } from './start-refused.ts';
+import type { Steadily } from './steady-start.ts';
 import type { Undo } from './undo.ts';
 
 const DEMO_TOKEN_SECONDS = 24 * 60 * 60;
@@ -57,27 +58,28 @@ export async function claimDemoFile(config: Config, log: Logger, undo: Undo): Pr
 
 /** Seeds the demo and starts the sandbox supplier and the mail catcher. */
 export async function openDemo(
-  { config, database, thread, log }: {
+  { config, database, thread, log, steadily }: {
     readonly config: Config;
     readonly database: Database;
     readonly thread: LoadedThread;
     readonly log: Logger;
+    readonly steadily: Steadily;
   },
   undo: Undo,
 ): Promise<Demo> {
   const { ownerDatabaseUrl, databaseUrl } = database;
   if (ownerDatabaseUrl !== null) {
-    await createSandboxSchema(ownerDatabaseUrl, roleOf(databaseUrl));
+    await steadily(() => createSandboxSchema(ownerDatabaseUrl, roleOf(databaseUrl)));
   }
   const sandbox = await startSandbox({ config, databaseUrl, thread, log });
   undo.push(() => sandbox.close());
   if (ownerDatabaseUrl !== null) {
-    await seedDemo({
+    await steadily(() => seedDemo({
       ownerDatabaseUrl,
       supplierUrl: sandbox.url,
       hashingKey: config.keyHashingKey,
       environment: config.environment,
-    });
+    }));
   }
   const mail = await startMailCatcher({
     host: '127.0.0.1', databaseUrl, log: (message) => log.info(message),
@@ -136,12 +138,22 @@ function keyOf(
   return { apiKey, apiSecret };
 }
 
+/** The demo's clients with their keys, and a token for each, as demo.json has them. */
+export function describeClients(parts: Parts, config: Config): Promise<DemoFacts['clients']> {
+  return Promise.all(DEMO_CLIENTS.map(async ({ clientId, name }) => ({
+    id: clientId,
+    name,
+    ...keyOf(clientId, config),
+    token: await signDemoToken(parts, clientId),
+  })));
+}
+
 /** Writes demo.json, where it is ours to write, and prints the card: everything answers by now. */
 export async function tellDemo(
   facts: {
     readonly config: Config;
     readonly database: Database;
-    readonly parts: Parts;
+    readonly clients: DemoFacts['clients'];
     readonly demo: Demo;
     readonly isFileOurs: boolean;
     /** Null in a worker. */
@@ -149,15 +161,9 @@ export async function tellDemo(
   },
   undo: Undo,
 ): Promise<void> {
-  const { config, database, parts, gateway } = facts;
+  const { config, database, clients, gateway } = facts;
   const baseUrl = gateway?.url ?? '';
   const { sandboxUrl, mail } = facts.demo;
-  const clients = await Promise.all(DEMO_CLIENTS.map(async (client) => ({
-    id: client.clientId,
-    name: client.name,
-    ...keyOf(client.clientId, config),
-    token: await signDemoToken(parts, client.clientId),
-  })));
   const graphqlUrl = baseUrl === '' ? '' : `${baseUrl}/graphql`;
   const hasPages = gateway?.hasPages === true;
   const demoFile: DemoFacts = {

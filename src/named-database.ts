@@ -22,12 +22,12 @@ const UNMIGRATED = new Set(['3F000', '42P01', '42703', '42883', '42501']);
  * @throws StartRefused naming where the address is from; it has a password, and is not shown
  */
 export async function assertAnswers({ name, url }: NamedDatabase): Promise<void> {
-  const refuse = (reason: string): StartRefused =>
-    new StartRefused(`The database of ${name} cannot be used: ${reason}`);
+  const refuse = (reason: string, cause?: unknown): StartRefused =>
+    new StartRefused(`The database of ${name} cannot be used: ${reason}`, { cause });
   const options = `${CONNECTION_TERMS} ${HEARD_TERM}`;
   const found = await withSingleConnection(url, readServerFacts, { options })
     .catch((error: unknown) => {
-      throw refuse(reasonOf(error));
+      throw refuse(reasonOf(error), error);
     });
   if (!found.hasSettings) {
     throw refuse('the settings of a connection do not reach it. It is behind a pooler: name'

@@ -1,8 +1,14 @@
 import pg from 'pg';
-import { CONNECT_TIMEOUT_MS, READING_TERMS, withTerms } from './pool.ts';
+import { READING_TERMS, withTerms } from './pool.ts';
 
 /** What is done once takes as long as it takes, whatever the database or the role is set to. */
 const COMMAND_TERMS = `${READING_TERMS} -c statement_timeout=0 -c jit=off`;
+
+/**
+ * A database that takes connections and says nothing would hold whoever waits. Longer than a
+ * request waits: nobody asks again for what is done once. Milliseconds.
+ */
+const CONNECT_MS_MAX = 5000;
 
 /** One connection for work that is done once; closed after it. */
 export async function withSingleConnection<Result>(
@@ -14,11 +20,10 @@ export async function withSingleConnection<Result>(
     readonly options?: string;
   } = {},
 ): Promise<Result> {
-  // A database that takes connections and says nothing would hold whoever waits.
   const client = new pg.Client({
     ...withTerms(databaseUrl, options),
     application_name: applicationName,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    connectionTimeoutMillis: CONNECT_MS_MAX,
   });
   // A lost connection also rejects the statement; unheard, the event would end the program.
   client.on('error', () => {});

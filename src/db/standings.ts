@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Standing, Standings } from '../domain/access.ts';
 import { parseNetwork } from '../domain/network.ts';
 import type { RateFigures } from '../domain/rate-limits.ts';
+import { askUntilBack } from './pool.ts';
 import type { WakeUps } from './wake-ups.ts';
 
 /** A lost wake-up leaves a revocation unknown for at most this, well within the 5 s promised. */
@@ -49,16 +50,26 @@ export async function followStandings(options: {
   const emitter = new EventEmitter();
   emitter.setMaxListeners(0);
   let copy = await readStandings(pool);
-  let reading: Promise<void> = Promise.resolve();
+  let reading: Promise<void> | null = null;
+  let following: Promise<void> | null = null;
 
-  // One after the other: whoever asks gets a read that began after the question.
-  const refresh = (): Promise<void> => {
-    reading = reading.catch(() => undefined).then(async () => {
+  const read = (): Promise<void> => {
+    reading = askUntilBack(async () => {
       if (await readVersion(pool) === copy.version) return;
       copy = await readStandings(pool);
       emitter.emit('change');
-    });
+    }).finally(() => { reading = null; });
     return reading;
+  };
+  // Whoever asks gets a read that began after the question, and shares it with all who asked
+  // meanwhile: while the database is away they come by the second.
+  const refresh = (): Promise<void> => {
+    if (reading === null) return read();
+    following ??= reading.catch(() => undefined).then(() => {
+      following = null;
+      return read();
+    });
+    return following;
   };
   const follow = (): void => void refresh().catch(options.onError);
   const stopListening = options.wakeUps.on('access', follow);

@@ -85,6 +85,9 @@ export const FLOORS = {
   'keys-command.ts': {},
   'log.ts': { rooms: [], packages: ['pino'], node: ['timers/promises'] },
   'start-refused.ts': { rooms: [] },
+  'steady-start.ts': {
+    rooms: ['db', 'domain', 'start-refused.ts'], packages: ['pino'], node: ['timers/promises'],
+  },
   'stories.ts': { rooms: ['domain'] },
   'main.ts': {},
   'source-stamp.ts': { rooms: [], node: ['crypto', 'fs/promises', 'path'] },

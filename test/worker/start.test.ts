@@ -309,6 +309,53 @@ it('is said in the log that the program is to own nothing, and that a worker wor
     .toContain('The role of DATABASE_URL owns the tables');
 });
 
+/** Leads to the database those connections that `passes` says, by their number from 0. */
+async function partingProxy(
+  passes: (number: number) => boolean,
+): Promise<{ readonly url: string; readonly count: () => number }> {
+  const { hostname: host, port } = new URL(database().databaseUrl);
+  let count = 0;
+  const server = createServer((near) => {
+    near.on('error', () => undefined);
+    if (!passes(count++)) return void near.destroy();
+    const far = connect({ host, port: Number(port) });
+    far.on('error', () => near.destroy());
+    near.on('close', () => far.destroy()).pipe(far).on('close', () => near.destroy()).pipe(near);
+  }).listen(0, '127.0.0.1');
+  silentServers.push(server);
+  await once(server, 'listening');
+  const url = new URL(database().databaseUrl);
+  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { url: url.href, count: () => count };
+}
+
+describe('a start whose connections are lost', () => {
+  it('asks again until they hold', async () => {
+    // The first look at it, and from then on one in three for a while.
+    const { url, count } = await partingProxy((number) => number % 3 === 0 || number > 30);
+    const PORT = String(await freePort());
+    const program = await start({ ...secrets, DATABASE_URL: url, PORT });
+    const ask = () => fetch(`http://127.0.0.1:${PORT}/readyz`).then(({ status }) => status, () => 0);
+    await expect.poll(ask, SOON).toBe(200);
+    expect(program.output()).toContain('The database cannot be reached; asking again');
+    expect(count()).toBeGreaterThan(3);
+  });
+
+  it('ends in a line where it is gone, and at a signal before that', async () => {
+    const [gone, left] = [
+      await partingProxy((number) => number === 0), await partingProxy((number) => number === 0),
+    ];
+    const program = await start({ ...secrets, DATABASE_URL: gone.url, LOG_LEVEL: 'silent' });
+    const stopped = await start({ ...secrets, DATABASE_URL: left.url });
+    await expect.poll(left.count, SOON).toBeGreaterThan(3);
+    stopped.process.kill('SIGTERM');
+    expect(await stopped.exited).toEqual({ code: 0, signal: null });
+    expect(stopped.output()).toMatch(/"Stopped"}\n$/);
+    expect(await program.exited).toEqual({ code: 1, signal: null });
+    expect(program.output()).toMatch(/^The database was lost during the start: .*\n$/);
+  });
+});
+
 describe('a log that nobody takes', () => {
   async function runsAndStops(logPath: string): Promise<void> {
     const env = { ...secrets, DATABASE_URL: database().databaseUrl, LOG_LEVEL: 'debug' };

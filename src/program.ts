@@ -49,7 +49,7 @@ async function start(
   if (config.role !== 'worker' && !config.isPortShared) await assertFree(config);
   const thread = config.isDemo ? loadSandboxThread() : null;
   if (thread !== null) undo.push(thread.close);
-  const database = await openDatabase(config, log, undo);
+  const database = await openDatabase(config, log, undo, stopping);
   const { assemble } = await loadAssembly();
   stopping.throwIfAborted();
   await assemble({ config, log, database, thread }, undo, stopping);
@@ -68,7 +68,12 @@ async function loadAndKeep(): Promise<void> {
   flushCompileCache();
 }
 
-async function openDatabase(config: Config, log: Logger, undo: Undo): Promise<Database> {
+async function openDatabase(
+  config: Config,
+  log: Logger,
+  undo: Undo,
+  stopping: AbortSignal,
+): Promise<Database> {
   if (config.databaseUrl !== null) {
     const { databaseUrl, migrationDatabaseUrl: ownerDatabaseUrl } = config;
     await assertAnswers({ name: 'DATABASE_URL', url: databaseUrl });
@@ -82,7 +87,11 @@ async function openDatabase(config: Config, log: Logger, undo: Undo): Promise<Da
     dataDir: config.dataDir,
     log: (message) => log.info(message),
     whileWaiting: () => void loadAndKeep().catch(() => {}),
-  }).catch(refuseStart);
+    stopping,
+  }).catch((error: unknown) => {
+    stopping.throwIfAborted();
+    refuseStart(error);
+  });
   undo.push(() => embedded.stop());
   return embedded;
 }

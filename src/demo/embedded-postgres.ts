@@ -61,14 +61,17 @@ const OWN_SCHEMA = `
  * Starts PostgreSQL in `<dataDir>/postgres`, made on the first start, with the roles of ROLES and
  * the database `topup`. A server left running by a killed program is stopped first; one that dies
  * is started again on the same port. `settings` override server parameters; `whileWaiting` is
- * called once a process of PostgreSQL's is at work, and there is time for other things.
- * @throws Error where another living program uses `dataDir`, or the server cannot run here
+ * called once a process of PostgreSQL's is at work, and there is time for other things. No
+ * cluster is made to its end once `stopping` fires.
+ * @throws the reason of `stopping`; Error where another living program uses `dataDir`, or the
+ *   server cannot run here
  */
 export async function startEmbeddedPostgres(options: {
   dataDir: string;
   log: (message: string) => void;
   settings?: Record<string, string>;
   whileWaiting?: () => void;
+  stopping?: AbortSignal;
 }): Promise<EmbeddedPostgres> {
   await makeDataDir(options.dataDir);
   const dataDir = await realpath(options.dataDir);
@@ -77,7 +80,7 @@ export async function startEmbeddedPostgres(options: {
   try {
     const { log, settings = {}, whileWaiting = () => {} } = options;
     const superuserPassword = PASSWORDS.postgres;
-    const cluster = await openCluster({ dataDir, superuserPassword, log, whileWaiting });
+    const cluster = await openCluster({ ...options, dataDir, superuserPassword });
     server = await superviseServer(cluster, { settings, log, whileWaiting });
     await prepareDatabase(server.port);
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -29,6 +30,7 @@ export async function openCluster(options: {
   superuserPassword: string;
   log: (message: string) => void;
   whileWaiting?: () => void;
+  stopping?: AbortSignal;
 }): Promise<Cluster> {
   const { dataDir, log } = options;
   const clusterDir = join(dataDir, 'postgres');
@@ -69,6 +71,7 @@ async function createCluster(options: {
   cluster: Cluster;
   initdb: string;
   whileWaiting?: () => void;
+  stopping?: AbortSignal;
 }): Promise<void> {
   const { cluster } = options;
   const stage = await mkdtemp(join(options.dataDir, STAGE_PREFIX));
@@ -85,7 +88,7 @@ async function createCluster(options: {
       // A young cluster makes each segment of its log anew, and whoever commits waits for it: the
       // less, the smaller it is. 16 megabytes are usual.
       '--wal-segsize=4',
-    ], options.whileWaiting);
+    ], options);
     await rename(stagedDir, cluster.clusterDir).catch((error: unknown) => {
       throw new Error(
         `${cluster.clusterDir} exists but is no PostgreSQL cluster. Remove it, or choose another `
@@ -94,7 +97,7 @@ async function createCluster(options: {
       );
     });
   } finally {
-    await rm(stage, { recursive: true, force: true });
+    await rm(stage, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 
@@ -104,17 +107,33 @@ async function give(account: ServerAccount, paths: readonly string[]): Promise<v
   await Promise.all(paths.map((path) => chown(path, owner.uid, owner.gid)));
 }
 
+/** Nothing of it is kept, and a server that it started would go on writing there. */
+function endGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has just ended.
+  }
+}
+
 async function runInitdb(
   account: ServerAccount,
   initdb: string,
   args: readonly string[],
-  whileWaiting: () => void = () => {},
+  { whileWaiting, stopping }: {
+    readonly whileWaiting?: () => void;
+    readonly stopping?: AbortSignal;
+  },
 ): Promise<void> {
   const child = account.spawn(initdb, args, ['ignore', 'ignore', 'pipe']);
   if (child.stderr === null) throw new Error('initdb was started without its error output');
   const exit = once(child, 'exit') as Promise<[number | null]>;
-  whileWaiting();
-  const [errors, [code]] = await Promise.all([text(child.stderr), exit]);
+  const kill = (): void => endGroup(child);
+  stopping?.addEventListener('abort', kill);
+  whileWaiting?.();
+  const [errors, [code]] = await Promise.all([text(child.stderr), exit])
+    .finally(() => stopping?.removeEventListener('abort', kill));
+  stopping?.throwIfAborted();
   if (code !== 0) {
     throw new Error(
       `The PostgreSQL cluster cannot be created here. Start as another user, choose another `

@@ -63,7 +63,8 @@ describe('a start', () => {
     program.process.kill('SIGTERM');
     expect(await program.exited).toEqual({ code: 0, signal: null });
     expect(program.output()).toMatch(/"Stopping"}\n.*"Stopped"}\n$/);
-    expect(existsSync(join(folder, 'postgres', 'postmaster.pid'))).toBe(false);
+    // A cluster that is half made is of no use to anybody.
+    expect(readdirSync(folder).filter((name) => name.startsWith('postgres'))).toEqual([]);
     expect((await (await start({ DATA_DIR: folder })).ready).clients).not.toEqual([]);
   });
 
@@ -335,8 +336,8 @@ describe('a start whose connections are lost', () => {
     const { url, count } = await partingProxy((number) => number % 3 === 0 || number > 30);
     const PORT = String(await freePort());
     const program = await start({ ...secrets, DATABASE_URL: url, PORT });
-    const ask = () => fetch(`http://127.0.0.1:${PORT}/readyz`).then(({ status }) => status, () => 0);
-    await expect.poll(ask, SOON).toBe(200);
+    const ask = () => fetch(`http://127.0.0.1:${PORT}/readyz`).then(({ ok }) => ok, () => false);
+    await expect.poll(ask, SOON).toBe(true);
     expect(program.output()).toContain('The database cannot be reached; asking again');
     expect(count()).toBeGreaterThan(3);
   });

@@ -388,11 +388,17 @@ class Run {
 
   async #record(held: Held | undefined): Promise<void> {
     if (held?.move === undefined || held.move === null) return;
-    await this.#store.recordMove(held.move);
+    const result = await this.#store.recordMove(held.move);
     this.#recorded.push(held.move);
     await this.#look();
     const { supplierReference } = held.order;
     const { kind } = held.move.move;
+    // As fulfilTopupOrder goes on, which was told here that all is well.
+    if (result === 'STALE_LEASE' && kind === 'AWAIT') {
+      const move = { kind: 'NOTE_ACCEPTED' } as const;
+      await this.#store.recordMove({ ...held.move, leaseToken: null, move });
+      await this.#look();
+    }
     if (kind === 'DELIVER') this.#truth.heard(supplierReference, 'DELIVERED');
     if (kind === 'REVERSE') this.#truth.heard(supplierReference, 'REVERSED');
     if (kind === 'AWAIT') this.#truth.heard(supplierReference, 'ACCEPTED');

@@ -8,9 +8,8 @@ export default defineConfig({
   test: {
     include: ['test/pages/*.pages.ts'],
     pool: 'forks',
-    // One browser and one program at a time: two cores carry no more.
-    maxWorkers: 1,
-    fileParallelism: false,
+    // Half of the time of one is waiting; two cores carry no more than two.
+    maxWorkers: 2,
     testTimeout: 90_000,
     hookTimeout: 90_000,
     teardownTimeout: 30_000,

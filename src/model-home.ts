@@ -71,7 +71,7 @@ export async function openDemo(
   if (ownerDatabaseUrl !== null) {
     await steadily(() => createSandboxSchema(ownerDatabaseUrl, roleOf(databaseUrl)));
   }
-  const sandbox = await startSandbox({ config, databaseUrl, thread, log });
+  const sandbox = await startSandbox({ config, databaseUrl, thread, log, steadily });
   undo.push(() => sandbox.close());
   if (ownerDatabaseUrl !== null) {
     await steadily(() => seedDemo({
@@ -88,28 +88,32 @@ export async function openDemo(
   return { sandboxUrl: sandbox.url, mail };
 }
 
-async function startSandbox({ config, databaseUrl, thread, log }: {
+async function startSandbox({ config, databaseUrl, thread, log, steadily }: {
   readonly config: Config;
   readonly databaseUrl: string;
   readonly thread: LoadedThread;
   readonly log: Logger;
+  readonly steadily: Steadily;
 }): Promise<{ readonly url: string; close(): Promise<void> }> {
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
-  const open = (
-    port: number,
-    loaded?: LoadedThread,
-  ): ReturnType<typeof startSandboxThread> => startSandboxThread({
-    host: '127.0.0.1',
-    port,
-    databaseUrl,
-    signingKeys: Object.fromEntries(
-      Object.entries(config.supplierKeys).map(([code, [key = '']]) => [code, key]),
-    ),
-    callbackBaseUrl: config.role === 'worker' ? null : `http://${host}:${config.port}`,
-    log: (message) => log.info(message),
-  }, loaded);
+  // One that failed is gone; the next try has another.
+  let ready: LoadedThread | undefined = thread;
+  const open = (port: number): ReturnType<typeof startSandboxThread> => steadily(() => {
+    const loaded = ready;
+    ready = undefined;
+    return startSandboxThread({
+      host: '127.0.0.1',
+      port,
+      databaseUrl,
+      signingKeys: Object.fromEntries(
+        Object.entries(config.supplierKeys).map(([code, [key = '']]) => [code, key]),
+      ),
+      callbackBaseUrl: config.role === 'worker' ? null : `http://${host}:${config.port}`,
+      log: (message) => log.info(message),
+    }, loaded);
+  });
   try {
-    return await open(config.supplierPort, thread);
+    return await open(config.supplierPort);
   } catch (error) {
     if (!/EADDRINUSE|EACCES/.test(String(error))) throw error;
     if (config.isSupplierPortFixed) {

@@ -331,16 +331,22 @@ async function partingProxy(
 }
 
 describe('a start whose connections are lost', () => {
-  it('asks again until they hold', async () => {
-    // The first look at it, and from then on one in three for a while.
-    const { url, count } = await partingProxy((number) => number % 3 === 0 || number > 30);
-    const PORT = String(await freePort());
-    const program = await start({ ...secrets, DATABASE_URL: url, PORT });
-    const ask = () => fetch(`http://127.0.0.1:${PORT}/readyz`).then(({ ok }) => ok, () => false);
-    await expect.poll(ask, SOON).toBe(true);
-    expect(program.output()).toContain('The database cannot be reached; asking again');
-    expect(count()).toBeGreaterThan(3);
-  });
+  it.each([['', false], [', the demo with it', true]])(
+    'asks again until they hold%s',
+    async (_, isDemo) => {
+      // The first look at it, and from then on one in three for a while.
+      const { url, count } = await partingProxy((number) => number % 3 === 0 || number > 30);
+      const PORT = String(await freePort());
+      const owner = database().ownerDatabaseUrl;
+      const more = isDemo ? { DEMO: '1', MIGRATION_DATABASE_URL: owner } : {};
+      const program = await start({ ...secrets, ...more, DATABASE_URL: url, PORT });
+      const ask = () => fetch(`http://127.0.0.1:${PORT}/readyz`).then(({ ok }) => ok, () => false);
+      await expect.poll(ask, SOON).toBe(true);
+      if (isDemo) expect((await program.ready).clients).not.toEqual([]);
+      expect(program.output()).toContain('The database cannot be reached; asking again');
+      expect(count()).toBeGreaterThan(3);
+    },
+  );
 
   it('ends in a line where it is gone, and at a signal before that', async () => {
     const [gone, left] = [

@@ -95,7 +95,7 @@ export async function overMigrated<Result>(
 }
 
 /** Where a name has several addresses, each has a reason. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
   return error instanceof Error ? error.message : String(error);
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { isConnectionLost } from './db/faults.ts';
 import { TemporarilyUnavailable } from './domain/rejection.ts';
+import { reasonOf } from './named-database.ts';
 import { StartRefused } from './start-refused.ts';
 
 /** So long a step of a start is tried; milliseconds. */
@@ -25,7 +26,7 @@ export function createSteadily(log: Logger, stopping: AbortSignal): Steadily {
       } catch (error) {
         if (!isPassing(error)) throw error;
         stopping.throwIfAborted();
-        const reason = (error as Error).message;
+        const reason = reasonOf(error);
         if (performance.now() - startedMs > STEP_MS_MAX) {
           throw new StartRefused(`The database was lost during the start: ${reason}`);
         }

@@ -46,7 +46,7 @@ export async function followPrices(options: {
     if (reading === null) return read();
     following ??= reading.catch(() => snapshot).then(() => {
       following = null;
-      return read();
+      return reading ?? read();
     });
     return following;
   };
@@ -54,7 +54,11 @@ export async function followPrices(options: {
     const isCurrent = await askUntilBack(() => isPricingCurrent(pool, snapshot));
     return isCurrent ? snapshot : refresh();
   };
-  const follow = (): void => void fresh().catch(options.onError);
+  let isStopped = false;
+  const follow = (): void => void fresh().catch((error: Error) => {
+    // A question that was still waiting for the database has nobody to ask any more.
+    if (!isStopped) options.onError(error);
+  });
 
   const stopListening = options.wakeUps.on('catalogue', follow);
   const timer = setInterval(follow, PRICING_POLL_MS);
@@ -63,6 +67,7 @@ export async function followPrices(options: {
     refresh,
     fresh,
     stop() {
+      isStopped = true;
       stopListening();
       clearInterval(timer);
     },

@@ -67,11 +67,15 @@ export async function followStandings(options: {
     if (reading === null) return read();
     following ??= reading.catch(() => undefined).then(() => {
       following = null;
-      return read();
+      return reading ?? read();
     });
     return following;
   };
-  const follow = (): void => void refresh().catch(options.onError);
+  let isClosed = false;
+  const follow = (): void => void refresh().catch((error: Error) => {
+    // A question that was still waiting for the database has nobody to ask any more.
+    if (!isClosed) options.onError(error);
+  });
   const stopListening = options.wakeUps.on('access', follow);
   const timer = setInterval(follow, POLL_MS);
   return {
@@ -83,6 +87,7 @@ export async function followStandings(options: {
       return () => emitter.off('change', listener);
     },
     close() {
+      isClosed = true;
       stopListening();
       clearInterval(timer);
     },

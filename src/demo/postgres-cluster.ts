@@ -125,6 +125,7 @@ async function runInitdb(
     readonly stopping?: AbortSignal;
   },
 ): Promise<void> {
+  stopping?.throwIfAborted();
   const child = account.spawn(initdb, args, ['ignore', 'ignore', 'pipe']);
   if (child.stderr === null) throw new Error('initdb was started without its error output');
   const exit = once(child, 'exit') as Promise<[number | null]>;

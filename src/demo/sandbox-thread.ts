@@ -14,7 +14,7 @@ export type SandboxThreadOrder = SandboxThreadOptions | 'stop';
 export type SandboxThreadMessage =
   | { readonly log: string }
   | { readonly url: string; readonly port: number }
-  | { readonly error: string };
+  | { readonly error: string; readonly fault: Readonly<Record<string, unknown>> };
 
 // Beside this file under the same kind of name, be it compiled or not.
 const ENTRY = new URL(`./sandbox-thread-entry${extname(import.meta.url)}`, import.meta.url);
@@ -92,7 +92,9 @@ async function startThread(
   const started = Promise.withResolvers<{ url: string; port: number }>();
   worker.on('message', (message: SandboxThreadMessage) => {
     if ('log' in message) log(message.log);
-    else if ('error' in message) started.reject(new Error(message.error));
+    else if ('error' in message) {
+      started.reject(Object.assign(new Error(message.error), message.fault));
+    }
     // Under node --watch a thread tells its parent of its files as well.
     else if ('url' in message) started.resolve(message);
   });

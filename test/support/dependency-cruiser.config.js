@@ -86,7 +86,9 @@ export const FLOORS = {
   'log.ts': { rooms: [], packages: ['pino'], node: ['timers/promises'] },
   'start-refused.ts': { rooms: [] },
   'steady-start.ts': {
-    rooms: ['db', 'domain', 'start-refused.ts'], packages: ['pino'], node: ['timers/promises'],
+    rooms: ['db', 'domain', 'named-database.ts', 'start-refused.ts'],
+    packages: ['pino'],
+    node: ['timers/promises'],
   },
   'stories.ts': { rooms: ['domain'] },
   'main.ts': {},

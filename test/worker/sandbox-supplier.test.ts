@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { isConnectionLost } from '../../src/db/faults.ts';
 import { createSandboxBook } from '../../src/demo/sandbox-book.ts';
 import { createSandboxSchema } from '../../src/demo/sandbox-schema.ts';
 import { startSandboxSupplier, type SandboxSupplier } from '../../src/demo/sandbox-supplier.ts';
@@ -451,6 +452,11 @@ describe('the thread', () => {
   test('says why it cannot start', async () => {
     const port = sandbox.port;
     await expect(startSandboxThread({ ...options(), port })).rejects.toThrow('EADDRINUSE');
+    const away = new URL(database().databaseUrl);
+    away.port = '1';
+    const lost = await startSandboxThread({ ...options(), databaseUrl: away.href })
+      .then(() => null, (error: unknown) => error);
+    expect(isConnectionLost(lost)).toBe(true);
   });
 });
 

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { PricingSnapshot } from '../domain/pricing-snapshot.ts';
+import { followChannel, oneAtATime } from './following.ts';
 import { askUntilBack } from './pool.ts';
 import { PricingBook } from './pricing-book.ts';
 import { isPricingCurrent } from './pricing-reader.ts';
@@ -28,48 +29,17 @@ export async function followPrices(options: {
   const { pool, forexRateHoursMax } = options;
   const book = new PricingBook(pool, { forexRateHoursMax });
   let snapshot = await book.refresh();
-  let reading: Promise<PricingSnapshot> | null = null;
-  let following: Promise<PricingSnapshot> | null = null;
-
-  const read = (): Promise<PricingSnapshot> => {
-    reading = askUntilBack(() => book.refresh())
-      .then((fresh) => {
-        snapshot = fresh;
-        return fresh;
-      })
-      .finally(() => { reading = null; });
-    return reading;
-  };
-  // Many orders may find their prices stale at once: they share one read, but never one that had
-  // begun before they asked, since that one may still see the old figures.
-  const refresh = (): Promise<PricingSnapshot> => {
-    if (reading === null) return read();
-    following ??= reading.catch(() => snapshot).then(() => {
-      following = null;
-      return reading ?? read();
-    });
-    return following;
-  };
+  // Many orders may find their prices stale at once.
+  const refresh = oneAtATime(async () => {
+    snapshot = await askUntilBack(() => book.refresh());
+    return snapshot;
+  });
   const fresh = async (): Promise<PricingSnapshot> => {
     const isCurrent = await askUntilBack(() => isPricingCurrent(pool, snapshot));
     return isCurrent ? snapshot : refresh();
   };
-  let isStopped = false;
-  const follow = (): void => void fresh().catch((error: Error) => {
-    // A question that was still waiting for the database has nobody to ask any more.
-    if (!isStopped) options.onError(error);
+  const stop = followChannel({
+    ...options, channel: 'catalogue', pollMs: PRICING_POLL_MS, look: fresh,
   });
-
-  const stopListening = options.wakeUps.on('catalogue', follow);
-  const timer = setInterval(follow, PRICING_POLL_MS);
-  return {
-    current: () => snapshot,
-    refresh,
-    fresh,
-    stop() {
-      isStopped = true;
-      stopListening();
-      clearInterval(timer);
-    },
-  };
+  return { current: () => snapshot, refresh, fresh, stop };
 }

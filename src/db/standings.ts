@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Standing, Standings } from '../domain/access.ts';
 import { parseNetwork } from '../domain/network.ts';
 import type { RateFigures } from '../domain/rate-limits.ts';
+import { followChannel, oneAtATime } from './following.ts';
 import { askUntilBack } from './pool.ts';
 import type { WakeUps } from './wake-ups.ts';
 
@@ -50,34 +51,15 @@ export async function followStandings(options: {
   const emitter = new EventEmitter();
   emitter.setMaxListeners(0);
   let copy = await readStandings(pool);
-  let reading: Promise<void> | null = null;
-  let following: Promise<void> | null = null;
-
-  const read = (): Promise<void> => {
-    reading = askUntilBack(async () => {
-      if (await readVersion(pool) === copy.version) return;
-      copy = await readStandings(pool);
-      emitter.emit('change');
-    }).finally(() => { reading = null; });
-    return reading;
-  };
-  // Whoever asks gets a read that began after the question, and shares it with all who asked
-  // meanwhile: while the database is away they come by the second.
-  const refresh = (): Promise<void> => {
-    if (reading === null) return read();
-    following ??= reading.catch(() => undefined).then(() => {
-      following = null;
-      return reading ?? read();
-    });
-    return following;
-  };
-  let isClosed = false;
-  const follow = (): void => void refresh().catch((error: Error) => {
-    // A question that was still waiting for the database has nobody to ask any more.
-    if (!isClosed) options.onError(error);
+  // While the database is away, those who ask come by the second.
+  const refresh = oneAtATime(() => askUntilBack(async () => {
+    if (await readVersion(pool) === copy.version) return;
+    copy = await readStandings(pool);
+    emitter.emit('change');
+  }));
+  const close = followChannel({
+    ...options, channel: 'access', pollMs: POLL_MS, look: refresh,
   });
-  const stopListening = options.wakeUps.on('access', follow);
-  const timer = setInterval(follow, POLL_MS);
   return {
     of: (clientId) => copy.clients.get(clientId),
     isRevoked: (id) => copy.revoked.has(id),
@@ -86,11 +68,7 @@ export async function followStandings(options: {
       emitter.on('change', listener);
       return () => emitter.off('change', listener);
     },
-    close() {
-      isClosed = true;
-      stopListening();
-      clearInterval(timer);
-    },
+    close,
   };
 }
 

@@ -26,7 +26,10 @@ function decimalOf(value: unknown): string {
 }
 
 function checkedDecimal(text: string, pattern: RegExp): string {
-  if (text.length <= DECIMAL_LENGTH_MAX && pattern.test(text)) return text;
+  // As JSON writes numbers, which is how amounts are read: "04.99" is 4.99.
+  if (text.length <= DECIMAL_LENGTH_MAX && pattern.test(text)) {
+    return text.replace(/^(-?)0+(?=[0-9])/, '$1');
+  }
   throw refused('Decimal must be a plain decimal string or an integer of at most 32 characters');
 }
 

@@ -13,7 +13,7 @@ interface Row {
 }
 
 const TEXT = readFileSync(join(import.meta.dirname, 'security.md'), 'utf8');
-const sources = new Map(readSources('test/**/*.test.ts').map(({ path, text }) => (
+const sources = new Map(readSources('test/**/*.{test,processes}.ts').map(({ path, text }) => (
   [path.replace(/^test\//, ''), text]
 )));
 

@@ -3,11 +3,11 @@
  *
  * R1  callback before the submit's answer     worker/callback-races: before the answer
  * R2  callback before our commit              domain/fulfil-topup-order: an order not known;
- *                                             no send precedes its commit: worker/crash-matrix
+ *                                             no send precedes its commit: processes/crash-matrix
  * R3  cancel against submit                   db/fulfilment: cancelling; db/contention: a storm
- * R4  crash before the call                   worker/crash-matrix: at CLAIMED
- * R5  crash after the call, before the record worker/crash-matrix: at HTTP_SENT, at ANSWERED
- * R6  a stopped worker wakes after takeover   worker/many-processes: stands still
+ * R4  crash before the call                   processes/crash-matrix: at CLAIMED
+ * R5  crash after the call, before the record processes/crash-matrix: at HTTP_SENT, at ANSWERED
+ * R6  a stopped worker wakes after takeover   processes/several: stands still
  * R7  answer and callback contradict          worker/callback-races: contradicts; before it is
  * R8  callbacks and poll at once              worker/callback-races: many at once
  * R9  callback out of order                   worker/callback-races: out of order
@@ -20,7 +20,7 @@
  * R15 client repeats a running request        db/contention: a client that repeats
  * R16 commit unknown                          db/place-orders: COMMIT; here: repeated while the
  *                                             first is at it; api/unsteady-database: cut
- * R17 subscriber between snapshot and event   api/topup-order-updated; worker/many-processes
+ * R17 subscriber between snapshot and event   api/topup-order-updated; processes/several
  * R18 mail after a crash                      worker/mail: drops the line; worker died
  * R19 failover                                campaign/failover: with a synchronous standby
  * R20 restore from a backup                   db/after-restore

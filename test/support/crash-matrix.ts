@@ -1,7 +1,8 @@
 import type { Crash, CrashPoint } from './crash-process.ts';
 import {
-  openCrashWorld, placeOverRest, until, type Child, type CrashWorld, type OrderRow,
+  openCrashWorld, until, type Child, type CrashWorld, type OrderRow,
 } from './crash-world.ts';
+import { placeOverRest } from './place-over-rest.ts';
 
 /** Crash points × supplier behaviours: each cell is one order whose process is killed there. */
 

@@ -1,5 +1,7 @@
 import { subscribe } from 'node:diagnostics_channel';
+import { enableCompileCache, flushCompileCache } from 'node:module';
 import process from 'node:process';
+import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import type { AppParts, Gateway, Running } from '../../src/app.ts';
 import type { Phase } from '../../src/domain/fulfil-topup-order.ts';
@@ -127,9 +129,31 @@ function stayingStore<S extends Store>(store: S): S {
   };
 }
 
-async function run(): Promise<void> {
-  const built = (path: string): string => new URL(`../../dist/${path}`, import.meta.url).href;
+const built = (path: string): string => new URL(`../../dist/${path}`, import.meta.url).href;
+
+/** A worker has no doors, and does not load them. */
+async function openDoors(parts: AppParts): Promise<Gateway> {
   const app = await import(built('app.js')) as typeof import('../../src/app.ts');
+  return app.startGateway(
+    parts,
+    {
+      keyHashingKey: options.keyHashingKey,
+      inlineWaitMs: options.inlineWaitMs,
+      isIntrospectionAllowed: true,
+      httpText: 'draft',
+      trustedDocuments: { texts: new Map(), isOnly: false },
+      allowedOrigins: [],
+      socketsPerClient: 100,
+      subscriptionsPerSocket: 50,
+      feedRetentionDays: 30,
+    },
+    { host: '127.0.0.1', port: 0 },
+  );
+}
+
+async function run(): Promise<void> {
+  // Loading is most of what a process costs here; each one finds what those before it compiled.
+  enableCompileCache(fileURLToPath(built('.compile-cache')));
   const partsModule = await import(built('parts.js')) as typeof import('../../src/parts.ts');
   const clockModule = await import(built('clock.js')) as typeof import('../../src/clock.ts');
   const parts = await partsModule.openParts({
@@ -151,21 +175,7 @@ async function run(): Promise<void> {
     log,
     onWork: (listener) => parts.wakeUps.on('work', listener),
   };
-  const gateway: Gateway | null = options.role === 'worker' ? null : await app.startGateway(
-    appParts,
-    {
-      keyHashingKey: options.keyHashingKey,
-      inlineWaitMs: options.inlineWaitMs,
-      isIntrospectionAllowed: true,
-      httpText: 'draft',
-      trustedDocuments: { texts: new Map(), isOnly: false },
-      allowedOrigins: [],
-      socketsPerClient: 100,
-      subscriptionsPerSocket: 50,
-      feedRetentionDays: 30,
-    },
-    { host: '127.0.0.1', port: 0 },
-  );
+  const gateway = options.role === 'worker' ? null : await openDoors(appParts);
   const engine =
     await import(built('engine-room.js')) as typeof import('../../src/engine-room.ts');
   const worker: Running | null = options.role === 'gateway' ? null : engine.startWorker(appParts);
@@ -173,6 +183,7 @@ async function run(): Promise<void> {
     const stopped = Promise.all([worker?.stop(), gateway?.stop()]).then(() => parts.close());
     void stopped.finally(() => process.exit(0));
   });
+  flushCompileCache();
   tell({ url: gateway?.url ?? null });
 }
 

@@ -66,6 +66,16 @@ export function useTestDatabase(): () => TestDatabase {
   };
 }
 
+/** A database in which nothing was made yet, as its owner, for the tests of a file. */
+export function useEmptyDatabase(): () => string {
+  const name = `empty_${randomUUID().replaceAll('-', '')}`;
+  beforeAll(() => asSuperuser((superuser) => (
+    superuser.query(`create database ${name} owner topup_owner`))));
+  afterAll(() => asSuperuser((superuser) => (
+    superuser.query(`drop database ${name} with (force)`))));
+  return () => withDatabaseName(inject('testServer').ownerDatabaseUrl, name);
+}
+
 /** Until so many statements in this database wait for a lock. */
 export async function untilWaiting(database: TestDatabase, count = 1): Promise<void> {
   await expect.poll(async () => (await database.query(`select distinct pid from pg_locks l

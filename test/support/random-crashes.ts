@@ -1,6 +1,7 @@
 import type { CrashPoint } from './crash-process.ts';
 import { faultOf } from './crash-matrix.ts';
-import { openCrashWorld, placeOverRest, until } from './crash-world.ts';
+import { openCrashWorld, until } from './crash-world.ts';
+import { placeOverRest } from './place-over-rest.ts';
 
 const POINTS: readonly CrashPoint[] = [
   'PLACED', 'CLAIMED', 'HTTP_OPEN', 'HTTP_SENT', 'ANSWERED', 'RECORDED', 'CALLBACK_VERIFIED',

@@ -10,9 +10,12 @@ const root = resolve(import.meta.dirname, '../..');
  * them first, so that none of them runs on alone at the end. The others come by their size.
  */
 const BEGUN_FIRST = [
-  'worker/program', 'worker/many-processes', 'worker/crash-matrix', 'worker/start',
-  'api/load-shedder', 'db/migrate', 'worker/interleavings',
-].map((name) => resolve(root, `test/${name}.test.ts`));
+  'worker/mail.test.ts', 'db/migrate.test.ts', 'api/open-api.test.ts',
+  'api/load-shedder.test.ts', 'worker/interleavings.test.ts', 'db/after-restore.test.ts',
+  'processes/start.processes.ts', 'processes/program.processes.ts',
+  'processes/several.processes.ts', 'processes/crash-matrix.processes.ts',
+  'processes/build-program.processes.ts',
+].map((name) => resolve(root, 'test', name));
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -42,7 +45,7 @@ export default defineConfig({
     // may leave anything behind in a module, in the environment or in a global.
     isolate: false,
     restoreMocks: true,
-    // The machines that run this have two cores; the longest files mostly wait for leases to end.
+    // The machines that run this have two cores; the longest files wait for a third of their time.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,

@@ -8,7 +8,7 @@ import { startGateway, type Gateway, type Running } from '../../src/app.ts';
 import { systemClock } from '../../src/clock.ts';
 import { startWorker } from '../../src/engine-room.ts';
 import { openParts, type Parts } from '../../src/parts.ts';
-import { placeOverRest } from '../support/crash-world.ts';
+import { placeOverRest } from '../support/place-over-rest.ts';
 import { useTestDatabase } from '../support/database.ts';
 import { VOUCHER_KEY } from '../support/voucher-hash.ts';
 import { SUPPLIER_KEYS } from '../support/world.ts';

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { CrashPoint } from '../support/crash-process.ts';
 import {
-  openCrashWorld, placeOverRest, until, type Child, type CrashWorld,
+  openCrashWorld, until, type Child, type CrashWorld,
 } from '../support/crash-world.ts';
+import { placeOverRest } from '../support/place-over-rest.ts';
 import { faultOf } from '../support/crash-matrix.ts';
 
 const TIMINGS = { deadlineMs: 400, leaseMs: 600 };

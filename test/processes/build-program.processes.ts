@@ -6,7 +6,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ROOT } from './support/sources.ts';
+import { ROOT } from '../support/sources.ts';
 
 /** The real ones would compile the script that is tried as well. */
 const SETTINGS = {

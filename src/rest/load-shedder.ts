@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { retryAfterSeconds, tooBusy } from '../domain/rejection.ts';
+import { cutPolling } from './cut-polling.ts';
 import { errorAnswer } from './errors.ts';
 import type { AddressOf } from './peer-address.ts';
 import { RunQueue } from './run-queue.ts';
@@ -41,7 +42,7 @@ export const BUSY = tooBusy();
 /** One for all doors of a process: all of them draw on the same queue. */
 export function createLoadShedder(options: LoadShedderOptions): LoadShedder {
   const { clientOf, addressOf, textsByPath } = options;
-  const queue = new RunQueue();
+  const queue = new RunQueue(cutPolling);
   const texts = new Map(Object.entries(textsByPath));
   const restText = restBusyText();
   let refusedCount = 0;

@@ -1,5 +1,7 @@
 /** Requests that begin in one turn of the event loop: some five milliseconds of work. */
 const STARTS_PER_TURN = 32;
+/** A turn in which this long nothing began is late: as many begin within it; milliseconds. */
+const LATE_MS = 50;
 /** Whoever would wait longer before its request begins is refused at once; milliseconds. */
 const WAIT_MS_MAX = 200;
 /** Memory is bounded by these, whatever the expected wait: what a lane shares in, and all. */
@@ -16,17 +18,27 @@ type Start = () => void;
  * Requests that may run and have not begun. A process that begins all it reads reads the next ones
  * late: under three times its load everybody would wait for seconds, those who are refused in the
  * end as well. So a few begin in each turn of the event loop, at once as long as there are few, and
- * the others stand here, before anything was done for them. Lanes take turns.
+ * the others stand here, before anything was done for them. Lanes take turns. A turn that is spent
+ * on refusals does not keep them waiting: of those who stand here some begin every LATE_MS.
  */
 export class RunQueue {
+  readonly #cutPolling: () => void;
   readonly #lanes = new Map<Lane, Start[]>();
   #waitingCount = 0;
   #startedCount = 0;
   #isTurnAwaited = false;
+  /** When the last one began, or the turn that is awaited was asked for. */
+  #begunAtMs = 0;
+  #isPollingCut = false;
   /** How long a turn takes in which as many begin as may, decaying mean; milliseconds. */
   #turnMs = 0;
   /** When the last turn began, where it was such a one. */
   #fullTurnAtMs: number | null = null;
+
+  /** @param cutPolling lets a turn of the loop end that lasts; called once in each */
+  constructor(cutPolling: () => void = () => undefined) {
+    this.#cutPolling = cutPolling;
+  }
 
   get waitingCount(): number {
     return this.#waitingCount;
@@ -38,10 +50,12 @@ export class RunQueue {
    * @returns false where its turn would come too late: it is not called
    */
   add(laneOf: () => Lane, start: Start): boolean {
-    this.#awaitTurn();
+    if (!this.#isTurnAwaited) this.#awaitTurn();
+    else if (performance.now() - this.#begunAtMs > LATE_MS) this.#beginWithin();
     if (this.#waitingCount === 0 && this.#startedCount < STARTS_PER_TURN) {
       this.#startedCount += 1;
       start();
+      this.#begunAtMs = performance.now();
       return true;
     }
     const lane = laneOf();
@@ -62,16 +76,26 @@ export class RunQueue {
   }
 
   #awaitTurn(): void {
-    if (this.#isTurnAwaited) return;
     this.#isTurnAwaited = true;
-    setImmediate(() => this.#turn());
+    this.#begunAtMs = performance.now();
+    setImmediate(() => {
+      this.#isTurnAwaited = false;
+      this.#isPollingCut = false;
+      this.#begin();
+    });
   }
 
-  #turn(): void {
-    this.#isTurnAwaited = false;
+  #beginWithin(): void {
+    this.#begin();
+    if (this.#isPollingCut) return;
+    this.#isPollingCut = true;
+    this.#cutPolling();
+  }
+
+  #begin(): void {
     this.#measure();
     this.#startedCount = 0;
-    if (this.#waitingCount > 0) this.#awaitTurn();
+    if (this.#waitingCount > 0 && !this.#isTurnAwaited) this.#awaitTurn();
     // A Map keeps the order of insertion, and this loop meets again what is put at its end.
     for (const [lane, queue] of this.#lanes) {
       const start = queue.shift();
@@ -82,6 +106,7 @@ export class RunQueue {
       start?.();
       if (this.#startedCount === STARTS_PER_TURN) break;
     }
+    this.#begunAtMs = performance.now();
   }
 
   /** From the beginning of one full turn to that of the next. */

@@ -1,16 +1,23 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { RunQueue } from '../../src/rest/run-queue.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
 
+/** Time stands still, however busy the machine is, but for what is set. */
+function stopTime(): { nowMs: number } {
+  const time = { nowMs: 1 };
+  vi.spyOn(performance, 'now').mockImplementation(() => time.nowMs);
+  return time;
+}
+
 /** A queue, and the names of what has begun. */
-function queued(): {
+function queued(cutPolling?: () => void): {
   readonly begun: string[];
   readonly queue: RunQueue;
   /** Adds one of the lane; every start keeps the process busy for `busyMs`. */
   add(name: string, lane: number, busyMs?: number): boolean;
 } {
-  const queue = new RunQueue();
+  const queue = new RunQueue(cutPolling);
   const begun: string[] = [];
   const add = (name: string, lane: number, busyMs = 0): boolean =>
     queue.add(() => lane, () => {
@@ -34,6 +41,7 @@ describe('a run queue', () => {
   });
 
   test('begins the others in later turns, 32 in each, in their order', async () => {
+    stopTime();
     const { begun, queue, add } = queued();
     const names = Array.from({ length: 100 }, (_, index) => `a${index}`);
     for (const name of names) expect(add(name, 1)).toBe(true);
@@ -47,6 +55,7 @@ describe('a run queue', () => {
   });
 
   test('lets nobody pass who waits, but lanes take turns', async () => {
+    stopTime();
     const { begun, add } = queued();
     for (let count = 0; count < 200; count += 1) add('a', 1);
     await turn();
@@ -55,6 +64,24 @@ describe('a run queue', () => {
     expect(begun).not.toContain('b');
     await turn();
     expect(begun.slice(64, 96)).toEqual(['a', 'b', 'a', 'b', ...Array<string>(28).fill('a')]);
+  });
+
+  test('begins more within a turn that lasts, and has that one cut once', async () => {
+    const time = stopTime();
+    let cutCount = 0;
+    const { begun, add } = queued(() => { cutCount += 1; });
+    for (let count = 0; count < 200; count += 1) add('a', 1);
+    expect([begun.length, cutCount]).toEqual([32, 0]);
+    for (const [nowMs, count] of [[52, 64], [102, 64], [103, 96]] as const) {
+      time.nowMs = nowMs;
+      add('a', 1);
+      expect([begun.length, cutCount]).toEqual([count, 1]);
+    }
+    await turn();
+    expect(begun).toHaveLength(128);
+    time.nowMs = 160;
+    add('a', 1);
+    expect([begun.length, cutCount]).toEqual([160, 2]);
   });
 
   test('refuses what would wait too long, and a flood only in its own lane', async () => {
@@ -86,6 +113,7 @@ describe('a run queue', () => {
   });
 
   test('has a bound where turns are quick', () => {
+    stopTime();
     const { add } = queued();
     for (let count = 0; count < 32 + 4096; count += 1) expect(add('a', 1)).toBe(true);
     expect(add('a', 1)).toBe(false);
@@ -93,6 +121,7 @@ describe('a run queue', () => {
   });
 
   test('has a bound for all lanes together', () => {
+    stopTime();
     const { queue, add } = queued();
     for (let count = 0; count < 32; count += 1) add('a', 1);
     for (let lane = 1; lane <= 100; lane += 1) while (add('a', lane));

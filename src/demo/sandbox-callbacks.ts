@@ -26,6 +26,7 @@ interface DueCallback {
   readonly supplier_code: string;
   readonly body: string;
   readonly try_count: number;
+  readonly sequel_in_ms: number | null;
 }
 
 /**
@@ -42,7 +43,7 @@ export async function sendDueCallbacks(options: {
   const { pool, signingKeys, nowMs, delayScale, signal } = options;
   const due = await claim(pool, [...signingKeys.keys()]);
   const gateways = due.length === 0 ? [] : await liveGateways(pool);
-  const taken: string[] = [];
+  const taken: DueCallback[] = [];
   await Promise.all(due.map(async (callback) => {
     const signingKey = signingKeys.get(callback.supplier_code) ?? '';
     const path = `/callbacks/fulfilment/${callback.supplier_code}`;
@@ -53,10 +54,15 @@ export async function sendDueCallbacks(options: {
         body: callback.body, signingKey, nowMs: nowMs(), signal,
       });
     }
-    if (isTaken) taken.push(callback.event_id);
+    if (isTaken) taken.push(callback);
     else await putOff(pool, callback, delayScale);
   }));
-  if (taken.length > 0) await countDown(pool, taken);
+  const isWaitedFor = (callback: DueCallback): boolean => callback.sequel_in_ms !== null;
+  const eventIds = (callbacks: readonly DueCallback[]): string[] => (
+    callbacks.map(({ event_id: eventId }) => eventId)
+  );
+  if (taken.some(isWaitedFor)) await beginSequels(pool, eventIds(taken.filter(isWaitedFor)));
+  if (taken.length > 0) await countDown(pool, eventIds(taken));
   return untilNextCallbackMs(pool, [...signingKeys.keys()]);
 }
 
@@ -102,7 +108,7 @@ async function claim(pool: Pool, supplierCodes: readonly string[]): Promise<DueC
         select ctid from sandbox.callback
         where next_try_at <= (select clock_timestamp()) and supplier_code = any ($1)
         order by next_try_at limit $2 for update skip locked))
-      returning event_id, supplier_code, body, try_count`,
+      returning event_id, supplier_code, body, try_count, sequel_in_ms`,
     values: [supplierCodes, CLAIMED_MAX, CLAIM_MS],
   });
   return rows;
@@ -116,6 +122,21 @@ async function liveGateways(pool: Pool): Promise<string[]> {
     values: [GATEWAY_SILENCE_MS_MAX, GATEWAYS_TRIED_MAX],
   });
   return rows.map((row) => row.base_url);
+}
+
+/** The last send of these was taken: their orders' next steps are to come, once. */
+async function beginSequels(pool: Pool, eventIds: readonly string[]): Promise<void> {
+  await pool.query(
+    `with taken as (
+       delete from sandbox.callback where event_id = any ($1) and sends_left <= 1
+       returning supplier_code, body::json ->> 'reference' as reference, sequel_in_ms
+     )
+     update sandbox.supplier_order known
+     set due_at = clock_timestamp() + taken.sequel_in_ms * interval '1 ms'
+     from taken
+     where known.supplier_code = taken.supplier_code and known.reference = taken.reference`,
+    [eventIds],
+  );
 }
 
 /** Those that were taken: gone where it was the last send. */

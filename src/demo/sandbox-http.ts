@@ -27,7 +27,8 @@ import type { LogLine } from './sandbox-orders.ts';
  *
  * What ends later is told by callback: POST <gateway>/callbacks/fulfilment/<supplierCode> with
  * {event_id, reference, status, code?, receipt?, occurred_at}, x-timestamp, and x-signature over
- * `<timestamp>.<raw body>`; repeated with the same event_id and body until answered 2xx.
+ * `<timestamp>.<raw body>`; repeated with the same event_id and body until answered 2xx. What comes
+ * after it, as a late success, takes its time from then on.
  */
 
 /** What stands behind the protocol. */

@@ -27,10 +27,10 @@ const linesAndCallbacks = (changes: string): string => `
       json_to_recordset(lines) as line(kind text, outcome text, effective boolean)
   ),
   callback as (
-    insert into sandbox.callback (event_id, supplier_code, body, sends_left)
-    select callback."eventId", supplier_code, callback.body, callback."sendsLeft"
-    from ${changes},
-      json_to_recordset(callbacks) as callback("eventId" text, body text, "sendsLeft" int)
+    insert into sandbox.callback (event_id, supplier_code, body, sends_left, sequel_in_ms)
+    select told."eventId", supplier_code, told.body, told."sendsLeft", told."sequelInMs"
+    from ${changes}, json_to_recordset(callbacks)
+      as told("eventId" text, body text, "sendsLeft" int, "sequelInMs" float8)
   )
   select supplier_code, reference from written`;
 const INSERT = `

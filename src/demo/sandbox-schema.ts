@@ -51,6 +51,8 @@ const SCHEMA = `
     next_try_at timestamptz not null default clock_timestamp(),
     created_at timestamptz not null default clock_timestamp()
   );
+  -- When the order's next step is due, from when this was taken; null where none waits for it.
+  alter table sandbox.callback add column if not exists sequel_in_ms float8;
   create index if not exists callback_due on sandbox.callback (next_try_at);
 
   -- What the mail catcher took, which is no supplier but no part of the gateway either.

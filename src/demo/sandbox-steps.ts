@@ -32,6 +32,8 @@ export interface Change extends Omit<BookedOrder, 'isDue'> {
   }[];
   readonly callbacks: readonly {
     readonly eventId: string; readonly body: string; readonly sendsLeft: number;
+    /** When the next step is due, from when this one was taken; null where none waits for it. */
+    readonly sequelInMs: number | null;
   }[];
 }
 
@@ -68,7 +70,9 @@ export function acceptOrder(
         { kind: 'CALLBACK' as const, outcome: status, effective: false }
       ))),
     ],
-    callbacks: repeats.map((step) => callbackOf(order.reference, step, behaviour, circumstances)),
+    callbacks: repeats.map((step) => ({
+      ...callbackOf(order.reference, step, behaviour, circumstances), sequelInMs: null,
+    })),
   };
 }
 
@@ -90,15 +94,18 @@ export function takeStep(
   const isUntold = kind !== 'CALLBACK' && behaviour.isHiddenFromQueries;
   const asked = kind === 'CALLBACK' ? [] : [{ kind, outcome: answer.status }];
   const lines = kind === 'CALLBACK' || isUntold ? [...tellings, ...asked] : asked;
+  const sequelInMs = dueInMs(behaviour, stepCount, circumstances);
+  const isToldByCallback = behaviour.callbackCount > 0;
   return {
     ...order,
     stepCount,
     answer,
-    dueInMs: dueInMs(behaviour, stepCount, circumstances),
+    // News that is old before it is heard would never be heard: the next step waits until then.
+    dueInMs: isToldByCallback ? null : sequelInMs,
     lines: lines.map((line, at) => ({ ...line, effective: at === 0 && isEffective(step) })),
-    callbacks: behaviour.callbackCount === 0
-      ? []
-      : [callbackOf(order.reference, step, behaviour, circumstances)],
+    callbacks: isToldByCallback
+      ? [{ ...callbackOf(order.reference, step, behaviour, circumstances), sequelInMs }]
+      : [],
   };
 }
 
@@ -143,7 +150,7 @@ function callbackOf(
   step: Step,
   behaviour: Behaviour,
   circumstances: Circumstances,
-): Change['callbacks'][number] {
+): Omit<Change['callbacks'][number], 'sequelInMs'> {
   const eventId = randomUUID();
   const body = JSON.stringify({
     event_id: eventId,

@@ -56,8 +56,9 @@ function statusOf(result: CallbackResult): 200 | 202 {
     case 'KEPT':
       return 202;
     case 'REFUSED':
-    case 'NOT_UNDERSTOOD':
       throw new HttpRefusal(401, { message: 'Callback refused' });
+    case 'NOT_UNDERSTOOD':
+      throw new HttpRefusal(400, { message: 'Callback not understood' });
     case 'TRY_LATER':
       throw new TemporarilyUnavailable('Order is being worked on, please retry', TRY_LATER_MS);
   }

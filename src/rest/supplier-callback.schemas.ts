@@ -23,6 +23,7 @@ const examples: RouteExamples = {
     202: {
       KEPT: { summary: 'Kept for operators: no such order is known', value: { result: 'KEPT' } },
     },
+    400: refused(400, 'Callback not understood'),
     401: refused(401, 'Callback refused'),
     503: refused(503, 'Order is being worked on, please retry'),
   },
@@ -53,6 +54,7 @@ export const supplierCallbackSchema = {
   response: {
     200: jsonAnswer('Applied, or known already.', result('DONE.')),
     202: jsonAnswer('Kept for operators: no such order is known.', result('KEPT.')),
+    400: refusal('Authentic, and not understood.'),
     401: refusal('Not authentic, too old, or not from this supplier.'),
     503: refusal('A worker holds the order, or too much is to be done; send it again.'),
   },

@@ -98,6 +98,14 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
       return PROCESSING;
     },
   },
+  // A status that the protocol has not.
+  10009: {
+    async submit(reference) {
+      await callBack(reference, { status: 'DONE' });
+      await callBack(reference, DELIVERED);
+      return PROCESSING;
+    },
+  },
 };
 
 const recipients = new Map<string, string>();
@@ -205,6 +213,7 @@ describe('callbacks', () => {
     ['of a failure, twice at once, and a poll', '10006', failed(), [200, 200]],
     ['out of order', '10007', delivered(), [200, 200]],
     ['under one id with two bodies', '10008', delivered(), [200, 401]],
+    ['that are signed and not understood', '10009', delivered(), [400, 200]],
   ])('%s', async (_says, player, outcome, answers) => {
     const id = await placeOverRest(gateway.url, {
       token,

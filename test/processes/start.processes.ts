@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { readServerFacts } from '../../src/db/server-facts.ts';
 import { withSingleConnection } from '../../src/db/single-connection.ts';
+import { changed } from '../support/database-url.ts';
 import { useEmptyDatabase, useTestDatabase } from '../support/database.ts';
 import { freePort } from '../support/free-port.ts';
 import { usePrograms } from '../support/program.ts';
@@ -96,11 +97,9 @@ const secrets = {
 
 describe('what is wrong with an address', () => {
   /** Another address of the test's server. */
-  const otherwise = (change: (url: URL) => void): string => {
-    const url = new URL(database().databaseUrl);
-    change(url);
-    return url.href;
-  };
+  const otherwise = (change: (url: URL) => void): string => (
+    changed(database().databaseUrl, change)
+  );
 
   it('is told in a line that names the variable, and never the password', async () => {
     const noServer = otherwise((url) => { url.port = '9'; });

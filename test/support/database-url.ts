@@ -3,7 +3,12 @@ export const TEMPLATE = 'topup_template';
 
 /** The same server and role, another database. */
 export function withDatabaseName(databaseUrl: string, name: string): string {
+  return changed(databaseUrl, (url) => { url.pathname = `/${name}`; });
+}
+
+/** The same address but for what `change` does to it. */
+export function changed(databaseUrl: string, change: (url: URL) => void): string {
   const url = new URL(databaseUrl);
-  url.pathname = `/${name}`;
+  change(url);
   return url.href;
 }

@@ -9,7 +9,7 @@ import { withSingleConnection } from '../../src/db/single-connection.ts';
 import { assertAnswers, assertOneDatabase, overMigrated } from '../../src/named-database.ts';
 import { openParts } from '../../src/parts.ts';
 import { StartRefused } from '../../src/start-refused.ts';
-import { withDatabaseName as otherDatabase } from '../support/database-url.ts';
+import { changed, withDatabaseName as otherDatabase } from '../support/database-url.ts';
 import { useEmptyDatabase, useTestDatabase } from '../support/database.ts';
 
 /** What a start looks at, in this process; processes/start.processes.ts starts the program. */
@@ -23,11 +23,9 @@ afterEach(() => {
 
 describe('what is wrong with an address', () => {
   /** Another address of the test's server. */
-  const otherwise = (change: (url: URL) => void): string => {
-    const url = new URL(database().databaseUrl);
-    change(url);
-    return url.href;
-  };
+  const otherwise = (change: (url: URL) => void): string => (
+    changed(database().databaseUrl, change)
+  );
 
   it('is told in words that name the variable, and never the password', async () => {
     const noServer = otherwise((url) => { url.port = '9'; });

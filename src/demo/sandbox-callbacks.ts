@@ -39,6 +39,8 @@ export async function sendDueCallbacks(options: {
   readonly nowMs: () => number;
   readonly delayScale: number;
   readonly signal: AbortSignal;
+  /** Called when the next steps of orders are to come that waited for their callbacks. */
+  readonly onLater: () => void;
 }): Promise<number | null> {
   const { pool, signingKeys, nowMs, delayScale, signal } = options;
   const due = await claim(pool, [...signingKeys.keys()]);
@@ -58,11 +60,14 @@ export async function sendDueCallbacks(options: {
     else await putOff(pool, callback, delayScale);
   }));
   const isWaitedFor = (callback: DueCallback): boolean => callback.sequel_in_ms !== null;
-  const eventIds = (callbacks: readonly DueCallback[]): string[] => (
-    callbacks.map(({ event_id: eventId }) => eventId)
+  const eventIds = (isMeant: (callback: DueCallback) => boolean): string[] => (
+    taken.filter(isMeant).map(({ event_id: eventId }) => eventId)
   );
-  if (taken.some(isWaitedFor)) await beginSequels(pool, eventIds(taken.filter(isWaitedFor)));
-  if (taken.length > 0) await countDown(pool, eventIds(taken));
+  if (taken.length > 0) await countDown(pool, eventIds((callback) => !isWaitedFor(callback)));
+  if (taken.some(isWaitedFor)) {
+    await beginSequels(pool, eventIds(isWaitedFor));
+    options.onLater();
+  }
   return untilNextCallbackMs(pool, [...signingKeys.keys()]);
 }
 
@@ -124,21 +129,6 @@ async function liveGateways(pool: Pool): Promise<string[]> {
   return rows.map((row) => row.base_url);
 }
 
-/** The last send of these was taken: their orders' next steps are to come, once. */
-async function beginSequels(pool: Pool, eventIds: readonly string[]): Promise<void> {
-  await pool.query(
-    `with taken as (
-       delete from sandbox.callback where event_id = any ($1) and sends_left <= 1
-       returning supplier_code, body::json ->> 'reference' as reference, sequel_in_ms
-     )
-     update sandbox.supplier_order known
-     set due_at = clock_timestamp() + taken.sequel_in_ms * interval '1 ms'
-     from taken
-     where known.supplier_code = taken.supplier_code and known.reference = taken.reference`,
-    [eventIds],
-  );
-}
-
 /** Those that were taken: gone where it was the last send. */
 async function countDown(pool: Pool, eventIds: readonly string[]): Promise<void> {
   await pool.query({
@@ -153,16 +143,42 @@ async function countDown(pool: Pool, eventIds: readonly string[]): Promise<void>
   });
 }
 
+/**
+ * Lets the next steps come that wait for callbacks, of which `which` is true. The callbacks have to
+ * go in the same statement: their orders step on once. Orders first, as all who write both.
+ */
+const beginSequelsOf = (which: string): string => `
+  begun as (
+    update sandbox.supplier_order known
+    set due_at = clock_timestamp() + told.sequel_in_ms * interval '1 ms'
+    from sandbox.callback told
+    where ${which} and told.sequel_in_ms is not null and known.due_at is null
+      and known.supplier_code = told.supplier_code
+      and known.reference = told.body::json ->> 'reference'
+  )`;
+
+/** Those that were taken, each sent once, and waited for. */
+async function beginSequels(pool: Pool, eventIds: readonly string[]): Promise<void> {
+  await pool.query(
+    `with ${beginSequelsOf('told.event_id = any ($1)')}
+     delete from sandbox.callback where event_id = any ($1)`,
+    [eventIds],
+  );
+}
+
 /** One that was not taken is tried again, for a day. */
 async function putOff(pool: Pool, callback: DueCallback, delayScale: number): Promise<void> {
   const pauseMs = RETRY_MS[Math.min(callback.try_count, RETRY_MS.length) - 1] ?? 0;
   await pool.query(
-    `with given_up as (
+    `with clock as materialized (
+       select clock_timestamp() - $3 * interval '1 hour' as too_old
+     ), ${beginSequelsOf('told.event_id = $1 and told.created_at <= (select too_old from clock)')},
+     given_up as (
        delete from sandbox.callback
-       where event_id = $1 and created_at <= clock_timestamp() - $3 * interval '1 hour'
+       where event_id = $1 and created_at <= (select too_old from clock)
      )
      update sandbox.callback set next_try_at = clock_timestamp() + $2 * interval '1 ms'
-     where event_id = $1 and created_at > clock_timestamp() - $3 * interval '1 hour'`,
+     where event_id = $1 and created_at > (select too_old from clock)`,
     [callback.event_id, pauseMs * delayScale, GIVE_UP_HOURS],
   );
 }

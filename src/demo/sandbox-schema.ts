@@ -49,10 +49,18 @@ const SCHEMA = `
     sends_left int not null,
     try_count int not null default 0,
     next_try_at timestamptz not null default clock_timestamp(),
-    created_at timestamptz not null default clock_timestamp()
+    created_at timestamptz not null default clock_timestamp(),
+    -- When the order's next step is due, from when this was taken; null where none waits for it.
+    sequel_in_ms float8
   );
-  -- When the order's next step is due, from when this was taken; null where none waits for it.
-  alter table sandbox.callback add column if not exists sequel_in_ms float8;
+  -- Books of before: only where it is absent, as who alters a table waits for all its readers.
+  do $$ begin
+    if not exists (select from pg_attribute
+      where attrelid = 'sandbox.callback'::regclass and attname = 'sequel_in_ms')
+    then
+      alter table sandbox.callback add column sequel_in_ms float8;
+    end if;
+  end $$;
   create index if not exists callback_due on sandbox.callback (next_try_at);
 
   -- What the mail catcher took, which is no supplier but no part of the gateway either.

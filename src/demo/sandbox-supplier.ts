@@ -50,9 +50,8 @@ export async function startSandboxSupplier(
   const pool = openPool(options);
   const clock = createDatabaseClock(pool);
   const loops: SandboxLoop[] = [];
-  const book = createSandboxBook({
-    pool, delayScale, nowMs: clock.nowMs, onLater: () => loops.forEach((loop) => loop.wake()),
-  });
+  const onLater = (): void => loops.forEach((loop) => loop.wake());
+  const book = createSandboxBook({ pool, delayScale, nowMs: clock.nowMs, onLater });
   const server = createServer(createSandboxListener({
     book,
     signingKeys,
@@ -76,7 +75,7 @@ export async function startSandboxSupplier(
       delayScale,
       log,
       runOnce: (signal) => sendDueCallbacks({
-        pool, signingKeys, nowMs: clock.nowMs, delayScale, signal,
+        pool, signingKeys, nowMs: clock.nowMs, delayScale, signal, onLater,
       }),
     }),
   );

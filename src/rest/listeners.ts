@@ -8,7 +8,7 @@ const BACKLOG = 4096;
  * Node accepts one connection of a listener in each turn of its loop. Under load a turn takes some
  * milliseconds, and where thousands ask without a pause some tenths of a second: the last of those
  * that come at once would wait for seconds (seen: 8 s behind 3,000); the kernel deals them to as
- * many queues. All of them open within 20 ms.
+ * many queues. They open within some tens of milliseconds.
  */
 const LISTENER_COUNT = 256;
 /** While it closes, a connection is kept no longer than this for a next request; milliseconds. */

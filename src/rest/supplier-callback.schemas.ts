@@ -54,7 +54,7 @@ export const supplierCallbackSchema = {
   response: {
     200: jsonAnswer('Applied, or known already.', result('DONE.')),
     202: jsonAnswer('Kept for operators: no such order is known.', result('KEPT.')),
-    400: refusal('Authentic, and not understood.'),
+    400: refusal('Not understood.'),
     401: refusal('Not authentic, too old, or not from this supplier.'),
     503: refusal('A worker holds the order, or too much is to be done; send it again.'),
   },

@@ -104,12 +104,15 @@ it('survives kill -9 in the middle of 200 orders, and stops in order', async () 
 
 it('goes on when the database is killed under it', async () => {
   const folder = start.newFolder();
-  const facts = await (await start({ DATA_DIR: folder, LOG_LEVEL: 'silent' })).ready;
+  const program = await start({ DATA_DIR: folder, LOG_LEVEL: 'silent' });
+  const facts = await program.ready;
   expect(await placeAtDemo(facts, 'BEFORE', PLAYER)).not.toBeNull();
   const [pid] = readFileSync(join(folder, 'postgres/postmaster.pid'), 'utf8').split('\n');
   process.kill(Number(pid), 'SIGKILL');
   await expect.poll(() => placeAtDemo(facts, 'AFTER', PLAYER), SOON).not.toBeNull();
   expect(await placeAtDemo(facts, 'BEFORE', PLAYER)).toBeNull();
+  program.process.kill('SIGTERM');
+  expect(await program.exited).toEqual({ code: 0, signal: null });
 }, 120_000);
 
 it('runs two copies side by side, and more processes over one database', async () => {
@@ -122,11 +125,15 @@ it('runs two copies side by side, and more processes over one database', async (
   expect(ids).toEqual([1, 1]);
   // The first one has no worker of its own: one that joins its database takes its order on.
   const { databaseUrl } = copies[0];
-  await start({ ...quiet, ROLE: 'worker', DEMO: '1', DATABASE_URL: databaseUrl });
+  const third = await start({ ...quiet, ROLE: 'worker', DEMO: '1', DATABASE_URL: databaseUrl });
   const database = new pg.Client(databaseUrl);
   await database.connect();
   await expect.poll(async () => (await ordersOf(database))[0]?.status, SOON).toBe('DELIVERED');
   await database.end();
+  for (const program of [third, other, one]) {
+    program.process.kill('SIGTERM');
+    expect(await program.exited).toEqual({ code: 0, signal: null });
+  }
 }, 120_000);
 
 /** The supplier's own log: nothing delivered twice, nothing delivered that failed. */

@@ -139,9 +139,8 @@ export function faultOf(order: OrderRow, ending: string): string | null {
     case '002':
       return is('FAILED', 0) ? null : told;
     case '025':
-      // It contradicts itself: the news that is heard first counts, the other is a case.
-      return is('FAILED', 1, 'LATE_SUCCESS') || is('DELIVERED', 1, 'LATE_FAILURE')
-        || is('DELIVERED', 1) ? null : told;
+      // It contradicts itself, once the first news was taken: that counts, the other is a case.
+      return is('FAILED', 1, 'LATE_SUCCESS') ? null : told;
     case '027':
       return is('DELIVERED', 1, 'REVERSAL') ? null : told;
     default:

@@ -22,6 +22,7 @@ export interface Program {
 const ROOT = new URL('../..', import.meta.url).pathname;
 const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
 const READY_MS_MAX = 60_000;
+const STOPPED_MS_MAX = 15_000;
 
 export function makeDataDir(): string {
   const directory = mkdtempSync(join(tmpdir(), 'topup-program-'));
@@ -94,7 +95,15 @@ function run(
   return { process: child, ready, exited, output: () => text };
 }
 
-/** Programs of one test file, killed after each test with their folders. */
+/** Stopped, so that it leaves no PostgreSQL behind in a folder that goes; or else killed. */
+async function end({ process: program, exited }: Program): Promise<void> {
+  program.kill('SIGTERM');
+  const timer = setTimeout(() => program.kill('SIGKILL'), STOPPED_MS_MAX);
+  await exited;
+  clearTimeout(timer);
+}
+
+/** Programs of one test file, ended after each test with their folders. */
 export interface Programs {
   /** In a folder and at a port of its own, unless `env` names others. */
   (
@@ -108,10 +117,7 @@ export function usePrograms(): Programs {
   const started: Program[] = [];
   const folders: string[] = [];
   afterEach(async () => {
-    for (const program of started.splice(0)) {
-      program.process.kill('SIGKILL');
-      await program.exited;
-    }
+    await Promise.all(started.splice(0).map(end));
     for (const folder of folders.splice(0)) removeDataDir(folder);
   });
   const newFolder = (): string => {

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 
 import { isConnectionLost } from '../../src/db/faults.ts';
 import { createSandboxBook } from '../../src/demo/sandbox-book.ts';
@@ -226,6 +226,7 @@ describe('a recipient ending in', () => {
     ['25', 'DECLINED', 'DELIVERED'], ['27', 'DELIVERED', 'REVERSED'],
   ])('%s is %s, and once that was taken %s', async (ending, first, second) => {
     gateway.refuse(Infinity);
+    onTestFinished(() => gateway.refuse(0));
     const { reference } = await submit(`51234${ending}`);
     const statuses = () => gateway.callbacksOf(reference).map(({ status }) => status);
     // The pauses between so many are together longer than the second step takes.
@@ -296,6 +297,26 @@ describe('the books', () => {
     await untilCallbacks(reference, ['DELIVERED']);
   });
 
+  test('that are read are opened at once, and older ones get what they lack', async () => {
+    const reader = new pg.Client(database().databaseUrl);
+    await reader.connect();
+    const { ownerDatabaseUrl } = database();
+    try {
+      await reader.query('begin');
+      await reader.query('select from sandbox.callback, sandbox.supplier_order, sandbox.log');
+      await createSandboxSchema(ownerDatabaseUrl, 'topup_app');
+      await reader.query('rollback');
+    } finally {
+      await reader.end();
+    }
+    await sandbox.close();
+    await database().query('alter table sandbox.callback drop column sequel_in_ms');
+    await createSandboxSchema(ownerDatabaseUrl, 'topup_app');
+    sandbox = await start(gateway.url);
+    const { reference } = await submit('5123425');
+    await untilStatus(reference, 'DELIVERED');
+  });
+
   test('the log is in order, complete, and can only be appended to', async () => {
     const { reference } = await submit('5123406');
     const lines = await readLog();
@@ -331,6 +352,20 @@ describe('callbacks', () => {
       const signed = `${String(headers['x-timestamp'])}.${body}`;
       expect(headers['x-signature']).toBe(hmac('key of a', signed));
     }
+  });
+
+  test('are given up after a day, and what waited for them comes', async () => {
+    gateway.refuse(Infinity);
+    onTestFinished(() => gateway.refuse(0));
+    const { reference } = await submit('5123425');
+    await untilStatus(reference, 'DECLINED');
+    await database().query(`update sandbox.callback set created_at = now() - interval '25 hours'
+      where body::json ->> 'reference' = $1`, [reference]);
+    await untilStatus(reference, 'DELIVERED');
+    gateway.refuse(0);
+    await eventually(async () => {
+      expect(gateway.callbacksOf(reference).at(-1)).toMatchObject({ status: 'DELIVERED' });
+    });
   });
 
   test('go to another gateway when the newest is gone', async () => {

@@ -1739,6 +1739,16 @@ begin
     end loop;
   end loop;
 
+  -- Asked after the locks and the inserts: its other copy was placed by this call, or by a rival
+  -- that was waited for.
+  for p in select t.ordinal, o.id, o.request_id = t.request_id as is_own from unnest(todo) t
+      join topup_order o on o.client_id = t.client_id
+        and o.client_reference = t.client_reference
+      where verdicts[t.ordinal] not in ('PLACED', 'REPEATED', 'DUPLICATE') loop
+    verdicts[p.ordinal] := case when p.is_own then 'REPEATED' else 'DUPLICATE' end;
+    if p.is_own then order_ids[p.ordinal] := p.id; end if;
+  end loop;
+
   insert into transfer (client_id, id, reason, debit_account, credit_account, wallet_id, voucher_id,
       topup_order_id, amount, currency, balance_after, created_at)
     select t.client_id, transfer_ids[t.ordinal], 'ORDER_DEBIT',

@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
@@ -7,7 +7,7 @@ import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 import { setBalance } from '../support/set-balance.ts';
 import { hashVoucherCode } from '../support/voucher-hash.ts';
 import { pricedOrder } from '../support/builders.ts';
-import { useTestDatabase } from '../support/database.ts';
+import { untilWaiting, useTestDatabase } from '../support/database.ts';
 
 const database = useTestDatabase();
 let pools: pg.Pool[] = [];
@@ -178,6 +178,42 @@ describe('placing orders', () => {
     ]);
     expect(placements.map((each) => each.verdict))
       .toEqual(['PLACED', 'PLACED', 'DUPLICATE', 'PLACED']);
+  });
+
+  // The wallet has room for one of them, and the voucher pays one.
+  describe.each([
+    ['a wallet', async (reference: string) => {
+      await setBalance(database(), { clientId: 2, walletId: 4, to: '4.99' });
+      return pricedOrder({
+        pricingVersion, clientId: 2, clientReference: reference, discountPercent: '0',
+        funding: { kind: 'WALLET', walletId: 4 }, charge: { amount: '4.99', currency: 'USD' },
+      });
+    }, 'select from wallet where client_id = 2 and id = 4 for update'],
+    ['a voucher', async (reference: string) => {
+      await database().query(`insert into voucher (client_id, code_hash, code_last4, value,
+        currency, state) values (1, $1, 'COPY', 4.99, 'USD', 'DELIVERED')`,
+      [hashVoucherCode(reference)]);
+      return voucherOrder(reference, { clientReference: reference });
+    }, 'select from voucher where client_id = 1 for update'],
+  ])('tells the copy of an order that used up %s as a duplicate', (_, orderOf, lock) => {
+    it('in the same call', async () => {
+      const order = await orderOf('COPIES');
+      const placements = await Promise.all([order, order, order].map(place));
+      expect(placements.map(({ verdict }) => verdict)).toEqual(['PLACED', 'DUPLICATE', 'DUPLICATE']);
+    });
+
+    it('in a call of another process that waits for its locks', async () => {
+      const order = await orderOf('RIVALS');
+      const holder = new pg.Client(database().ownerDatabaseUrl);
+      await holder.connect();
+      await holder.query('begin');
+      await holder.query(lock);
+      const placing = Promise.all([place(order), placeElsewhere(order)]);
+      await untilWaiting(database(), 2);
+      await holder.query('commit');
+      await holder.end();
+      expect(verdicts(await placing)).toEqual({ PLACED: 1, DUPLICATE: 1 });
+    });
   });
 
   it.each([

@@ -1,0 +1,222 @@
+-- Of two copies of a request that were under way at once, the one that came too late was told that
+-- its wallet or voucher did not suffice, where the first one had just used it up: "not placed",
+-- though its order stands. It is a duplicate, as it would have been a moment later.
+-- New: the look at references behind the loop.
+
+create or replace function place_orders_one_by_one(p_orders json)
+  returns table (ordinal int, verdict text, order_id bigint, transfer_id bigint,
+    placed_at timestamptz, expected_by timestamptz)
+  language plpgsql security definer
+  set search_path = public, pg_temp
+  set enable_seqscan = off
+  set enable_hashjoin = off
+  set enable_mergejoin = off
+as $$
+#variable_conflict use_column
+declare
+  todo placement[];
+  verdicts text[];
+  order_ids bigint[];
+  transfer_ids bigint[];
+  voucher_ids bigint[];
+  has_vouchers boolean;
+  has_losers boolean;
+  current_version bigint;
+  last_client bigint;
+  last_source bigint;
+  remaining numeric;
+  p record;
+  started_at timestamptz := clock_timestamp();
+begin
+  select array_agg(o order by o.ordinal), bool_or(o.voucher_hash is not null)
+    into todo, has_vouchers
+    from json_populate_recordset(null::placement, p_orders) o;
+  if todo is null then return; end if;
+  verdicts := array_fill(null::text, array[cardinality(todo)]);
+  order_ids := array_fill(null::bigint, array[cardinality(todo)]);
+  transfer_ids := order_ids;
+  voucher_ids := order_ids;
+
+  -- Duplicates are told before anything that may have changed since.
+  for p in select t.ordinal, o.id, o.request_id = t.request_id as is_own from unnest(todo) t
+      join topup_order o on o.client_id = t.client_id
+        and o.client_reference = t.client_reference loop
+    verdicts[p.ordinal] := case when p.is_own then 'REPEATED' else 'DUPLICATE' end;
+    if p.is_own then order_ids[p.ordinal] := p.id; end if;
+  end loop;
+
+  if has_vouchers then
+    for p in select t.ordinal, v.id from unnest(todo) t
+        join voucher v on v.client_id = t.client_id and v.code_hash = t.voucher_hash
+        where verdicts[t.ordinal] is null loop
+      voucher_ids[p.ordinal] := p.id;
+    end loop;
+    perform 1 from voucher v
+      where (v.client_id, v.id) in (select t.client_id, voucher_ids[t.ordinal] from unnest(todo) t)
+      order by v.client_id, v.id for no key update;
+  end if;
+
+  perform 1 from wallet w
+    where (w.client_id, w.id) in
+      (select t.client_id, t.wallet_id from unnest(todo) t where verdicts[t.ordinal] is null)
+    order by w.client_id, w.id for no key update;
+
+  -- A call repeated after a connection lost during COMMIT finds what it placed. Asked under the
+  -- locks: the call whose answer was lost may have been at it until it gave them up.
+  for p in select t.ordinal, o.id from unnest(todo) t
+      join topup_order o on o.client_id = t.client_id and o.request_id = t.request_id
+      where verdicts[t.ordinal] is null loop
+    verdicts[p.ordinal] := 'REPEATED';
+    order_ids[p.ordinal] := p.id;
+  end loop;
+
+  -- Read under the locks: whatever changed the figures before is seen now.
+  select v.version into current_version from pricing_version v;
+  for p in select t.ordinal from unnest(todo) t
+      where verdicts[t.ordinal] is null
+        and (t.pricing_version <> current_version or t.price_valid_until <= started_at) loop
+    verdicts[p.ordinal] := 'STALE';
+  end loop;
+
+  -- Runs once; again only where a rival call placed one of our references in the meantime: what
+  -- its loser would have used is then free for those behind it.
+  loop
+    if has_vouchers then
+      last_client := null;
+      for p in select t.ordinal, t.client_id, t.face_value, t.face_currency,
+            verdicts[t.ordinal] as so_far, v.id, v.value, v.currency,
+            coalesce(v.redeemed_order_id is null and v.state in ('DELIVERED', 'COMPLETED')
+              and (v.expires_at is null or v.expires_at > started_at), false) as is_redeemable
+          from unnest(todo) t
+          left join voucher v on v.client_id = t.client_id and v.id = voucher_ids[t.ordinal]
+          where t.voucher_hash is not null
+            and (verdicts[t.ordinal] is null or verdicts[t.ordinal] = 'PLACED')
+          order by t.client_id, v.id, (verdicts[t.ordinal] is null), t.ordinal loop
+        if p.so_far = 'PLACED' then
+          last_client := p.client_id;
+          last_source := p.id;
+        elsif not p.is_redeemable or (last_client = p.client_id and last_source = p.id) then
+          verdicts[p.ordinal] := 'VOUCHER_INVALID';
+        elsif p.currency <> p.face_currency or p.value <> p.face_value then
+          verdicts[p.ordinal] := 'VOUCHER_VALUE_MISMATCH';
+        else
+          verdicts[p.ordinal] := 'FUNDED';
+          last_client := p.client_id;
+          last_source := p.id;
+        end if;
+      end loop;
+    end if;
+
+    -- In order of arrival; one that does not fit is refused, a smaller one behind it may still fit.
+    last_client := null;
+    for p in select t.ordinal, t.client_id, t.wallet_id, t.charge, verdicts[t.ordinal] as so_far,
+          w.is_frozen, w.balance + w.credit_limit as available
+        from unnest(todo) t
+        left join wallet w on w.client_id = t.client_id and w.id = t.wallet_id
+        where t.wallet_id is not null
+          and (verdicts[t.ordinal] is null or verdicts[t.ordinal] = 'PLACED')
+        order by t.client_id, t.wallet_id, (verdicts[t.ordinal] is null), t.ordinal loop
+      if last_client is distinct from p.client_id or last_source is distinct from p.wallet_id then
+        last_client := p.client_id;
+        last_source := p.wallet_id;
+        remaining := p.available;
+      end if;
+      if p.so_far = 'PLACED' then
+        remaining := remaining - p.charge;
+      elsif p.available is null then
+        verdicts[p.ordinal] := 'STALE';
+      elsif p.is_frozen then
+        verdicts[p.ordinal] := 'WALLET_FROZEN';
+      elsif p.charge <= remaining then
+        verdicts[p.ordinal] := 'FUNDED';
+        remaining := remaining - p.charge;
+      else
+        verdicts[p.ordinal] := 'INSUFFICIENT_FUNDS';
+      end if;
+    end loop;
+
+    for i in 1 .. cardinality(todo) loop
+      if verdicts[i] = 'FUNDED' then
+        order_ids[i] := nextval('topup_order_id_seq');
+        transfer_ids[i] := nextval('transfer_id_seq');
+      end if;
+    end loop;
+
+    for p in insert into topup_order (client_id, id, client_reference, request_id, input_digest,
+          product_id, variant_id, product_name, variant_name, country_code, face_value,
+          face_currency, discount_percent, forex_rate, forex_rate_id, charge, currency, wallet_id,
+          voucher_id, input_data, recipient, input_fields_version, fulfils_in_request,
+          debit_transfer_id, created_at, next_action_at)
+        select t.client_id, order_ids[t.ordinal], t.client_reference, t.request_id, t.input_digest,
+          t.product_id, t.variant_id, t.product_name, t.variant_name, t.country_code, t.face_value,
+          t.face_currency, t.discount_percent, t.forex_rate, t.forex_rate_id, t.charge, t.currency,
+          t.wallet_id, voucher_ids[t.ordinal], t.input_data, t.recipient, t.input_fields_version,
+          t.fulfils_in_request, transfer_ids[t.ordinal], started_at,
+          -- The request itself makes the first try; a worker only if it does not.
+          started_at + case when t.fulfils_in_request then '3 seconds' else '0' end::interval
+        from unnest(todo) t
+        where verdicts[t.ordinal] = 'FUNDED'
+        order by t.client_id, t.client_reference, t.ordinal
+        on conflict do nothing
+        returning id loop
+      verdicts[array_position(order_ids, p.id)] := 'PLACED';
+    end loop;
+
+    has_losers := 'FUNDED' = any (verdicts);
+    exit when not has_losers;
+    for i in 1 .. cardinality(todo) loop
+      if verdicts[i] = 'FUNDED' then
+        verdicts[i] := 'DUPLICATE';
+      elsif verdicts[i] in ('INSUFFICIENT_FUNDS', 'VOUCHER_INVALID') then
+        verdicts[i] := null;
+      end if;
+    end loop;
+  end loop;
+
+  -- Asked after the locks and the inserts: its other copy was placed by this call, or by a rival
+  -- that was waited for.
+  for p in select t.ordinal, o.id, o.request_id = t.request_id as is_own from unnest(todo) t
+      join topup_order o on o.client_id = t.client_id
+        and o.client_reference = t.client_reference
+      where verdicts[t.ordinal] not in ('PLACED', 'REPEATED', 'DUPLICATE') loop
+    verdicts[p.ordinal] := case when p.is_own then 'REPEATED' else 'DUPLICATE' end;
+    if p.is_own then order_ids[p.ordinal] := p.id; end if;
+  end loop;
+
+  insert into transfer (client_id, id, reason, debit_account, credit_account, wallet_id, voucher_id,
+      topup_order_id, amount, currency, balance_after, created_at)
+    select t.client_id, transfer_ids[t.ordinal], 'ORDER_DEBIT',
+      case when t.wallet_id is null then 'VOUCHER' else 'WALLET' end, 'IN_FLIGHT', t.wallet_id,
+      voucher_ids[t.ordinal], order_ids[t.ordinal], t.charge, t.currency,
+      w.balance - sum(t.charge) over (partition by t.client_id, t.wallet_id
+        order by transfer_ids[t.ordinal]),
+      started_at
+    from unnest(todo) t
+    left join wallet w on w.client_id = t.client_id and w.id = t.wallet_id
+    where verdicts[t.ordinal] = 'PLACED';
+
+  -- The guard of the wallet's check constraint stands behind this subtraction.
+  update wallet w set balance = w.balance - d.total
+    from (select t.client_id, t.wallet_id, sum(t.charge) as total from unnest(todo) t
+      where verdicts[t.ordinal] = 'PLACED' and t.wallet_id is not null group by 1, 2) d
+    where w.client_id = d.client_id and w.id = d.wallet_id;
+
+  if has_vouchers then
+    update voucher v set redeemed_order_id = order_ids[t.ordinal], redeemed_at = started_at
+      from unnest(todo) t
+      where verdicts[t.ordinal] = 'PLACED' and t.voucher_hash is not null
+        and v.client_id = t.client_id and v.id = voucher_ids[t.ordinal];
+  end if;
+
+  insert into topup_order_event (client_id, topup_order_id, version, type, status, occurred_at)
+    select t.client_id, order_ids[t.ordinal], 1, 'CREATED', 'PENDING', started_at
+    from unnest(todo) t where verdicts[t.ordinal] = 'PLACED';
+  insert into feed_inbox (client_id, topup_order_id, version)
+    select t.client_id, order_ids[t.ordinal], 1
+    from unnest(todo) t where verdicts[t.ordinal] = 'PLACED' order by t.ordinal;
+
+  return query select t.ordinal, verdicts[t.ordinal], order_ids[t.ordinal],
+      transfer_ids[t.ordinal], started_at, started_at + d.expected_ms * interval '1 ms'
+    from unnest(todo) t left join delivery_pace d on d.product_id = t.product_id;
+end
+$$;

@@ -1,6 +1,7 @@
 import { cancelTopupOrder } from './domain/cancel-topup-order.ts';
 import { createTopupOrder } from './domain/create-topup-order.ts';
 import type { Fulfilment } from './domain/fulfil-topup-order.ts';
+import { VoucherGuesses } from './domain/guess-voucher.ts';
 import type { NotificationStore } from './domain/mail.ts';
 import type { RawOrderRequest } from './domain/order-request.ts';
 import type { OrderFeed, Store } from './domain/ports.ts';
@@ -22,10 +23,11 @@ interface StoryParts {
 
 /** The stories of the domain with all that they need, as the doors tell them. */
 export function openStories(parts: StoryParts) {
-  const { store, feed, fulfilment, rateLimits, hashingKey, inlineWaitMs, stopping } = parts;
+  const { store, feed, fulfilment, hashingKey, inlineWaitMs, stopping } = parts;
+  const guesses = new VoucherGuesses({ rateLimits: parts.rateLimits, clock: fulfilment.clock });
   return {
     createTopupOrder: (clientId: number, raw: RawOrderRequest) => createTopupOrder(clientId, raw, {
-      store, feed, fulfilment, rateLimits, hashingKey, inlineWaitMs, stopping,
+      store, feed, fulfilment, guesses, hashingKey, inlineWaitMs, stopping,
     }),
     quoteTopup: (clientId: number, raw: RawQuoteRequest) =>
       quoteTopup(clientId, raw, { store, clock: fulfilment.clock, hashingKey }),

@@ -12,7 +12,7 @@ const REFUSAL_KEPT_MS_MAX = 1000;
 /** Refusals that are kept at a time. */
 const REFUSALS_MAX = 10_000;
 
-interface Counted extends Required<RateRequest> {
+interface Counted extends Required<Omit<RateRequest, 'mayComeBack'>> {
   readonly max: number;
 }
 
@@ -47,11 +47,12 @@ export function createRateLimits(options: {
     async take(request) {
       const max = limitOf(request);
       if (max === null) return NOT_LIMITED;
-      const counted = { subject: '', ...request, max };
+      const { clientId, subject = '', class: rateClass, count, mayComeBack = false } = request;
+      const counted = { clientId, subject, class: rateClass, count, max };
       const known = refusals.find(counted);
       if (known !== null) return known;
       const verdict = await batcher.add(counted);
-      if (!verdict.isAdmitted) refusals.keep(counted, verdict);
+      if (!verdict.isAdmitted && !mayComeBack) refusals.keep(counted, verdict);
       return verdict;
     },
     async giveBack(request) {

@@ -4,14 +4,14 @@ import {
   digestRequest, parseOrderSubject, parseOrderTerms, type OrderRequest, type OrderSubject,
   type RawOrderRequest,
 } from './order-request.ts';
-import { placeAsGuess } from './guess-voucher.ts';
+import type { VoucherGuesses } from './guess-voucher.ts';
 import type { OrderFeed, Placement, PlacementRefusal, PricedOrder, Store } from './ports.ts';
 import {
   priceByVoucher, priceByWallet, type Price, type PriceQuestion,
 } from './price-order.ts';
 import type { PricingSnapshot } from './pricing-snapshot.ts';
 import { isOfQuote, priceByQuote } from './quote.ts';
-import { RateLimited, type RateLimits } from './rate-limits.ts';
+import { RateLimited } from './rate-limits.ts';
 import { normalisedPairs, parseRecipient } from './recipient.ts';
 import { Rejection, TemporarilyUnavailable, type RejectionCode } from './rejection.ts';
 import type { TopupOrder } from './topup-order.ts';
@@ -21,7 +21,7 @@ export interface CreateTopupOrder {
   readonly store: Store;
   readonly feed: Pick<OrderFeed, 'untilTerminal'>;
   readonly fulfilment: Fulfilment;
-  readonly rateLimits: RateLimits;
+  readonly guesses: VoucherGuesses;
   /** Key of the hashes of voucher codes and requests. */
   readonly hashingKey: string;
   /** How long a request may wait for a product that is fulfilled inside it. */
@@ -68,10 +68,10 @@ function place(order: PricedOrder, deps: CreateTopupOrder): Promise<Placement> {
 
 /** No code is tried once too many were bad, but a retry still hears of its duplicate. */
 async function placeGuess(order: PricedOrder, deps: CreateTopupOrder): Promise<Placement> {
-  const { store, rateLimits } = deps;
+  const { store, guesses } = deps;
   const { clientId, clientReference, inputDigest: digest } = order;
   try {
-    return await placeAsGuess(clientId, () => store.placeOrder(order), rateLimits);
+    return await guesses.place(clientId, () => store.placeOrder(order));
   } catch (error) {
     if (!(error instanceof RateLimited) || clientReference === null) throw error;
     const existing = await store.findOrderByReference(clientId, clientReference);

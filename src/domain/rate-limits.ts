@@ -35,6 +35,8 @@ export interface RateRequest {
   readonly class: RateClass;
   /** How many tokens at once; all of them are admitted, or none. */
   readonly count: number;
+  /** Tokens that others hold may come back at any moment: no refusal is repeated from memory. */
+  readonly mayComeBack?: boolean;
 }
 
 export interface RateVerdict {

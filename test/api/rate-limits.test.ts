@@ -4,6 +4,7 @@ import { DEFAULT_RATES, type RateFigures } from '../../src/domain/rate-limits.ts
 import { rateHeaders } from '../../src/rest/rate-headers.ts';
 import { postAuth, TokenSocket, TRANSPORTS } from '../support/access.ts';
 import { JSON_TYPE } from '../support/doors.ts';
+import { hashVoucherCode } from '../support/voucher-hash.ts';
 import { useWorld } from '../support/world.ts';
 
 const world = useWorld({ role: 'gateway' });
@@ -366,6 +367,21 @@ describe('voucher codes', () => {
     const told = await Promise.all(Array.from({ length: 30 }, (_, n) => byRest(client, guess(n))));
     expect(count(told, INVALID)).toBe(5);
     expect(told.filter((each) => each.startsWith('429'))).toHaveLength(25);
+  });
+
+  it('that are good are all taken, however many come at once', async () => {
+    const client = await limited();
+    const codes = Array.from({ length: 40 }, (_, n) => `GOOD-${client.clientId}-${n}`);
+    await world().database.query(`insert into voucher
+      (client_id, code_hash, code_last4, value, currency, state)
+      select $1, unnest($2::text[]), 'GOOD', 4.99, 'USD', 'DELIVERED'`,
+    [client.clientId, codes.map((code) => hashVoucherCode(code.replaceAll('-', '')))]);
+    for (let n = 1; n <= 4; n += 1) expect(await byRest(client, guess(n))).toBe(INVALID);
+    const told = await Promise.all(codes.map((code, n) =>
+      n % 2 === 0 ? byRest(client, code) : byRest(client, code.toLowerCase())));
+    expect(count(told, '200 ')).toBe(40);
+    expect(await byRest(client, guess(5))).toBe(INVALID);
+    expect(await byRest(client, guess(6))).toMatch(/^429 /);
   });
 
   it('that are good, or of another value, cost no guess', async () => {

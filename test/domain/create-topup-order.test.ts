@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { cancelTopupOrder } from '../../src/domain/cancel-topup-order.ts';
 import { createTopupOrder, type CreateTopupOrder } from '../../src/domain/create-topup-order.ts';
+import { VoucherGuesses } from '../../src/domain/guess-voucher.ts';
 import type { RawOrderRequest } from '../../src/domain/order-request.ts';
 import type { OrderFeed, Placement, PricedOrder, Store } from '../../src/domain/ports.ts';
 import type { PricingSnapshot } from '../../src/domain/pricing-snapshot.ts';
@@ -55,7 +56,9 @@ function story(of: {
   const deps: CreateTopupOrder = {
     store: store as Store,
     feed,
-    rateLimits: of.rateLimits ?? noRateLimits,
+    guesses: new VoucherGuesses({
+      rateLimits: of.rateLimits ?? noRateLimits, clock: { monotonicMs: () => 0 },
+    }),
     hashingKey: HASHING_KEY,
     inlineWaitMs: 5000,
     stopping: of.stopping ?? new AbortController().signal,

@@ -1,0 +1,113 @@
+import { expect, test } from 'vitest';
+import { VoucherGuesses } from '../../src/domain/guess-voucher.ts';
+import type { Placement } from '../../src/domain/ports.ts';
+import { NOT_LIMITED, RateLimited, type RateLimits } from '../../src/domain/rate-limits.ts';
+import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
+
+const GOOD: Placement = { verdict: 'VOUCHER_VALUE_MISMATCH' };
+const BAD: Placement = { verdict: 'VOUCHER_INVALID' };
+
+/** One token, and every answer a turn late, as a database's is. */
+function oneToken(answer: () => Promise<void> = async () => undefined) {
+  let left = 1;
+  let askedCount = 0;
+  const rateLimits: RateLimits = {
+    async take() {
+      askedCount += 1;
+      const isAdmitted = left > 0;
+      if (isAdmitted) left -= 1;
+      await answer();
+      return { ...NOT_LIMITED, limit: 1, isAdmitted };
+    },
+    async giveBack() {
+      left += 1;
+    },
+  };
+  return { rateLimits, askedCount: () => askedCount };
+}
+
+function guesses(rateLimits: RateLimits, monotonicMs = () => 0): VoucherGuesses {
+  return new VoucherGuesses({ rateLimits, clock: { monotonicMs } });
+}
+
+test('good codes wait for the tokens of each other, one after the other', async () => {
+  let placingCount = 0;
+  const of = guesses(oneToken().rateLimits);
+  const told = await Promise.all(Array.from({ length: 20 }, () => of.place(1, async () => {
+    expect(placingCount += 1).toBe(1);
+    await Promise.resolve();
+    placingCount -= 1;
+    return GOOD;
+  })));
+  expect(told).toEqual(Array.from({ length: 20 }, () => GOOD));
+});
+
+test('whoever waits hears of the limit when the code before was bad', async () => {
+  const { rateLimits, askedCount } = oneToken();
+  const of = guesses(rateLimits);
+  const told = await Promise.allSettled(
+    Array.from({ length: 20 }, () => of.place(1, async () => BAD)));
+  expect(told[0]).toEqual({ status: 'fulfilled', value: BAD });
+  for (const each of told.slice(1)) {
+    expect(each).toMatchObject({ status: 'rejected', reason: expect.any(RateLimited) as unknown });
+  }
+  // Once as they came, and once after the bad one.
+  expect(askedCount()).toBe(39);
+});
+
+test('a token that comes back while another is being refused is asked for again', async () => {
+  const gates = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+  const placing = Promise.withResolvers<Placement>();
+  let asked = 0;
+  const of = guesses(oneToken(async () => gates[(asked += 1) - 1]?.promise).rateLimits);
+  gates[0]?.resolve(undefined);
+  const first = of.place(1, () => placing.promise);
+  const second = of.place(1, async () => GOOD);
+  placing.resolve(GOOD);
+  await first;
+  gates[1]?.resolve(undefined);
+  await expect(second).resolves.toEqual(GOOD);
+});
+
+test('clients do not wait for each other', async () => {
+  const tokens = new Map([[1, oneToken().rateLimits], [2, oneToken().rateLimits]]);
+  const limitsOf = (clientId: number) => tokens.get(clientId) ?? oneToken().rateLimits;
+  const of = guesses({
+    take: (request) => limitsOf(request.clientId).take(request),
+    giveBack: (request) => limitsOf(request.clientId).giveBack(request),
+  });
+  const { promise, resolve } = Promise.withResolvers<Placement>();
+  const stuck = of.place(1, () => promise);
+  await expect(of.place(2, async () => GOOD)).resolves.toEqual(GOOD);
+  resolve(GOOD);
+  await stuck;
+});
+
+test('whoever waited for a call that failed has its turn', async () => {
+  const of = guesses(oneToken().rateLimits);
+  const { promise, reject } = Promise.withResolvers<Placement>();
+  const fault = new TemporarilyUnavailable('away');
+  const failing = expect(of.place(1, () => promise)).rejects.toBe(fault);
+  const waiting = of.place(1, async () => GOOD);
+  reject(fault);
+  await failing;
+  await expect(waiting).resolves.toEqual(GOOD);
+});
+
+test('nobody waits for longer than some seconds', async () => {
+  let nowMs = 0;
+  const { rateLimits } = oneToken(async () => { nowMs += 5000; });
+  const of = guesses(rateLimits, () => nowMs);
+  const { promise, resolve } = Promise.withResolvers<Placement>();
+  const holding = of.place(1, () => promise);
+  await expect(of.place(1, async () => GOOD)).rejects.toBeInstanceOf(TemporarilyUnavailable);
+  resolve(GOOD);
+  await holding;
+});
+
+test('a fault of the counting is told as it is, to each that asked', async () => {
+  const fault = new TemporarilyUnavailable('away');
+  const of = guesses({ take: () => Promise.reject(fault), giveBack: async () => undefined });
+  const told = await Promise.allSettled([1, 2, 3].map(() => of.place(1, async () => GOOD)));
+  expect(told).toEqual(told.map(() => ({ status: 'rejected', reason: fault })));
+});

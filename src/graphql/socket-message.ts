@@ -11,8 +11,9 @@ type JsonMap = Readonly<Record<string, unknown>>;
 export function readMessage(bytes: Buffer): unknown {
   const message = parse(bytes);
   if (!isJsonMap(message)) return message;
-  const { payload } = message;
-  if (!isJsonMap(payload) || !namesDocument(payload)) return message;
+  const { type, payload } = message;
+  // A ping may carry anything, and its pong carries the same.
+  if (type !== 'subscribe' || !isJsonMap(payload) || !namesDocument(payload)) return message;
   return { ...message, payload: { ...payload, query: payload['query'] ?? '' } };
 }
 

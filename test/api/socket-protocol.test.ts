@@ -581,6 +581,10 @@ describe('a socket lives on', () => {
     });
     peer.say('{"type":"ping","payload":{"at":1.5}}');
     expect(await peer.heard()).toEqual({ type: 'pong', payload: { at: 1.5 } });
+    peer.say({ type: 'ping', payload: { documentId: 'x', extensions: { persistedQuery: 1 } } });
+    expect(await peer.heard()).toEqual({
+      type: 'pong', payload: { documentId: 'x', extensions: { persistedQuery: 1 } },
+    });
   });
 
   test.each([

@@ -1,9 +1,10 @@
 import { createClient, type Client } from 'graphql-ws/client';
+import { NextToken } from './next-token.ts';
 
 /** An unanswered ping ends the socket: a line that is cut without a word is noticed. */
 const PING_EVERY_MS = 10_000;
 const PONG_WITHIN_MS = 5_000;
-/** Before it is acknowledged nothing is pinged; a token may take its time meanwhile. */
+/** Before it is acknowledged nothing is pinged; a token may take as long before that. */
 const ACKNOWLEDGED_WITHIN_MS = 30_000;
 /** What a gateway takes on one socket, unless it was told otherwise. */
 const WATCHES_PER_SOCKET = 50;
@@ -20,6 +21,12 @@ interface Connection {
   readonly client: Client;
   /** Why the last try to connect had no token, as it was thrown; null where it had one. */
   readonly tokenFault: () => { readonly thrown: unknown } | null;
+  /**
+   * Until there is a token for the connection that comes next, or the signal. With one that is
+   * open, or being made, there is nothing to wait for.
+   * @throws what `token` throws; Passing where it takes too long
+   */
+  readonly prepare: (signal: AbortSignal) => Promise<void>;
 }
 
 interface Shared extends Connection {
@@ -46,8 +53,7 @@ export class Sockets {
       ?? this.#open();
     shared.watchCount += 1;
     return {
-      client: shared.client,
-      tokenFault: shared.tokenFault,
+      ...shared,
       leave: () => {
         shared.watchCount -= 1;
       },
@@ -73,12 +79,15 @@ function openSocket(options: SocketOptions): Connection {
   let pongIsDue: ReturnType<typeof setTimeout> | undefined;
   let tokenFault: { readonly thrown: unknown } | null = null;
   let tryNumber = 0;
+  let isOpening = false;
+  let prepared: string | null = null;
+  const nextToken = new NextToken(token, acknowledgedWithinMs);
   const client = createClient({
     url: wsUrl,
     connectionParams: async () => {
       const number = tryNumber;
       try {
-        return { authorization: `Bearer ${await token()}` };
+        return { authorization: `Bearer ${prepared ?? await token()}` };
       } catch (thrown) {
         // This try was given up meanwhile; the socket of another one is not its own.
         if (number !== tryNumber) return {};
@@ -96,6 +105,8 @@ function openSocket(options: SocketOptions): Connection {
     on: {
       connecting: () => {
         tokenFault = null;
+        isOpening = true;
+        prepared = nextToken.take();
         tryNumber += 1;
         ackIsDue = setTimeout(() => client.terminate(), acknowledgedWithinMs);
       },
@@ -107,10 +118,19 @@ function openSocket(options: SocketOptions): Connection {
         if (isReceived) clearTimeout(pongIsDue);
       },
       closed: () => {
+        isOpening = false;
         clearTimeout(ackIsDue);
         clearTimeout(pongIsDue);
       },
     },
   });
-  return { client, tokenFault: () => tokenFault };
+  return {
+    client,
+    tokenFault: () => tokenFault,
+    prepare: async (signal) => {
+      if (isOpening) return;
+      tokenFault = null;
+      await nextToken.prepare(signal);
+    },
+  };
 }

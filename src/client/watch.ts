@@ -58,13 +58,15 @@ async function* follow<Data, Variables, Event>(
   sockets: Sockets,
   of: Watch<Data, Variables, Event>,
 ): AsyncGenerator<Watched<Event>, undefined> {
-  const { client, tokenFault, leave } = sockets.enter();
+  const { client, tokenFault, prepare, leave } = sockets.enter();
   const patience = new Patience(of);
   const unlisten = client.on('connected', () => patience.tokenTaken());
   let cursor = of.after;
   try {
     while (!of.signal.aborted) {
       try {
+        await prepare(of.signal);
+        if (of.signal.aborted) return;
         for await (const data of dataOf(client, of, cursor)) {
           patience.succeeded();
           const edge = of.edgeOf(data);

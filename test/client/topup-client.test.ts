@@ -160,6 +160,98 @@ it('keeps a connection though the token of one that was given up fails at last',
   sockets.close();
 });
 
+it('opens a connection once its token is there, one for all who wait for it', async () => {
+  const late = Promise.withResolvers<string>();
+  let openedCount = 0;
+  class CountedWebSocket extends WebSocket {
+    constructor(url: string, protocol: string) {
+      super(url, protocol);
+      openedCount += 1;
+    }
+  }
+  let askedCount = 0;
+  const client = createTopupClient({
+    url: `${proxy.url}/graphql`,
+    token: () => {
+      askedCount += 1;
+      return late.promise;
+    },
+    webSocketImpl: CountedWebSocket,
+  });
+  const { orderId } = await connect().createOrder(NEW_ORDER);
+  const watches = [1, 2, 3].map(() => client.watchOrder({ orderId }));
+  const left = watches.pop();
+  const first = watches.map((each) => each.next());
+  const leaving = left?.next();
+  await expect.poll(() => askedCount).toBe(1);
+  await left?.return?.();
+  expect(await leaving).toMatchObject({ done: true });
+  expect(openedCount).toBe(0);
+  late.resolve(world().token(1));
+  for (const { value } of await Promise.all(first)) {
+    expect(value).toMatchObject({ event: { type: 'SNAPSHOT' } });
+  }
+  expect([askedCount, openedCount]).toEqual([1, 1]);
+  await client.close();
+});
+
+it('asks anew for a token that does not come', async () => {
+  let askedCount = 0;
+  const sockets = new Sockets({
+    wsUrl: `${proxy.url.replace('http', 'ws')}/graphql`,
+    token: () => {
+      askedCount += 1;
+      return askedCount === 1 ? new Promise(() => undefined) : world().token(1);
+    },
+    acknowledgedWithinMs: 50,
+  });
+  const { prepare } = sockets.enter();
+  const { signal } = new AbortController();
+  await expect(prepare(signal)).rejects.toThrow('No token came within 50 ms');
+  await prepare(signal);
+  expect(askedCount).toBe(2);
+  sockets.close();
+});
+
+it('leaves no socket behind where one is open before there is no token', async () => {
+  const opened: WebSocket[] = [];
+  class FarSocket extends WebSocket {
+    constructor(url: string, protocols: string) {
+      super(url, protocols);
+      opened.push(this);
+    }
+
+    /** The other side hears of it late, and so do we. */
+    override close(code?: number, reason?: string): void {
+      setTimeout(() => super.close(code, reason), 500);
+    }
+  }
+  let askedCount = 0;
+  const sockets = new Sockets({
+    wsUrl: `${proxy.url.replace('http', 'ws')}/graphql`,
+    token: () => {
+      askedCount += 1;
+      if (askedCount === 1) throw new TypeError('auth server away');
+      return world().token(1);
+    },
+    webSocketImpl: FarSocket,
+  });
+  const { client, tokenFault } = sockets.enter();
+  const ask = () => new Promise((resolve, reject) => {
+    client.subscribe({ query: '{ viewer { name } }' }, {
+      next: resolve, error: reject, complete: () => undefined,
+    });
+  });
+  await expect(ask()).rejects.toMatchObject({ code: 4499 });
+  expect(tokenFault()).toEqual({ thrown: new TypeError('auth server away') });
+  expect(await ask()).toMatchObject({ data: { viewer: {} } });
+  await expect.poll(() => opened.map(({ readyState }) => readyState))
+    .toEqual([WebSocket.CLOSED, WebSocket.OPEN]);
+  sockets.close();
+  await expect.poll(() => opened.map(({ readyState }) => readyState))
+    .toEqual([WebSocket.CLOSED, WebSocket.CLOSED]);
+});
+
 describe('watchOrders', () => {
   it('goes on with a fresh token wherever one ends', async () => {
     const { parts } = world();

@@ -9,8 +9,16 @@ export interface EventPage {
   readonly limit: number;
 }
 
+export interface FoundEvents {
+  readonly events: readonly TopupOrderEvent[];
+  /** Another one of this page has just happened, and has no place in the feed yet. */
+  readonly isBehind: boolean;
+}
+
 export interface OrderEvents {
-  /** One page each, in one read. Events are kept for ever. */
-  findEventPages(clientId: number, pages: readonly EventPage[]):
-    Promise<readonly (readonly TopupOrderEvent[])[]>;
+  /**
+   * One page each, read together. What has just happened is waited for, for some tenths of a
+   * second. Events are kept for ever.
+   */
+  findEventPages(clientId: number, pages: readonly EventPage[]): Promise<readonly FoundEvents[]>;
 }

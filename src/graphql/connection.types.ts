@@ -56,13 +56,15 @@ export function pageOf<Node>(rows: readonly Node[], page: {
   readonly isAfter: boolean;
   readonly cursorOf: (node: Node) => string;
   readonly totalCount?: () => Promise<number> | number;
+  /** More follow, though no row tells it. */
+  readonly isFollowed?: boolean;
 }): Connection<Node> {
   const edges = rows.slice(0, page.first)
     .map((node) => ({ cursor: page.cursorOf(node), node }));
   return {
     edges,
     pageInfo: {
-      hasNextPage: rows.length > page.first,
+      hasNextPage: rows.length > page.first || page.isFollowed === true,
       hasPreviousPage: page.isAfter,
       startCursor: edges.at(0)?.cursor ?? null,
       endCursor: edges.at(-1)?.cursor ?? null,

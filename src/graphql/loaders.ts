@@ -1,8 +1,8 @@
 import DataLoader from 'dataloader';
 import { assertScope, type Caller } from '../domain/access.ts';
-import type { EventPage, OrderEvents } from '../domain/order-events.ts';
+import type { EventPage, FoundEvents, OrderEvents } from '../domain/order-events.ts';
 import type { Store, Transfer, Wallet } from '../domain/ports.ts';
-import type { TopupOrder, TopupOrderEvent } from '../domain/topup-order.ts';
+import type { TopupOrder } from '../domain/topup-order.ts';
 import type { TransferPage, WalletLists } from '../domain/wallet-list.ts';
 
 /** Batched reads of one client's things, by id; null where there is none. */
@@ -10,7 +10,7 @@ export interface Loaders {
   readonly wallets: DataLoader<number, Wallet | null>;
   readonly transfers: DataLoader<number, Transfer | null>;
   readonly orders: DataLoader<number, TopupOrder | null>;
-  readonly eventPages: DataLoader<EventPage, readonly TopupOrderEvent[], string>;
+  readonly eventPages: DataLoader<EventPage, FoundEvents, string>;
   readonly transferPages: DataLoader<TransferPage, readonly Transfer[], string>;
 }
 

@@ -18,7 +18,7 @@ const FINDERS: Readonly<Record<GlobalIdType, FindNode>> = {
     if (orderId === undefined || version === undefined) return null;
     const order = await loaders.orders.load(orderId);
     if (order === null || version > order.version) return null;
-    const [event] = await loaders.eventPages.load(
+    const { events: [event] } = await loaders.eventPages.load(
       { orderId, afterVersion: version - 1, throughVersion: version, limit: 1 },
     );
     return event === undefined ? null : { ...event, order };

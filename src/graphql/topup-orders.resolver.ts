@@ -58,12 +58,12 @@ export class TopupOrdersResolver {
     const { version: afterVersion } = isAfter
       ? parseOrderCursor(after, order, cursorKey)
       : { version: 0 };
-    const events = await loaders.eventPages.load(
+    const { events, isBehind } = await loaders.eventPages.load(
       { orderId: order.id, afterVersion, throughVersion: order.version, limit },
     );
     const address = orderAddress(order, cursorKey);
     const withOrder = events.map((event) => ({ ...event, order }));
     const cursorOf = (event: FeedEvent): string => orderEdge(event, address).cursor;
-    return pageOf(withOrder, { first, isAfter, cursorOf });
+    return pageOf(withOrder, { first, isAfter, cursorOf, isFollowed: isBehind });
   }
 }

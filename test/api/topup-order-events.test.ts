@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { graphqlRequest, rest, type CreateRequest } from '../support/doors.ts';
 import { useSubscriptions, type Following } from '../support/subscriptions.ts';
@@ -353,6 +354,34 @@ describe('TopupOrder.events', () => {
     });
     expect(await live.ended).toBe('complete');
     expect(live.edges.map(({ cursor }) => cursor)).toEqual([edges[1]?.cursor]);
+  });
+
+  it('waits for what has just happened, and says that it is still missing', async () => {
+    const order = async (): Promise<{ orderId: number; events: Page }> => {
+      const answer = await graphqlRequest(world(), 1, {
+        query: `mutation { createTopupOrder(input: { productId: 4218, amount: "4.99", inputData: [
+          { name: "player_id", value: "5123456789" }, { name: "server", value: "asia" }] }) {
+          order { orderId events(first: 1) {
+            edges { node { type } } pageInfo { hasNextPage endCursor } } } } }`,
+      });
+      return (answer.data as { createTopupOrder: { order: Awaited<ReturnType<typeof order>> } })
+        .createTopupOrder.order;
+    };
+    const whole = {
+      edges: [{ node: { type: 'CREATED' } }],
+      pageInfo: { hasNextPage: false, endCursor: expect.any(String) as unknown },
+    };
+    for (let count = 0; count < 5; count += 1) expect((await order()).events).toEqual(whole);
+    // As if numbering had much to do.
+    const holder = new pg.Client(world().database.ownerDatabaseUrl);
+    await holder.connect();
+    await holder.query("select pg_advisory_lock(hashtext('feed sequencer'))");
+    const { orderId, events } = await order();
+    expect(events).toEqual({ edges: [], pageInfo: { hasNextPage: true, endCursor: null } });
+    await holder.end();
+    await untilQuiet();
+    expect(await readEvents(orderId, { first: 1 })).toMatchObject(
+      { edges: [{ node: { type: 'CREATED' } }], pageInfo: { hasNextPage: false } });
   });
 
   it('tells what came after the end, which the subscription does not', async () => {

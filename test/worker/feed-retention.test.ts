@@ -145,8 +145,8 @@ describe('the feed', () => {
     });
     await updates.until(1);
     const page = { orderId, afterVersion: 0, throughVersion: 1, limit: 10 };
-    const [events = []] = await world().parts.store.findEventPages(1, [page]);
-    expect(events.map(({ sequence, version }) => [sequence, version])).toEqual([[12, 1]]);
+    const [found] = await world().parts.store.findEventPages(1, [page]);
+    expect(found?.events.map(({ sequence, version }) => [sequence, version])).toEqual([[12, 1]]);
   });
 
   it('is removed while it is written and read, and disturbs neither', async () => {

@@ -68,7 +68,12 @@ export function createPlaceOrder(
   const place = async (order: PricedOrder): Promise<Placement> => {
     const placing = { requestId: newRequestId(), order, mayBePlaced: false };
     const row = await tellUnknown(batcher.add(placing), placing);
-    if (row.verdict !== 'PLACED' && row.verdict !== 'REPEATED') return { verdict: row.verdict };
+    if (row.verdict !== 'PLACED' && row.verdict !== 'REPEATED') {
+      // A call whose answer was lost may still be on its way, and find what this one did not. Only
+      // the reference of a duplicate is taken for ever.
+      if (placing.mayBePlaced && row.verdict !== 'DUPLICATE') throw unknownPlacement();
+      return { verdict: row.verdict };
+    }
     const orderId = row.order_id;
     if (orderId === null) throw new Error('A placed order has no id');
     if (row.verdict === 'PLACED') return { verdict: 'PLACED', order: placedOrder(order, row) };
@@ -129,10 +134,14 @@ async function tellUnknown<Result>(
       throw new TemporarilyUnavailable('The order was not placed, please retry');
     }
     if (!isRefused && !isConnectionLost(error)) throw error;
-    throw new TemporarilyUnavailable(
-      'It is not known whether the order was placed; ask by its client_reference',
-    );
+    throw unknownPlacement();
   }
+}
+
+function unknownPlacement(): TemporarilyUnavailable {
+  return new TemporarilyUnavailable(
+    'It is not known whether the order was placed; ask by its client_reference',
+  );
 }
 
 function toPlacement({ requestId, order }: Placing, index: number): object {

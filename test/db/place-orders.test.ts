@@ -397,6 +397,23 @@ describe('a call that the database refuses for now', () => {
       expect(calls.length).toBeGreaterThan(1);
     });
 
+  it('says nothing by a refusal behind a call whose answer was lost, but of a duplicate', async () => {
+    await setBalance(database(), { clientId: 2, walletId: 4, to: '0' });
+    const unknown = new TemporarilyUnavailable(
+      'It is not known whether the order was placed; ask by its client_reference', 1000);
+    const lost = () => placeUnder((count) => count === 1 ? refusal('08006') : null).place;
+    await expect(lost()(pricedOrder({
+      pricingVersion, clientId: 2, funding: { kind: 'WALLET', walletId: 4 },
+    }))).rejects.toEqual(unknown);
+    await expect(lost()(voucherOrder('NOBODYS'))).rejects.toEqual(unknown);
+    await expect(lost()(pricedOrder({ pricingVersion: pricingVersion - 1 })))
+      .rejects.toEqual(unknown);
+    await place(pricedOrder({ pricingVersion, clientReference: 'KNOWN' }));
+    expect(await lost()(pricedOrder({ pricingVersion, clientReference: 'KNOWN' })))
+      .toEqual({ verdict: 'DUPLICATE' });
+    expect((await lost()(pricedOrder({ pricingVersion }))).verdict).toBe('PLACED');
+  });
+
   it('says nothing of an order that is there and cannot be read', async () => {
     let count = 0;
     const query = async (config: pg.QueryConfig): Promise<unknown> => {

@@ -23,6 +23,13 @@ async function buildPages(isAlways: boolean): Promise<void> {
   const stamp = await stampOfSources(SOURCES, [join(ROOT, 'package-lock.json')]);
   const isBuilt = existsSync(BUILT) && existsSync(STAMP);
   if (isBuilt && await readFile(STAMP, 'utf8') === stamp) return;
+  if (/[#?]/.test(ROOT)) {
+    // The bundler takes what follows for a part of an address.
+    process.stderr.write('The pages cannot be built in a folder whose path has # or ?: move the'
+      + ` clone, or start with PAGES=0. It is ${ROOT}\n`);
+    process.exitCode = 1;
+    return;
+  }
   // Two programs may be started at once over one clone: each builds on its own, one moves in.
   const fresh = `${BUILT}-${process.pid}`;
   await bundle(fresh);

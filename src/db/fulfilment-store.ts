@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type {
-  ClaimedOrder, FulfilmentStore, MoveResult, RecordedMove, SupplierEvent,
+  ClaimedOrder, FulfilmentStore, KeptCallback, MoveResult, RecordedMove, SupplierEvent,
 } from '../domain/fulfilment-ports.ts';
 import { Batcher } from './batcher.ts';
 import { toClaimedOrder } from './order-rows.ts';
@@ -177,7 +177,7 @@ function toMoveRow(recorded: RecordedMove, index: number): object {
   };
 }
 
-async function keepStrayCallback(pool: pg.Pool, event: SupplierEvent): Promise<void> {
+async function keepStrayCallback(pool: pg.Pool, event: SupplierEvent): Promise<KeptCallback> {
   const row = {
     client_id: parseSupplierReference(event.supplierReference)?.clientId ?? 0,
     supplier_code: event.supplierCode,
@@ -185,9 +185,11 @@ async function keepStrayCallback(pool: pg.Pool, event: SupplierEvent): Promise<v
     supplier_reference: event.supplierReference,
     body_digest: event.bodyDigest,
   };
-  await pool.query({
+  const { rows: [kept] } = await pool.query<{ verdict: KeptCallback }>({
     name: 'keep_callback',
-    text: 'select keep_callback(json_populate_record(null::recorded_move, $1::json))',
+    text: 'select keep_callback(json_populate_record(null::recorded_move, $1::json)) as verdict',
     values: [JSON.stringify(row)],
   });
+  if (kept === undefined) throw new Error('A callback was not kept');
+  return kept.verdict;
 }

@@ -96,6 +96,9 @@ export type MoveResult =
 export type SupplierRooms = Readonly<Record<string, number>>;
 
 /** What fulfilment needs of the database; held by workers and by the bounded try of a request. */
+/** Whether an event is a new one, the same again, or another one under the same id. */
+export type KeptCallback = 'NEW' | 'REPEATED_EVENT' | 'CONFLICTING_EVENT';
+
 export interface FulfilmentStore {
   /** Takes up to `limit` due orders under leases and records the attempts about to be made. */
   claimOrders(options: {
@@ -118,7 +121,7 @@ export interface FulfilmentStore {
   /** What a callback's order looks like to `decideMove`; null where the reference is unknown. */
   findSubmission(supplierReference: string, supplierCode: string): Promise<ClaimedOrder | null>;
   /** Keeps a callback whose order is unknown, for the operators. */
-  keepStrayCallback(event: SupplierEvent): Promise<void>;
+  keepStrayCallback(event: SupplierEvent): Promise<KeptCallback>;
   /** Milliseconds until the next order is due; null where none waits. */
   nextDueInMs(): Promise<number | null>;
 }

@@ -20,8 +20,8 @@ export async function receiveCallback(
   const { event, outcome } = callback;
   const order = await deps.store.findSubmission(event.supplierReference, raw.supplierCode);
   if (order === null) {
-    await deps.store.keepStrayCallback(event);
-    return 'KEPT';
+    const kept = await deps.store.keepStrayCallback(event);
+    return kept === 'CONFLICTING_EVENT' ? 'REFUSED' : 'KEPT';
   }
   deps.reached?.('CALLBACK_VERIFIED');
   const { clientId, orderId, route } = order;

@@ -286,7 +286,7 @@ function world(of: {
     recallFarOrders: async () => 0,
     recordMove: async (recorded) => (moves.push(recorded), result),
     findSubmission: async () => order,
-    keepStrayCallback: async ({ eventId }) => void strays.push(eventId),
+    keepStrayCallback: async ({ eventId }) => (strays.push(eventId), 'NEW' as const),
     nextDueInMs: async () => null,
   };
   const clock: Clock = {

@@ -227,4 +227,13 @@ describe('callbacks', () => {
     await expect.poll(() => heard[`1-${id}-1`], { timeout: 30_000, interval: 20 }).toEqual(answers);
     expect(await outcomeOf(id)).toEqual(outcome);
   });
+
+  it('of an order that nobody knows are kept, one body under one id', async () => {
+    const eventId = randomUUID();
+    await callBack('1-999999-1', DELIVERED, eventId);
+    await callBack('1-999999-1', DELIVERED, eventId);
+    await callBack('1-999999-1', INVALID, eventId);
+    await callBack('1-999998-1', DELIVERED, eventId);
+    expect([heard['1-999999-1'], heard['1-999998-1']]).toEqual([[202, 202, 401], [401]]);
+  });
 });

@@ -1744,7 +1744,9 @@ begin
   for p in select t.ordinal, o.id, o.request_id = t.request_id as is_own from unnest(todo) t
       join topup_order o on o.client_id = t.client_id
         and o.client_reference = t.client_reference
-      where verdicts[t.ordinal] not in ('PLACED', 'REPEATED', 'DUPLICATE') loop
+      where verdicts[t.ordinal] not in ('PLACED', 'REPEATED', 'DUPLICATE')
+        -- A code that is no good by itself was guessed, and counts, whatever its reference is.
+        and (verdicts[t.ordinal] <> 'VOUCHER_INVALID' or o.voucher_id = voucher_ids[t.ordinal]) loop
     verdicts[p.ordinal] := case when p.is_own then 'REPEATED' else 'DUPLICATE' end;
     if p.is_own then order_ids[p.ordinal] := p.id; end if;
   end loop;

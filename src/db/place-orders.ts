@@ -6,7 +6,7 @@ import type { TopupOrder } from '../domain/topup-order.ts';
 import { Batcher } from './batcher.ts';
 import { readOrder } from './order-reader.ts';
 import { isConnectionLost, isKnownNotCommitted, isLockTimeout, isUnable } from './faults.ts';
-import { repeatUntilKnown } from './pool.ts';
+import { repeatUntilKnown, withConnection } from './pool.ts';
 
 /** Orders of one call: enough to share a commit, few enough to hold a wallet's lock briefly. */
 const BATCH_SIZE_MAX = 256;
@@ -99,12 +99,13 @@ async function callUntilKnown(
 ): Promise<readonly VerdictRow[]> {
   const values = [JSON.stringify(placings.map(toPlacement))];
   const text = 'select * from place_orders($1::json)';
-  const call = (): Promise<pg.QueryResult<VerdictRow>> => pool
+  // What never got a connection was not sent.
+  const call = () => withConnection(pool, (client) => client
     .query<VerdictRow>({ name: 'place_orders', text, values })
     .catch((error: unknown) => {
       if (isConnectionLost(error)) for (const placing of placings) placing.mayBePlaced = true;
       throw error;
-    });
+    }));
   const { rows } = await repeatUntilKnown(
     call,
     // The batcher waits for locks, and keeps those who need not wait apart.

@@ -57,6 +57,12 @@ const voucherOrder = (code: string, over: Partial<PricedOrder> = {}): PricedOrde
     ...over,
   });
 
+/** A pool whose every connection asks so. */
+function poolOf(query: (config: pg.QueryConfig) => Promise<unknown>): pg.Pool {
+  const connect = async (): Promise<unknown> => ({ query, release: () => undefined });
+  return { query, connect } as unknown as pg.Pool;
+}
+
 describe('placing orders', () => {
   it('debits once and tells the order as it stands in the table', async () => {
     const placed = await place(pricedOrder({ pricingVersion }));
@@ -166,6 +172,23 @@ describe('placing orders', () => {
     expect(placed.map(({ verdict }) => verdict)).toEqual(['PLACED', 'VOUCHER_INVALID']);
   });
 
+  it.each([
+    ['unknown', 'DEMO-0499-XXXX', ['VOUCHER_INVALID', 'PLACED']],
+    ['expired', 'DEMO-0499-EEEE', ['VOUCHER_INVALID', 'PLACED']],
+    ['good', 'GOOD-GUESS', ['PLACED', 'DUPLICATE']],
+  ])('tells that a guessed code is %s, though another order took its reference', async (
+    _, code, told,
+  ) => {
+    await database().query(`insert into voucher (client_id, code_hash, code_last4, value, currency,
+      state) values (1, $1, 'GOOD', 4.99, 'USD', 'DELIVERED') on conflict do nothing`,
+    [hashVoucherCode('GOODGUESS')]);
+    const clientReference = `GUESS ${code}`;
+    const placements = await Promise.all([
+      voucherOrder(code, { clientReference }), pricedOrder({ pricingVersion, clientReference }),
+    ].map(place));
+    expect(placements.map(({ verdict }) => verdict)).toEqual(told);
+  });
+
   it('frees the voucher of the loser of a reference, in the same call', async () => {
     await database().query(`insert into voucher (client_id, code_hash, code_last4, value, currency,
       state) values (1, $1, 'REED', 4.99, 'USD', 'DELIVERED')`, [hashVoucherCode('FREED')]);
@@ -208,11 +231,14 @@ describe('placing orders', () => {
       await holder.connect();
       await holder.query('begin');
       await holder.query(lock);
-      const placing = Promise.all([place(order), placeElsewhere(order)]);
+      // With a voucher beside it a call looks at references before it waits.
+      const beside = voucherOrder('NOBODYS');
+      const placing = Promise.all([order, beside].map(place).concat([order, beside]
+        .map(placeElsewhere)));
       await untilWaiting(database(), 2);
       await holder.query('commit');
       await holder.end();
-      expect(verdicts(await placing)).toEqual({ PLACED: 1, DUPLICATE: 1 });
+      expect(verdicts(await placing)).toEqual({ PLACED: 1, DUPLICATE: 1, VOUCHER_INVALID: 2 });
     });
   });
 
@@ -311,18 +337,15 @@ describe('a connection that dies during COMMIT', () => {
       applicationName: 'cut',
       onError: () => undefined,
     });
-    const query = pool.query.bind(pool) as (config: unknown) => Promise<unknown>;
     let cuts = 0;
     // The first answer is lost after the commit, as when the network ends between the two.
-    Object.assign(pool, {
-      query: async (config: unknown) => {
-        const answer = await query(config);
-        if (cuts++ === 0)
-          throw Object.assign(new Error('Connection terminated'), { code: '08006' });
-        return answer;
-      },
-    });
-    const placeCut = createPlaceOrder({ pool, onPlaced: () => undefined });
+    const query = async (config: pg.QueryConfig): Promise<unknown> => {
+      const answer = await pool.query(config);
+      if (cuts++ === 0)
+        throw Object.assign(new Error('Connection terminated'), { code: '08006' });
+      return answer;
+    };
+    const placeCut = createPlaceOrder({ pool: poolOf(query), onPlaced: () => undefined });
     const placements = await Promise.all(['CUT-1', 'CUT-2', 'CUT-3'].map((clientReference) =>
       placeCut(pricedOrder({ pricingVersion, clientReference }))));
     const rows = await database().query<{ id: string; client_reference: string }>(
@@ -348,8 +371,7 @@ describe('a call that the database refuses for now', () => {
       if (refused !== null) throw refused;
       return pools[0]?.query(config);
     };
-    const pool = { query } as unknown as pg.Pool;
-    return { place: createPlaceOrder({ pool, onPlaced: () => undefined }), calls };
+    return { place: createPlaceOrder({ pool: poolOf(query), onPlaced: () => undefined }), calls };
   }
   const refusal = (code: string): Error => Object.assign(new Error('refused'), { code });
   const byClient3 = (): PricedOrder => pricedOrder({
@@ -414,6 +436,27 @@ describe('a call that the database refuses for now', () => {
     expect((await lost()(pricedOrder({ pricingVersion }))).verdict).toBe('PLACED');
   });
 
+  it('is told as it is where the calls before it had no connection', async () => {
+    await setBalance(database(), { clientId: 2, walletId: 4, to: '0' });
+    const away = () => {
+      let count = 0;
+      const connect = async (): Promise<pg.PoolClient> => {
+        count += 1;
+        if (count > 2) return (pools[0] as pg.Pool).connect();
+        throw Object.assign(new Error('connect ECONNREFUSED'),
+          { code: 'ECONNREFUSED', syscall: 'connect' });
+      };
+      const pool = { connect } as unknown as pg.Pool;
+      return createPlaceOrder({ pool, onPlaced: () => undefined });
+    };
+    const told = await Promise.all([
+      pricedOrder({ pricingVersion, clientId: 2, funding: { kind: 'WALLET', walletId: 4 } }),
+      voucherOrder('NOBODYS'), pricedOrder({ pricingVersion: pricingVersion - 1 }),
+    ].map((order) => away()(order)));
+    expect(told.map(({ verdict }) => verdict))
+      .toEqual(['INSUFFICIENT_FUNDS', 'VOUCHER_INVALID', 'STALE']);
+  });
+
   it('says nothing of an order that is there and cannot be read', async () => {
     let count = 0;
     const query = async (config: pg.QueryConfig): Promise<unknown> => {
@@ -423,9 +466,7 @@ describe('a call that the database refuses for now', () => {
       if (count === 1) throw refusal('08006');
       return answer;
     };
-    const placeHere = createPlaceOrder({
-      pool: { query } as unknown as pg.Pool, onPlaced: () => undefined,
-    });
+    const placeHere = createPlaceOrder({ pool: poolOf(query), onPlaced: () => undefined });
     await expect(placeHere(pricedOrder({ pricingVersion }))).rejects
       .toEqual(new TemporarilyUnavailable(
         'It is not known whether the order was placed; ask by its client_reference', 1000));

@@ -5,27 +5,30 @@ import { tooBusy } from './rejection.ts';
 /** Whoever waited so long for others of its client is told to come again; milliseconds. */
 const WAIT_MS_MAX = 4000;
 
-/** The guesses of one client that ask for a token, or hold one that may come back. */
-interface UnderWay {
-  count: number;
-  /** When the next one ends: true. Where nobody is left who could give a token back: false. */
-  next: PromiseWithResolvers<boolean>;
+/** The guesses of one client. Somebody is under way for as long as anybody waits. */
+interface Guesses {
+  /** That ask for a token, or hold one that may come back. */
+  underWayCount: number;
+  /** Tokens that came back so far. */
+  backCount: number;
+  /** In their order; called with whether a token came back for whoever it is. */
+  readonly waiting: ((isBack: boolean) => void)[];
 }
 
 export interface VoucherGuessesOptions {
   readonly rateLimits: RateLimits;
-  readonly clock: Pick<Clock, 'monotonicMs'>;
+  readonly clock: Pick<Clock, 'monotonicMs' | 'sleep'>;
 }
 
 /**
  * Places orders that name a voucher, each as one guess at its code. The token is taken before the
  * try and put back unless the code was bad: many guesses at once then get no further than one
- * after the other. Where the tokens are held by others of this process, a guess waits for those:
- * however many good codes come at once, none is refused.
+ * after the other. Where others of this process hold the tokens, a guess waits for one to come
+ * back, in the order of arrival: good codes that come together are not refused for each other.
  */
 export class VoucherGuesses {
   readonly #options: VoucherGuessesOptions;
-  readonly #clients = new Map<number, UnderWay>();
+  readonly #clients = new Map<number, Guesses>();
 
   constructor(options: VoucherGuessesOptions) {
     this.#options = options;
@@ -38,8 +41,10 @@ export class VoucherGuesses {
   async place(clientId: number, place: () => Promise<Placement>): Promise<Placement> {
     const { rateLimits } = this.#options;
     const guess = { clientId, class: 'voucher.guesses', count: 1, mayComeBack: true } as const;
-    await this.#take(guess);
+    const guesses = this.#guessesOf(clientId);
+    await this.#take(guess, guesses);
     let isBad = false;
+    let isBack = false;
     try {
       const placement = await place();
       isBad = placement.verdict === 'VOUCHER_INVALID';
@@ -47,50 +52,83 @@ export class VoucherGuesses {
     } finally {
       // A token that cannot be put back costs a guess; of an order that stands the caller must
       // hear.
-      if (!isBad) await rateLimits.giveBack(guess).catch(() => undefined);
-      this.#end(clientId, true);
+      if (!isBad) isBack = await rateLimits.giveBack(guess).then(() => true, () => false);
+      this.#leave(clientId, guesses, isBack);
     }
   }
 
   /** Until the guess has its token, and counts as under way. */
-  async #take(guess: RateRequest): Promise<void> {
+  async #take(guess: RateRequest, guesses: Guesses): Promise<void> {
     const { rateLimits, clock } = this.#options;
     const untilMs = clock.monotonicMs() + WAIT_MS_MAX;
-    let underWay = this.#begin(guess.clientId);
+    // Nobody overtakes those who wait.
+    let isLastTry = false;
+    if (guesses.waiting.length > 0) isLastTry = !await this.#wait(guesses, untilMs, 'LAST');
+    else guesses.underWayCount += 1;
     for (;;) {
-      const { next } = underWay;
+      const { backCount } = guesses;
       try {
         await takeOrRefuse(rateLimits, guess);
         return;
       } catch (error) {
-        // One that ended meanwhile may have given its token back too late for this answer.
-        if (error instanceof RateLimited && underWay.next !== next) continue;
-        if (!(error instanceof RateLimited) || underWay.count === 1) {
-          this.#end(guess.clientId, !(error instanceof RateLimited));
-          throw error;
-        }
-        underWay.count -= 1;
-        if (clock.monotonicMs() > untilMs) throw tooBusy();
-        if (!await next.promise) throw error;
-        underWay = this.#begin(guess.clientId);
+        const isOver = clock.monotonicMs() > untilMs;
+        // What came back meanwhile came too late for this answer.
+        const mayTryAgain = error instanceof RateLimited && !isLastTry;
+        if (mayTryAgain && !isOver && guesses.backCount !== backCount) continue;
+        const isAlone = guesses.underWayCount === 1;
+        this.#leave(guess.clientId, guesses, false);
+        if (!mayTryAgain || isAlone) throw error;
+        if (isOver) throw tooBusy();
+        isLastTry = !await this.#wait(guesses, untilMs, 'FIRST');
       }
     }
   }
 
-  #begin(clientId: number): UnderWay {
-    const underWay = this.#clients.get(clientId)
-      ?? { count: 0, next: Promise.withResolvers<boolean>() };
-    underWay.count += 1;
-    this.#clients.set(clientId, underWay);
-    return underWay;
+  /** Until it is this one's turn, and it is under way. False where no token will come back. */
+  #wait(guesses: Guesses, untilMs: number, place: 'FIRST' | 'LAST'): Promise<boolean> {
+    const { clock } = this.#options;
+    const { waiting } = guesses;
+    const ended = new AbortController();
+    return new Promise((resolve, reject) => {
+      const wake = (isBack: boolean): void => {
+        ended.abort();
+        resolve(isBack);
+      };
+      if (place === 'FIRST') waiting.unshift(wake);
+      else waiting.push(wake);
+      void clock.sleep(untilMs - clock.monotonicMs(), ended.signal).then(() => {
+        const at = waiting.indexOf(wake);
+        if (at !== -1) waiting.splice(at, 1);
+        // Whoever was woken is settled by now.
+        reject(tooBusy());
+      });
+    });
   }
 
-  #end(clientId: number, isWorthTrying: boolean): void {
-    const underWay = this.#clients.get(clientId);
-    if (underWay === undefined) return;
-    underWay.count -= 1;
-    underWay.next.resolve(isWorthTrying);
-    underWay.next = Promise.withResolvers();
-    if (underWay.count === 0) this.#clients.delete(clientId);
+  #leave(clientId: number, guesses: Guesses, isBack: boolean): void {
+    const { waiting } = guesses;
+    guesses.underWayCount -= 1;
+    if (isBack) {
+      guesses.backCount += 1;
+      this.#wake(guesses, 1, true);
+    }
+    // Nobody is left whose token could come back.
+    if (guesses.underWayCount === 0) this.#wake(guesses, waiting.length, false);
+    if (guesses.underWayCount === 0) this.#clients.delete(clientId);
+  }
+
+  /** From here on they count as under way. */
+  #wake(guesses: Guesses, count: number, isBack: boolean): void {
+    for (const wake of guesses.waiting.splice(0, count)) {
+      guesses.underWayCount += 1;
+      wake(isBack);
+    }
+  }
+
+  #guessesOf(clientId: number): Guesses {
+    const guesses = this.#clients.get(clientId)
+      ?? { underWayCount: 0, backCount: 0, waiting: [] };
+    this.#clients.set(clientId, guesses);
+    return guesses;
   }
 }

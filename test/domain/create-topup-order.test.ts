@@ -57,7 +57,7 @@ function story(of: {
     store: store as Store,
     feed,
     guesses: new VoucherGuesses({
-      rateLimits: of.rateLimits ?? noRateLimits, clock: { monotonicMs: () => 0 },
+      rateLimits: of.rateLimits ?? noRateLimits, clock: { monotonicMs: () => 0, sleep },
     }),
     hashingKey: HASHING_KEY,
     inlineWaitMs: 5000,

@@ -26,8 +26,10 @@ function oneToken(answer: () => Promise<void> = async () => undefined) {
   return { rateLimits, askedCount: () => askedCount };
 }
 
-function guesses(rateLimits: RateLimits, monotonicMs = () => 0): VoucherGuesses {
-  return new VoucherGuesses({ rateLimits, clock: { monotonicMs } });
+const never = () => new Promise<never>(() => {});
+
+function guesses(rateLimits: RateLimits, clock = {}): VoucherGuesses {
+  return new VoucherGuesses({ rateLimits, clock: { monotonicMs: () => 0, sleep: never, ...clock } });
 }
 
 test('good codes wait for the tokens of each other, one after the other', async () => {
@@ -94,15 +96,40 @@ test('whoever waited for a call that failed has its turn', async () => {
   await expect(waiting).resolves.toEqual(GOOD);
 });
 
-test('nobody waits for longer than some seconds', async () => {
-  let nowMs = 0;
-  const { rateLimits } = oneToken(async () => { nowMs += 5000; });
-  const of = guesses(rateLimits, () => nowMs);
+test('nobody waits for longer than some seconds, and whoever left is passed over', async () => {
+  const sleeps: [number, () => void][] = [];
+  const sleep = (ms: number) => new Promise<void>((resolve) => {
+    sleeps.push([ms, resolve]);
+  });
+  const of = guesses(oneToken().rateLimits, { sleep });
   const { promise, resolve } = Promise.withResolvers<Placement>();
   const holding = of.place(1, () => promise);
-  await expect(of.place(1, async () => GOOD)).rejects.toBeInstanceOf(TemporarilyUnavailable);
+  const waiting = [1, 2, 3].map(() => of.place(1, async () => GOOD));
+  await expect.poll(() => sleeps.map(([ms]) => ms)).toEqual([4000, 4000, 4000]);
+  sleeps[0]?.[1]();
+  await expect(waiting[0]).rejects.toBeInstanceOf(TemporarilyUnavailable);
   resolve(GOOD);
-  await holding;
+  expect(await Promise.all([holding, waiting[1], waiting[2]])).toEqual([GOOD, GOOD, GOOD]);
+});
+
+test('whoever came first has the next token, and each asks a few times only', async () => {
+  const { rateLimits, askedCount } = oneToken();
+  const of = guesses(rateLimits);
+  const order: number[] = [];
+  const all: Promise<Placement>[] = [];
+  const placeNext = (n: number): void => {
+    all.push(of.place(1, async () => {
+      order.push(n);
+      if (n < 50) placeNext(n + 50);
+      return GOOD;
+    }));
+  };
+  for (let n = 0; n < 50; n += 1) placeNext(n);
+  while (all.length > 0) await all.shift();
+  expect(order.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, n) => n));
+  // Who came at once comes before whoever came later.
+  expect(order.slice(0, 50).every((n) => n < 50)).toBe(true);
+  expect(askedCount()).toBeLessThanOrEqual(200);
 });
 
 test('a fault of the counting is told as it is, to each that asked', async () => {

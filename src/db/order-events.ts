@@ -14,7 +14,7 @@ export function createOrderEvents(pool: pg.Pool): OrderEvents {
     async findEventPages(clientId, pages) {
       const found = [...await readPages(pool, clientId, pages)];
       for (const pauseMs of PAUSES_MS) {
-        const behind = [...found.keys()].filter((index) => found[index]?.isBehind);
+        const behind = [...found.keys()].filter((index) => isBehind(found[index], pages[index]));
         if (behind.length === 0) break;
         await sleep(pauseMs);
         const again = await readPages(pool, clientId, behind.flatMap((index) => pages[index] ?? []));
@@ -25,6 +25,11 @@ export function createOrderEvents(pool: pg.Pool): OrderEvents {
       return found;
     },
   };
+}
+
+/** Of a page that is not full, whatever follows has no place yet. */
+function isBehind(found: FoundEvents | undefined, page: EventPage | undefined): boolean {
+  return found?.hasMore === true && found.events.length < (page?.first ?? 0);
 }
 
 interface PageRow {
@@ -41,7 +46,7 @@ async function readPages(
     name: 'event_pages',
     // What has had no place for long has lost it, and gets none any more.
     text: `select p.page, found.* from unnest($2::bigint[], $3::int[], $4::int[], $5::int[])
-        with ordinality p(order_id, after_version, through_version, size, page)
+        with ordinality p(order_id, after_version, through_version, first, page)
       cross join lateral (select ${EVENT_COLUMNS},
           coalesce(e.sequence, f.sequence) as sequence
         from topup_order_event e
@@ -52,22 +57,25 @@ async function readPages(
           and e.version > p.after_version and e.version <= p.through_version
           and (coalesce(e.sequence, f.sequence) is not null
             or e.occurred_at > clock_timestamp() - interval '1 minute')
-        order by e.version limit p.size) found
+        order by e.version limit p.first + 1) found
       order by p.page, found.version`,
     values: [
       clientId,
       pages.map(({ orderId }) => orderId),
       pages.map(({ afterVersion }) => afterVersion),
       pages.map(({ throughVersion }) => throughVersion),
-      pages.map(({ limit }) => limit),
+      pages.map(({ first }) => first),
     ],
   }));
-  const found = pages.map(() => ({ events: [] as TopupOrderEvent[], isBehind: false }));
+  const found = pages.map(() => ({ events: [] as TopupOrderEvent[], hasMore: false }));
   for (const row of rows) {
     const page = found[row.page - 1];
     if (page === undefined) continue;
-    if (row.sequence === null) page.isBehind = true;
-    else page.events.push(toEvent(row));
+    if (row.sequence === null || page.events.length === pages[row.page - 1]?.first) {
+      page.hasMore = true;
+    } else {
+      page.events.push(toEvent(row));
+    }
   }
   return found;
 }

@@ -6,13 +6,13 @@ export interface EventPage {
   readonly afterVersion: number;
   /** The version that the order was read at: what came later belongs to a later reading. */
   readonly throughVersion: number;
-  readonly limit: number;
+  readonly first: number;
 }
 
 export interface FoundEvents {
   readonly events: readonly TopupOrderEvent[];
-  /** Another one of this page has just happened, and has no place in the feed yet. */
-  readonly isBehind: boolean;
+  /** More follow: behind a full page, or what has just happened and has no place in the feed yet. */
+  readonly hasMore: boolean;
 }
 
 export interface OrderEvents {

@@ -56,18 +56,19 @@ export function pageOf<Node>(rows: readonly Node[], page: {
   readonly isAfter: boolean;
   readonly cursorOf: (node: Node) => string;
   readonly totalCount?: () => Promise<number> | number;
-  /** More follow, though no row tells it. */
-  readonly isFollowed?: boolean;
+  /** Where more follow though no row tells it: an empty page goes on from where it was asked. */
+  readonly followedFrom?: { readonly cursor: string | null } | null;
 }): Connection<Node> {
+  const followedFrom = page.followedFrom ?? null;
   const edges = rows.slice(0, page.first)
     .map((node) => ({ cursor: page.cursorOf(node), node }));
   return {
     edges,
     pageInfo: {
-      hasNextPage: rows.length > page.first || page.isFollowed === true,
+      hasNextPage: rows.length > page.first || followedFrom !== null,
       hasPreviousPage: page.isAfter,
       startCursor: edges.at(0)?.cursor ?? null,
-      endCursor: edges.at(-1)?.cursor ?? null,
+      endCursor: edges.at(-1)?.cursor ?? followedFrom?.cursor ?? null,
     },
     ...(page.totalCount === undefined ? {} : { totalCount: page.totalCount }),
   };

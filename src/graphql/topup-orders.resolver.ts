@@ -53,17 +53,20 @@ export class TopupOrdersResolver {
     @Ctx() { deps, loaders }: OperationContext,
   ): Promise<Connection<FeedEvent>> {
     const { cursorKey } = deps;
-    const limit = parseFirst(first) + 1;
     const isAfter = typeof after === 'string';
     const { version: afterVersion } = isAfter
       ? parseOrderCursor(after, order, cursorKey)
       : { version: 0 };
-    const { events, isBehind } = await loaders.eventPages.load(
-      { orderId: order.id, afterVersion, throughVersion: order.version, limit },
+    const { events, hasMore } = await loaders.eventPages.load(
+      {
+        orderId: order.id, afterVersion, throughVersion: order.version, first: parseFirst(first),
+      },
     );
     const address = orderAddress(order, cursorKey);
     const withOrder = events.map((event) => ({ ...event, order }));
     const cursorOf = (event: FeedEvent): string => orderEdge(event, address).cursor;
-    return pageOf(withOrder, { first, isAfter, cursorOf, isFollowed: isBehind });
+    return pageOf(withOrder, {
+      first, isAfter, cursorOf, followedFrom: hasMore ? { cursor: after } : null,
+    });
   }
 }

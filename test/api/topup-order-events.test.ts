@@ -380,8 +380,20 @@ describe('TopupOrder.events', () => {
     expect(events).toEqual({ edges: [], pageInfo: { hasNextPage: true, endCursor: null } });
     await holder.end();
     await untilQuiet();
+    // Whoever goes on from an empty page stays where it was.
+    const [[first]] = [(await readEvents(orderId, { first: 1 }))?.edges ?? []];
+    const again = new pg.Client(world().database.ownerDatabaseUrl);
+    await again.connect();
+    await again.query("select pg_advisory_lock(hashtext('feed sequencer'))");
+    await cancel(orderId);
     expect(await readEvents(orderId, { first: 1 })).toMatchObject(
-      { edges: [{ node: { type: 'CREATED' } }], pageInfo: { hasNextPage: false } });
+      { edges: [{ cursor: first?.cursor }], pageInfo: { hasNextPage: true } });
+    expect(await readEvents(orderId, { first: 1, after: first?.cursor })).toMatchObject(
+      { edges: [], pageInfo: { hasNextPage: true, endCursor: first?.cursor } });
+    await again.end();
+    await untilQuiet();
+    expect(await readEvents(orderId, { first: 1, after: first?.cursor })).toMatchObject(
+      { edges: [{ node: { type: 'CANCELLED' } }], pageInfo: { hasNextPage: false } });
   });
 
   it('tells what came after the end, which the subscription does not', async () => {

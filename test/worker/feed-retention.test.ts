@@ -144,7 +144,7 @@ describe('the feed', () => {
       variables: { id: orderId },
     });
     await updates.until(1);
-    const page = { orderId, afterVersion: 0, throughVersion: 1, limit: 10 };
+    const page = { orderId, afterVersion: 0, throughVersion: 1, first: 10 };
     const [found] = await world().parts.store.findEventPages(1, [page]);
     expect(found?.events.map(({ sequence, version }) => [sequence, version])).toEqual([[12, 1]]);
   });

@@ -1,5 +1,7 @@
 import { soldProduct, soldVariant } from '../domain/catalogue-listing.ts';
+import { maskSensitive } from '../domain/mask.ts';
 import { Rejection } from '../domain/rejection.ts';
+import type { TopupOrder } from '../domain/topup-order.ts';
 import type { OperationContext } from './context.ts';
 import { parseKey, readGlobalId, type GlobalIdType } from './global-id.ts';
 import { IDS_MAX } from './page-sizes.ts';
@@ -19,7 +21,7 @@ const FINDERS: Readonly<Record<GlobalIdType, FindNode>> = {
     const order = await loaders.orders.load(orderId);
     if (order === null || version > order.version) return null;
     const { events: [event] } = await loaders.eventPages.load(
-      { orderId, afterVersion: version - 1, throughVersion: version, limit: 1 },
+      { orderId, afterVersion: version - 1, throughVersion: version, first: 1 },
     );
     return event === undefined ? null : { ...event, order };
   },
@@ -39,7 +41,10 @@ export async function findNode(id: string, context: OperationContext): Promise<o
   return found === null ? null : { ...found, __typename: named.type };
 }
 
-/** The things by id, in the order of the ids. @throws Rejection VALIDATION_FAILURE for too many */
+/**
+ * The things by id, in the order of the ids; orders as in any list, without what is sensitive.
+ * @throws Rejection VALIDATION_FAILURE for too many
+ */
 export function findNodes(
   ids: readonly string[],
   context: OperationContext,
@@ -48,7 +53,10 @@ export function findNodes(
     throw new Rejection('VALIDATION_FAILURE', `\`ids\` must be at most ${IDS_MAX}`,
       { field: ['ids'] });
   }
-  return Promise.all(ids.map((id) => findNode(id, context)));
+  return Promise.all(ids.map(async (id) => {
+    const found = await findNode(id, context);
+    return isOrder(found) ? maskSensitive(found, context.deps.store.pricing()) : found;
+  }));
 }
 
 function byId(find: (id: number, context: OperationContext) => Found): FindNode {
@@ -56,4 +64,8 @@ function byId(find: (id: number, context: OperationContext) => Found): FindNode 
     const [id] = parseKey(key) ?? [];
     return id === undefined ? null : find(id, context);
   };
+}
+
+function isOrder(found: object | null): found is TopupOrder & { readonly __typename: string } {
+  return found !== null && '__typename' in found && found.__typename === 'TopupOrder';
 }

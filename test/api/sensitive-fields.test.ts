@@ -82,6 +82,20 @@ describe('the value of a sensitive field', () => {
     expect(JSON.stringify(data)).not.toContain(WHOLE.player_id);
   });
 
+  it('is masked where several things are read by their global ids, and shown in one', async () => {
+    const { data } = await graphqlRequest(world(), 1, { query: `{
+      topupOrders(first: 1) { edges { node { id } } } }` });
+    const [edge] = (data as { topupOrders: { edges: [{ node: { id: string } }] } })
+      .topupOrders.edges;
+    const read = await graphqlRequest(world(), 1, {
+      query: `query ($id: ID!) { nodes(ids: [$id]) { ... on TopupOrder { inputData { name value } } }
+        node(id: $id) { ... on TopupOrder { inputData { name value } } } }`,
+      variables: { id: edge.node.id },
+    });
+    expect(read.data).toMatchObject({ nodes: [masked] });
+    expect(JSON.stringify((read.data as { node: object }).node)).toContain(WHOLE.player_id);
+  });
+
   it('is masked in the events of the one order over GraphQL', async () => {
     const { data } = await graphqlRequest(world(), 1, { query: `{
       topupOrder(by: { orderId: ${orderId} }) {

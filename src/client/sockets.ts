@@ -30,6 +30,7 @@ interface Connection {
 }
 
 interface Shared extends Connection {
+  readonly abandon: () => void;
   watchCount: number;
 }
 
@@ -56,6 +57,8 @@ export class Sockets {
       ...shared,
       leave: () => {
         shared.watchCount -= 1;
+        // Its socket closes now; the next watch opens another one.
+        if (shared.watchCount === 0) shared.abandon();
       },
     };
   }
@@ -73,7 +76,7 @@ export class Sockets {
 }
 
 /** Connects with the first watch and closes behind the last; each resumes from its own cursor. */
-function openSocket(options: SocketOptions): Connection {
+function openSocket(options: SocketOptions): Omit<Shared, 'watchCount'> {
   const { wsUrl, token, webSocketImpl, acknowledgedWithinMs = ACKNOWLEDGED_WITHIN_MS } = options;
   let ackIsDue: ReturnType<typeof setTimeout> | undefined;
   let pongIsDue: ReturnType<typeof setTimeout> | undefined;
@@ -127,6 +130,9 @@ function openSocket(options: SocketOptions): Connection {
   return {
     client,
     tokenFault: () => tokenFault,
+    abandon: () => {
+      isOpening = false;
+    },
     prepare: async (signal) => {
       if (isOpening) return;
       tokenFault = null;

@@ -195,6 +195,39 @@ it('opens a connection once its token is there, one for all who wait for it', as
   await client.close();
 });
 
+it('has a token before it opens a socket behind one that is closing', async () => {
+  const opened: WebSocket[] = [];
+  class SlowlyClosing extends WebSocket {
+    constructor(url: string, protocol: string) {
+      super(url, protocol);
+      opened.push(this);
+    }
+
+    override close(code?: number, reason?: string): void {
+      setTimeout(() => super.close(code, reason), 100);
+    }
+  }
+  const tokens = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
+  let askedCount = 0;
+  const client = createTopupClient({
+    url: `${proxy.url}/graphql`,
+    token: () => tokens[(askedCount += 1) - 1]?.promise ?? '',
+    webSocketImpl: SlowlyClosing,
+  });
+  const { orderId } = await connect().createOrder(NEW_ORDER);
+  tokens[0]?.resolve(world().token(1));
+  const first = client.watchOrder({ orderId });
+  await first.next();
+  await first.return?.();
+  const second = client.watchOrder({ orderId }).next();
+  await expect.poll(() => [askedCount, opened.map(({ readyState }) => readyState)])
+    .toEqual([2, [WebSocket.CLOSED]]);
+  tokens[1]?.resolve(world().token(1));
+  expect(await second).toMatchObject({ done: false });
+  expect([askedCount, opened.length]).toEqual([2, 2]);
+  await client.close();
+});
+
 it('asks anew for a token that does not come', async () => {
   let askedCount = 0;
   const sockets = new Sockets({

@@ -58,12 +58,13 @@ export function createRateLimits(options: {
     async giveBack(request) {
       if (limitOf(request) === null) return;
       const { clientId, subject = '', class: rateClass, count } = request;
-      refusals.forget({ clientId, subject, class: rateClass });
       await pool.query({
         name: 'give_tokens_back',
         text: 'select give_tokens_back($1, $2, $3, $4)',
         values: [clientId, rateClass, subject, count],
       });
+      // Behind the call: what was refused before it would be refused from memory.
+      refusals.forget({ clientId, subject, class: rateClass });
     },
   };
 }
@@ -103,7 +104,7 @@ interface Refusal {
   readonly verdict: RateVerdict;
 }
 
-/** What was refused a moment ago is refused again, for as many tokens or more. */
+/** What was refused a moment ago is refused again, for as many tokens. */
 class Refusals {
   readonly #kept = new Map<string, Refusal>();
 
@@ -116,7 +117,7 @@ class Refusals {
       this.#kept.delete(keyOf(request));
       return null;
     }
-    if (request.count < refusal.count || request.max !== refusal.max) return null;
+    if (request.count !== refusal.count || request.max !== refusal.max) return null;
     return {
       ...verdict,
       resetInMs: Math.max(0, Math.ceil(verdict.resetInMs - passedMs)),

@@ -53,6 +53,17 @@ it('lets in at once for whom a token was put back', async () => {
   expect(await isAdmitted(1)).toBe(true);
 });
 
+it('tells how long a request for more has to wait, whatever was told of one for less', async () => {
+  perMinute = 5;
+  const ask = (count: number) => limits.take({ ...READ, count });
+  await ask(1);
+  await pass(40);
+  await ask(4);
+  const [one, all] = [await ask(1), await ask(5)];
+  expect([one.isAdmitted, all.isAdmitted]).toEqual([false, false]);
+  expect(all.retryAfterMs - one.retryAfterMs).toBeGreaterThan(9000);
+});
+
 /** What is left of five, by the function that all processes count with. */
 async function leftOfFive(): Promise<number | undefined> {
   const [row] = await database().query<{ remaining: number }>(

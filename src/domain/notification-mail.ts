@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { escapeHtml } from './html.ts';
 import type { Mail } from './mail.ts';
 import { maskValue } from './mask.ts';
-import { recipientField } from './recipient.ts';
+import { RECIPIENT_FIELDS } from './recipient.ts';
 import { failureReason, type TopupOrder } from './topup-order.ts';
 
 /** Longer subjects are cut off by mail programs anyway; characters. */
@@ -18,11 +18,16 @@ export function notificationMail(order: TopupOrder, address: string): Mail {
   const name = `${order.productName}, ${order.variantName}`;
   return {
     to: address,
-    subject: oneLine(`${headline}: ${name}`).slice(0, SUBJECT_LENGTH_MAX).toWellFormed(),
+    subject: subjectOf(`${headline}: ${name}`),
     text: renderText(says, facts),
     html: renderHtml(headline, says, facts),
     key: mailKey(order, address),
   };
+}
+
+/** What looks encoded would be decoded by whoever reads it. */
+function subjectOf(text: string): string {
+  return oneLine(text).replaceAll('=?', '= ?').slice(0, SUBJECT_LENGTH_MAX).toWellFormed();
 }
 
 interface Words {
@@ -61,7 +66,9 @@ function factsOf(order: TopupOrder): readonly Fact[] {
   const facts: Fact[] = [['Product', order.productName], ['Variant', order.variantName]];
   if (order.clientReference !== null) facts.push(['Reference', order.clientReference]);
   facts.push(['Order', String(order.id)]);
-  const recipient = order.inputData[recipientField(Object.keys(order.inputData)) ?? ''];
+  // Of other fields an order does not tell whether they name anybody, or are a secret.
+  const name = RECIPIENT_FIELDS.find((field) => Object.hasOwn(order.inputData, field));
+  const recipient = name === undefined ? undefined : order.inputData[name];
   if (recipient !== undefined) facts.push(['Recipient', maskValue(recipient)]);
   const at = order.completedAt?.toISOString();
   if (at !== undefined) facts.push(['Time', `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`]);

@@ -59,6 +59,16 @@ describe('notificationMail', () => {
     expect(all).not.toMatch(/9876543210|second-value|1111-2222|SERIAL/);
   });
 
+  it('shows nothing of a field that may be a secret', () => {
+    const { text, html } = mailOf({ inputData: { password: 'hunter2hunter9' } });
+    expect(text + html).not.toMatch(/ter9|Recipient/);
+  });
+
+  it('says nothing in its subject that a reader would decode', () => {
+    const { subject } = mailOf({ productName: '=?utf-8?q?You_won_100=24?= Game' });
+    expect(subject.split(', ')[0]).toBe('Top-up delivered: = ?utf-8?q?You_won_100=24?= Game');
+  });
+
   it('lets nothing of an order into the headers or the markup', () => {
     const { subject, text, html } = mailOf({
       productName: 'Top\r\nBcc: all@example.com\u202e',

@@ -11,7 +11,7 @@ export const MATCHED_LENGTH_MAX = 128;
 const PROBLEM_COUNT_MAX = 20;
 
 /** Fields that name who receives the value, whatever else a product asks for. */
-const RECIPIENT_FIELDS = ['phone_number', 'player_id'];
+export const RECIPIENT_FIELDS = ['phone_number', 'player_id'];
 
 /** A request's input_data after checking: what is echoed, and who receives the value. */
 export interface Recipient {
@@ -105,14 +105,16 @@ function refused(problems: readonly Problem[]): Rejection {
 }
 
 function normalise(field: InputField, value: string, product: Product): string | null {
-  const lengthMax = Math.min(field.maxLength ?? VALUE_LENGTH_MAX, VALUE_LENGTH_MAX);
-  if (value.length > lengthMax && lengthOf(value) > lengthMax) return null;
+  if (lengthOf(value) > VALUE_LENGTH_MAX) return null;
   if (!value.isWellFormed() || hasControlCharacter(value)) return null;
-  // A phone number is measured in its normal form, not by the spaces it was written with.
+  // A phone number is measured in its normal form, not by the spaces it was written with; nor is
+  // one too long that was written short enough, without its country.
   const normal = normalForm(field, value, product);
   if (normal === null || (field.minLength !== null && lengthOf(normal) < field.minLength)) {
     return null;
   }
+  const lengthMax = field.maxLength ?? VALUE_LENGTH_MAX;
+  if (lengthOf(normal) > lengthMax && lengthOf(value) > lengthMax) return null;
   return field.pattern === null || matches(field.pattern, normal) ? normal : null;
 }
 

@@ -40,6 +40,20 @@ describe('parseRecipient', () => {
     expect(Object.entries(inputData)).toEqual(Object.entries(GAME));
   });
 
+  test.each([
+    [13, '+91 88796-85100', true],
+    [13, '+918879685100', true],
+    [10, '8879685100', true],
+    [10, '+91 88796-85100', false],
+  ])('takes a phone by its length, spaces or not: at most %i, %s', (maxLength, phone, isTaken) => {
+    const airtel = product({
+      countryCode: 'IND', inputFields: [field({ name: 'phone_number', type: 'phone', maxLength })],
+    });
+    const parse = () => parseRecipient(airtel, [['phone_number', phone]]).recipient;
+    if (isTaken) expect(parse()).toBe('+918879685100');
+    else expect(parse).toThrow('Invalid value');
+  });
+
   test('normalises the phone of the documented example', () => {
     const airtel = product({
       countryCode: 'IND', inputFields: [field({ name: 'phone_number', type: 'phone' })],

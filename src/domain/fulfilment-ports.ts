@@ -95,10 +95,10 @@ export type MoveResult =
  */
 export type SupplierRooms = Readonly<Record<string, number>>;
 
-/** What fulfilment needs of the database; held by workers and by the bounded try of a request. */
 /** Whether an event is a new one, the same again, or another one under the same id. */
 export type KeptCallback = 'NEW' | 'REPEATED_EVENT' | 'CONFLICTING_EVENT';
 
+/** What fulfilment needs of the database; held by workers and by the bounded try of a request. */
 export interface FulfilmentStore {
   /** Takes up to `limit` due orders under leases and records the attempts about to be made. */
   claimOrders(options: {

@@ -69,7 +69,8 @@ export class NextToken {
     this.#asked = asked;
     asked.token.then((token) => {
       asked.answered = { token, atMs: performance.now() };
-    }, () => this.#forget(asked)); // Whoever waits hears of it, and where nobody does, nobody has to.
+      // Whoever waits hears of it, and where nobody does, nobody has to.
+    }, () => this.#forget(asked));
     return asked;
   }
 

@@ -17,7 +17,8 @@ export function createOrderEvents(pool: pg.Pool): OrderEvents {
         const behind = [...found.keys()].filter((index) => isBehind(found[index], pages[index]));
         if (behind.length === 0) break;
         await sleep(pauseMs);
-        const again = await readPages(pool, clientId, behind.flatMap((index) => pages[index] ?? []));
+        const asked = behind.flatMap((index) => pages[index] ?? []);
+        const again = await readPages(pool, clientId, asked);
         again.forEach((page, place) => {
           found[behind[place] ?? 0] = page;
         });

@@ -128,8 +128,8 @@ async function runInitdb(
   stopping?.throwIfAborted();
   // It gives its own path to a shell, between quotation marks.
   if (/["$`\\]/.test(initdb)) {
-    throw new Error('PostgreSQL makes no cluster in a clone whose path has one of " $ ` \\: move the '
-      + `clone, or set DATABASE_URL. It is ${initdb}`);
+    throw new Error('PostgreSQL makes no cluster in a clone whose path has one of " $ ` \\: move '
+      + `the clone, or set DATABASE_URL. It is ${initdb}`);
   }
   const child = account.spawn(initdb, args, ['ignore', 'ignore', 'pipe']);
   if (child.stderr === null) throw new Error('initdb was started without its error output');

@@ -11,7 +11,7 @@ export interface EventPage {
 
 export interface FoundEvents {
   readonly events: readonly TopupOrderEvent[];
-  /** More follow: behind a full page, or what has just happened and has no place in the feed yet. */
+  /** More follow: behind a full page, or what has just happened and has no place in the feed. */
   readonly hasMore: boolean;
 }
 

@@ -88,7 +88,8 @@ describe('the value of a sensitive field', () => {
     const [edge] = (data as { topupOrders: { edges: [{ node: { id: string } }] } })
       .topupOrders.edges;
     const read = await graphqlRequest(world(), 1, {
-      query: `query ($id: ID!) { nodes(ids: [$id]) { ... on TopupOrder { inputData { name value } } }
+      query: `query ($id: ID!) {
+        nodes(ids: [$id]) { ... on TopupOrder { inputData { name value } } }
         node(id: $id) { ... on TopupOrder { inputData { name value } } } }`,
       variables: { id: edge.node.id },
     });

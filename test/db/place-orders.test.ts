@@ -222,7 +222,8 @@ describe('placing orders', () => {
     it('in the same call', async () => {
       const order = await orderOf('COPIES');
       const placements = await Promise.all([order, order, order].map(place));
-      expect(placements.map(({ verdict }) => verdict)).toEqual(['PLACED', 'DUPLICATE', 'DUPLICATE']);
+      expect(placements.map(({ verdict }) => verdict))
+        .toEqual(['PLACED', 'DUPLICATE', 'DUPLICATE']);
     });
 
     it('in a call of another process that waits for its locks', async () => {
@@ -419,7 +420,7 @@ describe('a call that the database refuses for now', () => {
       expect(calls.length).toBeGreaterThan(1);
     });
 
-  it('says nothing by a refusal behind a call whose answer was lost, but of a duplicate', async () => {
+  it('says nothing by a refusal behind a call that was lost, but of a duplicate', async () => {
     await setBalance(database(), { clientId: 2, walletId: 4, to: '0' });
     const unknown = new TemporarilyUnavailable(
       'It is not known whether the order was placed; ask by its client_reference', 1000);

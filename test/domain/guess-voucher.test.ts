@@ -29,7 +29,8 @@ function oneToken(answer: () => Promise<void> = async () => undefined) {
 const never = () => new Promise<never>(() => {});
 
 function guesses(rateLimits: RateLimits, clock = {}): VoucherGuesses {
-  return new VoucherGuesses({ rateLimits, clock: { monotonicMs: () => 0, sleep: never, ...clock } });
+  const still = { monotonicMs: () => 0, sleep: never };
+  return new VoucherGuesses({ rateLimits, clock: { ...still, ...clock } });
 }
 
 test('good codes wait for the tokens of each other, one after the other', async () => {

@@ -14,7 +14,8 @@ it.each([
   await database().query('delete from operator_prefix');
   await createSandboxSchema(ownerDatabaseUrl, 'topup_app');
   await seedDemo({ ownerDatabaseUrl, supplierUrl: 'http://127.0.0.1:1', hashingKey: 'any' });
-  const [row] = await database().query('select count(*)::int as seeded from public.operator_prefix');
+  const [row] = await database().query(
+    'select count(*)::int as seeded from public.operator_prefix');
   expect(row).not.toEqual({ seeded: 0 });
   await database().query(`alter database ${name} reset all`);
 });

@@ -756,6 +756,8 @@ CREATE OR REPLACE FUNCTION end_tokens(p_client_id bigint)
  SET enable_mergejoin TO 'off'
 AS $function$
 begin
+  -- Until the logins under way stand, so that they are seen here.
+  perform pg_advisory_xact_lock(hashtextextended('tokens of client ' || p_client_id, 0));
   delete from token_family f where f.client_id = p_client_id;
   insert into token_generation as g (client_id, generation) values (p_client_id, 2)
     on conflict (client_id) do update set generation = g.generation + 1;
@@ -1376,6 +1378,8 @@ CREATE OR REPLACE FUNCTION open_token_family(p_client_id bigint, p_key_id text, 
 AS $function$
 #variable_conflict use_column
 begin
+  -- Beside the end of all tokens of its client a login comes before it, as a whole, or after it.
+  perform pg_advisory_xact_lock_shared(hashtextextended('tokens of client ' || p_client_id, 0));
   update api_key k set last_used_at = now()
     where k.client_id = p_client_id and k.id = p_key_id
       and (k.last_used_at is null or k.last_used_at < now() - interval '1 minute');

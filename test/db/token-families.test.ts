@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import pg from 'pg';
 import { expect, it } from 'vitest';
-import { useTestDatabase } from '../support/database.ts';
+import { untilWaiting, useTestDatabase } from '../support/database.ts';
 
 const database = useTestDatabase();
 
@@ -85,4 +86,22 @@ it.each([
   expect(await rotate(family, family.first, randomUUID())).toMatchObject([{ verdict: 'REFUSED' }]);
   await database().query(mend, [family.clientId]);
   expect(await rotate(family, family.first, randomUUID())).toMatchObject([{ verdict: 'ROTATED' }]);
+});
+
+it('is ended by a logout that comes while it is being opened', async () => {
+  const { clientId } = await openFamily();
+  const [key] = await database().query<{ id: string }>(
+    'select id from api_key where client_id = $1 and revoked_at is null limit 1', [clientId]);
+  const family = { clientId, id: randomUUID(), first: randomUUID(), keyEndsAt: '' };
+  const login = new pg.Client(database().ownerDatabaseUrl);
+  await login.connect();
+  await login.query('begin');
+  await login.query("select open_token_family($1, $2, $3, $4, '1 day')",
+    [clientId, key?.id, family.id, family.first]);
+  const logout = database().query('select end_tokens($1)', [clientId]);
+  await untilWaiting(database());
+  await login.query('commit');
+  await login.end();
+  await logout;
+  expect(await rotate(family, family.first, randomUUID())).toMatchObject([{ verdict: 'REFUSED' }]);
 });

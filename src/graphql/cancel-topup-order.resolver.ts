@@ -2,6 +2,7 @@ import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
 import { Rejection } from '../domain/rejection.ts';
 import { CancelTopupOrderInput, CancelTopupOrderPayload } from './cancel-topup-order.types.ts';
 import type { OperationContext } from './context.ts';
+import { forgetRead } from './loaders.ts';
 import { getOrderBy } from './topup-order-by.ts';
 import { userErrorsOf } from './user-errors.ts';
 
@@ -14,7 +15,7 @@ export class CancelTopupOrderResolver {
   async cancelTopupOrder(
     @Arg('input', () => CancelTopupOrderInput, { description: 'The order.' })
     input: CancelTopupOrderInput,
-    @Ctx() { clientId, deps }: OperationContext,
+    @Ctx() { clientId, deps, loaders }: OperationContext,
   ): Promise<CancelTopupOrderPayload> {
     try {
       const { id } = await getOrderBy(input.by, { clientId, store: deps.store });
@@ -22,6 +23,8 @@ export class CancelTopupOrderResolver {
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
       return { order: null, userErrors: userErrorsOf(error) };
+    } finally {
+      forgetRead(loaders);
     }
   }
 }

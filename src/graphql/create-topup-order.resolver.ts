@@ -5,6 +5,7 @@ import { Rejection } from '../domain/rejection.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import type { OperationContext } from './context.ts';
 import { CreateTopupOrderInput, CreateTopupOrderPayload } from './create-topup-order.types.ts';
+import { forgetRead } from './loaders.ts';
 import { userErrorsOf } from './user-errors.ts';
 
 @Resolver()
@@ -26,6 +27,8 @@ export class CreateTopupOrderResolver {
       if (!(error instanceof Rejection)) throw error;
       const duplicateOf = await findDuplicate(error, input, context);
       return { order: null, userErrors: userErrorsOf(error), duplicateOf };
+    } finally {
+      forgetRead(context.loaders);
     }
   }
 }

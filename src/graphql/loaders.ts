@@ -35,6 +35,11 @@ export function createLoaders(
   };
 }
 
+/** What was read before a mutation is not what stands after it. */
+export function forgetRead(loaders: Loaders): void {
+  for (const loader of Object.values(loaders) as DataLoader<unknown, unknown>[]) loader.clearAll();
+}
+
 /** Of a page that is asked for twice, the two requests are two objects. */
 function loaderByValue<Page extends object, Row>(
   findPages: (pages: readonly Page[]) => Promise<readonly Row[]>,

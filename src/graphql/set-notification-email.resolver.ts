@@ -2,6 +2,7 @@ import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
 import { Rejection } from '../domain/rejection.ts';
 import { parseNotificationEmail } from '../domain/set-notification-email.ts';
 import type { OperationContext } from './context.ts';
+import { forgetRead } from './loaders.ts';
 import {
   SetTopupOrderNotificationEmailInput, SetTopupOrderNotificationEmailPayload,
 } from './set-notification-email.types.ts';
@@ -17,7 +18,7 @@ export class SetNotificationEmailResolver {
   async setTopupOrderNotificationEmail(
     @Arg('input', () => SetTopupOrderNotificationEmailInput, { description: 'Order, address.' })
     input: SetTopupOrderNotificationEmailInput,
-    @Ctx() { clientId, deps }: OperationContext,
+    @Ctx() { clientId, deps, loaders }: OperationContext,
   ): Promise<SetTopupOrderNotificationEmailPayload> {
     try {
       // First, as through REST: a wrong address is told before an order that is not there.
@@ -28,6 +29,8 @@ export class SetNotificationEmailResolver {
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
       return { order: null, userErrors: userErrorsOf(error) };
+    } finally {
+      forgetRead(loaders);
     }
   }
 }

@@ -89,3 +89,29 @@ describe.each([
     expect(await cancel(1, 999_999)).toEqual({ code: 'ORDER_NOT_FOUND' });
   });
 });
+
+it('shows the wallet as it is after each mutation of an operation', async () => {
+  const id = await create();
+  interface Seen {
+    readonly order: { readonly wallet: {
+      readonly balance: { readonly amount: string };
+      readonly transactions: { readonly edges: [{ readonly node: {
+        readonly balanceAfter: { readonly amount: string };
+      } }] };
+    } };
+  }
+  const wallet = `order { wallet { balance { amount }
+    transactions(first: 1) { edges { node { balanceAfter { amount } } } } } }`;
+  const { data } = await graphqlRequest(world(), 1, { query: `mutation {
+    a: setTopupOrderNotificationEmail(input: { by: { orderId: ${id} }, email: null }) { ${wallet} }
+    b: cancelTopupOrder(input: { by: { orderId: ${id} } }) { ${wallet} }
+    c: setTopupOrderNotificationEmail(input: { by: { orderId: ${id} }, email: null }) { ${wallet} }
+  }` });
+  const shown = Object.values(data as Record<string, Seen>).map(({ order }) => [
+    Number(order.wallet.balance.amount),
+    Number(order.wallet.transactions.edges[0].node.balanceAfter.amount),
+  ]);
+  const [before = 0] = shown[0] ?? [];
+  const after = Number((before + 4.7405).toFixed(4));
+  expect(shown).toEqual([[before, before], [after, after], [after, after]]);
+});

@@ -75,6 +75,34 @@ export class RateLimited extends Error {
   }
 }
 
+/** Tokens taken, or refused, and how many were asked for in the end. */
+export interface CountedVerdict extends RateVerdict {
+  readonly count: number;
+}
+
+/**
+ * Takes the tokens, or of a client that may have fewer in a minute as many as it may have: what is
+ * dearer than a whole minute would be refused for ever. The least is one.
+ */
+export async function takeAtMostAll(
+  limits: RateLimits,
+  request: RateRequest,
+): Promise<CountedVerdict> {
+  for (let { count } = request; ;) {
+    const verdict = await limits.take({ ...request, count });
+    if (verdict.isAdmitted || !isNeverAdmitted(verdict, count)) return { ...verdict, count };
+    count = Math.max(verdict.limit, 1);
+  }
+}
+
+/** Whether as many tokens as were refused are more than a whole minute has. */
+export function isNeverAdmitted(
+  verdict: RateVerdict,
+  count: number,
+): verdict is RateVerdict & { readonly limit: number } {
+  return !verdict.isAdmitted && verdict.limit !== null && count > Math.max(verdict.limit, 1);
+}
+
 /** @throws RateLimited where the tokens are not there */
 export async function takeOrRefuse(
   limits: RateLimits,

@@ -1,7 +1,7 @@
 import { GraphQLError, OperationTypeNode } from 'graphql';
 import type { Scope } from '../domain/access.ts';
 import {
-  RateLimited, type RateClass, type RateLimits, type RateVerdict,
+  isNeverAdmitted, RateLimited, type RateClass, type RateLimits, type RateVerdict,
 } from '../domain/rate-limits.ts';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import { actualPoints, reportCost, returnUnused, type CostReport, type Taken }
@@ -96,6 +96,12 @@ async function refuse(
 }
 
 function tooMany(refused: Taken): GraphQLError {
+  const { count, verdict } = refused;
+  if (isNeverAdmitted(verdict, count)) {
+    // To be told when to come back would be to be told so for ever.
+    return requestError('LIMIT_EXCEEDED', `The operation may cost ${count} of the points that this`
+      + ` client has ${verdict.limit} of a minute`);
+  }
   const originalError = new RateLimited(refused.class, refused.verdict);
   return new GraphQLError(originalError.message, { originalError });
 }

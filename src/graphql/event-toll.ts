@@ -1,5 +1,5 @@
 import type { Clock } from '../domain/ports.ts';
-import type { RateLimits } from '../domain/rate-limits.ts';
+import { takeAtMostAll, type RateLimits } from '../domain/rate-limits.ts';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import { OBJECTS_PER_POINT } from './operation-cost.ts';
 
@@ -45,7 +45,7 @@ async function untilPaid(
   rateLimits: RateLimits,
 ): Promise<number | null> {
   try {
-    const verdict = await rateLimits.take(request);
+    const verdict = await takeAtMostAll(rateLimits, request);
     return verdict.isAdmitted ? null : verdict.retryAfterMs;
   } catch (error) {
     // A subscription outlives a restart of the database.

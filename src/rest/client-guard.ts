@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { assertScope, type Authenticate, type Caller, type Scope } from '../domain/access.ts';
 import {
-  RateLimited, type RateClass, type RateLimits, type RateRequest, type RateVerdict,
+  RateLimited, takeAtMostAll, type RateClass, type RateLimits, type RateRequest, type RateVerdict,
 } from '../domain/rate-limits.ts';
 import { HttpRefusal } from './errors.ts';
 import type { AddressOf } from './peer-address.ts';
@@ -64,13 +64,9 @@ export function requireClient(app: FastifyInstance, guard: ClientGuard): void {
 /** Of a client that may have fewer in a minute, as many as it may have. @throws RateLimited */
 async function take(rateLimits: RateLimits, wanted: RateRequest): Promise<Charge> {
   const { class: rateClass } = wanted;
-  for (let { count } = wanted; ;) {
-    const verdict = await rateLimits.take({ ...wanted, count });
-    if (verdict.isAdmitted) return { rateClass, count, verdict };
-    const most = Math.max(verdict.limit ?? count, 1);
-    if (most >= count) throw new RateLimited(rateClass, verdict);
-    count = most;
-  }
+  const verdict = await takeAtMostAll(rateLimits, wanted);
+  if (!verdict.isAdmitted) throw new RateLimited(rateClass, verdict);
+  return { rateClass, count: verdict.count, verdict };
 }
 
 /** @throws HttpRefusal 401, or Forbidden */

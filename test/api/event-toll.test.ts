@@ -62,6 +62,13 @@ test('what cannot be paid waits, as long as it is told to or as the database is 
   await expect(tolled(140, [new Error('a fault')]).toll?.(signal)).rejects.toThrow('a fault');
 });
 
+test('a client that has fewer points of a minute pays all of those', async () => {
+  const refused = { ...REFUSED, limit: 3 };
+  const { toll, taken, waitsMs } = tolled(1_040, [refused, refused]);
+  await toll?.(signal);
+  expect([taken, waitsMs]).toEqual([[10, 3, 10], [700]]);
+});
+
 /** A subscription of endless events, with the toll before each. */
 async function subscribed(toll: EventToll, event: object = {}) {
   let executedCount = 0;

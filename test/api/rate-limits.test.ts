@@ -251,11 +251,11 @@ it('nothing is told to be reset before it may be tried again', () => {
 describe('over GraphQL', () => {
   const PLAIN = 'application/json';
   const viewer = { query: '{ viewer { name } }' };
-  const ask = async (client: Limited) => {
+  const ask = async (client: Limited, asked: object = viewer) => {
     const response = await fetch(`${urls[0]}/graphql`, {
       method: 'POST',
       headers: { accept: 'application/graphql-response+json', ...headersOf(client) },
-      body: JSON.stringify(viewer),
+      body: JSON.stringify(asked),
     });
     return { response, body: await response.json() as { errors?: readonly object[] } };
   };
@@ -272,6 +272,21 @@ describe('over GraphQL', () => {
       message: `Rate limit exceeded. Retry after ${retryAfter} seconds.`,
       extensions: expect.objectContaining({ code: 'RATE_LIMITED', retryAfter }),
     })]);
+  });
+
+  it('more than a whole minute has is refused as too much, not until later', async () => {
+    const client = await limited({ read: 3 });
+    const page = { query: '{ topupOrders(first: 100) { edges { node { charge { amount } } } } }' };
+    const { response, body } = await ask(client, page);
+    expect([response.status, response.headers.has('retry-after')]).toEqual([422, false]);
+    expect(body).toMatchObject({
+      errors: [{
+        message: 'The operation may cost 4 of the points that this client has 3 of a minute',
+        extensions: { code: 'LIMIT_EXCEEDED' },
+      }],
+      extensions: { cost: { requestedQueryCost: 4, actualQueryCost: null } },
+    });
+    expect((await ask(client)).response.headers.get('x-ratelimit-remaining')).toBe('2');
   });
 
   it.each([

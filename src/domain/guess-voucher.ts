@@ -1,9 +1,15 @@
 import type { Clock, Placement } from './ports.ts';
-import { RateLimited, takeOrRefuse, type RateLimits, type RateRequest } from './rate-limits.ts';
+import {
+  RATE_WINDOW_MS, RateLimited, takeOrRefuse, type RateLimits, type RateRequest,
+} from './rate-limits.ts';
 import { tooBusy } from './rejection.ts';
 
 /** Whoever waited so long for others of its client is told to come again; milliseconds. */
 const WAIT_MS_MAX = 4000;
+/** A token that was taken this lately may be held by another process, which says nothing of it. */
+const ELSEWHERE_MS_MAX = 500;
+/** How often such a token is asked for; milliseconds. */
+const ASK_AGAIN_MS = 50;
 
 /** The guesses of one client. Somebody is under way for as long as anybody waits. */
 interface Guesses {
@@ -25,6 +31,7 @@ export interface VoucherGuessesOptions {
  * try and put back unless the code was bad: many guesses at once then get no further than one
  * after the other. Where others of this process hold the tokens, a guess waits for one to come
  * back, in the order of arrival: good codes that come together are not refused for each other.
+ * Where another process holds them, one of this one asks for them a while, for all that wait.
  */
 export class VoucherGuesses {
   readonly #options: VoucherGuessesOptions;
@@ -76,8 +83,12 @@ export class VoucherGuesses {
         const mayTryAgain = error instanceof RateLimited && !isLastTry;
         if (mayTryAgain && !isOver && guesses.backCount !== backCount) continue;
         const isAlone = guesses.underWayCount === 1;
+        if (mayTryAgain && !isOver && isAlone && mayBeHeldElsewhere(error)) {
+          await clock.sleep(ASK_AGAIN_MS);
+          continue;
+        }
         this.#leave(guess.clientId, guesses, false);
-        if (!mayTryAgain || isAlone) throw error;
+        if (!mayTryAgain || (isAlone && !mayBeHeldElsewhere(error))) throw error;
         if (isOver) throw tooBusy();
         isLastTry = !await this.#wait(guesses, untilMs, 'FIRST');
       }
@@ -131,4 +142,9 @@ export class VoucherGuesses {
     this.#clients.set(clientId, guesses);
     return guesses;
   }
+}
+
+/** The last token of those in the way was taken a moment ago: it may be on its way back. */
+function mayBeHeldElsewhere({ verdict }: RateLimited): boolean {
+  return verdict.resetInMs > RATE_WINDOW_MS - ELSEWHERE_MS_MAX;
 }

@@ -335,8 +335,8 @@ describe('voucher codes', () => {
     product_id: 4218, amount: 4.99, redeem_voucher_code: code,
     input_data: { player_id: '5123456789', server: 'asia' },
   });
-  const byRest = async (client: Limited, code: string): Promise<string> => {
-    const response = await fetch(`${urls[0]}/api/v1/topups/orders`, {
+  const byRest = async (client: Limited, code: string, url = urls[0]): Promise<string> => {
+    const response = await fetch(`${url}/api/v1/topups/orders`, {
       method: 'POST', headers: headersOf(client), body: body(code),
     });
     const { error } = await response.json() as { error?: { message: string } };
@@ -384,18 +384,18 @@ describe('voucher codes', () => {
     expect(told.filter((each) => each.startsWith('429'))).toHaveLength(25);
   });
 
-  it('that are good are all taken, however many come at once', async () => {
+  it('that are good are all taken, however many come at once to two processes', async () => {
     const client = await limited();
     const codes = Array.from({ length: 40 }, (_, n) => `GOOD-${client.clientId}-${n}`);
     await world().database.query(`insert into voucher
       (client_id, code_hash, code_last4, value, currency, state)
       select $1, unnest($2::text[]), 'GOOD', 4.99, 'USD', 'DELIVERED'`,
     [client.clientId, codes.map((code) => hashVoucherCode(code.replaceAll('-', '')))]);
-    for (let n = 1; n <= 4; n += 1) expect(await byRest(client, guess(n))).toBe(INVALID);
-    const told = await Promise.all(codes.map((code, n) =>
-      n % 2 === 0 ? byRest(client, code) : byRest(client, code.toLowerCase())));
+    for (let n = 1; n <= 2; n += 1) expect(await byRest(client, guess(n))).toBe(INVALID);
+    const told = await Promise.all(codes.map((code, n) => n % 2 === 0
+      ? byRest(client, code, urls[n % 4 / 2]) : byRest(client, code.toLowerCase())));
     expect(count(told, '200 ')).toBe(40);
-    expect(await byRest(client, guess(5))).toBe(INVALID);
+    for (let n = 3; n <= 5; n += 1) expect(await byRest(client, guess(n))).toBe(INVALID);
     expect(await byRest(client, guess(6))).toMatch(/^429 /);
   });
 

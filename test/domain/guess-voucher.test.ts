@@ -133,6 +133,39 @@ test('whoever came first has the next token, and each asks a few times only', as
   expect(askedCount()).toBeLessThanOrEqual(200);
 });
 
+/** One token that another process holds, taken so long ago, until it was asked for so often. */
+function heldElsewhere(of: { readonly sinceMs: number; readonly untilAsked: number }) {
+  let nowMs = 0;
+  let askedCount = 0;
+  const rateLimits: RateLimits = {
+    async take() {
+      askedCount += 1;
+      const isAdmitted = askedCount >= of.untilAsked;
+      return { ...NOT_LIMITED, limit: 1, isAdmitted, resetInMs: 60_000 - of.sinceMs - nowMs };
+    },
+    giveBack: async () => undefined,
+  };
+  const clock = { monotonicMs: () => nowMs, sleep: async (ms: number) => void (nowMs += ms) };
+  return { of: guesses(rateLimits, clock), asked: () => [askedCount, nowMs] };
+}
+
+test('a token of another process is asked for until it comes back', async () => {
+  const { of, asked } = heldElsewhere({ sinceMs: 100, untilAsked: 4 });
+  await expect(of.place(1, async () => GOOD)).resolves.toEqual(GOOD);
+  expect(asked()).toEqual([4, 150]);
+});
+
+test('but not for long where nobody takes any more, nor where others always do', async () => {
+  for (const [sinceMs, asks] of [[100, [9, 400]], [400, [3, 100]], [500, [1, 0]]] as const) {
+    const { of, asked } = heldElsewhere({ sinceMs, untilAsked: Infinity });
+    await expect(of.place(1, async () => GOOD)).rejects.toBeInstanceOf(RateLimited);
+    expect(asked()).toEqual(asks);
+  }
+  const { of, asked } = heldElsewhere({ sinceMs: -60_000, untilAsked: Infinity });
+  await expect(of.place(1, async () => GOOD)).rejects.toBeInstanceOf(TemporarilyUnavailable);
+  expect(asked()).toEqual([82, 4050]);
+});
+
 test('a fault of the counting is told as it is, to each that asked', async () => {
   const fault = new TemporarilyUnavailable('away');
   const of = guesses({ take: () => Promise.reject(fault), giveBack: async () => undefined });

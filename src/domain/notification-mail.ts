@@ -10,7 +10,8 @@ const SUBJECT_LENGTH_MAX = 120;
 
 /**
  * The mail that tells how an order ended: the same for the same order and address, whenever it is
- * made. Receipts, PINs and voucher codes never stand in it.
+ * made, unless a delivery was taken back meanwhile. Receipts, PINs and voucher codes never stand in
+ * it.
  */
 export function notificationMail(order: TopupOrder, address: string): Mail {
   const { headline, says } = wordsOf(order);
@@ -38,7 +39,12 @@ interface Words {
 function wordsOf(order: TopupOrder): Words {
   switch (order.status) {
     case 'DELIVERED':
-      return { headline: 'Top-up delivered', says: ['Your top-up was delivered.'] };
+      return order.reversedAt === null
+        ? { headline: 'Top-up delivered', says: ['Your top-up was delivered.'] }
+        : {
+          headline: 'Top-up taken back and refunded',
+          says: ['Your top-up was delivered, and taken back later.', refundWords(order)],
+        };
     case 'FAILED':
       return {
         headline: 'Top-up not delivered',

@@ -33,6 +33,15 @@ describe('notificationMail', () => {
     expect(mailOf({ clientReference: null }).text).not.toContain('Reference');
   });
 
+  it('tells of a delivery that was taken back, and of the refund', () => {
+    const { subject, text } = mailOf({ reversedAt: new Date('2026-05-20T08:00:00Z') });
+    expect(subject).toBe('Top-up taken back and refunded: PUBG Mobile UC, 325 UC');
+    expect(text.split('\n').slice(0, 2)).toEqual([
+      'Your top-up was delivered, and taken back later.',
+      '4.7405 USD were refunded to the wallet that paid for it.',
+    ]);
+  });
+
   it('tells of a failure: the reason, and the refund', () => {
     const { subject, text, html } = mailOf({ status: 'FAILED', failureCode: 'INVALID_RECIPIENT' });
     expect(subject).toBe('Top-up not delivered: PUBG Mobile UC, 325 UC');

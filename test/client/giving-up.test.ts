@@ -7,6 +7,7 @@ import {
 } from '../../src/client/index.ts';
 import { logIn, makeKey, TokenSocket } from '../support/access.ts';
 import { startCuttingProxy, type CuttingProxy } from '../support/cutting-proxy.ts';
+import { keptSockets } from '../support/kept-sockets.ts';
 import { useWorld } from '../support/world.ts';
 
 const NEW_ORDER = {
@@ -342,23 +343,17 @@ describe('a watch', () => {
   });
 
   it('shares a socket with as many as the gateway takes there', async () => {
-    let socketCount = 0;
-    class CountedSocket extends WebSocket {
-      constructor(url: string, protocol: string) {
-        super(url, protocol);
-        socketCount += 1;
-      }
-    }
-    const client = connect({ watchesPerSocket: 2, webSocketImpl: CountedSocket });
+    const { opened, webSocketImpl } = keptSockets();
+    const client = connect({ watchesPerSocket: 2, webSocketImpl });
     const { orderId } = await client.createOrder(NEW_ORDER);
     const watches = Array.from({ length: 5 }, () => client.watchOrder({ orderId }));
     await Promise.all(watches.map((watch) => watch.next()));
-    expect(socketCount).toBe(3);
+    expect(opened.length).toBe(3);
     // A place that was left goes to one that comes.
     await watches[0]?.return?.();
     const later = [client.watchOrder({ orderId }), client.watchOrder({ orderId })];
     await Promise.all(later.map((watch) => watch.next()));
-    expect(socketCount).toBe(3);
+    expect(opened.length).toBe(3);
   });
 
   it('waits for its place where the gateway gives no further socket', async () => {
@@ -379,14 +374,8 @@ describe('a watch', () => {
   });
 
   it('ends at once where it is left while it waits, and frees its connection', async () => {
-    const opened: WebSocket[] = [];
-    class KeptSocket extends WebSocket {
-      constructor(url: string, protocols: string) {
-        super(url, protocols);
-        opened.push(this);
-      }
-    }
-    const client = connect({ webSocketImpl: KeptSocket });
+    const { opened, webSocketImpl } = keptSockets();
+    const client = connect({ webSocketImpl });
     const { orderId } = await client.createOrder(NEW_ORDER);
     const watch = client.watchOrder({ orderId });
     await watch.next();
@@ -399,17 +388,11 @@ describe('a watch', () => {
   });
 
   it('opens no socket where for a moment there is no token', async () => {
-    const opened: WebSocket[] = [];
-    class KnownSocket extends WebSocket {
-      constructor(url: string, protocols: string) {
-        super(url, protocols);
-        opened.push(this);
-      }
-    }
+    const { opened, webSocketImpl } = keptSockets();
     const told: string[] = [];
     const client = connect({
       token: tokens(valid, () => Promise.reject(new TypeError('auth server away')), valid),
-      webSocketImpl: KnownSocket,
+      webSocketImpl,
       onRetry: ({ message }) => told.push(message),
     });
     const { orderId } = await client.createOrder(NEW_ORDER);

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTopupClient, TopupRefused, type OrderEdge } from '../../src/client/index.ts';
 import { Sockets } from '../../src/client/sockets.ts';
 import { startCuttingProxy, type CuttingProxy } from '../support/cutting-proxy.ts';
+import { keptSockets } from '../support/kept-sockets.ts';
 import { useWorld } from '../support/world.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -162,13 +163,7 @@ it('keeps a connection though the token of one that was given up fails at last',
 
 it('opens a connection once its token is there, one for all who wait for it', async () => {
   const late = Promise.withResolvers<string>();
-  let openedCount = 0;
-  class CountedWebSocket extends WebSocket {
-    constructor(url: string, protocol: string) {
-      super(url, protocol);
-      openedCount += 1;
-    }
-  }
+  const { opened, webSocketImpl } = keptSockets();
   let askedCount = 0;
   const client = createTopupClient({
     url: `${proxy.url}/graphql`,
@@ -176,7 +171,7 @@ it('opens a connection once its token is there, one for all who wait for it', as
       askedCount += 1;
       return late.promise;
     },
-    webSocketImpl: CountedWebSocket,
+    webSocketImpl,
   });
   const { orderId } = await connect().createOrder(NEW_ORDER);
   const watches = [1, 2, 3].map(() => client.watchOrder({ orderId }));
@@ -186,33 +181,23 @@ it('opens a connection once its token is there, one for all who wait for it', as
   await expect.poll(() => askedCount).toBe(1);
   await left?.return?.();
   expect(await leaving).toMatchObject({ done: true });
-  expect(openedCount).toBe(0);
+  expect(opened.length).toBe(0);
   late.resolve(world().token(1));
   for (const { value } of await Promise.all(first)) {
     expect(value).toMatchObject({ event: { type: 'SNAPSHOT' } });
   }
-  expect([askedCount, openedCount]).toEqual([1, 1]);
+  expect([askedCount, opened.length]).toEqual([1, 1]);
   await client.close();
 });
 
 it('has a token before it opens a socket behind one that is closing', async () => {
-  const opened: WebSocket[] = [];
-  class SlowlyClosing extends WebSocket {
-    constructor(url: string, protocol: string) {
-      super(url, protocol);
-      opened.push(this);
-    }
-
-    override close(code?: number, reason?: string): void {
-      setTimeout(() => super.close(code, reason), 100);
-    }
-  }
+  const { opened, webSocketImpl } = keptSockets(100);
   const tokens = [Promise.withResolvers<string>(), Promise.withResolvers<string>()];
   let askedCount = 0;
   const client = createTopupClient({
     url: `${proxy.url}/graphql`,
     token: () => tokens[(askedCount += 1) - 1]?.promise ?? '',
-    webSocketImpl: SlowlyClosing,
+    webSocketImpl,
   });
   const { orderId } = await connect().createOrder(NEW_ORDER);
   tokens[0]?.resolve(world().token(1));
@@ -247,18 +232,7 @@ it('asks anew for a token that does not come', async () => {
 });
 
 it('leaves no socket behind where one is open before there is no token', async () => {
-  const opened: WebSocket[] = [];
-  class FarSocket extends WebSocket {
-    constructor(url: string, protocols: string) {
-      super(url, protocols);
-      opened.push(this);
-    }
-
-    /** The other side hears of it late, and so do we. */
-    override close(code?: number, reason?: string): void {
-      setTimeout(() => super.close(code, reason), 500);
-    }
-  }
+  const { opened, webSocketImpl } = keptSockets(500);
   let askedCount = 0;
   const sockets = new Sockets({
     wsUrl: `${proxy.url.replace('http', 'ws')}/graphql`,
@@ -267,7 +241,7 @@ it('leaves no socket behind where one is open before there is no token', async (
       if (askedCount === 1) throw new TypeError('auth server away');
       return world().token(1);
     },
-    webSocketImpl: FarSocket,
+    webSocketImpl,
   });
   const { client, tokenFault } = sockets.enter();
   const ask = () => new Promise((resolve, reject) => {

@@ -1,21 +1,32 @@
-import { expect, it } from 'vitest';
+import pg from 'pg';
+import { expect, it, onTestFinished } from 'vitest';
 import { createSandboxSchema } from '../../src/demo/sandbox-schema.ts';
 import { seedDemo } from '../../src/demo/seed.ts';
-import { useTestDatabase } from '../support/database.ts';
+import { changed } from '../support/database-url.ts';
+import { untilWaiting, useTestDatabase } from '../support/database.ts';
 
 const database = useTestDatabase();
 
 it.each([
-  "search_path = 'elsewhere'", "statement_timeout = '1ms'", "lock_timeout = '1ms'",
+  'search_path=elsewhere', 'statement_timeout=1ms', 'lock_timeout=1ms',
 ])('the demo is made in a database of its own settings: %s', async (setting) => {
-  const { ownerDatabaseUrl } = database();
-  const name = new URL(ownerDatabaseUrl).pathname.slice(1);
-  await database().query(`alter database ${name} set ${setting}`);
+  // As if the database were set so, for those connections only that make the demo.
+  const ownerDatabaseUrl = changed(database().ownerDatabaseUrl, (url) => {
+    url.searchParams.set('options', `-c ${setting}`);
+  });
   await database().query('delete from operator_prefix');
   await createSandboxSchema(ownerDatabaseUrl, 'topup_app');
-  await seedDemo({ ownerDatabaseUrl, supplierUrl: 'http://127.0.0.1:1', hashingKey: 'any' });
-  const [row] = await database().query(
-    'select count(*)::int as seeded from public.operator_prefix');
+  const rival = new pg.Client(database().ownerDatabaseUrl);
+  await rival.connect();
+  onTestFinished(() => rival.end());
+  await rival.query('begin; lock table operator_prefix');
+  const supplierUrl = 'http://127.0.0.1:1';
+  const seeding = seedDemo({ ownerDatabaseUrl, supplierUrl, hashingKey: 'any' });
+  await Promise.race([untilWaiting(database()), seeding]);
+  // Longer than any of the settings would bear.
+  await rival.query('select pg_sleep(0.02)');
+  await rival.query('commit');
+  await seeding;
+  const [row] = await database().query('select count(*)::int as seeded from operator_prefix');
   expect(row).not.toEqual({ seeded: 0 });
-  await database().query(`alter database ${name} reset all`);
 });

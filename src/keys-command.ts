@@ -57,10 +57,10 @@ async function create(owner: pg.Client, command: KeysCommand): Promise<string> {
   return `API key     ${key.id}\nAPI secret  ${key.secret}\nThe secret is not shown again.\n`;
 }
 
-async function list(owner: pg.Client, { args }: KeysCommand): Promise<string> {
+async function list(owner: pg.Client, { args, now }: KeysCommand): Promise<string> {
   const { values } = readOptions(args, { options: ['client'], wordCount: 0, usage: USAGE });
   const keys = await listApiKeys(owner, toClientId(values.client));
-  return keys.length === 0 ? 'No keys.\n' : keys.map(describe).join('');
+  return keys.length === 0 ? 'No keys.\n' : keys.map((key) => describe(key, now)).join('');
 }
 
 async function revoke(owner: pg.Client, { args, environment }: KeysCommand): Promise<string> {
@@ -73,9 +73,11 @@ async function revoke(owner: pg.Client, { args, environment }: KeysCommand): Pro
   return `${id} is revoked, with all tokens that it led to.\n`;
 }
 
-function describe(key: ApiKeyRow): string {
+function describe(key: ApiKeyRow, now: Date): string {
   const shown = (time: Date | null): string => time?.toISOString().slice(0, 16) ?? 'never';
-  const state = key.revokedAt === null ? 'live' : `revoked ${shown(key.revokedAt)}`;
+  const isOver = key.expiresAt !== null && key.expiresAt <= now;
+  const state = key.revokedAt !== null ? `revoked ${shown(key.revokedAt)}`
+    : isOver ? 'expired' : 'live';
   const made = `made ${shown(key.createdAt)}`;
   return `${key.id}  ${key.secretPrefix}…  ${key.scopes.join(',')}  ${made}  `
     + `expires ${shown(key.expiresAt)}  used ${shown(key.lastUsedAt)}  ${state}\n`;

@@ -83,6 +83,7 @@ function openSocket(options: SocketOptions): Omit<Shared, 'watchCount'> {
   let tokenFault: { readonly thrown: unknown } | null = null;
   let tryNumber = 0;
   let isOpening = false;
+  let isConnecting = false;
   let prepared: string | null = null;
   const nextToken = new NextToken(token, acknowledgedWithinMs);
   const client = createClient({
@@ -101,7 +102,7 @@ function openSocket(options: SocketOptions): Omit<Shared, 'watchCount'> {
         return {};
       }
     },
-    ...(webSocketImpl === undefined ? {} : { webSocketImpl }),
+    ...(webSocketImpl === undefined ? {} : { webSocketImpl: deafToFaults(webSocketImpl) }),
     // Its own retries would subscribe again without the cursor that was reached.
     retryAttempts: 0,
     keepAlive: PING_EVERY_MS,
@@ -109,11 +110,12 @@ function openSocket(options: SocketOptions): Omit<Shared, 'watchCount'> {
       connecting: () => {
         tokenFault = null;
         isOpening = true;
+        isConnecting = true;
         prepared = nextToken.take();
         tryNumber += 1;
         ackIsDue = setTimeout(() => client.terminate(), acknowledgedWithinMs);
       },
-      connected: () => clearTimeout(ackIsDue),
+      connected: () => { isConnecting = false; clearTimeout(ackIsDue); },
       ping: (isReceived) => {
         if (!isReceived) pongIsDue = setTimeout(() => client.terminate(), PONG_WITHIN_MS);
       },
@@ -122,6 +124,7 @@ function openSocket(options: SocketOptions): Omit<Shared, 'watchCount'> {
       },
       closed: () => {
         isOpening = false;
+        isConnecting = false;
         clearTimeout(ackIsDue);
         clearTimeout(pongIsDue);
       },
@@ -132,11 +135,31 @@ function openSocket(options: SocketOptions): Omit<Shared, 'watchCount'> {
     tokenFault: () => tokenFault,
     abandon: () => {
       isOpening = false;
+      // One that is being made would hold the program until it is made, or given up.
+      if (isConnecting) client.terminate();
     },
     prepare: async (signal) => {
       if (isOpening) return;
       tokenFault = null;
       await nextToken.prepare(signal);
     },
+  };
+}
+
+type SocketClass = new (...args: unknown[]) => { addEventListener?: AddEventListener };
+type AddEventListener = (type: 'error', listener: () => void) => void;
+
+/**
+ * The same class, whose sockets have a listener for errors from the first to the last. Those of
+ * `ws` tell one when they are closed while they connect, by when the protocol's library has stopped
+ * listening, and an error that nobody hears ends the program. Of what failed the `close` tells.
+ */
+function deafToFaults(webSocketImpl: unknown): unknown {
+  if (typeof webSocketImpl !== 'function') return webSocketImpl;
+  return class extends (webSocketImpl as SocketClass) {
+    constructor(...args: unknown[]) {
+      super(...args);
+      this.addEventListener?.('error', () => undefined);
+    }
   };
 }

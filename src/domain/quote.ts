@@ -45,9 +45,9 @@ export function priceByQuote(
   const terms = openQuote(quote.quoteId, quote.key);
   if (terms === null || terms.clientId !== client.id) throw invalid('Quote not found');
   if (terms.expiresAtMs <= quote.now.getTime()) throw invalid('Quote expired');
-  if (terms.productId !== product.id || terms.faceValue.currency !== product.currency) {
-    throw mismatch('productId', 'product');
-  }
+  if (terms.productId !== product.id) throw mismatch('productId', 'product');
+  // The catalogue has moved: whoever asked named the same product.
+  if (terms.faceValue.currency !== product.currency) throw mismatch('quoteId', 'currency');
   if (compare(terms.faceValue.amount, request.amount) !== 0) throw mismatch('amount', 'amount');
   if ((request.walletId ?? terms.walletId) !== terms.walletId) {
     throw mismatch('walletId', 'wallet');

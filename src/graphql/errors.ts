@@ -190,6 +190,12 @@ function codeOf(error: GraphQLError): VisiblePart['extensions'] {
   return { code: code ?? 'BAD_USER_INPUT', ...(detail === undefined ? {} : { detail }) };
 }
 
+/** In how many milliseconds what failed may go well, where that is all there is to it; or null. */
+export function passesInMs(error: unknown): number | null {
+  const cause = causeOf(error);
+  return cause instanceof TemporarilyUnavailable ? cause.retryAfterMs : null;
+}
+
 function causeOf(error: unknown): unknown {
   let cause = error;
   while (cause instanceof GraphQLError && cause.originalError !== undefined) {

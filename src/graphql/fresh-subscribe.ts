@@ -1,7 +1,8 @@
 import {
   createSourceEventStream, execute, type ExecutionArgs, type ExecutionResult,
 } from 'graphql';
-import { carried } from './errors.ts';
+import type { Clock } from '../domain/ports.ts';
+import { carried, passesInMs } from './errors.ts';
 import type { EventToll } from './event-toll.ts';
 import { TurnQueue } from './turn-queue.ts';
 
@@ -14,41 +15,74 @@ const turns = new TurnQueue(128);
 /** Results of one subscription; `return()` frees the source at once. */
 export type ResultIterator = AsyncIterableIterator<ExecutionResult, undefined>;
 
+interface Terms {
+  readonly toll: EventToll | null;
+  readonly clock: Pick<Clock, 'sleep'>;
+}
+
 /**
  * graphql-js's `subscribe`, save that each event is executed in a context of its own: with one
- * for all, the loaders would show what they read for the first event for ever.
+ * for all, the loaders would show what they read for the first event for ever. An event of which
+ * something cannot be read at the moment waits until it can: its cursor stands behind it, so that
+ * nobody would hear of it again.
  */
 export async function subscribeFreshly(
   args: ExecutionArgs,
   freshContext: () => unknown,
-  toll: EventToll | null,
+  { toll, clock }: Terms,
 ): Promise<ResultIterator | ExecutionResult> {
   const source = await createSourceEventStream(args);
   if (!(Symbol.asyncIterator in source)) return source;
   const events = source[Symbol.asyncIterator]();
-  const ended = toll === null ? null : new AbortController();
+  const ended = new Ended();
+  const executed = async (rootValue: unknown): Promise<ExecutionResult | null> => {
+    while (!ended.isSo) {
+      await turns.pass();
+      const value = await execute({ ...args, rootValue, contextValue: freshContext() });
+      const waitMs = passesInMs(value.errors?.find((error) => passesInMs(error) !== null));
+      if (waitMs === null) return value;
+      await clock.sleep(waitMs, ended.signal);
+    }
+    return null;
+  };
   // Written out: an async generator's return() would wait for the event that it hangs on.
   const results: ResultIterator = {
     [Symbol.asyncIterator]: () => results,
     async next() {
       const event = await nextOf(events);
       if (event.done === true) return { done: true, value: undefined };
-      if (toll !== null && ended !== null && hasNode(event.value)) {
-        await pay(toll, { events, signal: ended.signal });
-        if (ended.signal.aborted) return { done: true, value: undefined };
-      }
-      await turns.pass();
-      const contextValue = freshContext();
-      const value = await execute({ ...args, rootValue: event.value, contextValue });
-      return { done: false, value };
+      if (toll !== null && hasNode(event.value)) await pay(toll, { events, signal: ended.signal });
+      const value = await executed(event.value);
+      return value === null ? { done: true, value: undefined } : { done: false, value };
     },
     async return() {
-      ended?.abort();
+      ended.set();
       await events.return?.();
       return { done: true, value: undefined };
     },
   };
   return results;
+}
+
+/** Whether a subscription has ended. A signal takes some memory: few subscriptions need one. */
+class Ended {
+  #isSo = false;
+  #controller: AbortController | null = null;
+
+  get isSo(): boolean {
+    return this.#isSo;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#isSo) this.#controller.abort();
+    return this.#controller.signal;
+  }
+
+  set(): void {
+    this.#isSo = true;
+    this.#controller?.abort();
+  }
 }
 
 /** An edge without a node only moves the cursor, and is free. */

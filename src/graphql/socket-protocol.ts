@@ -4,6 +4,7 @@ import {
 } from 'graphql';
 import { makeServer, type Context, type Server, type SubscribePayload } from 'graphql-ws';
 import { Forbidden, type Caller } from '../domain/access.ts';
+import { tooBusy } from '../domain/rejection.ts';
 import type { Admit, Admitted } from './admission.ts';
 import {
   EXECUTION_OPTIONS, operationContext, type GraphqlDeps, type OperationContext,
@@ -120,9 +121,11 @@ async function begin(
     // The new operation is counted already. Those that were completed a moment ago may still be
     // closing: whoever completes one and begins the next keeps to the limit.
     const { openCount, count } = connection.operations;
-    if (openCount > limit || count > CLOSING_FACTOR * limit) {
+    if (openCount > limit) {
       return [requestError('LIMIT_EXCEEDED', `At most ${limit} operations at a time on a socket`)];
     }
+    // With a database that is away each of them takes seconds to close.
+    if (count > CLOSING_FACTOR * limit) return [carried(tooBusy())];
     const request = readParameters({ ...payload });
     const admission = await admitOperation(request, { ...caller, transport: 'SOCKET' });
     if (admission.kind === 'REFUSED') return admission.errors;
@@ -183,7 +186,9 @@ async function subscribe(
   const context = args.contextValue as OperationContext;
   try {
     const { toll } = args as AdmittedArgs;
-    return await subscribeFreshly(args, () => operationContext(deps, context), toll);
+    return await subscribeFreshly(args, () => operationContext(deps, context), {
+      toll, clock: deps.clock,
+    });
   } catch (error) {
     return { errors: [carried(error)] };
   }

@@ -345,6 +345,12 @@ describe('npm run keys', () => {
     expect(list.trim().split('\n')).toHaveLength(2);
     expect(list).toContain(secret.slice(0, 16));
     expect(list).not.toContain(secret.slice(0, 20));
+    expect(list.match(/ (live|expired)$/gm)).toEqual([' live', ' live']);
+    await world().database.query(`update api_key set expires_at = clock_timestamp()
+      where client_id = 69 and scopes = '{read}'`);
+    expect((await run('list', '--client', '69')).match(/ (live|expired)$/gm))
+      .toEqual([' expired', ' live']);
+    await world().database.query(`update api_key set expires_at = null where client_id = 69`);
     expect(await run('revoke', id)).toContain('is revoked');
     expect((await post('login', { username: id, password: secret })).status).toBe(401);
     expect(second).toContain('tgs_sandbox_');

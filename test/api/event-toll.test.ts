@@ -2,6 +2,7 @@ import {
   GraphQLInt, GraphQLObjectType, GraphQLSchema, Kind, OperationTypeNode, parse,
 } from 'graphql';
 import { expect, test } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import persisted from '../../schema/operations/persisted.json' with { type: 'json' };
 import { NOT_LIMITED, type RateVerdict } from '../../src/domain/rate-limits.ts';
 import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
@@ -88,7 +89,7 @@ async function subscribed(toll: EventToll, event: object = {}) {
     }),
   });
   const results = await subscribeFreshly(
-    { schema, document: parse('subscription { n }') }, () => ({}), toll,
+    { schema, document: parse('subscription { n }') }, () => ({}), { toll, clock: systemClock },
   ) as ResultIterator;
   return { results, executedCount: () => executedCount, isFreed: () => isFreed };
 }

@@ -96,7 +96,8 @@ describe('an operation that is completed while it is being opened', () => {
     }
     peer.subscribe('y', EVENTS);
     expect(await peer.heard()).toMatchObject({
-      id: 'y', type: 'error', payload: [{ extensions: { code: 'LIMIT_EXCEEDED' } }],
+      id: 'y', type: 'error',
+      payload: [{ extensions: { code: 'SERVICE_UNAVAILABLE', retryAfter: 1 } }],
     });
     // They are gone before long, and their places with them.
     await expect.poll(async () => {

@@ -2,6 +2,7 @@ import {
   GraphQLInt, GraphQLObjectType, GraphQLSchema, parse, type ExecutionResult,
 } from 'graphql';
 import { expect, test } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { subscribeFreshly, type ResultIterator } from '../../src/graphql/fresh-subscribe.ts';
 import { TurnQueue } from '../../src/graphql/turn-queue.ts';
 
@@ -47,7 +48,7 @@ test('what is at hand of many subscriptions leaves turns to everybody else', asy
     const results: ExecutionResult[] = [];
     const document = parse('subscription { n }');
     const iterator = await subscribeFreshly(
-      { schema, document }, () => ({}), null,
+      { schema, document }, () => ({}), { toll: null, clock: systemClock },
     ) as ResultIterator;
     for await (const result of iterator) results.push(result);
     return results;

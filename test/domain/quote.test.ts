@@ -163,7 +163,9 @@ describe('a price by quote', () => {
     const poor = snapshot({ products: [sold], clients: [client({ wallets: [] })] });
     expect(rejectionOf(() => priced(id, { in: poor })).code).toBe('WALLET_NOT_FOUND');
     const foreign = snapshot({ products: [{ ...sold, currency: 'EUR' }] });
-    expect(rejectionOf(() => priced(id, { in: foreign })).code).toBe('QUOTE_INVALID');
+    const { code, message, problems } = rejectionOf(() => priced(id, { in: foreign }));
+    expect([code, message, problems[0]?.field])
+      .toEqual(['QUOTE_INVALID', 'Quote is for another currency', ['quoteId']]);
   });
 
   test('is refused where the variant is not sold to the client any more', async () => {

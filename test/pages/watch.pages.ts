@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Locator, Page } from 'playwright-core';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { TokenSocket } from '../support/access.ts';
 import { useStage, type PageOptions } from '../support/browser.ts';
 
 const stage = useStage();
@@ -143,6 +144,65 @@ test.each([
   await stage().picture(page, `watch-${colorScheme}-${viewport.width}`);
   const isTooWide = await page.evaluate('document.body.scrollWidth > window.innerWidth');
   expect(isTooWide).toBe(false);
+});
+
+test('what is refused of ten orders is said, and stays', async () => {
+  const page = await openWatch();
+  const count = await page.locator('#orders > li').count();
+  const frozen = async (isFrozen: boolean): Promise<void> => {
+    const owner = new pg.Client(stage().facts.ownerDatabaseUrl);
+    await owner.connect();
+    await owner.query(
+      `update wallet set is_frozen = $1 where client_id = 1 and currency = 'EUR'`, [isFrozen],
+    ).finally(() => owner.end());
+  };
+  await frozen(true);
+  try {
+    await page.getByRole('button', { name: 'Ten, mixed' }).click();
+    await page.locator('#orders > li').nth(count + 7).waitFor();
+    await expect.poll(() => page.getByRole('alert').innerText())
+      .toBe('2 of 10: Wallet is frozen');
+  } finally {
+    await frozen(false);
+  }
+  await place(page, 'Delivers');
+  await expect.poll(() => page.getByRole('alert').innerText()).toBe('');
+});
+
+test('where no further socket is given the page says so, and is live when one is', async () => {
+  const { baseUrl, clients: [client] } = stage().facts;
+  const others = Array.from({ length: 20 }, () => new TokenSocket(baseUrl, client?.token ?? ''));
+  onTestFinished(() => others.forEach((other) => other.end()));
+  const page = await stage().openPage();
+  await page.goto(stage().facts.watchUrl);
+  await page.getByText('Too many connections of this client').waitFor();
+  others.forEach((other) => other.end());
+  await page.getByText('Live', { exact: true }).waitFor();
+});
+
+test('an order whose answer was cut off with its token is not called off', async () => {
+  const page = await openWatch();
+  const { baseUrl, clients: [client], ownerDatabaseUrl } = stage().facts;
+  const post = (name: string, headers: Record<string, string>, body: string | null) =>
+    fetch(`${baseUrl}/auth/${name}`, { method: 'POST', headers, body });
+  const owner = new pg.Client(ownerDatabaseUrl);
+  await owner.connect();
+  onTestFinished(() => owner.end());
+  await owner.query('begin; select from wallet for update');
+  await page.getByRole('button', { name: 'Place order' }).click();
+  const waiting = 'select from pg_locks where not granted';
+  await expect.poll(async () => (await owner.query(waiting)).rowCount).toBeGreaterThan(0);
+  const login = await post('login', { 'content-type': 'application/json' }, JSON.stringify({
+    username: client?.apiKey, password: client?.apiSecret,
+  }));
+  const { data } = await login.json() as { data: { access_token: string } };
+  const authorization = `Bearer ${data.access_token}`;
+  expect((await post('logout', { authorization }, null)).status).toBe(200);
+  await page.getByText('It may have been placed').waitFor();
+  await owner.query('commit');
+  const before = await page.locator('#orders > li').count();
+  await page.reload();
+  await page.locator('#orders > li').nth(before).waitFor();
 });
 
 test('the feed begins anew where the gateway has lost it', async () => {

@@ -15,7 +15,7 @@ const PASSING: ReadonlySet<unknown> = new Set([4499, 'SERVICE_UNAVAILABLE', 'RAT
 /** The token is no longer good: asking again would not help. */
 const REFUSED = 4403;
 
-export type ConnectionState = 'live' | 'away' | 'refused';
+export type ConnectionState = 'live' | 'away' | 'full' | 'refused';
 
 /** The one socket of the page: everything is asked over it, and the feed comes from it. */
 export class Gateway {
@@ -34,7 +34,7 @@ export class Gateway {
     this.#client.on('connected', () => onState('live'));
     this.#client.on('closed', (event) => {
       this.#isRefused = event instanceof CloseEvent && event.code === REFUSED;
-      onState(this.#isRefused ? 'refused' : 'away');
+      onState(this.#isRefused ? 'refused' : isOneTooMany(event) ? 'full' : 'away');
     });
   }
 
@@ -153,6 +153,11 @@ function refusal(errors: readonly Refused[] | undefined): Error {
 function isPassing(error: unknown): boolean {
   return error instanceof CloseEvent || error instanceof Event
     || PASSING.has((error as { readonly code?: unknown } | null)?.code);
+}
+
+/** By the words alone: a gateway that is too busy closes with the same code. */
+function isOneTooMany(event: unknown): boolean {
+  return event instanceof CloseEvent && event.reason.startsWith('Too many sockets');
 }
 
 function longer(waitMs: number): number {

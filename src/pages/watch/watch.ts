@@ -11,6 +11,7 @@ import { WalletList } from './wallet-list.ts';
 const STATE_TEXTS: Readonly<Record<ConnectionState, string>> = {
   live: 'Live',
   away: 'The gateway is away, reconnecting',
+  full: 'Too many connections of this client: close another page',
   refused: 'The token has expired: load the page again',
 };
 

@@ -7,6 +7,7 @@ import { findViolations, SHOWN_ROWS_MAX } from './db/invariants.ts';
 import { migrate } from './db/migrate.ts';
 import { withSingleConnection } from './db/single-connection.ts';
 import { readDemoFile } from './demo/demo-file.ts';
+import { createSandboxSchema } from './demo/sandbox-schema.ts';
 import { importFile } from './import-command.ts';
 import { runKeysCommand } from './keys-command.ts';
 import { roleOf } from './model-home.ts';
@@ -42,11 +43,15 @@ async function runMigrations(config: Config): Promise<void> {
   await assertAnswers(owner);
   // Only its role is needed of the other address: it need not answer here.
   await assertOneDatabase(databaseUrl, migrationDatabaseUrl);
-  await overWritable(owner, (ownerDatabaseUrl) => migrate({
-    ownerDatabaseUrl,
-    programRole: roleOf(databaseUrl),
-    onWait: (reason) => process.stderr.write(`${reason}; waiting.\n`),
-  }));
+  const programRole = roleOf(databaseUrl);
+  await overWritable(owner, async (ownerDatabaseUrl) => {
+    await migrate({
+      ownerDatabaseUrl,
+      programRole,
+      onWait: (reason) => process.stderr.write(`${reason}; waiting.\n`),
+    });
+    if (config.isDemo) await createSandboxSchema(ownerDatabaseUrl, programRole);
+  });
   process.stdout.write('The database is migrated.\n');
 }
 

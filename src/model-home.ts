@@ -8,7 +8,7 @@ import {
   removeDemoFile, removeDemoFileOf, writeDemoFile, writeDemoFileIfAbsent, type DemoFacts,
 } from './demo/demo-file.ts';
 import { startMailCatcher, type MailCatcher } from './demo/mail-catcher.ts';
-import { createSandboxSchema } from './demo/sandbox-schema.ts';
+import { createSandboxSchema, hasSandboxSchema } from './demo/sandbox-schema.ts';
 import { startSandboxThread, type LoadedThread } from './demo/sandbox-thread.ts';
 import { seedDemo } from './demo/seed.ts';
 import { renderStartCard } from './demo/start-card.ts';
@@ -70,6 +70,9 @@ export async function openDemo(
   const { ownerDatabaseUrl, databaseUrl } = database;
   if (ownerDatabaseUrl !== null) {
     await steadily(() => createSandboxSchema(ownerDatabaseUrl, roleOf(databaseUrl)));
+  } else if (!await steadily(() => hasSandboxSchema(databaseUrl))) {
+    throw new StartRefused('The database lacks the tables of the demo, or has older ones: DEMO=1'
+      + ' npm run migrate with MIGRATION_DATABASE_URL, or a start with it, makes them');
   }
   const sandbox = await startSandbox({ config, databaseUrl, thread, log, steadily });
   undo.push(() => sandbox.close());

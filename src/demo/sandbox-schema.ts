@@ -98,6 +98,24 @@ export async function createSandboxSchema(
   });
 }
 
+/** What `createSandboxSchema` made last: whoever has read it has all that came before. */
+const NEWEST = 'select sequel_in_ms from sandbox.callback limit 0';
+/** No such schema, table or column, or none for this role, as PostgreSQL says it. */
+const ABSENT: ReadonlySet<unknown> = new Set(['3F000', '42P01', '42703', '42501']);
+
+/** Whether the schema is there, as this version makes it, for the role of the address. */
+export async function hasSandboxSchema(databaseUrl: string): Promise<boolean> {
+  return withSingleConnection(databaseUrl, async (client) => {
+    try {
+      await client.query(NEWEST);
+      return true;
+    } catch (error) {
+      if (ABSENT.has((error as { readonly code?: unknown }).code)) return false;
+      throw error;
+    }
+  });
+}
+
 function grantsTo(role: string): string {
   return `
     grant usage on schema sandbox to ${role};

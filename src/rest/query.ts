@@ -19,8 +19,9 @@ export class Query {
   text(name: string): string | null {
     const [value = null, ...others] = this.#parameters.getAll(name);
     // Some clients spell a list so: taken for another name, it would ask for everything.
-    const isList = others.length > 0 || this.#parameters.has(`${name}[]`);
-    if (isList) throw invalidParameter(name, `${name} must be given once`);
+    const isList = [...this.#parameters.keys()].some((key) => key.startsWith(`${name}[`));
+    if (isList) throw invalidParameter(name, `${name} must be one value, without brackets`);
+    if (others.length > 0) throw invalidParameter(name, `${name} must be given once`);
     return value;
   }
 

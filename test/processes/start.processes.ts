@@ -154,6 +154,29 @@ describe('what is wrong with an address', () => {
     expect(output()).toContain('The database is migrated.');
   });
 
+  it('is told where the demo has no tables, or older ones; migrating makes them', async () => {
+    const { databaseUrl, ownerDatabaseUrl, query } = database();
+    const demo = { DATABASE_URL: databaseUrl, DEMO: '1', LOG_LEVEL: 'silent' };
+    const owned = { ...demo, MIGRATION_DATABASE_URL: ownerDatabaseUrl };
+    const migrated = async (): Promise<void> => {
+      expect(await (await start(owned, ['--migrate'])).exited).toEqual({ code: 0, signal: null });
+    };
+    await migrated();
+    for (const older of [
+      'drop schema sandbox cascade', 'alter table sandbox.callback drop column sequel_in_ms',
+    ]) {
+      await query(older);
+      const { exited, output } = await start(demo);
+      expect(await exited).toEqual({ code: 1, signal: null });
+      expect(output()).toMatch(/^The database lacks the tables of the demo, .*\n$/);
+      await migrated();
+    }
+    const begun = await start(demo);
+    await begun.ready;
+    begun.process.kill('SIGTERM');
+    expect(await begun.exited).toEqual({ code: 0, signal: null });
+  });
+
   it('is told of HOST and of SUPPLIER_PORT too', async () => {
     const { databaseUrl, ownerDatabaseUrl } = database();
     const demo = {

@@ -36,23 +36,30 @@ export function createAccessStore(pool: pg.Pool): AccessStore {
         text: `select verdict, key_id, generation, scopes, family_ends_at
           from rotate_token_family($1, $2, $3, $4, $5 * interval '1 second')`,
         values: [clientId, familyId, tokenId, nextTokenId, ttlSeconds],
-      });
+      }, 'It is not known whether the refresh token was used; try again, and log in where it is'
+        + ' refused');
       if (row?.verdict === 'ROTATED') return toGrant(row);
       return row?.verdict === 'REUSED' ? 'REUSED' : 'REFUSED';
     },
     async endTokens(clientId) {
       const text = 'select end_tokens($1)';
-      await repeat(pool, { name: 'end_tokens', text, values: [clientId] });
+      await repeat(pool, { name: 'end_tokens', text, values: [clientId] },
+        'It is not known whether the tokens have ended; try again: where the token is refused, they'
+        + ' have');
     },
   };
 }
 
-/** Every one of these calls may be repeated: it finds what an earlier one has done. */
+/**
+ * Every one of these calls may be repeated: it finds what an earlier one has done. Whoever calls
+ * again after us cannot always; `whenLost` tells what it means.
+ */
 function repeat<Row extends object>(
   pool: pg.Pool,
   query: pg.QueryConfig,
+  whenLost?: string,
 ): Promise<pg.QueryResult<Row>> {
-  return askUntilBack(() => pool.query<Row>(query));
+  return askUntilBack(() => pool.query<Row>(query), whenLost);
 }
 
 function toGrant(row: FamilyRow): FamilyGrant {

@@ -158,19 +158,25 @@ const RETRY_PAUSE_MS = 50;
  * A read, or a write that may be repeated, asked again until the database is back.
  * @throws TemporarilyUnavailable where it stays away, or too much is locked
  */
-export function askUntilBack<Result>(ask: () => Promise<Result>): Promise<Result> {
-  return tellAway(() => repeatUntilKnown(ask));
+export function askUntilBack<Result>(
+  ask: () => Promise<Result>,
+  whenLost?: string,
+): Promise<Result> {
+  return tellAway(() => repeatUntilKnown(ask), whenLost);
 }
 
 /** @throws TemporarilyUnavailable where the database is away, or too much is locked */
-export async function tellAway<Result>(ask: () => Promise<Result>): Promise<Result> {
+export async function tellAway<Result>(
+  ask: () => Promise<Result>,
+  whenLost = 'The service is restarting, please retry',
+): Promise<Result> {
   try {
     return await ask();
   } catch (error) {
     const isLost = isConnectionLost(error);
     if (!isLost && !isKnownNotCommitted(error)) throw error;
     throw new TemporarilyUnavailable(
-      isLost ? 'The service is restarting, please retry' : 'The service is busy, please retry',
+      isLost ? whenLost : 'The service is busy, please retry',
     );
   }
 }

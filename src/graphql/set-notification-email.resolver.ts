@@ -11,7 +11,9 @@ import { userErrorsOf } from './user-errors.ts';
 
 @Resolver()
 export class SetNotificationEmailResolver {
+  // Nullable: its failure must not take out of the answer that an order was placed before it.
   @Mutation(() => SetTopupOrderNotificationEmailPayload, {
+    nullable: true,
     description: 'Names the address that hears how an order ends, or none. For an order that has '
       + 'ended the mail is sent now, once per address.',
   })

@@ -1,6 +1,9 @@
-import { Arg, Ctx, FieldResolver, Int, Query, Resolver, Root } from 'type-graphql';
+import { OperationTypeNode, type GraphQLResolveInfo } from 'graphql';
+import { Arg, Ctx, FieldResolver, Info, Int, Query, Resolver, Root } from 'type-graphql';
 import { orderAddress, orderEdge, parseOrderCursor } from '../domain/follow-topup-order.ts';
 import { maskSensitive } from '../domain/mask.ts';
+import type { FoundEvents } from '../domain/order-events.ts';
+import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import type { FeedEvent, TopupOrder } from '../domain/topup-order.ts';
 import { parseIdCursor, writeConnectionCursor } from './connection-cursor.ts';
 import {
@@ -10,6 +13,17 @@ import type { OperationContext } from './context.ts';
 import { TopupOrderConnection, TopupOrderEventConnection } from './topup-order-connection.types.ts';
 import { toFilter, TopupOrderFilterInput } from './topup-order-filter.ts';
 import { TopupOrderType } from './topup-order.types.ts';
+
+/**
+ * No event yet, and more to come: failing here would take the whole order out of the answer, and
+ * to ask for a mutation again is not to read again.
+ * @throws what it was, anywhere else
+ */
+function unreadBehindMutation(error: unknown, { operation }: GraphQLResolveInfo): FoundEvents {
+  const isBehind = operation.operation === OperationTypeNode.MUTATION;
+  if (!isBehind || !(error instanceof TemporarilyUnavailable)) throw error;
+  return { events: [], hasMore: true };
+}
 
 /** The list of orders, and the list of one order's events. */
 @Resolver(() => TopupOrderType)
@@ -51,6 +65,7 @@ export class TopupOrdersResolver {
     @Arg('after', () => String, { nullable: true, description: AFTER_DESCRIPTION })
     after: string | null,
     @Ctx() { deps, loaders }: OperationContext,
+    @Info() info: GraphQLResolveInfo,
   ): Promise<Connection<FeedEvent>> {
     const { cursorKey } = deps;
     const isAfter = typeof after === 'string';
@@ -61,7 +76,7 @@ export class TopupOrdersResolver {
       {
         orderId: order.id, afterVersion, throughVersion: order.version, first: parseFirst(first),
       },
-    );
+    ).catch((error: unknown) => unreadBehindMutation(error, info));
     const address = orderAddress(order, cursorKey);
     const withOrder = events.map((event) => ({ ...event, order }));
     const cursorOf = (event: FeedEvent): string => orderEdge(event, address).cursor;

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { authorization, graphqlRequest, rest, type GraphqlAnswer } from '../support/doors.ts';
 import { useWorld } from '../support/world.ts';
@@ -293,4 +294,53 @@ it('shows the same orders in the same order at both doors', async () => {
   });
   const listed = await response.json() as { id: number }[];
   expect(idsOf(await orders({ first: 100 }))).toEqual(listed.map(({ id }) => id));
+});
+
+it('events that cannot be read now leave the order in the answer of a mutation', async () => {
+  const rival = new pg.Client(world().database.ownerDatabaseUrl);
+  await rival.connect();
+  try {
+    await rival.query('begin; lock table topup_order_event in access exclusive mode');
+    const order = `order { orderId events(first: 2, after: null) { edges { cursor }
+      pageInfo { hasNextPage endCursor } } }`;
+    const by = `by: {orderId: ${ids[1]}}`;
+    const [behind, asked] = await Promise.all([
+      // A mutation that writes no event.
+      ask(`mutation { setTopupOrderNotificationEmail(input: {${by}, email: null}) { ${order} } }`),
+      ask(`{ topupOrder(${by}) { orderId events(first: 2) { edges { cursor } } } }`),
+    ]);
+    expect(behind.data).toEqual({ setTopupOrderNotificationEmail: { order: {
+      orderId: ids[1],
+      events: { edges: [], pageInfo: { hasNextPage: true, endCursor: null } },
+    } } });
+    expect(behind.errors).toBeUndefined();
+    expect(asked).toMatchObject({
+      data: { topupOrder: null }, errors: [{ extensions: { code: 'SERVICE_UNAVAILABLE' } }],
+    });
+  } finally {
+    await rival.end();
+  }
+});
+
+it('a mail address that cannot be set leaves the order before it in the answer', async () => {
+  const rival = new pg.Client(world().database.ownerDatabaseUrl);
+  await rival.connect();
+  try {
+    const [id] = ids;
+    // Its own order is locked, the one that is placed is not.
+    await rival.query('begin');
+    await rival.query('select from topup_order where client_id = 1 and id = $1 for update', [id]);
+    const { data, errors } = await ask(`mutation ($id: SafeInt!) {
+      createTopupOrder(input: {productId: 4218, amount: "4.99", inputData: [
+        {name: "player_id", value: "5123456000"}, {name: "server", value: "asia"}
+      ]}) { order { status } }
+      setTopupOrderNotificationEmail(input: {by: {orderId: $id}, email: "a@example.com"}) {
+        order { status } } }`, { id });
+    expect(data).toEqual({
+      createTopupOrder: { order: { status: 'PENDING' } }, setTopupOrderNotificationEmail: null,
+    });
+    expect(errors).toMatchObject([{ extensions: { code: 'SERVICE_UNAVAILABLE' } }]);
+  } finally {
+    await rival.end();
+  }
 });

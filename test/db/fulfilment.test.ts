@@ -776,7 +776,9 @@ describe('an order that lies far ahead, as the clock of the database did once', 
     expect(await store.recallFarOrders(100)).toBe(1);
     expect(await store.recallFarOrders(100)).toBe(0);
     const claims = await store.claimOrders({ limit: 100, rooms: {} });
-    expect(new Map(claims.map(({ orderId, action }) => [orderId, action])))
+    // On a slow machine the leases of tests before may have ended.
+    const ours = claims.filter(({ orderId }) => orderId >= unknown);
+    expect(new Map(ours.map(({ orderId, action }) => [orderId, action])))
       .toEqual(new Map([[unknown, 'QUERY'], [queued, 'SUBMIT']]));
     // Whatever was sent then is settled soon, not in two days.
     const asked = claims.find(({ orderId }) => orderId === unknown);

@@ -8,7 +8,7 @@ import { untilWaiting, useTestDatabase } from '../support/database.ts';
 const database = useTestDatabase();
 
 it.each([
-  'search_path=elsewhere', 'statement_timeout=1ms', 'lock_timeout=1ms',
+  'search_path=elsewhere', 'statement_timeout=300ms', 'lock_timeout=300ms',
 ])('the demo is made in a database of its own settings: %s', async (setting) => {
   // As if the database were set so, for those connections only that make the demo.
   const ownerDatabaseUrl = changed(database().ownerDatabaseUrl, (url) => {
@@ -24,7 +24,7 @@ it.each([
   const seeding = seedDemo({ ownerDatabaseUrl, supplierUrl, hashingKey: 'any' });
   await Promise.race([untilWaiting(database()), seeding]);
   // Longer than any of the settings would bear.
-  await rival.query('select pg_sleep(0.02)');
+  await rival.query('select pg_sleep(0.5)');
   await rival.query('commit');
   await seeding;
   const [row] = await database().query('select count(*)::int as seeded from operator_prefix');

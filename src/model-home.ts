@@ -10,7 +10,7 @@ import {
 import { startMailCatcher, type MailCatcher } from './demo/mail-catcher.ts';
 import { createSandboxSchema, hasSandboxSchema } from './demo/sandbox-schema.ts';
 import { startSandboxThread, type LoadedThread } from './demo/sandbox-thread.ts';
-import { seedDemo } from './demo/seed.ts';
+import { isDemoSeeded, seedDemo } from './demo/seed.ts';
 import { renderStartCard } from './demo/start-card.ts';
 import type { Parts } from './parts.ts';
 import { StartRefused } from './start-refused.ts';
@@ -70,9 +70,8 @@ export async function openDemo(
   const { ownerDatabaseUrl, databaseUrl } = database;
   if (ownerDatabaseUrl !== null) {
     await steadily(() => createSandboxSchema(ownerDatabaseUrl, roleOf(databaseUrl)));
-  } else if (!await steadily(() => hasSandboxSchema(databaseUrl))) {
-    throw new StartRefused('The database lacks the tables of the demo, or has older ones: DEMO=1'
-      + ' npm run migrate with MIGRATION_DATABASE_URL, or a start with it, makes them');
+  } else {
+    await steadily(() => assertDemo(databaseUrl));
   }
   const sandbox = await startSandbox({ config, databaseUrl, thread, log, steadily });
   undo.push(() => sandbox.close());
@@ -89,6 +88,13 @@ export async function openDemo(
   });
   undo.push(() => mail.close());
   return { sandboxUrl: sandbox.url, mail };
+}
+
+/** @throws StartRefused where a role that owns nothing would have to make the demo */
+async function assertDemo(databaseUrl: string): Promise<void> {
+  if (await hasSandboxSchema(databaseUrl) && await isDemoSeeded(databaseUrl)) return;
+  throw new StartRefused('The database lacks the demo, or has an older one: a start with'
+    + ' MIGRATION_DATABASE_URL, too, makes it');
 }
 
 async function startSandbox({ config, databaseUrl, thread, log, steadily }: {

@@ -102,7 +102,8 @@ function openSocket(options: SocketOptions): Omit<Shared, 'watchCount'> {
         return {};
       }
     },
-    ...(webSocketImpl === undefined ? {} : { webSocketImpl: deafToFaults(webSocketImpl) }),
+    // Of old runtimes the global one may be that of `ws`, too.
+    webSocketImpl: deafToFaults(webSocketImpl ?? globalThis.WebSocket),
     // Its own retries would subscribe again without the cursor that was reached.
     retryAttempts: 0,
     keepAlive: PING_EVERY_MS,
@@ -156,10 +157,11 @@ type AddEventListener = (type: 'error', listener: () => void) => void;
  */
 function deafToFaults(webSocketImpl: unknown): unknown {
   if (typeof webSocketImpl !== 'function') return webSocketImpl;
-  return class extends (webSocketImpl as SocketClass) {
-    constructor(...args: unknown[]) {
-      super(...args);
-      this.addEventListener?.('error', () => undefined);
-    }
-  };
+  return new Proxy(webSocketImpl as SocketClass, {
+    construct(target, args: unknown[]) {
+      const socket = new target(...args);
+      socket.addEventListener?.('error', () => undefined);
+      return socket;
+    },
+  });
 }

@@ -74,6 +74,15 @@ export async function seedDemo(options: {
   });
 }
 
+/** Whether the demo was ever made there, by what a role of the program may see. */
+export async function isDemoSeeded(databaseUrl: string): Promise<boolean> {
+  return withSingleConnection(databaseUrl, async (client) => {
+    const { rowCount } = await client.query(
+      'select from client where client_id = $1', [DEMO_CLIENTS[0].clientId]);
+    return rowCount === 1;
+  });
+}
+
 function catalogueTables(supplierUrl: string): readonly Table[] {
   const suppliers = DEMO_SUPPLIERS.map((supplier) => ({
     ...supplier,

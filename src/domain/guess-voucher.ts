@@ -83,12 +83,14 @@ export class VoucherGuesses {
         const mayTryAgain = error instanceof RateLimited && !isLastTry;
         if (mayTryAgain && !isOver && guesses.backCount !== backCount) continue;
         const isAlone = guesses.underWayCount === 1;
-        if (mayTryAgain && !isOver && isAlone && mayBeHeldElsewhere(error)) {
+        const isHeld = isAlone && error instanceof RateLimited && mayBeHeldElsewhere(error);
+        if (mayTryAgain && !isOver && isHeld) {
           await clock.sleep(ASK_AGAIN_MS);
           continue;
         }
-        this.#leave(guess.clientId, guesses, false);
-        if (!mayTryAgain || (isAlone && !mayBeHeldElsewhere(error))) throw error;
+        // Whoever waits behind it asks on, where it gives up.
+        this.#leave(guess.clientId, guesses, isOver && isHeld);
+        if (!mayTryAgain || (isAlone && !isHeld)) throw error;
         if (isOver) throw tooBusy();
         isLastTry = !await this.#wait(guesses, untilMs, 'FIRST');
       }

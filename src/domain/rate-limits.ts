@@ -90,8 +90,9 @@ export async function takeAtMostAll(
 ): Promise<CountedVerdict> {
   for (let { count } = request; ;) {
     const verdict = await limits.take({ ...request, count });
-    if (verdict.isAdmitted || !isNeverAdmitted(verdict, count)) return { ...verdict, count };
-    count = Math.max(verdict.limit, 1);
+    const isLess = isNeverAdmitted(verdict, count) && verdict.limit > 0;
+    if (!isLess) return { ...verdict, count };
+    count = verdict.limit;
   }
 }
 
@@ -100,7 +101,7 @@ export function isNeverAdmitted(
   verdict: RateVerdict,
   count: number,
 ): verdict is RateVerdict & { readonly limit: number } {
-  return !verdict.isAdmitted && verdict.limit !== null && count > Math.max(verdict.limit, 1);
+  return !verdict.isAdmitted && verdict.limit !== null && count > verdict.limit;
 }
 
 /** @throws RateLimited where the tokens are not there */

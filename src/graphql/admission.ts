@@ -25,14 +25,14 @@ export interface Asking {
 }
 
 /** An operation that may be executed now, or why not. */
-export type Admission =
-  | Admitted
-  | {
-    readonly kind: 'REFUSED';
-    readonly errors: readonly GraphQLError[];
-    /** What the limits said, where they were asked. */
-    readonly cost: CostReport | null;
-  };
+export type Admission = Admitted | Refusal;
+
+interface Refusal {
+  readonly kind: 'REFUSED';
+  readonly errors: readonly GraphQLError[];
+  /** What the limits said, where they were asked. */
+  readonly cost: CostReport | null;
+}
 
 export interface Admitted extends Allowed {
   /** To be called with the answer, or with its first part: what it cost. */
@@ -75,7 +75,10 @@ export function createAdmission(
       return { ...verdict, settle: (answer) => settle(verdict, { answer, ...of }) };
     }
     const cost = reportCost(taken, { requested: verdict.cost.points, actual: null });
-    return { kind: 'REFUSED', errors: [tooMany(last)], cost };
+    if (!isNeverAdmitted(last.verdict, last.count)) {
+      return { kind: 'REFUSED', errors: [tooMany(last)], cost };
+    }
+    return { ...await refuse([tooMany(last)], asking, deps.rateLimits), cost };
   };
 }
 
@@ -84,7 +87,7 @@ async function refuse(
   errors: readonly GraphQLError[],
   asking: Asking,
   rateLimits: RateLimits,
-): Promise<Admission> {
+): Promise<Refusal> {
   const [counted] = await take([{ class: 'read', count: 1 }], asking, rateLimits)
     .catch((error: unknown) => {
       // What is wrong can be told without a database.

@@ -15,11 +15,13 @@ export class CancelTopupOrderResolver {
   async cancelTopupOrder(
     @Arg('input', () => CancelTopupOrderInput, { description: 'The order.' })
     input: CancelTopupOrderInput,
-    @Ctx() { clientId, deps, loaders }: OperationContext,
+    @Ctx() { clientId, deps, loaders, moved }: OperationContext,
   ): Promise<CancelTopupOrderPayload> {
     try {
       const { id } = await getOrderBy(input.by, { clientId, store: deps.store });
-      return { order: await deps.cancelTopupOrder(clientId, id), userErrors: [] };
+      const order = await deps.cancelTopupOrder(clientId, id);
+      moved.orderId = id;
+      return { order, userErrors: [] };
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
       return { order: null, userErrors: userErrorsOf(error) };

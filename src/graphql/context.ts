@@ -60,6 +60,8 @@ export interface Asker {
 /** What every resolver gets: the caller, one operation's (or one event's) loaders, the ports. */
 export interface OperationContext extends Asker {
   readonly loaders: Loaders;
+  /** The order that this operation has placed or cancelled so far. */
+  readonly moved: { orderId: number | null };
   readonly deps: GraphqlDeps;
 }
 
@@ -69,7 +71,8 @@ export function operationContext(
   asker: Asker,
 ): OperationContext {
   const { clientId, scopes, requestId } = asker;
-  return { clientId, scopes, requestId, loaders: createLoaders(deps.store, asker), deps };
+  const loaders = createLoaders(deps.store, asker);
+  return { clientId, scopes, requestId, loaders, moved: { orderId: null }, deps };
 }
 
 /**

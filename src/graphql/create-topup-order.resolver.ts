@@ -22,6 +22,7 @@ export class CreateTopupOrderResolver {
     try {
       const raw = rawOrderRequest(input);
       const order = await context.deps.createTopupOrder(context.clientId, raw);
+      context.moved.orderId = order.id;
       return { order, userErrors: [], duplicateOf: null };
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;

@@ -84,6 +84,17 @@ export function requestError(
   return new GraphQLError(message, { extensions: { code, ...more } });
 }
 
+/** What follows an order in one operation failed, and takes the order out of the answer. */
+export class OrderStands extends Error {
+  readonly orderId: number;
+
+  constructor(orderId: number) {
+    super(`The operation placed or cancelled order ${orderId}, and could not go on behind it:`
+      + ' do not send all of it again');
+    this.orderId = orderId;
+  }
+}
+
 /** Something that nobody outside may see anything of, whatever it says of itself. */
 class Unexpected extends Error {
   constructor(cause: unknown) {
@@ -161,6 +172,11 @@ function visiblePart(error: unknown): VisiblePart {
       message: cause.message,
       extensions: { code: 'SERVICE_UNAVAILABLE', retryAfter: retryAfterSeconds(cause) },
     };
+  }
+  if (cause instanceof OrderStands) {
+    // Without `retryAfter`: what waits and sends the same again would order twice.
+    const { message, orderId } = cause;
+    return { message, extensions: { code: 'SERVICE_UNAVAILABLE', orderId } };
   }
   if (cause instanceof Forbidden) {
     return { message: cause.message, extensions: { code: 'FORBIDDEN' } };

@@ -1,7 +1,8 @@
 import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
-import { Rejection } from '../domain/rejection.ts';
+import { Rejection, TemporarilyUnavailable } from '../domain/rejection.ts';
 import { parseNotificationEmail } from '../domain/set-notification-email.ts';
 import type { OperationContext } from './context.ts';
+import { OrderStands } from './errors.ts';
 import { forgetRead } from './loaders.ts';
 import {
   SetTopupOrderNotificationEmailInput, SetTopupOrderNotificationEmailPayload,
@@ -11,16 +12,14 @@ import { userErrorsOf } from './user-errors.ts';
 
 @Resolver()
 export class SetNotificationEmailResolver {
-  // Nullable: its failure must not take out of the answer that an order was placed before it.
   @Mutation(() => SetTopupOrderNotificationEmailPayload, {
-    nullable: true,
     description: 'Names the address that hears how an order ends, or none. For an order that has '
       + 'ended the mail is sent now, once per address.',
   })
   async setTopupOrderNotificationEmail(
     @Arg('input', () => SetTopupOrderNotificationEmailInput, { description: 'Order, address.' })
     input: SetTopupOrderNotificationEmailInput,
-    @Ctx() { clientId, deps, loaders }: OperationContext,
+    @Ctx() { clientId, deps, loaders, moved }: OperationContext,
   ): Promise<SetTopupOrderNotificationEmailPayload> {
     try {
       // First, as through REST: a wrong address is told before an order that is not there.
@@ -29,6 +28,10 @@ export class SetNotificationEmailResolver {
       const order = await deps.setNotificationEmail(clientId, id, address);
       return { order, userErrors: [] };
     } catch (error) {
+      const { orderId } = moved;
+      if (orderId !== null && error instanceof TemporarilyUnavailable) {
+        throw new OrderStands(orderId);
+      }
       if (!(error instanceof Rejection)) throw error;
       return { order: null, userErrors: userErrorsOf(error) };
     } finally {

@@ -286,7 +286,19 @@ describe('over GraphQL', () => {
       }],
       extensions: { cost: { requestedQueryCost: 4, actualQueryCost: null } },
     });
-    expect((await ask(client)).response.headers.get('x-ratelimit-remaining')).toBe('2');
+    // It counts as what is refused for its form does.
+    expect(response.headers.get('x-ratelimit-remaining')).toBe('2');
+    for (const status of [422, 422, 429]) {
+      expect((await ask(client, page)).response.status).toBe(status);
+    }
+  });
+
+  it('what a client may never do is refused so', async () => {
+    const client = await limited({ 'orders.create': 0 });
+    const { response, body } = await ask(client, { query: `mutation { createTopupOrder(input: {
+      productId: 4218, amount: "4.99" }) { order { id } } }` });
+    expect([response.status, response.headers.has('retry-after')]).toEqual([422, false]);
+    expect(body).toMatchObject({ errors: [{ extensions: { code: 'LIMIT_EXCEEDED' } }] });
   });
 
   it.each([

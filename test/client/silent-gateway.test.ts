@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { WebSocket as WsSocket } from 'ws';
 import { createTopupClient } from '../../src/client/index.ts';
 import { Sockets } from '../../src/client/sockets.ts';
@@ -27,8 +27,13 @@ async function silentGateway() {
 // An error that nobody hears would fail the run: sockets of `ws` throw it a tick after they are
 // closed while they connect.
 describe.each([
-  ['of ws', WsSocket], ['of the runtime', WebSocket],
-])('over sockets %s, a gateway that says nothing', (_what, webSocketImpl) => {
+  ['of ws', WsSocket], ['of the runtime', WebSocket], ['of ws as the global class', null],
+])('over sockets %s, a gateway that says nothing', (_what, given) => {
+  const webSocketImpl = given ?? undefined;
+  beforeEach(() => {
+    if (given === null) vi.stubGlobal('WebSocket', WsSocket);
+  });
+  afterEach(() => vi.unstubAllGlobals());
   const begin = (address: string) => {
     const client = createTopupClient({
       url: `http://${address}/graphql`, token: () => 'token', webSocketImpl,

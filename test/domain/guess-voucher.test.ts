@@ -134,18 +134,28 @@ test('whoever came first has the next token, and each asks a few times only', as
 });
 
 /** One token that another process holds, taken so long ago, until it was asked for so often. */
-function heldElsewhere(of: { readonly sinceMs: number; readonly untilAsked: number }) {
+function heldElsewhere(of: {
+  readonly sinceMs: number;
+  readonly untilAsked: number;
+  readonly onAsked?: (askedCount: number) => void;
+}) {
   let nowMs = 0;
   let askedCount = 0;
   const rateLimits: RateLimits = {
     async take() {
       askedCount += 1;
+      of.onAsked?.(askedCount);
       const isAdmitted = askedCount >= of.untilAsked;
       return { ...NOT_LIMITED, limit: 1, isAdmitted, resetInMs: 60_000 - of.sinceMs - nowMs };
     },
     giveBack: async () => undefined,
   };
-  const clock = { monotonicMs: () => nowMs, sleep: async (ms: number) => void (nowMs += ms) };
+  const clock = {
+    monotonicMs: () => nowMs,
+    // Whoever waits for others, with a signal, waits as long as those do.
+    sleep: async (ms: number, signal?: AbortSignal) => (
+      signal === undefined ? void (nowMs += ms) : never()),
+  };
   return { of: guesses(rateLimits, clock), asked: () => [askedCount, nowMs] };
 }
 
@@ -164,6 +174,19 @@ test('but not for long where nobody takes any more, nor where others always do',
   const { of, asked } = heldElsewhere({ sinceMs: -60_000, untilAsked: Infinity });
   await expect(of.place(1, async () => GOOD)).rejects.toBeInstanceOf(TemporarilyUnavailable);
   expect(asked()).toEqual([82, 4050]);
+});
+
+test('whoever waits behind one that gives up asks on', async () => {
+  let second: Promise<Placement> | null = null;
+  const held = heldElsewhere({
+    sinceMs: -60_000,
+    untilAsked: 90,
+    onAsked: (count) => {
+      if (count === 50) second = held.of.place(1, async () => GOOD);
+    },
+  });
+  await expect(held.of.place(1, async () => GOOD)).rejects.toBeInstanceOf(TemporarilyUnavailable);
+  await expect(second).resolves.toEqual(GOOD);
 });
 
 test('a fault of the counting is told as it is, to each that asked', async () => {

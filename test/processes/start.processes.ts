@@ -168,9 +168,19 @@ describe('what is wrong with an address', () => {
       await query(older);
       const { exited, output } = await start(demo);
       expect(await exited).toEqual({ code: 1, signal: null });
-      expect(output()).toMatch(/^The database lacks the tables of the demo, .*\n$/);
+      expect(output()).toMatch(/^The database lacks the demo, or has an older one: .*\n$/);
       await migrated();
     }
+    // Tables alone are no demo.
+    const bare = {
+      ...owned, MIGRATION_DATABASE_URL: empty(),
+      DATABASE_URL: otherwise((url) => { url.pathname = new URL(empty()).pathname; }),
+    };
+    expect(await (await start(bare, ['--migrate'])).exited).toEqual({ code: 0, signal: null });
+    const { MIGRATION_DATABASE_URL: _owner, ...lesser } = bare;
+    const unseeded = await start(lesser);
+    expect(await unseeded.exited).toEqual({ code: 1, signal: null });
+    expect(unseeded.output()).toMatch(/^The database lacks the demo, /);
     const begun = await start(demo);
     await begun.ready;
     begun.process.kill('SIGTERM');

@@ -284,7 +284,7 @@ export type SetTopupOrderNotificationEmailMutationVariables = Exact<{
 }>;
 
 
-export type SetTopupOrderNotificationEmailMutation = { setTopupOrderNotificationEmail: { order: { id: string, orderId: number, clientReference: string | null, productName: string, variantName: string, status: TopupOrderStatus, statusText: string, createdAt: string, completedAt: string | null, faceValue: { amount: string, currency: string }, charge: { amount: string, currency: string }, failure: { code: TopupFailureCode, reason: string, isUserFixable: boolean, recommendedAction: RecommendedAction } | null, pending: { reason: PendingReason, attemptCount: number, nextAttemptAt: string | null, expectedBy: string | null } | null } | null, userErrors: Array<{ code: TopupOrderErrorCode, message: string, field: Array<string> | null, details: string | null }> } | null };
+export type SetTopupOrderNotificationEmailMutation = { setTopupOrderNotificationEmail: { order: { id: string, orderId: number, clientReference: string | null, productName: string, variantName: string, status: TopupOrderStatus, statusText: string, createdAt: string, completedAt: string | null, faceValue: { amount: string, currency: string }, charge: { amount: string, currency: string }, failure: { code: TopupFailureCode, reason: string, isUserFixable: boolean, recommendedAction: RecommendedAction } | null, pending: { reason: PendingReason, attemptCount: number, nextAttemptAt: string | null, expectedBy: string | null } | null } | null, userErrors: Array<{ code: TopupOrderErrorCode, message: string, field: Array<string> | null, details: string | null }> } };
 
 export type TopupOrderEventLogQueryVariables = Exact<{
   filter?: TopupOrderFilter | null | undefined;

@@ -308,7 +308,7 @@ export type SetTopupOrderNotificationEmailMutation = { __typename: 'Mutation', s
     ) | null, userErrors: Array<(
       { __typename: 'TopupOrderUserError' }
       & { ' $fragmentRefs'?: { 'UserErrorPartsFragment': UserErrorPartsFragment } }
-    )> } | null };
+    )> } };
 
 export type TopupOrderEventLogQueryVariables = Exact<{
   filter?: TopupOrderFilter | null | undefined;

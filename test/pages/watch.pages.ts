@@ -148,7 +148,7 @@ test.each([
 
 test('what is refused of ten orders is said, and stays', async () => {
   const page = await openWatch();
-  const count = await page.locator('#orders > li').count();
+  const before = await lastOrderId();
   const frozen = async (isFrozen: boolean): Promise<void> => {
     const owner = new pg.Client(stage().facts.ownerDatabaseUrl);
     await owner.connect();
@@ -159,7 +159,7 @@ test('what is refused of ten orders is said, and stays', async () => {
   await frozen(true);
   try {
     await page.getByRole('button', { name: 'Ten, mixed' }).click();
-    await page.locator('#orders > li').nth(count + 7).waitFor();
+    await expect.poll(lastOrderId).toBe(before + 8);
     await expect.poll(() => page.getByRole('alert').innerText())
       .toBe('2 of 10: Wallet is frozen');
   } finally {
@@ -183,6 +183,7 @@ test('where no further socket is given the page says so, and is live when one is
 test('an order whose answer was cut off with its token is not called off', async () => {
   const page = await openWatch();
   const { baseUrl, clients: [client], ownerDatabaseUrl } = stage().facts;
+  const before = await lastOrderId();
   const post = (name: string, headers: Record<string, string>, body: string | null) =>
     fetch(`${baseUrl}/auth/${name}`, { method: 'POST', headers, body });
   const owner = new pg.Client(ownerDatabaseUrl);
@@ -200,9 +201,9 @@ test('an order whose answer was cut off with its token is not called off', async
   expect((await post('logout', { authorization }, null)).status).toBe(200);
   await page.getByText('It may have been placed').waitFor();
   await owner.query('commit');
-  const before = await page.locator('#orders > li').count();
+  await expect.poll(lastOrderId).toBeGreaterThan(before);
   await page.reload();
-  await page.locator('#orders > li').nth(before).waitFor();
+  await page.locator(`#orders > li[data-order="${await lastOrderId()}"]`).waitFor();
 });
 
 test('the feed begins anew where the gateway has lost it', async () => {

@@ -20,8 +20,14 @@ const { values: flags } = parseArgs({
   },
 });
 const sizes: Sizes = flags.short
-  ? { rounds: 1, seconds: 2, sockets: 100, idleSockets: 500, createsPerSecond: 200 }
-  : { rounds: 3, seconds: 10, sockets: 1000, idleSockets: 10_000, createsPerSecond: 1000 };
+  ? {
+    rounds: 1, seconds: 1, warmSeconds: 1, idleSeconds: 2, sockets: 100, idleSockets: 200,
+    createsPerSecond: 200,
+  }
+  : {
+    rounds: 3, seconds: 10, warmSeconds: 2, idleSeconds: 6, sockets: 1000, idleSockets: 10_000,
+    createsPerSecond: 1000,
+  };
 const orders = Number(flags.orders);
 
 const world = await BenchWorld.open();

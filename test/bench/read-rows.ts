@@ -5,7 +5,6 @@ import { floorOf, loadOf } from './load-process.ts';
 import { rowAgainstFloor, type Row, type Sizes } from './rows.ts';
 
 const ORDERS_READ = 1000;
-const WARM_S = 2;
 const FIND = `query ($id: SafeInt!) { topupOrder(by: { orderId: $id }) { orderId status
   productName variantName charge { amount currency } createdAt completedAt } }`;
 
@@ -21,16 +20,18 @@ export async function readRows(
 ): Promise<readonly Row[]> {
   const server = await world.startServer(of.database);
   const [token = ''] = of.tokens;
+  const { rounds, seconds, warmSeconds } = of.sizes;
   // There is something to read, whichever rows were measured before.
-  await loadOf(createPlan({ door: 'rest', port: server.port, tokens: [token], seconds: WARM_S }));
+  await loadOf(createPlan({
+    door: 'rest', port: server.port, tokens: [token], seconds: warmSeconds,
+  }));
   await floorOf({
     databaseUrl: of.floorUrl, kind: 'create', clients: ORDERS_READ, connections: IN_FLIGHT,
-    seconds: WARM_S, firstNumber: takeNumbers(),
+    seconds: warmSeconds, firstNumber: takeNumbers(),
   });
   const { rows } = await runSql(of.database.ownerDatabaseUrl, `select id from topup_order
     where client_id = 1001 order by id desc limit ${ORDERS_READ}`);
   const ids = rows.map((row: { id: string }) => row.id);
-  const { rounds, seconds } = of.sizes;
   const plans: Readonly<Record<string, LoadPlan>> = {
     'order-by-id-graphql': plan({
       method: 'POST', targets: [{ path: '/graphql', token }], seconds, port: server.port,
@@ -45,8 +46,7 @@ export async function readRows(
   const rates = new Map<string, number[]>();
   const note = (name: string, rate: number): Map<string, number[]> =>
     rates.set(name, [...rates.get(name) ?? [], rate]);
-  // What is compiled and cached on the way is no part of the measure.
-  for (const http of Object.values(plans)) await loadOf({ ...http, seconds: WARM_S });
+  for (const http of Object.values(plans)) await loadOf({ ...http, seconds: warmSeconds });
   for (let round = 0; round < rounds; round += 1) {
     const floor = await floorOf({
       databaseUrl: of.floorUrl, kind: 'order-by-id', clients: ORDERS_READ, seconds,

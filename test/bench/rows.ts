@@ -2,6 +2,10 @@
 export interface Sizes {
   readonly rounds: number;
   readonly seconds: number;
+  /** What is compiled and cached on the way is no part of the measure. */
+  readonly warmSeconds: number;
+  /** So long idle sockets stay open: what is garbage is gone then. */
+  readonly idleSeconds: number;
   readonly sockets: number;
   readonly idleSockets: number;
   readonly createsPerSecond: number;

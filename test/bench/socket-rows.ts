@@ -3,9 +3,6 @@ import { createPlan } from './create-rows.ts';
 import { socketsOf } from './load-process.ts';
 import { rowAlone, type Row, type Sizes } from './rows.ts';
 
-/** Idle sockets stay this long before and after they are weighed: what is garbage is gone then. */
-const IDLE_SECONDS = 6;
-
 /** How late an event comes behind its commit, and what a subscriber that waits takes of memory. */
 export async function socketRows(
   world: BenchWorld,
@@ -60,7 +57,7 @@ async function memoryRow(
     }, 1000);
     await socketsOf({
       port: server.port, tokens, sockets: sizes.idleSockets, creates: null,
-      idleSeconds: IDLE_SECONDS,
+      idleSeconds: sizes.idleSeconds,
     });
     clearInterval(weigh);
     perSocket.push((openKb - emptyKb) / sizes.idleSockets);

@@ -2,6 +2,7 @@ import { createHmac, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
+import { logIn, makeKey, postAuth, type AuthAnswer } from '../support/access.ts';
 import { authorization, JSON_TYPE, rest } from '../support/doors.ts';
 import { SUPPLIER_KEYS, useWorld } from '../support/world.ts';
 
@@ -173,6 +174,50 @@ describe('connections that are cut at random', () => {
     expect(statuses.get('POST /callbacks/fulfilment/sandbox-a 202')).toBeGreaterThan(15);
     expect(statuses.get('PATCH /notification-email 200')).toBeGreaterThan(15);
   }, 60_000);
+});
+
+describe('a refresh or a logout whose answer is lost', () => {
+  /** Whoever waits for the client's logins is cut off, until `ask` is answered. */
+  async function whileCut(ask: () => Promise<AuthAnswer>): Promise<AuthAnswer> {
+    const holder = new pg.Client(world().database.ownerDatabaseUrl);
+    await holder.connect();
+    let isOver = false;
+    try {
+      await holder.query('begin; select from token_family where client_id = 2 for update');
+      const answer = ask().finally(() => {
+        isOver = true;
+      });
+      while (!isOver) {
+        await superuser.query(`select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = $1 and application_name = 'topup-gateway' and wait_event_type = 'Lock'`,
+        [new URL(world().database.databaseUrl).pathname.slice(1)]);
+      }
+      return await answer;
+    } finally {
+      await holder.end();
+    }
+  }
+  const told = ({ status, headers, body }: AuthAnswer): readonly unknown[] =>
+    [status, headers.has('retry-after'), body.error?.code, body.error?.message];
+
+  it('is told as not known, with what a refusal will mean', async () => {
+    const { url } = world().gateway;
+    const { access, refresh } = await logIn(world(), await makeKey(world(), 2));
+    const refreshed = (): Promise<AuthAnswer> =>
+      postAuth(url, 'refresh', { body: { refresh_token: refresh } });
+    const loggedOut = (): Promise<AuthAnswer> =>
+      postAuth(url, 'logout', { headers: { authorization: `Bearer ${access}` } });
+    expect(told(await whileCut(refreshed))).toEqual([503, true, 'SERVICE_UNAVAILABLE',
+      'It is not known whether the refresh token was used; try again, and log in where it is'
+      + ' refused']);
+    expect(told(await whileCut(loggedOut))).toEqual([503, true, 'SERVICE_UNAVAILABLE',
+      'It is not known whether the tokens have ended; try again: where the token is refused, they'
+      + ' have']);
+    // Here nothing had been done.
+    expect((await refreshed()).status).toBe(200);
+    expect((await loggedOut()).status).toBe(200);
+    expect((await loggedOut()).status).toBe(401);
+  });
 });
 
 describe('prices that change while orders are placed', () => {

@@ -41,7 +41,7 @@ test('the explorer creates an order and shows its events as they happen', async 
   await stage().picture(page, 'explorer-create');
   await run(page, 'WatchOrder');
   await answer(page).getByText('"type": "SNAPSHOT"').waitFor();
-  await answer(page).getByText('"type": "DELIVERED"').waitFor({ timeout: 60_000 });
+  await answer(page).getByText('"type": "DELIVERED"').waitFor();
   await stage().picture(page, 'explorer-watch');
 });
 

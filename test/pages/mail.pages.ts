@@ -22,9 +22,8 @@ test('the mail that tells how an order ended is shown', async () => {
   await fetch(`${orders}/${id}/notification-email`, {
     method: 'PATCH', headers, body: JSON.stringify({ email: 'reader@example.com' }),
   });
-  await expect.poll(
-    async () => (await fetch(`${mailUrl}/messages.json`)).json(), { timeout: 30_000 },
-  ).toHaveLength(1);
+  await expect.poll(async () => (await fetch(`${mailUrl}/messages.json`)).json())
+    .toHaveLength(1);
 
   const page = await stage().openPage({ viewport: { width: 375, height: 740 } });
   await page.goto(mailUrl);

@@ -7,7 +7,7 @@ test('the reference shows the API, and sends a request with the token in its for
   const { facts, openPage, picture } = stage();
   const page = await openPage();
   await page.goto(facts.docsUrl);
-  await page.getByRole('heading', { name: 'Top-up gateway' }).waitFor({ timeout: 60_000 });
+  await page.getByRole('heading', { name: 'Top-up gateway' }).waitFor();
   // Only the first part of the reference is open at first.
   await page.locator('a[href="#tag/orders"]').click();
   await page.getByRole('heading', { name: 'Create an order' }).first().waitFor();
@@ -16,7 +16,7 @@ test('the reference shows the API, and sends a request with the token in its for
   const create = /test request.*post \/api\/v1\/topups\/orders\)/i;
   await page.getByRole('button', { name: create }).click();
   await page.getByRole('button', { name: /send post request/i }).click();
-  await page.getByText('200 OK').waitFor({ timeout: 30_000 });
+  await page.getByText('200 OK').waitFor();
   await page.getByText('"PENDING"').first().waitFor();
   await picture(page, 'reference-request');
 });

@@ -36,7 +36,7 @@ async function place(page: Page, outcome: string, delay = 'At once'): Promise<Lo
   await page.getByLabel('What the supplier does').selectOption({ label: outcome });
   await page.getByLabel('When it does').selectOption({ label: delay });
   await page.getByRole('button', { name: 'Place order' }).click();
-  await expect.poll(lastOrderId, { timeout: 30_000 }).toBeGreaterThan(before);
+  await expect.poll(lastOrderId).toBeGreaterThan(before);
   const order = page.locator(`#orders > li[data-order="${await lastOrderId()}"]`);
   await order.waitFor();
   return order;
@@ -83,8 +83,8 @@ test('events go on where they stopped when the gateway is started anew', async (
     await page.getByText('it is placed when the gateway is back').waitFor();
     await stage().picture(page, 'watch-away');
   });
-  await page.getByText('Live', { exact: true }).waitFor({ timeout: 30_000 });
-  await order.getByText('DELIVERED', { exact: true }).waitFor({ timeout: 60_000 });
+  await page.getByText('Live', { exact: true }).waitFor();
+  await order.getByText('DELIVERED', { exact: true }).waitFor();
   expect(await page.locator('#feed').innerText()).toContain(', 0 missed.');
   // What was asked for meanwhile was placed, once.
   expect(await page.locator('#orders > li').count()).toBe(count + 1);
@@ -100,9 +100,9 @@ test('what the gateway cannot say now is asked for again, and its order placed o
   await owner.connect();
   await owner.query('begin; select from wallet for update');
   await page.getByRole('button', { name: 'Place order' }).click();
-  await page.getByText('it is placed when the gateway is back').waitFor({ timeout: 30_000 });
+  await page.getByText('it is placed when the gateway is back').waitFor();
   await owner.end();
-  await page.locator('#orders > li').nth(count).waitFor({ timeout: 30_000 });
+  await page.locator('#orders > li').nth(count).waitFor();
   await (await youngest(page)).getByText('DELIVERED', { exact: true }).waitFor();
   await expect.poll(() => page.getByRole('alert').innerText()).toBe('');
   expect(await page.locator('#orders > li').count()).toBe(count + 1);
@@ -216,7 +216,7 @@ test('the feed begins anew where the gateway has lost it', async () => {
   const page = await openWatch();
   await (await place(page, 'Delivers')).getByText('DELIVERED', { exact: true }).waitFor();
   await stage().startAnew();
-  await page.getByText('None yet.').waitFor({ timeout: 30_000 });
+  await page.getByText('None yet.').waitFor();
   const order = await place(page, 'Delivers');
   await order.getByText('DELIVERED', { exact: true }).waitFor();
   expect(await order.getAttribute('data-order')).toBe('1');

@@ -10,5 +10,5 @@ describe.concurrent('an order whose process is killed', () => {
     const cells = await runMatrixRow(row, 1);
     expect(cells.filter((cell) => cell.fault !== null)).toEqual([]);
     expect(cells.filter((cell) => cell.wasHeld).length).toBeGreaterThan(cells.length / 2);
-  }, 120_000);
+  });
 });

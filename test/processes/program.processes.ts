@@ -113,7 +113,7 @@ it('goes on when the database is killed under it', async () => {
   expect(await placeAtDemo(facts, 'BEFORE', PLAYER)).toBeNull();
   program.process.kill('SIGTERM');
   expect(await program.exited).toEqual({ code: 0, signal: null });
-}, 120_000);
+});
 
 it('runs two copies side by side, and more processes over one database', async () => {
   const quiet = { LOG_LEVEL: 'silent' };
@@ -134,7 +134,7 @@ it('runs two copies side by side, and more processes over one database', async (
     program.process.kill('SIGTERM');
     expect(await program.exited).toEqual({ code: 0, signal: null });
   }
-}, 120_000);
+});
 
 /** The supplier's own log: nothing delivered twice, nothing delivered that failed. */
 async function expectOneEffectEach(facts: DemoFacts, rows: readonly Row[]): Promise<void> {

@@ -109,7 +109,7 @@ describe('three workers and two gateways', () => {
           where o.recipient like '%000'
           group by s.supplier_reference, s.attempt_count) sent`);
       expect(sent).toEqual({ wrong: 0, orders: 129 });
-    }), 120_000);
+    }));
 });
 
 describe.concurrent('a worker that stands still through its lease', () => {
@@ -142,7 +142,7 @@ describe.concurrent('a worker that stands still through its lease', () => {
     // What it waited for while it stood still timed out; nothing else may have gone wrong.
     const late = /connection timeout|Query read timeout|timeout exceeded when trying to connect/;
     expect(zombie.faults.filter((fault) => !late.test(fault))).toEqual([]);
-  }), 180_000);
+  }));
 });
 
 function never(): never {
@@ -183,5 +183,5 @@ describe('workers that are killed every second', () => {
     expect(placed).toBeGreaterThan(50);
     expect(orders.filter((order) => faultOf(order, order.recipient.slice(-3)) !== null))
       .toEqual([]);
-  }), 120_000);
+  }));
 });

@@ -171,20 +171,22 @@ describe('what is wrong with an address', () => {
       expect(output()).toMatch(/^The database lacks the demo, or has an older one: .*\n$/);
       await migrated();
     }
-    // Tables alone are no demo.
-    const bare = {
-      ...owned, MIGRATION_DATABASE_URL: empty(),
-      DATABASE_URL: otherwise((url) => { url.pathname = new URL(empty()).pathname; }),
-    };
-    expect(await (await start(bare, ['--migrate'])).exited).toEqual({ code: 0, signal: null });
-    const { MIGRATION_DATABASE_URL: _owner, ...lesser } = bare;
-    const unseeded = await start(lesser);
-    expect(await unseeded.exited).toEqual({ code: 1, signal: null });
-    expect(unseeded.output()).toMatch(/^The database lacks the demo, /);
     const begun = await start(demo);
     await begun.ready;
     begun.process.kill('SIGTERM');
     expect(await begun.exited).toEqual({ code: 0, signal: null });
+  });
+
+  it('is told where there are tables of the demo, and nothing in them', async () => {
+    const bare = {
+      DEMO: '1', LOG_LEVEL: 'silent',
+      DATABASE_URL: otherwise((url) => { url.pathname = new URL(empty()).pathname; }),
+    };
+    const owned = { ...bare, MIGRATION_DATABASE_URL: empty() };
+    expect(await (await start(owned, ['--migrate'])).exited).toEqual({ code: 0, signal: null });
+    const unseeded = await start(bare);
+    expect(await unseeded.exited).toEqual({ code: 1, signal: null });
+    expect(unseeded.output()).toMatch(/^The database lacks the demo, /);
   });
 
   it('is told of HOST and of SUPPLIER_PORT too', async () => {

@@ -11,6 +11,9 @@ const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/go
 /** Not kept by git: for people to look at. */
 const PICTURES = join(ROOT, 'dist/screenshots');
 
+/** The page, the program and its database share two cores with those of another file. */
+const WAIT_MS_MAX = 60_000;
+
 /** A refused font quotes itself, a hundred kilobytes of it. */
 const MESSAGE_LENGTH_MAX = 300;
 
@@ -67,6 +70,7 @@ export function useStage(): () => Stage {
       viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', ...options,
     });
     const page = await context.newPage();
+    page.setDefaultTimeout(WAIT_MS_MAX);
     watched.push(new PageWatch(page, [facts.baseUrl, facts.mailUrl]));
     return page;
   };

@@ -10,9 +10,10 @@ export default defineConfig({
     pool: 'forks',
     // Half of the time of one is waiting; two cores carry no more than two.
     maxWorkers: 2,
-    testTimeout: 90_000,
+    testTimeout: 180_000,
     hookTimeout: 90_000,
     teardownTimeout: 30_000,
+    expect: { poll: { timeout: 60_000 } },
     reporters: ['verbose'],
   },
 });

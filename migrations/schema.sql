@@ -199,6 +199,12 @@ begin
   if step in ('RETRY', 'RESEND', 'NEXT_ROUTE') and deliver_by_given_up_route(o, m.route) then
     return 'APPLIED';
   end if;
+  -- Asked, not told: news may be of one of several attempts. And whoever cannot be asked has ruled
+  -- nothing out; that is no retry to begin with.
+  if m.kind = 'RETRY' and m.event_id is null and o.restored_route is not null then
+    update submission s set is_ruled_out = true
+      where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = o.route;
+  end if;
   if step in ('RETRY', 'NEXT_ROUTE') and o.restored_route is not null
     and ask_further_route(o, step) then
     return 'APPLIED';
@@ -207,12 +213,17 @@ begin
     select n.route, n.supplier_id into next_route, next_supplier from next_offer(o) n;
     if found then
       -- Numbers name what suppliers were sent, so none is used again, however routes are numbered.
-      select greatest(next_route, o.route + 1, max(s.route) + 1) into next_route from submission s
+      -- But a supplier that was asked about a number is sent the order under that one.
+      select coalesce(
+          min(s.route) filter (where s.supplier_id = next_supplier and s.route > o.route),
+          greatest(next_route, o.route + 1, max(s.route) + 1)) into next_route from submission s
         where s.client_id = o.client_id and s.topup_order_id = o.id;
       insert into submission (client_id, topup_order_id, route, supplier_id, state, attempt_count,
           resend_after)
         values (o.client_id, o.id, next_route, next_supplier, 'NOT_APPLIED', 0,
-          clock_timestamp());
+          clock_timestamp())
+        on conflict (client_id, topup_order_id, route) do update
+          set resend_after = excluded.resend_after;
     end if;
   end if;
   sent := case step when 'AWAIT' then 'ACCEPTED' when 'RETRY' then 'NOT_APPLIED'
@@ -312,7 +323,7 @@ begin
       at + further.settled_in_ms * interval '1 ms')
     on conflict (client_id, topup_order_id, route) do update
       set state = 'UNKNOWN', attempt_count = submission.attempt_count + 2,
-        resend_after = excluded.resend_after;
+        resend_after = excluded.resend_after, is_ruled_out = false;
   update topup_order set
       fulfilment_state = 'OUTCOME_UNKNOWN',
       route = further.route,
@@ -1228,7 +1239,8 @@ AS $function$
         (select f.supplier_id from offer f where f.variant_id = o.variant_id
           and f.route = o.route))
       and not exists (select from submission m where m.client_id = o.client_id
-        and m.topup_order_id = o.id and m.supplier_id = n.supplier_id)
+        and m.topup_order_id = o.id and m.supplier_id = n.supplier_id
+        and not (m.is_ruled_out and m.route > o.route))
     order by n.route limit 1;
 $function$
 ;
@@ -1806,6 +1818,10 @@ begin
   perform setval('topup_order_id_seq', nextval('topup_order_id_seq') + p_ids_skipped);
   perform setval('transfer_id_seq', nextval('transfer_id_seq') + p_ids_skipped);
   perform skip_feed_positions(p_ids_skipped);
+  -- What was ruled out before the backup may have been sent in the time that was lost.
+  update submission m set is_ruled_out = false from topup_order o
+    where o.status = 'PENDING' and m.client_id = o.client_id and m.topup_order_id = o.id
+      and m.is_ruled_out;
   with unsure as (
     select o.client_id, o.id, o.route, s.id as supplier_id, s.retry_window_ms,
         s.call_deadline_ms + s.settle_window_ms as settled_in_ms
@@ -2708,7 +2724,8 @@ begin
             where n.variant_id = o.variant_id and n.is_in_stock
               and n.supplier_id <> d.supplier_id
               and (select x.route from submission x where x.client_id = o.client_id
-                and x.topup_order_id = o.id and x.supplier_id = n.supplier_id limit 1) is null
+                and x.topup_order_id = o.id and x.supplier_id = n.supplier_id
+                and not (x.is_ruled_out and x.route > o.route) limit 1) is null
             limit 1) is not null,
           o.face_value, o.face_currency, o.country_code, o.recipient, o.input_data,
           d.attempt_count + d.is_sent::int, o.backoff_step, d.backoff_ms, d.call_deadline_ms,
@@ -2885,7 +2902,11 @@ AS $function$
       and o.fulfilment_state in ('QUEUED', 'RETRY_WAIT') and o.restored_route is null
       and not exists (select from public.submission m where m.client_id = o.client_id
         and m.topup_order_id = o.id
-        and (m.state <> 'NOT_APPLIED' or m.supplier_id = n.supplier_id or m.route = n.route))
+        and (m.state <> 'NOT_APPLIED' or ((m.supplier_id = n.supplier_id or m.route = n.route)
+          -- Nor is anything under way at the suspended one, as that one said itself.
+          and not (m.is_ruled_out and m.supplier_id = n.supplier_id and m.route = n.route
+            and (select x.is_ruled_out from public.submission x where x.client_id = o.client_id
+              and x.topup_order_id = o.id and x.route = o.route)))))
       and (select x.is_suspended from public.supplier x where x.id = coalesce(
         (select m.supplier_id from public.submission m where m.client_id = o.client_id
           and m.topup_order_id = o.id and m.route = o.route),
@@ -3238,6 +3259,7 @@ create table submission (
   resend_after timestamp with time zone not null,
   asked_at timestamp with time zone,
   accepted_at timestamp with time zone,
+  is_ruled_out boolean not null default false,
   constraint submission_pkey PRIMARY KEY (client_id, topup_order_id, route),
   constraint submission_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id),
   constraint submission_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES supplier(id),

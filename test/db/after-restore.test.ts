@@ -362,6 +362,85 @@ it('asks on every route before it sends on any', async () => {
   });
 });
 
+describe('an order that was found on none of its routes', () => {
+  /** Whose first route's supplier `is` so; all of it was asked, and its time is over. */
+  async function askAll(is = ''): Promise<number> {
+    if (is !== '') {
+      await withSingleConnection(original.ownerDatabaseUrl, (client) => client.query(
+        `update supplier set ${is} where code = 'sandbox-a'`));
+    }
+    const id = await during(original.databaseUrl, (program) => program.place(TWO_ROUTES));
+    await backUp();
+    await restored.connect();
+    await prepareRestored(restoredUrls().owner);
+    await settle();
+    expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
+    expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
+    await settle();
+    expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
+    return id;
+  }
+  const suspend = (isSuspended: boolean): Promise<unknown> => restored.query(
+    `update supplier set is_suspended = ${isSuspended} where code = 'sandbox-a'`);
+  const leaveSuspended = (): Promise<number> =>
+    during(restoredUrls().program, (program) => program.leaveSuspended());
+
+  it('goes over to the next one where the first refuses it, under the number asked about',
+    async () => {
+      const id = await askAll();
+      refusals.set(`1-${id}-1`, OUT_OF_STOCK);
+      expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
+      expect(await workNow()).toEqual([`SUBMIT 1-${id}-2`]);
+      await expectDelivered(1);
+      expect([...effects]).toEqual([[`1-${id}-2`, 1]]);
+    });
+
+  it('ends where both refuse it', async () => {
+    const id = await askAll();
+    for (const route of [1, 2]) refusals.set(`1-${id}-${route}`, OUT_OF_STOCK);
+    expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
+    expect(await workNow()).toEqual([`SUBMIT 1-${id}-2`]);
+    const { rows } = await restored.query('select status, failure_code from topup_order');
+    expect(rows).toEqual([{ status: 'FAILED', failure_code: 'PRODUCT_OUT_OF_STOCK' }]);
+  });
+
+  it('goes past a suspended supplier, also after that did not take it', async () => {
+    const id = await askAll();
+    refusals.set(`1-${id}-1`, { kind: 'TRANSIENT', reason: 'HTTP 503', retryAfterMs: 0 });
+    expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
+    await suspend(true);
+    await restored.query('update topup_order set next_action_at = now()');
+    expect(await leaveSuspended()).toBe(1);
+    expect(await workNow()).toEqual([`SUBMIT 1-${id}-2`]);
+    await expectDelivered(1);
+    expect([...effects]).toEqual([[`1-${id}-2`, 1]]);
+  });
+
+  it('does not go past one that could not say whether it has it', async () => {
+    const id = await askAll('can_be_queried = false, dedupes_by_reference = true');
+    await suspend(true);
+    expect(await leaveSuspended()).toBe(0);
+    expect(await workNow()).toEqual([]);
+    await suspend(false);
+    expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
+  });
+
+  it('is asked about there again after a second restore', async () => {
+    const id = await askAll();
+    // In the time that was lost the second time it was refused here and delivered there.
+    effects.set(`1-${id}-2`, 1);
+    await during(restoredUrls().program, async () => undefined);
+    await prepareRestored(restoredUrls().owner);
+    await suspend(true);
+    expect(await leaveSuspended()).toBe(0);
+    await suspend(false);
+    await settle();
+    expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
+    expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
+    await expectDelivered(1);
+  });
+});
+
 it('finds what went past a suspended supplier in the lost time', async () => {
   const suspend = (supplierId: number) => original.query(
     'update supplier set is_suspended = (id = $1)', [supplierId]);
@@ -487,7 +566,7 @@ it('asks further routes before it sends again to one that cannot be asked', asyn
 
 /** Over the copy, whatever the orders wait for. */
 async function workNow(): Promise<string[]> {
-  await restored.query('update topup_order set next_action_at = now()');
+  await restored.query("update topup_order set next_action_at = now() where status = 'PENDING'");
   return during(restoredUrls().program, (program) => program.work());
 }
 

@@ -94,6 +94,7 @@ function authorizationValues(rawHeaders: readonly string[]): readonly string[] {
   return values;
 }
 
-function unauthorized(message: string): HttpRefusal {
+/** A refusal that says which kind of token is wanted. */
+export function unauthorized(message: string): HttpRefusal {
   return new HttpRefusal(401, { message, headers: { 'www-authenticate': 'Bearer' } });
 }

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Access, Caller } from '../domain/access.ts';
 import type { Clock } from '../domain/ports.ts';
+import { unauthorized } from './client-guard.ts';
 import { HttpRefusal } from './errors.ts';
 
 /** Between two comments on a stream on which nothing happens; milliseconds. */
@@ -37,9 +38,12 @@ export class OpenStreams {
   /**
    * Begins a stream and looks after it until it closes. Its place is taken before anything is
    * waited for: however many are begun at once, no more are open than the client may have.
-   * @throws HttpRefusal 429 where it has as many already, and whatever `begin` throws
+   * @throws HttpRefusal 429 where it has as many already, 401 where its token has just ended, and
+   * whatever `begin` throws
    */
   async open<Begun extends Stream>(caller: Caller, begin: () => Promise<Begun>): Promise<Begun> {
+    // A single answer is still given then; a stream would end before it told anything.
+    if (this.#leftMs(caller) <= 0) throw unauthorized('Invalid or expired token');
     const leave = this.#takePlace(caller.clientId);
     try {
       const stream = await begin();
@@ -103,12 +107,15 @@ export class OpenStreams {
   }
 
   async #finishAtExpiry(stream: Stream, caller: Caller, closed: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
     while (!closed.aborted) {
-      const leftMs = caller.expiresAtMs - clock.now().getTime();
+      const leftMs = this.#leftMs(caller);
       if (leftMs <= 0) return this.#finish(stream, closed);
-      await clock.sleep(Math.min(leftMs, TIMER_MS_MAX), closed);
+      await this.#options.clock.sleep(Math.min(leftMs, TIMER_MS_MAX), closed);
     }
+  }
+
+  #leftMs(caller: Caller): number {
+    return caller.expiresAtMs - this.#options.clock.now().getTime();
   }
 
   async #finish(stream: Stream, closed: AbortSignal): Promise<void> {

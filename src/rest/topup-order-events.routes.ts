@@ -38,21 +38,25 @@ const HEADERS = {
 export function topupOrderEventRoutes(app: FastifyInstance, deps: EventStreamDeps): void {
   const streams = new OpenStreams(deps);
   app.addHook('preClose', () => streams.finishAll());
+  const openStream = (request: FastifyRequest): Promise<EventStream<OrderEdge>> => {
+    const { caller } = request;
+    if (caller === null) throw new Error('A stream has no caller');
+    return streams.open(caller, () => eventStream(caller.clientId, request, deps));
+  };
   app.get(
     EVENTS,
     // A HEAD would open a stream that nobody reads.
     { schema: followTopupOrdersSchema, exposeHeadRoute: false },
     async (request, reply) => {
-      const { caller } = request;
-      if (caller === null) throw new Error('A stream has no caller');
-      const stream = await streams.open(caller, () => eventStream(caller.clientId, request, deps));
+      const stream = await openStream(request);
       endWithReader(stream, request.raw.socket, deps.clock);
       return reply.headers(HEADERS).send(stream);
     },
   );
   // Without a route of its own, a HEAD would ask for the order with the id "events".
-  app.head(EVENTS, { schema: { ...followTopupOrdersSchema, hide: true } }, (request, reply) => {
-    selectionIn(request);
+  const headSchema = { ...followTopupOrdersSchema, hide: true };
+  app.head(EVENTS, { schema: headSchema }, async (request, reply) => {
+    (await openStream(request)).destroy();
     return reply.headers(HEADERS).send();
   });
 }

@@ -230,6 +230,11 @@ describe('GET /api/v1/topups/orders/events', () => {
     expect([excess.status, excess.headers.get('retry-after')]).toEqual([429, '1']);
     expect((await listen({ token: world().token(2) })).status).toBe(200);
     await short.ended;
+    // Whoever comes back is told why, though a single answer would be given for a while.
+    expect((await listen({ token })).status).toBe(401);
+    const lists = await fetch(`${world().gateway.url}/api/v1/topups/orders`,
+      { headers: { authorization: `Bearer ${token}` } });
+    expect(lists.status).toBe(200);
     await expect.poll(async () => {
       const again = await listen();
       again.close();
@@ -298,6 +303,7 @@ describe('GET /api/v1/topups/orders/events', () => {
     expect(head.headers.has('content-length')).toBe(false);
     expect(world().parts.feed.watchCount()).toBe(0);
     expect((await ask('HEAD', '?type=SNAPSHOT')).status).toBe(400);
+    expect((await ask('HEAD', '?after=nonsense')).status).toBe(400);
     const refused = await ask('POST');
     expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
   });

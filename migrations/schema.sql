@@ -3,7 +3,7 @@
 
 create type claimed_order as (client_id bigint, order_id bigint, lease_token uuid, action text, supplier_code text, supplier_reference text, supplier_sku text, route smallint, has_next_route boolean, face_value numeric(20,4), face_currency text, country_code text, recipient text, input_data json, attempt_count integer, backoff_step integer, backoff_ms integer[], call_deadline_ms integer, window_left_ms bigint, resend_in_ms bigint, can_be_queried boolean, dedupes_by_reference boolean, was_accepted boolean, is_tried_after_window boolean, is_resent boolean);
 create type placement as (ordinal integer, client_id bigint, request_id uuid, client_reference text, input_digest text, product_id bigint, variant_id bigint, product_name text, variant_name text, country_code text, face_value numeric(20,4), face_currency text, discount_percent numeric(9,4), forex_rate numeric(20,10), forex_rate_id bigint, charge numeric(20,4), currency text, wallet_id bigint, voucher_hash text, input_data json, recipient text, input_fields_version integer, fulfils_in_request boolean, pricing_version bigint, price_valid_until timestamp with time zone);
-create type recorded_move as (ordinal integer, client_id bigint, order_id bigint, route smallint, lease_token uuid, kind text, failure_code text, next_in_ms bigint, receipt json, supplier_code text, event_id text, supplier_reference text, body_digest text);
+create type recorded_move as (ordinal integer, client_id bigint, order_id bigint, route smallint, lease_token uuid, kind text, failure_code text, next_in_ms bigint, receipt json, supplier_code text, event_id text, supplier_reference text, body_digest text, is_held boolean);
 
 create sequence topup_order_id_seq as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
 create sequence transfer_id_seq as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
@@ -243,7 +243,7 @@ begin
       restored_route = case when step not in ('RETRY', 'NEXT_ROUTE') then o.restored_route end,
       backoff_step = case when step = 'NEXT_ROUTE'
           or (step = 'AWAIT' and o.fulfilment_state = 'SUBMITTING') then 0
-        else o.backoff_step + 1 end,
+        else o.backoff_step + (m.is_held is not true)::int end,
       next_action_at = coalesce(due, clock_timestamp()),
       lease_token = null,
       lease_until = null,
@@ -2516,7 +2516,7 @@ declare
   is_whole boolean;
 begin
   with known as materialized (
-    select m.kind, m.next_in_ms, o.address, case
+    select m.kind, m.next_in_ms, m.is_held, o.address, case
           when m.kind in ('AWAIT', 'RETRY') or s.state = 'INTENT' then s.address
         end as submission_address
       from unnest(p_moves) m
@@ -2536,7 +2536,7 @@ begin
           else case when o.fulfilment_state = 'SUBMITTING' then 'OUTCOME_UNKNOWN'
             else o.fulfilment_state end end,
         backoff_step = case when m.kind = 'AWAIT' and o.fulfilment_state = 'SUBMITTING' then 0
-          else o.backoff_step + 1 end,
+          else o.backoff_step + (m.is_held is not true)::int end,
         next_action_at = clock_timestamp() + m.next_in_ms * interval '1 ms',
         lease_token = null,
         lease_until = null,

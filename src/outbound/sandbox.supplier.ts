@@ -118,7 +118,7 @@ function readSubmitAnswer(order: ClaimedOrder, answered: Exchange, clock: Clock)
   const unread = readWithoutAnswer(answered, clock);
   if (unread !== null) return unread;
   const answer = readAnswer(order, answered);
-  if (answer === null) return { kind: 'UNKNOWN', reason: 'answer not understood' };
+  if (answer === null) return notUnderstood(answered);
   // Taken before: that nothing is found of it later is no proof that it was not applied.
   if (answer.status === 'DUPLICATE') return { kind: 'ACCEPTED' };
   // A bare decline may be contradicted: the query decides. Of who cannot be asked, a repeat is the
@@ -135,7 +135,14 @@ function readQueryAnswer(order: ClaimedOrder, answered: Exchange, clock: Clock):
   if (unread !== null) return unread;
   if (isNotFound(order, answered)) return { kind: 'NOT_FOUND' };
   const answer = readAnswer(order, answered);
-  return answer === null ? { kind: 'UNKNOWN', reason: 'answer not understood' } : outcomeOf(answer);
+  return answer === null ? notUnderstood(answered) : outcomeOf(answer);
+}
+
+/** With its status, where that tells an operator more: a blocked address, a page that has moved. */
+function notUnderstood(answered: Exchange): Outcome {
+  const status = answered.kind === 'ANSWERED' && answered.status !== 200
+    ? ` (${statusReason(answered.status)})` : '';
+  return { kind: 'UNKNOWN', reason: `answer not understood${status}` };
 }
 
 /** The outcomes that need no body; null where the body has to be read. */
@@ -178,7 +185,7 @@ function readRetryAfter(
   { 'retry-after': value, date }: (Exchange & { kind: 'ANSWERED' })['headers'],
   clock: Clock,
 ): number | null {
-  if (typeof value === 'string' && /^\d{1,9}$/.test(value)) {
+  if (typeof value === 'string' && /^\d+$/.test(value)) {
     return Number(value) * 1000;
   }
   const atMs = momentOf(value);

@@ -4,14 +4,15 @@ import {
 
 import type { Outcome } from '../domain/fulfilment-ports.ts';
 import type { Clock } from '../domain/ports.ts';
-import { isStatusReason, NO_ANSWER_IN_TIME, NO_CONNECTION } from './supplier-http.ts';
+import { isNoConnection, isStatusReason, NO_ANSWER_IN_TIME } from './supplier-http.ts';
 
 /** So many calls in a row that did not reach a supplier open its breaker. */
 const UNREACHED_COUNT_MAX = 8;
 /**
  * So many calls that were turned away (429, 503 and the like), for so long without one order taken
- * or refused in between, open it too: no order climbs its ladder to a step of an hour meanwhile,
- * and all go at once when the supplier is back. What is over sooner is each order's own.
+ * or refused in between, open it too: most orders take no step of their ladder meanwhile, and
+ * go at once when the supplier is back; what tries in between comes back within seconds. What is
+ * over sooner is each order's own.
  */
 const TURNED_AWAY_COUNT_MAX = 16;
 const TURNED_AWAY_MS_MAX = 10_000;
@@ -109,7 +110,10 @@ export class SupplierBreaker {
   async #send({ send, isSubmit }: Call): Promise<Outcome> {
     const outcome = await send();
     this.#storm.note(outcome, isSubmit);
-    return outcome;
+    const isOpen = this.#storm.isOn() || !this.isClosed;
+    // One that hangs may do so by itself.
+    return isOpen && (isTurnedAway(outcome) || isNotConnected(outcome))
+      ? { ...outcome, isSaidToAll: true } : outcome;
   }
 
   async #probe(call: Call): Promise<Outcome> {
@@ -188,12 +192,18 @@ class Storm {
 }
 
 /** Answered, and not with anything about the order. */
-function isTurnedAway(outcome: Outcome): boolean {
+function isTurnedAway(
+  outcome: Outcome,
+): outcome is Outcome & { readonly kind: 'TRANSIENT' | 'UNKNOWN' } {
   return 'reason' in outcome && isStatusReason(outcome.reason);
+}
+
+function isNotConnected(outcome: Outcome): outcome is Outcome & { readonly kind: 'TRANSIENT' } {
+  return outcome.kind === 'TRANSIENT' && isNoConnection(outcome.reason);
 }
 
 /** An answer, whatever it says, is no failure of the connection; nor is a reset after sending. */
 function isUnreached(outcome: Outcome): boolean {
-  return (outcome.kind === 'TRANSIENT' && outcome.reason === NO_CONNECTION)
+  return isNotConnected(outcome)
     || (outcome.kind === 'UNKNOWN' && outcome.reason === NO_ANSWER_IN_TIME);
 }

@@ -14,7 +14,9 @@ export type Exchange =
   | { readonly kind: 'NO_ANSWER'; readonly reason: string };
 
 /** The reasons that speak of an unreachable supplier; a breaker counts them. */
-export const NO_CONNECTION = 'no connection';
+const NO_CONNECTION = 'no connection';
+/** Whether it tells that nobody was connected with. */
+export const isNoConnection = (reason: string): boolean => reason.startsWith(NO_CONNECTION);
 export const NO_ANSWER_IN_TIME = 'no answer in time';
 /** The reason that speaks of an answer by its status alone. */
 export const statusReason = (status: number): string => `HTTP ${status}`;
@@ -107,14 +109,20 @@ function createHandler(
       if (head === undefined) settle({ kind: 'NO_ANSWER', reason: 'answer without a head' });
       else settle({ kind: 'ANSWERED', ...head, body: Buffer.concat(chunks) });
     },
+    // The code tells a name that leads nowhere, or a certificate, from a supplier that is down.
     onResponseError(_controller: Dispatcher.DispatchController | null, error: unknown): void {
-      if (sending === undefined) settle({ kind: 'NOT_SENT', reason: NO_CONNECTION });
-      else settle({ kind: 'NO_ANSWER', reason: `connection lost (${codeOf(error)})` });
+      const code = codeOf(error);
+      if (sending === undefined) {
+        const why = code === null ? '' : ` (${code})`;
+        settle({ kind: 'NOT_SENT', reason: `${NO_CONNECTION}${why}` });
+      } else {
+        settle({ kind: 'NO_ANSWER', reason: `connection lost (${code ?? 'no code'})` });
+      }
     },
   };
 }
 
-function codeOf(error: unknown): string {
+function codeOf(error: unknown): string | null {
   const isCoded = error instanceof Error && 'code' in error && typeof error.code === 'string';
-  return isCoded ? String(error.code) : 'no code';
+  return isCoded ? String(error.code) : null;
 }

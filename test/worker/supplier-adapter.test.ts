@@ -139,7 +139,8 @@ describe('an answer of the protocol', () => {
   });
 
   test.each([
-    ['7', 7000], ['0', 0], ['999999', 999_999_000], ['-5', null], ['soon', null], ['', null],
+    ['7', 7000], ['0', 0], ['999999', 999_999_000], ['99999999999', 99_999_999_999_000],
+    ['-5', null], ['soon', null], ['', null],
     [new Date(NOW_MS + 90_000).toUTCString(), 90_000],
     [new Date(NOW_MS - 90_000).toUTCString(), 0],
     [new Date(NOW_MS + 90_000_000).toUTCString(), 90_000_000],
@@ -182,6 +183,13 @@ describe('an answer of the protocol', () => {
   test.each([500, 502, 504])('%d proves nothing, and is told by its status', async (status) => {
     react = answers(status, { status: 'NOT_FOUND', reference: REFERENCE });
     const unknown = { kind: 'UNKNOWN', reason: `HTTP ${status}` };
+    expect(await submit()).toEqual(unknown);
+    expect(await query()).toEqual(unknown);
+  });
+
+  test.each([301, 403, 418])('%d is not understood, and is told by its status', async (status) => {
+    react = answers(status, { status: 'DELIVERED', reference: REFERENCE });
+    const unknown = { kind: 'UNKNOWN', reason: `answer not understood (HTTP ${status})` };
     expect(await submit()).toEqual(unknown);
     expect(await query()).toEqual(unknown);
   });
@@ -364,13 +372,15 @@ describe('where nothing was sent the outcome is TRANSIENT:', () => {
     const { port } = closed.address() as AddressInfo;
     await new Promise((resolve) => closed.close(resolve));
     supplier = open(() => `http://127.0.0.1:${port}`);
-    expect(await submit()).toEqual(transient('no connection'));
-    expect(await query()).toEqual(transient('no connection'));
+    expect(await submit()).toEqual(transient('no connection (ECONNREFUSED)'));
+    expect(await query()).toEqual(transient('no connection (ECONNREFUSED)'));
   });
 
   test('the name is not known, the address is none', async () => {
     supplier = open(() => 'http://supplier.invalid');
-    expect(await submit()).toEqual(transient('no connection'));
+    const { reason } = await submit() as { reason: string };
+    // Where no name is looked up at all, it is not known for now.
+    expect(reason).toMatch(/^no connection \((ENOTFOUND|EAI_AGAIN)\)$/);
     for (const address of ['', 'nonsense', 'ftp://127.0.0.1']) {
       supplier = open(() => address);
       expect(await submit()).toMatchObject({ kind: 'TRANSIENT' });

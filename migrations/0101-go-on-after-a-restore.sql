@@ -6,6 +6,16 @@
 -- the order has not come to this route yet, nothing was sent there.
 alter table submission add column is_ruled_out boolean not null default false;
 
+-- Whether all that were asked said so, the order's own supplier and those of all routes behind it:
+-- one of them may have delivered otherwise. By what is left behind it was refused for good.
+create function is_ruled_out_ahead(o topup_order)
+  returns boolean language sql stable set search_path = public, pg_temp as $$
+  select coalesce(bool_and(m.is_ruled_out) and bool_or(m.route = o.route), false)
+    from submission m
+    where m.client_id = o.client_id and m.topup_order_id = o.id and m.route >= o.route
+      and m.attempt_count > 0;
+$$;
+
 create or replace function next_offer(o topup_order)
   returns setof sellable_route language sql stable rows 1 set search_path = public, pg_temp as $$
   select n.* from sellable_route n
@@ -17,7 +27,7 @@ create or replace function next_offer(o topup_order)
           and f.route = o.route))
       and not exists (select from submission m where m.client_id = o.client_id
         and m.topup_order_id = o.id and m.supplier_id = n.supplier_id
-        and not (m.is_ruled_out and m.route > o.route))
+        and not (m.route > o.route and is_ruled_out_ahead(o)))
     order by n.route limit 1;
 $$;
 
@@ -30,10 +40,8 @@ create or replace function way_past_suspended(o topup_order)
       and not exists (select from public.submission m where m.client_id = o.client_id
         and m.topup_order_id = o.id
         and (m.state <> 'NOT_APPLIED' or ((m.supplier_id = n.supplier_id or m.route = n.route)
-          -- Nor is anything under way at the suspended one, as that one said itself.
-          and not (m.is_ruled_out and m.supplier_id = n.supplier_id and m.route = n.route
-            and (select x.is_ruled_out from public.submission x where x.client_id = o.client_id
-              and x.topup_order_id = o.id and x.route = o.route)))))
+          and not (m.supplier_id = n.supplier_id and m.route = n.route
+            and public.is_ruled_out_ahead(o)))))
       and (select x.is_suspended from public.supplier x where x.id = coalesce(
         (select m.supplier_id from public.submission m where m.client_id = o.client_id
           and m.topup_order_id = o.id and m.route = o.route),
@@ -99,9 +107,10 @@ begin
   if step in ('RETRY', 'RESEND', 'NEXT_ROUTE') and deliver_by_given_up_route(o, m.route) then
     return 'APPLIED';
   end if;
-  -- Asked, not told: news may be of one of several attempts. And whoever cannot be asked has ruled
-  -- nothing out; that is no retry to begin with.
-  if m.kind = 'RETRY' and m.event_id is null and o.restored_route is not null then
+  -- Asked, not told: news may be of one of several attempts, and a send that was turned away says
+  -- nothing of those before. Whoever cannot be asked rules nothing out; that is no retry here.
+  if m.kind = 'RETRY' and m.event_id is null and o.restored_route is not null
+    and o.fulfilment_state = 'OUTCOME_UNKNOWN' then
     update submission s set is_ruled_out = true
       where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = o.route;
   end if;
@@ -266,7 +275,7 @@ begin
               and n.supplier_id <> d.supplier_id
               and (select x.route from submission x where x.client_id = o.client_id
                 and x.topup_order_id = o.id and x.supplier_id = n.supplier_id
-                and not (x.is_ruled_out and x.route > o.route) limit 1) is null
+                and not (x.route > o.route and is_ruled_out_ahead(o)) limit 1) is null
             limit 1) is not null,
           o.face_value, o.face_currency, o.country_code, o.recipient, o.input_data,
           d.attempt_count + d.is_sent::int, o.backoff_step, d.backoff_ms, d.call_deadline_ms,
@@ -297,5 +306,36 @@ begin
   )
   select array_agg(t.claim) into claims from taken t;
   return coalesce(claims, '{}');
+end
+$$;
+
+create or replace function record_move(m recorded_move)
+  returns text language plpgsql set search_path = public, pg_temp as $$
+declare
+  o topup_order;
+  verdict text;
+begin
+  select t.* into o from topup_order t where t.client_id = m.client_id and t.id = m.order_id;
+  if not found then return 'UNKNOWN_ORDER'; end if;
+  verdict := case when m.event_id is null then 'NEW' else keep_callback(m) end;
+  if verdict <> 'NEW' then return verdict; end if;
+  -- Whatever a supplier tells of a route, it had the order there.
+  if m.event_id is not null then
+    update submission s set is_ruled_out = false
+      where s.client_id = m.client_id and s.topup_order_id = m.order_id and s.route = m.route
+        and s.is_ruled_out;
+  end if;
+  verdict := case when m.kind = 'NONE' then 'NO_CHANGE'
+    when m.kind = 'NOTE_ACCEPTED' then note_accepted(o, m)
+    when m.kind in ('DELIVER', 'FAIL', 'REVERSE') then apply_final_news(o, m)
+    when takes_delivery_back(o, m) then
+      case when open_case(o, 'LATE_FAILURE', m.route) then 'CASE_OPENED' else 'NO_CHANGE' end
+    else apply_step(o, m) end;
+  -- The supplier will say it again: its event must not count as heard.
+  if verdict = 'STALE_LEASE' and m.event_id is not null then
+    delete from callback c using supplier s where s.code = m.supplier_code
+      and c.client_id = m.client_id and c.supplier_id = s.id and c.event_id = m.event_id;
+  end if;
+  return verdict;
 end
 $$;

@@ -3,7 +3,7 @@
 
 create type claimed_order as (client_id bigint, order_id bigint, lease_token uuid, action text, supplier_code text, supplier_reference text, supplier_sku text, route smallint, has_next_route boolean, face_value numeric(20,4), face_currency text, country_code text, recipient text, input_data json, attempt_count integer, backoff_step integer, backoff_ms integer[], call_deadline_ms integer, window_left_ms bigint, resend_in_ms bigint, can_be_queried boolean, dedupes_by_reference boolean, was_accepted boolean, is_tried_after_window boolean, is_resent boolean);
 create type placement as (ordinal integer, client_id bigint, request_id uuid, client_reference text, input_digest text, product_id bigint, variant_id bigint, product_name text, variant_name text, country_code text, face_value numeric(20,4), face_currency text, discount_percent numeric(9,4), forex_rate numeric(20,10), forex_rate_id bigint, charge numeric(20,4), currency text, wallet_id bigint, voucher_hash text, input_data json, recipient text, input_fields_version integer, fulfils_in_request boolean, pricing_version bigint, price_valid_until timestamp with time zone);
-create type recorded_move as (ordinal integer, client_id bigint, order_id bigint, route smallint, lease_token uuid, kind text, failure_code text, next_in_ms bigint, receipt json, supplier_code text, event_id text, supplier_reference text, body_digest text, is_held boolean);
+create type recorded_move as (ordinal integer, client_id bigint, order_id bigint, route smallint, lease_token uuid, kind text, failure_code text, next_in_ms bigint, receipt json, supplier_code text, event_id text, supplier_reference text, body_digest text);
 
 create sequence topup_order_id_seq as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
 create sequence transfer_id_seq as bigint start 1 increment 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
@@ -199,9 +199,10 @@ begin
   if step in ('RETRY', 'RESEND', 'NEXT_ROUTE') and deliver_by_given_up_route(o, m.route) then
     return 'APPLIED';
   end if;
-  -- Asked, not told: news may be of one of several attempts. And whoever cannot be asked has ruled
-  -- nothing out; that is no retry to begin with.
-  if m.kind = 'RETRY' and m.event_id is null and o.restored_route is not null then
+  -- Asked, not told: news may be of one of several attempts, and a send that was turned away says
+  -- nothing of those before. Whoever cannot be asked rules nothing out; that is no retry here.
+  if m.kind = 'RETRY' and m.event_id is null and o.restored_route is not null
+    and o.fulfilment_state = 'OUTCOME_UNKNOWN' then
     update submission s set is_ruled_out = true
       where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = o.route;
   end if;
@@ -243,7 +244,7 @@ begin
       restored_route = case when step not in ('RETRY', 'NEXT_ROUTE') then o.restored_route end,
       backoff_step = case when step = 'NEXT_ROUTE'
           or (step = 'AWAIT' and o.fulfilment_state = 'SUBMITTING') then 0
-        else o.backoff_step + (m.is_held is not true)::int end,
+        else o.backoff_step + 1 end,
       next_action_at = coalesce(due, clock_timestamp()),
       lease_token = null,
       lease_until = null,
@@ -860,6 +861,19 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION is_ruled_out_ahead(o topup_order)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select coalesce(bool_and(m.is_ruled_out) and bool_or(m.route = o.route), false)
+    from submission m
+    where m.client_id = o.client_id and m.topup_order_id = o.id and m.route >= o.route
+      and m.attempt_count > 0;
+$function$
+;
+
 CREATE OR REPLACE FUNCTION keep_callback(m recorded_move)
  RETURNS text
  LANGUAGE plpgsql
@@ -1240,7 +1254,7 @@ AS $function$
           and f.route = o.route))
       and not exists (select from submission m where m.client_id = o.client_id
         and m.topup_order_id = o.id and m.supplier_id = n.supplier_id
-        and not (m.is_ruled_out and m.route > o.route))
+        and not (m.route > o.route and is_ruled_out_ahead(o)))
     order by n.route limit 1;
 $function$
 ;
@@ -1946,6 +1960,12 @@ begin
   if not found then return 'UNKNOWN_ORDER'; end if;
   verdict := case when m.event_id is null then 'NEW' else keep_callback(m) end;
   if verdict <> 'NEW' then return verdict; end if;
+  -- Whatever a supplier tells of a route, it had the order there.
+  if m.event_id is not null then
+    update submission s set is_ruled_out = false
+      where s.client_id = m.client_id and s.topup_order_id = m.order_id and s.route = m.route
+        and s.is_ruled_out;
+  end if;
   verdict := case when m.kind = 'NONE' then 'NO_CHANGE'
     when m.kind = 'NOTE_ACCEPTED' then note_accepted(o, m)
     when m.kind in ('DELIVER', 'FAIL', 'REVERSE') then apply_final_news(o, m)
@@ -1958,7 +1978,8 @@ begin
       and c.client_id = m.client_id and c.supplier_id = s.id and c.event_id = m.event_id;
   end if;
   return verdict;
-end $function$
+end
+$function$
 ;
 
 CREATE OR REPLACE FUNCTION record_moves(p_moves json)
@@ -2516,7 +2537,7 @@ declare
   is_whole boolean;
 begin
   with known as materialized (
-    select m.kind, m.next_in_ms, m.is_held, o.address, case
+    select m.kind, m.next_in_ms, o.address, case
           when m.kind in ('AWAIT', 'RETRY') or s.state = 'INTENT' then s.address
         end as submission_address
       from unnest(p_moves) m
@@ -2536,7 +2557,7 @@ begin
           else case when o.fulfilment_state = 'SUBMITTING' then 'OUTCOME_UNKNOWN'
             else o.fulfilment_state end end,
         backoff_step = case when m.kind = 'AWAIT' and o.fulfilment_state = 'SUBMITTING' then 0
-          else o.backoff_step + (m.is_held is not true)::int end,
+          else o.backoff_step + 1 end,
         next_action_at = clock_timestamp() + m.next_in_ms * interval '1 ms',
         lease_token = null,
         lease_until = null,
@@ -2725,7 +2746,7 @@ begin
               and n.supplier_id <> d.supplier_id
               and (select x.route from submission x where x.client_id = o.client_id
                 and x.topup_order_id = o.id and x.supplier_id = n.supplier_id
-                and not (x.is_ruled_out and x.route > o.route) limit 1) is null
+                and not (x.route > o.route and is_ruled_out_ahead(o)) limit 1) is null
             limit 1) is not null,
           o.face_value, o.face_currency, o.country_code, o.recipient, o.input_data,
           d.attempt_count + d.is_sent::int, o.backoff_step, d.backoff_ms, d.call_deadline_ms,
@@ -2903,10 +2924,8 @@ AS $function$
       and not exists (select from public.submission m where m.client_id = o.client_id
         and m.topup_order_id = o.id
         and (m.state <> 'NOT_APPLIED' or ((m.supplier_id = n.supplier_id or m.route = n.route)
-          -- Nor is anything under way at the suspended one, as that one said itself.
-          and not (m.is_ruled_out and m.supplier_id = n.supplier_id and m.route = n.route
-            and (select x.is_ruled_out from public.submission x where x.client_id = o.client_id
-              and x.topup_order_id = o.id and x.route = o.route)))))
+          and not (m.supplier_id = n.supplier_id and m.route = n.route
+            and public.is_ruled_out_ahead(o)))))
       and (select x.is_suspended from public.supplier x where x.id = coalesce(
         (select m.supplier_id from public.submission m where m.client_id = o.client_id
           and m.topup_order_id = o.id and m.route = o.route),

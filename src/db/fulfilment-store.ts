@@ -168,7 +168,6 @@ function toMoveRow(recorded: RecordedMove, index: number): object {
     lease_token: recorded.leaseToken,
     kind: move.kind,
     failure_code: move.kind === 'FAIL' ? move.failureCode : null,
-    is_held: 'isHeld' in move,
     next_in_ms: 'nextInMs' in move ? Math.ceil(move.nextInMs) : null,
     receipt: move.kind === 'DELIVER' ? move.receipt : null,
     supplier_code: callback?.supplierCode ?? null,

@@ -53,12 +53,12 @@ export type Move =
   | { readonly kind: 'FAIL'; readonly failureCode: FailureCode }
   | { readonly kind: 'REVERSE' }
   | { readonly kind: 'AWAIT'; readonly nextInMs: number }
-  /** It was not applied, and is sent again. `isHeld`: no step of its ladder. */
-  | { readonly kind: 'RETRY'; readonly nextInMs: number; readonly isHeld?: true }
+  /** It was not applied, and is sent again. */
+  | { readonly kind: 'RETRY'; readonly nextInMs: number }
   /** It may have been applied: only sending the same again can tell. */
   | { readonly kind: 'RESEND'; readonly nextInMs: number }
   | { readonly kind: 'NEXT_ROUTE' }
-  | { readonly kind: 'ASK_AGAIN'; readonly nextInMs: number; readonly isHeld?: true }
+  | { readonly kind: 'ASK_AGAIN'; readonly nextInMs: number }
   | { readonly kind: 'REVIEW'; readonly nextInMs: number }
   /** It was taken, says who was not asked: what was not known is, and goes on as it would. */
   | { readonly kind: 'NOTE_ACCEPTED' }
@@ -126,21 +126,13 @@ export interface FulfilmentStore {
   nextDueInMs(): Promise<number | null>;
 }
 
-/**
- * What a supplier says of an order. FAILED means: definitely not applied. `isSaidToAll`: at present
- * it says the same to every order, so that it tells nothing of this one.
- */
+/** What a supplier says of an order. FAILED means: definitely not applied. */
 export type Outcome =
   | { readonly kind: 'DELIVERED'; readonly receipt: Readonly<Record<string, string>> | null }
   | { readonly kind: 'ACCEPTED' }
   | { readonly kind: 'FAILED'; readonly failureCode: FailureCode }
-  | {
-    readonly kind: 'TRANSIENT';
-    readonly reason: string;
-    readonly retryAfterMs: number | null;
-    readonly isSaidToAll?: boolean;
-  }
-  | { readonly kind: 'UNKNOWN'; readonly reason: string; readonly isSaidToAll?: boolean }
+  | { readonly kind: 'TRANSIENT'; readonly reason: string; readonly retryAfterMs: number | null }
+  | { readonly kind: 'UNKNOWN'; readonly reason: string }
   | { readonly kind: 'NOT_FOUND' }
   | { readonly kind: 'REVERSED' };
 

@@ -1,5 +1,6 @@
-import { backoff, decideMove, isPassing } from './decide-move.ts';
-import type { Fulfilment } from './fulfil-topup-order.ts';
+import {
+  backoff, decideMove, isPassing, type Fulfilment,
+} from './fulfil-topup-order.ts';
 import type { ClaimedOrder, Move, Outcome, RawCallback } from './fulfilment-ports.ts';
 
 export type CallbackResult = 'REFUSED' | 'NOT_UNDERSTOOD' | 'TRY_LATER' | 'KEPT' | 'DONE';

@@ -10,9 +10,8 @@ import { isNoConnection, isStatusReason, NO_ANSWER_IN_TIME } from './supplier-ht
 const UNREACHED_COUNT_MAX = 8;
 /**
  * So many calls that were turned away (429, 503 and the like), for so long without one order taken
- * or refused in between, open it too: most orders take no step of their ladder meanwhile, and
- * go at once when the supplier is back; what tries in between comes back within seconds. What is
- * over sooner is each order's own.
+ * or refused in between, open it too: no order climbs its ladder to a step of an hour meanwhile,
+ * and all go at once when the supplier is back. What is over sooner is each order's own.
  */
 const TURNED_AWAY_COUNT_MAX = 16;
 const TURNED_AWAY_MS_MAX = 10_000;
@@ -110,10 +109,7 @@ export class SupplierBreaker {
   async #send({ send, isSubmit }: Call): Promise<Outcome> {
     const outcome = await send();
     this.#storm.note(outcome, isSubmit);
-    const isOpen = this.#storm.isOn() || !this.isClosed;
-    // One that hangs may do so by itself.
-    return isOpen && (isTurnedAway(outcome) || isNotConnected(outcome))
-      ? { ...outcome, isSaidToAll: true } : outcome;
+    return outcome;
   }
 
   async #probe(call: Call): Promise<Outcome> {
@@ -192,18 +188,12 @@ class Storm {
 }
 
 /** Answered, and not with anything about the order. */
-function isTurnedAway(
-  outcome: Outcome,
-): outcome is Outcome & { readonly kind: 'TRANSIENT' | 'UNKNOWN' } {
+function isTurnedAway(outcome: Outcome): boolean {
   return 'reason' in outcome && isStatusReason(outcome.reason);
-}
-
-function isNotConnected(outcome: Outcome): outcome is Outcome & { readonly kind: 'TRANSIENT' } {
-  return outcome.kind === 'TRANSIENT' && isNoConnection(outcome.reason);
 }
 
 /** An answer, whatever it says, is no failure of the connection; nor is a reset after sending. */
 function isUnreached(outcome: Outcome): boolean {
-  return isNotConnected(outcome)
+  return (outcome.kind === 'TRANSIENT' && isNoConnection(outcome.reason))
     || (outcome.kind === 'UNKNOWN' && outcome.reason === NO_ANSWER_IN_TIME);
 }

@@ -54,7 +54,7 @@ function guard(supplier: Supplier, options: SupplierRegistryOptions): Guard {
     };
     const calling = places.execute(
       async () => await breaker.run({ send: sendNow, isSubmit }, signal)
-        ?? { ...notSent('supplier rests after failures'), isSaidToAll: true },
+        ?? notSent('supplier rests after failures'),
       signal,
     );
     // Where the deadline ends the wait for room, the policies reject; nothing was sent then.
@@ -87,7 +87,7 @@ function guard(supplier: Supplier, options: SupplierRegistryOptions): Guard {
   };
 }
 
-function notSent(reason: string): Outcome & { readonly kind: 'TRANSIENT' } {
+function notSent(reason: string): Outcome {
   return { kind: 'TRANSIENT', reason, retryAfterMs: null };
 }
 

@@ -221,7 +221,7 @@ describe('GET /api/v1/topups/orders/events', () => {
   });
 
   it('ends with its token, and is given up where a client has too many', async () => {
-    const token = await world().parts.signToken(1, 2);
+    const token = await world().parts.signToken(1, 8);
     const short = await listen({ token });
     expect(short.status).toBe(200);
     const others = await Promise.all(Array.from({ length: 19 }, () => listen()));

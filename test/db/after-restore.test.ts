@@ -425,6 +425,76 @@ describe('an order that was found on none of its routes', () => {
     expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
   });
 
+  it('does not go past one between them that could not say', async () => {
+    await withSingleConnection(original.ownerDatabaseUrl, (client) => client.query(
+      `insert into supplier (id, code, base_url, call_deadline_ms, lease_ms, settle_window_ms,
+            retry_window_ms, backoff_ms)
+          select 3, 'sandbox-c', base_url, call_deadline_ms, lease_ms, settle_window_ms,
+            retry_window_ms, backoff_ms from supplier where id = 2;
+        insert into offer (variant_id, route, supplier_id, supplier_sku)
+          select variant_id, 3, 3, 'sku-c' from offer where variant_id = 3 and route = 2;
+        update supplier set can_be_queried = false, dedupes_by_reference = true where id = 2`));
+    const id = await during(original.databaseUrl, (program) => program.place(TWO_ROUTES));
+    await backUp();
+    await restored.connect();
+    await prepareRestored(restoredUrls().owner);
+    const seen: string[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      await settle();
+      seen.push(...await workNow());
+    }
+    expect(seen).toEqual([1, 2, 3].map((route) => `QUERY 1-${id}-${route}`));
+    await restored.query('update topup_order set next_action_at = now()');
+    await suspend(true);
+    expect(await leaveSuspended()).toBe(0);
+    await suspend(false);
+    refusals.set(`1-${id}-1`, OUT_OF_STOCK);
+    expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
+    const { rows } = await restored.query('select status from topup_order');
+    expect(rows).toEqual([{ status: 'FAILED' }]);
+    expect(effects.size).toBe(0);
+  });
+
+  it('does not go past one that nobody sold while it was asked about', async () => {
+    const id = await during(original.databaseUrl, (program) => program.place(TWO_ROUTES));
+    await backUp();
+    await restored.connect();
+    const setRoute = (route: number): Promise<unknown> => restored.query(
+      'update offer set route = $1 where variant_id = 3 and supplier_id = 1', [route]);
+    await setRoute(9);
+    await prepareRestored(restoredUrls().owner);
+    await setRoute(1);
+    // A send that is turned away says nothing of one in the time that was lost.
+    refusals.set(`1-${id}-1`, { kind: 'TRANSIENT', reason: 'HTTP 503', retryAfterMs: 0 });
+    expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
+    await settle();
+    expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
+    await suspend(true);
+    await restored.query('update topup_order set next_action_at = now()');
+    expect(await leaveSuspended()).toBe(0);
+    expect(await workNow()).toEqual([]);
+  });
+
+  it('does not go over to one that has told of it since', async () => {
+    const id = await askAll();
+    const pool = createPool({
+      databaseUrl: restoredUrls().program, size: 1, applicationName: 'test',
+      onError: () => undefined,
+    });
+    const store = createFulfilmentStore({ pool, onMoved: () => undefined });
+    await store.recordMove({
+      clientId: 1, orderId: id, route: 2, leaseToken: null, move: { kind: 'AWAIT', nextInMs: 0 },
+      callback: {
+        supplierCode: 'sandbox-b', eventId: 'e1', supplierReference: `1-${id}-2`, bodyDigest: 'd',
+      },
+    }).finally(() => pool.end());
+    refusals.set(`1-${id}-1`, OUT_OF_STOCK);
+    expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
+    await suspend(true);
+    expect(await leaveSuspended()).toBe(0);
+    expect(effects.size).toBe(0);
+  });
+
   it('is asked about there again after a second restore', async () => {
     const id = await askAll();
     // In the time that was lost the second time it was refused here and delivered there.

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
-import { decideMove } from '../../src/domain/decide-move.ts';
+import { decideMove } from '../../src/domain/fulfil-topup-order.ts';
 import type {
   ClaimedOrder, FulfilmentStore, Move, MoveResult, RecordedMove, SupplierEvent,
 } from '../../src/domain/fulfilment-ports.ts';
@@ -245,25 +245,6 @@ describe('the way of an order', () => {
       'RETRY_SCHEDULED',
       'DELIVERED',
     ]);
-  });
-
-  it('takes no step of its ladder where it is held', async () => {
-    const id = await placeOne();
-    const step = async (move: Move): Promise<unknown> => {
-      expect(await record(await claim(id), move)).toBe('APPLIED');
-      const [row] = await database().query(
-        'update topup_order set next_action_at = now() where id = $1 returning backoff_step', [id]);
-      return row?.['backoff_step'];
-    };
-    expect(await step({ kind: 'RETRY', nextInMs: 0, isHeld: true })).toBe(0);
-    expect(await step({ kind: 'RETRY', nextInMs: 0 })).toBe(1);
-    // What is restored takes its steps by another function.
-    await database().query('update topup_order set restored_route = 1 where id = $1', [id]);
-    expect(await step({ kind: 'RETRY', nextInMs: 0, isHeld: true })).toBe(1);
-    await database().query('update topup_order set restored_route = 1 where id = $1', [id]);
-    expect(await step({ kind: 'RETRY', nextInMs: 0 })).toBe(2);
-    expect(await step({ kind: 'ASK_AGAIN', nextInMs: 0, isHeld: true })).toBe(2);
-    expect(await step({ kind: 'ASK_AGAIN', nextInMs: 0 })).toBe(3);
   });
 
   it('goes to the second supplier only after a definite no of the first', async () => {

@@ -61,7 +61,7 @@ async function countOrders(): Promise<Readonly<Record<string, number>>> {
 }
 
 test('a storm burns few attempts, fails no order, and is over for all at once', async () => {
-  // Whoever was turned away before it does not come back within this test.
+  // Whoever tries within the storm does not come back within this test.
   await database().query("update supplier set backoff_ms = '{3600000}'");
   let aheadMs = 0;
   const clock: Clock = {
@@ -96,20 +96,9 @@ test('a storm burns few attempts, fails no order, and is over for all at once', 
     const rests = Math.floor((performance.now() - startedMs) / 1_000);
     expect(refusedCount).toBeLessThanOrEqual(FIRST_COUNT + CALLS_MAX * rests);
     status = 200;
-    await expect.poll(countOrders).toEqual({
+    await expect.poll(countOrders, { timeout: 30_000 }).toEqual({
       'RETRY_WAIT 1': refusedCount,
       'DELIVERED 1': FIRST_COUNT + HELD_COUNT - refusedCount,
-    });
-    // Those that tried within the storm stand on no step of an hour: they come within seconds.
-    expect(await database().query(`update topup_order set next_action_at = now()
-      where fulfilment_state = 'RETRY_WAIT' and backoff_step = 0
-        and next_action_at < last_attempt_at + interval '30 seconds' returning true as is_held`))
-      .toHaveLength(refusedCount - FIRST_COUNT + 1);
-    worker.wake();
-    await expect.poll(countOrders).toEqual({
-      'RETRY_WAIT 1': FIRST_COUNT - 1,
-      'DELIVERED 1': FIRST_COUNT + HELD_COUNT - refusedCount,
-      'DELIVERED 2': refusedCount - FIRST_COUNT + 1,
     });
   } finally {
     await worker.stop(1000);

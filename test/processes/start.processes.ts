@@ -18,7 +18,6 @@ const empty = useEmptyDatabase();
 
 /** Programs start beside all that the machine has to do. */
 const SOON = { timeout: 30_000 };
-vi.setConfig({ testTimeout: 60_000 });
 
 const silentServers: Server[] = [];
 const start = usePrograms();

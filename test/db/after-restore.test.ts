@@ -490,16 +490,34 @@ describe('an order that was found on none of its routes', () => {
     }).finally(() => pool.end());
     refusals.set(`1-${id}-1`, OUT_OF_STOCK);
     expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
-    await suspend(true);
-    expect(await leaveSuspended()).toBe(0);
-    expect(effects.size).toBe(0);
+    expect(await workNow()).toEqual([]);
+    const { rows } = await restored.query('select status from topup_order');
+    expect(rows).toEqual([{ status: 'FAILED' }]);
+  });
+
+  it('does not go over by what was ruled out before a second restore', async () => {
+    const id = await during(original.databaseUrl, (program) => program.place(TWO_ROUTES));
+    await backUp();
+    await restored.connect();
+    await prepareRestored(restoredUrls().owner);
+    await settle();
+    expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
+    // In the time that was lost the second time the first one was sent it and delivered, and the
+    // backup is of this moment: further routes are asked, not that one again.
+    effects.set(`1-${id}-1`, 1);
+    await prepareRestored(restoredUrls().owner);
+    await settle();
+    expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
+    await restored.query('update offer set is_active = false where variant_id = 3 and route = 1');
+    await workNow();
+    expect(await workNow()).toEqual([]);
+    expect([...effects]).toEqual([[`1-${id}-1`, 1]]);
   });
 
   it('is asked about there again after a second restore', async () => {
     const id = await askAll();
     // In the time that was lost the second time it was refused here and delivered there.
     effects.set(`1-${id}-2`, 1);
-    await during(restoredUrls().program, async () => undefined);
     await prepareRestored(restoredUrls().owner);
     await suspend(true);
     expect(await leaveSuspended()).toBe(0);

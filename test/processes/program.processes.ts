@@ -10,7 +10,7 @@ import { startProgram, usePrograms } from '../support/program.ts';
 
 const start = usePrograms();
 const PLAYER = '5123456000';
-const SOON = { timeout: 30_000 };
+const SOON = { timeout: 60_000 };
 
 interface Row {
   readonly id: string;

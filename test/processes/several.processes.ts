@@ -9,10 +9,15 @@ import { placeOverRest } from '../support/place-over-rest.ts';
 import { faultOf } from '../support/crash-matrix.ts';
 
 const TIMINGS = { deadlineMs: 400, leaseMs: 600 };
+/** Far above what a call takes on a busy machine: each send that follows a late one would count. */
+const PATIENT = { deadlineMs: 2000, leaseMs: 3000 };
 const ENDINGS = ['000', '000', '000', '002', '005', '020', '024'] as const;
 
-async function inWorld(run: (world: CrashWorld) => Promise<void>): Promise<void> {
-  const world = await openCrashWorld(TIMINGS);
+async function inWorld(
+  run: (world: CrashWorld) => Promise<void>,
+  timings = TIMINGS,
+): Promise<void> {
+  const world = await openCrashWorld(timings);
   try {
     await run(world);
     expect(await world.violations()).toEqual([]);
@@ -89,7 +94,7 @@ describe('three workers and two gateways', () => {
       expect(acknowledged).toHaveLength(300);
       const watched = await Promise.all(acknowledged.slice(-10)
         .map(async (id) => [id, (await watch(world, there, id)).at(-1)] as const));
-      const orders = await world.untilEnded(30_000);
+      const orders = await world.untilEnded(60_000);
       expect(orders.filter((order) => faultOf(order, order.recipient.slice(-3)) !== null))
         .toEqual([]);
       const byId = new Map(orders.map((order) => [Number(order.id), order]));
@@ -126,23 +131,24 @@ describe.concurrent('a worker that stands still through its lease', () => {
     await until(async () => (await world.orders())[0]?.state === 'SUBMITTING');
     const rival = await world.start('all');
     await world.sendCallbacksTo([rival.url]);
-    const [ended] = await world.untilEnded(20_000);
+    const [ended] = await world.untilEnded(60_000);
     const sentBefore = await submitCount(world, id);
     await rival.kill();
 
     zombie.signal('SIGCONT');
     // That it delivers another order shows that it is through with the first one.
     await world.place({ recipient: '5123456000', inputData: player('000') });
-    const [after, other] = await world.untilEnded(20_000);
+    const [after, other] = await world.untilEnded(60_000);
     expect(after).toEqual(ended);
     expect([faultOf(after ?? never(), ending), faultOf(other ?? never(), '000')])
       .toEqual([null, null]);
     expect(sentBefore).toBe(sends);
     expect(await submitCount(world, id)).toBe(sends);
-    // What it waited for while it stood still timed out; nothing else may have gone wrong.
-    const late = /connection timeout|Query read timeout|timeout exceeded when trying to connect/;
+    // What it waited for while it stood still timed out; nothing else may have gone wrong. Where
+    // that was a move that is recorded once, it is told as a database that restarts.
+    const late = /connection timeout|Query read timeout|exceeded when trying to connect|restarting/;
     expect(zombie.faults.filter((fault) => !late.test(fault))).toEqual([]);
-  }));
+  }, PATIENT));
 });
 
 function never(): never {
@@ -178,7 +184,7 @@ describe('workers that are killed every second', () => {
     }
     isOver = true;
     await load;
-    const orders = await world.untilEnded(30_000);
+    const orders = await world.untilEnded(60_000);
     expect(orders).toHaveLength(placed);
     expect(placed).toBeGreaterThan(50);
     expect(orders.filter((order) => faultOf(order, order.recipient.slice(-3)) !== null))

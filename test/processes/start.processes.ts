@@ -17,7 +17,7 @@ const database = useTestDatabase();
 const empty = useEmptyDatabase();
 
 /** Programs start beside all that the machine has to do. */
-const SOON = { timeout: 30_000 };
+const SOON = { timeout: 60_000 };
 
 const silentServers: Server[] = [];
 const start = usePrograms();

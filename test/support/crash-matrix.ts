@@ -51,8 +51,9 @@ export const MATRIX: readonly MatrixRow[] = [
 const TIMINGS = { deadlineMs: 400, leaseMs: 600 };
 /** Polls are seldom enough for callbacks to come first. */
 const SELDOM_MS = [1000];
-const NO_CONNECTION = /timeout exceeded when trying to connect|due to connection timeout/;
-const HELD_MS_MAX = 30_000;
+const NO_CONNECTION =
+  /exceeded when trying to connect|due to connection timeout|The service is restarting/;
+const HELD_MS_MAX = 60_000;
 const ENDED_MS_MAX = 60_000;
 
 /**
@@ -75,7 +76,7 @@ export async function runMatrixRow(row: MatrixRow, count: number): Promise<reado
 
     const second = await world.start('all');
     await world.sendCallbacksTo([second.url]);
-    await world.untilEnded(ENDED_MS_MAX); 
+    await world.untilEnded(ENDED_MS_MAX);
     await until(() => world.isSettled(), ENDED_MS_MAX, 'the last callback');
     const orders = new Map((await world.orders()).map((order) => [order.client_reference, order]));
     const ids = new Set([...orders.values()].map(({ id }) => Number(id)));

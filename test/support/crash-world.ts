@@ -255,7 +255,7 @@ async function startChild(options: CrashProcessOptions): Promise<Child> {
 /** Polls until `check` is true. */
 export async function until(
   check: () => boolean | Promise<boolean>,
-  withinMs = 30_000,
+  withinMs = 60_000,
   what = 'what was awaited',
 ): Promise<void> {
   const deadline = performance.now() + withinMs;

@@ -17,7 +17,7 @@ import { VOUCHER_KEY } from './voucher-hash.ts';
 
 /** Suppliers are named by the tests; nothing answers there. */
 const NO_SUPPLIER_URL = 'http://127.0.0.1:9';
-const STREAMING_MS_MAX = 30_000;
+const STREAMING_MS_MAX = 60_000;
 
 /** A primary and its synchronous standby, behind one address that leads to the primary at first. */
 export interface PostgresPair {

@@ -22,7 +22,7 @@ export interface Program {
 const ROOT = new URL('../..', import.meta.url).pathname;
 const MAIN = new URL('../../dist/main.js', import.meta.url).pathname;
 const READY_MS_MAX = 60_000;
-const STOPPED_MS_MAX = 15_000;
+const STOPPED_MS_MAX = 30_000;
 
 export function makeDataDir(): string {
   const directory = mkdtempSync(join(tmpdir(), 'topup-program-'));

@@ -21,7 +21,7 @@ export interface Subscribing {
   readonly variables?: object;
 }
 
-const WAIT_MS_MAX = 15_000;
+const WAIT_MS_MAX = 60_000;
 
 const clients = new Set<Client>();
 

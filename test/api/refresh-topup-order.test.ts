@@ -75,13 +75,14 @@ describe('reading an order that is in its supplier\'s hands', () => {
     const urls = [world().gateway.url, other?.url ?? ''];
     const round = () => Promise.all(Array.from({ length: 20 }, (_, nth) => readAt(urls[nth % 2]!)));
     expect(new Set(await round())).toEqual(new Set(['PENDING']));
-    expect(await questions(orderId)).toBe(1);
+    await expect.poll(() => questions(orderId)).toBe(1);
     await world().database.query(
       "update submission set asked_at = asked_at - interval '2 seconds' where topup_order_id = $1",
       [orderId],
     );
+    // A reader waits for the answer for a while only.
     await round();
-    expect(await questions(orderId)).toBe(2);
+    await expect.poll(() => questions(orderId)).toBe(2);
     expect(await lease(orderId)).toEqual(before);
   });
 
@@ -95,7 +96,7 @@ describe('reading an order that is in its supplier\'s hands', () => {
     expect(held.map((order) => order.orderId)).toContain(orderId);
     const before = await lease(orderId);
     expect(await read(orderId)).toMatchObject({ status: 'PENDING' });
-    expect(await questions(orderId)).toBe(1);
+    await expect.poll(() => questions(orderId)).toBe(1);
     expect(await lease(orderId)).toEqual(before);
   });
 

@@ -52,9 +52,13 @@ describe('patternFault', () => {
       acceptedCount += 1;
       const expression = new RegExp(`^(?:${text})$`, 'u');
       const hostile = `${unit.repeat(128).slice(0, 127)}!`;
-      const startedMs = performance.now();
-      for (let round = 0; round < 20; round += 1) expression.test(hostile);
-      expect(performance.now() - startedMs, text).toBeLessThan(200);
+      // The fastest of three: a machine that pauses is no fault of the pattern.
+      const tookMs = [1, 2, 3].map(() => {
+        const startedMs = performance.now();
+        for (let round = 0; round < 7; round += 1) expression.test(hostile);
+        return performance.now() - startedMs;
+      });
+      expect(Math.min(...tookMs), text).toBeLessThan(70);
     }), { numRuns: 2000 });
     expect(acceptedCount).toBeGreaterThan(50);
   });

@@ -359,9 +359,13 @@ describe('callbacks', () => {
     onTestFinished(() => gateway.refuse(0));
     const { reference } = await submit('5123425');
     await untilStatus(reference, 'DECLINED');
-    await database().query(`update sandbox.callback set created_at = now() - interval '25 hours'
-      where body::json ->> 'reference' = $1`, [reference]);
-    await untilStatus(reference, 'DELIVERED');
+    // A try that is under way does not see how old it has become; the next one does.
+    await eventually(async () => {
+      await database().query(`update sandbox.callback
+        set created_at = now() - interval '25 hours', next_try_at = now()
+        where body::json ->> 'reference' = $1`, [reference]);
+      expect((await query(reference)).body).toMatchObject({ status: 'DELIVERED' });
+    });
     gateway.refuse(0);
     await eventually(async () => {
       expect(gateway.callbacksOf(reference).at(-1)).toMatchObject({ status: 'DELIVERED' });
@@ -388,7 +392,7 @@ describe('callbacks', () => {
     });
     const startedMs = performance.now();
     await dying.close();
-    expect(performance.now() - startedMs).toBeLessThan(1500);
+    expect(performance.now() - startedMs).toBeLessThan(2500);
     await isolated.close();
     sandbox = await start(gateway.url);
     await untilCallbacks(reference, ['DELIVERED']);

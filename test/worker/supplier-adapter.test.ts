@@ -347,7 +347,7 @@ describe('a hostile answer proves nothing:', () => {
       const unanswered = { kind: 'UNKNOWN', reason: 'no answer in time' };
       expect(await supplier.submit(claimedOrder(), AbortSignal.timeout(150))).toEqual(unanswered);
       expect(await supplier.query(claimedOrder(), AbortSignal.timeout(150))).toEqual(unanswered);
-      expect(performance.now() - startedMs).toBeLessThan(1000);
+      expect(performance.now() - startedMs).toBeLessThan(5000);
     }
   });
 

@@ -26,6 +26,8 @@ beforeAll(async () => {
     applicationName: 'test',
     onError: () => undefined,
   }));
+  // A storm waits for its turn, however slow the machine.
+  for (const { options } of pools) options.connectionTimeoutMillis = 60_000;
   placers = pools.map((pool) => createPlaceOrder({
     pool, onPlaced: () => undefined,
   }));

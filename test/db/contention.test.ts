@@ -247,7 +247,8 @@ describe('a storm of cancels', () => {
       delivered.add(order.orderId);
     }
     expect([...won].filter((id) => delivered.has(id))).toEqual([]);
-    expect(won.size + delivered.size).toBe(ids.length);
+    // Of earlier tests, whose leases have ended by now, others may have been claimed beside them.
+    expect(ids.filter((id) => !won.has(id) && !delivered.has(id))).toEqual([]);
     expect(await balance(1)).toBe(before + won.size * 47_405);
   });
 });

@@ -48,11 +48,11 @@ export default defineConfig({
     // The machines that run this have two cores; the longest files wait for a third of their time.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     teardownTimeout: 20_000,
     // What is waited for comes by a poll of a second or so where its wake-up is lost.
-    expect: { poll: { timeout: 30_000 } },
+    expect: { poll: { timeout: 60_000 } },
     // A contract file that is missing is a failure, not one more file to write: only
     // `npm run schema`, which says -u, writes.
     update: 'none',

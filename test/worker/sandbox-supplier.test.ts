@@ -272,7 +272,10 @@ describe('the books', () => {
   test('several processes answer as one supplier; one that lives delivers for all', async () => {
     const other = await start(null);
     const { reference } = await submit('5123100', { url: other.url });
-    expect((await query(reference)).body).toMatchObject({ status: 'PROCESSING' });
+    // Known here too; on a machine that pauses it may be delivered already.
+    expect((await query(reference)).body).toMatchObject({
+      reference, status: expect.stringMatching(/^(PROCESSING|DELIVERED)$/),
+    });
     await other.close();
     await untilCallbacks(reference, ['DELIVERED']);
     expect(await effectiveCount(reference)).toBe(1);

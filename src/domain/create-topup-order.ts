@@ -1,21 +1,15 @@
-import { findProduct } from './catalogue-listing.ts';
 import { fulfilInRequest, type Fulfilment } from './fulfil-topup-order.ts';
 import {
-  digestRequest, parseOrderSubject, parseOrderTerms, type OrderRequest, type OrderSubject,
-  type RawOrderRequest,
+  digestRequest, parseOrderSubject, parseOrderTerms, type RawOrderRequest,
 } from './order-request.ts';
 import type { VoucherGuesses } from './guess-voucher.ts';
 import type { OrderFeed, Placement, PlacementRefusal, PricedOrder, Store } from './ports.ts';
-import {
-  priceByVoucher, priceByWallet, type Price, type PriceQuestion,
-} from './price-order.ts';
-import type { PricingSnapshot } from './pricing-snapshot.ts';
-import { isOfQuote, priceByQuote } from './quote.ts';
+import { priceOrder, type Pricing } from './price-request.ts';
+import { isOfQuote, QuoteExpired } from './quote.ts';
 import { RateLimited } from './rate-limits.ts';
-import { normalisedPairs, parseRecipient } from './recipient.ts';
+import { normalisedPairs } from './recipient.ts';
 import { Rejection, TemporarilyUnavailable, type RejectionCode } from './rejection.ts';
 import type { TopupOrder } from './topup-order.ts';
-import { hashVoucherCode } from './voucher.ts';
 
 export interface CreateTopupOrder {
   readonly store: Store;
@@ -80,27 +74,37 @@ async function placeGuess(order: PricedOrder, deps: CreateTopupOrder): Promise<P
   }
 }
 
-interface Pricing {
-  readonly clientId: number;
-  readonly raw: RawOrderRequest;
-  readonly subject: OrderSubject;
-  readonly snapshot: PricingSnapshot;
-}
-
 /** A retry must hear of its duplicate before anything that may have changed since. */
 async function priceOrTellDuplicate(
   pricing: Pricing,
   deps: CreateTopupOrder,
 ): Promise<PricedOrder> {
   try {
-    return priceOrder(pricing, deps);
+    return priceOrder(pricing, { ...deps, now: () => deps.fulfilment.clock.now() });
   } catch (error) {
     const { clientId, subject } = pricing;
     if (!(error instanceof Rejection) || subject.clientReference === null) throw error;
     const existing = await deps.store.findOrderByReference(clientId, subject.clientReference);
-    if (existing === null) throw error;
-    throw duplicate(existing, askedByRefused(pricing, deps), deps);
+    if (existing !== null) throw duplicate(existing, askedByRefused(pricing, deps), deps);
+    if (error instanceof QuoteExpired) await tellCopyUnderWay(pricing, deps);
+    throw error;
   }
+}
+
+const LONG_AGO = new Date(0);
+
+/**
+ * The first copy of a request came while its quote was valid, and may still wait for its wallet:
+ * who asks for an order behind it hears of it. What is asked for is out of date, and never placed;
+ * and so is a first copy whose call has not begun yet.
+ * @throws Rejection DUPLICATE_CLIENT_REFERENCE
+ */
+async function tellCopyUnderWay(pricing: Pricing, deps: CreateTopupOrder): Promise<void> {
+  const order = unlessRejected(() => priceOrder(pricing, { ...deps, now: () => LONG_AGO }));
+  if (order === null) return;
+  const ended = { ...order, priceValidUntil: LONG_AGO.toISOString() };
+  const { verdict } = await deps.store.placeOrder(ended);
+  if (verdict === 'DUPLICATE') throw await refusal(verdict, { order, raw: pricing.raw }, deps);
 }
 
 /** What tells whether a request is the one that an order was made of. */
@@ -134,56 +138,6 @@ function unlessRejected<Result>(check: () => Result): Result | null {
     if (error instanceof Rejection) return null;
     throw error;
   }
-}
-
-/** Steps 1 and 2: product, recipient, variant, charge. Pure, over one snapshot. */
-function priceOrder(pricing: Pricing, deps: CreateTopupOrder): PricedOrder {
-  const { clientId, raw, subject, snapshot } = pricing;
-  const sold = findProduct(snapshot, { clientId, productId: subject.productId });
-  const { product } = sold;
-  const { inputData, recipient } = parseRecipient(product, subject.inputData);
-  const request = { ...subject, ...parseOrderTerms(raw) };
-  const price = priceOf({ snapshot, ...sold, request }, deps);
-  return {
-    clientId,
-    clientReference: request.clientReference,
-    inputDigest: digestRequest(request, inputData, deps.hashingKey),
-    productId: product.id,
-    variantId: price.variant.id,
-    productName: product.name,
-    variantName: price.variant.name,
-    countryCode: product.countryCode,
-    faceValue: price.faceValue,
-    discountPercent: price.discountPercent,
-    forexRate: price.forexRate,
-    forexRateId: price.forexRateId,
-    charge: price.charge,
-    funding: price.funding,
-    inputData,
-    recipient,
-    inputFieldsVersion: product.inputFieldsVersion,
-    fulfilsInRequest: product.fulfilsInRequest,
-    pricingVersion: snapshot.version,
-    // A quote outlives the figures it was made of; whether the product is sold is checked anyway.
-    priceValidUntil: request.quoteId === null ? snapshot.validUntil : null,
-  };
-}
-
-/** A voucher pays the face value, a quote what it says, and a wallet the price of the day. */
-function priceOf(
-  of: PriceQuestion & { readonly request: OrderRequest },
-  deps: CreateTopupOrder,
-): Price {
-  const { voucherCode, quoteId } = of.request;
-  if (voucherCode !== null) {
-    return priceByVoucher(of, hashVoucherCode(voucherCode, deps.hashingKey));
-  }
-  if (quoteId !== null) {
-    return priceByQuote(of, {
-      quoteId, key: deps.hashingKey, now: deps.fulfilment.clock.now(),
-    });
-  }
-  return priceByWallet(of);
 }
 
 const REFUSALS: Readonly<Record<Exclude<PlacementRefusal, 'STALE' | 'DUPLICATE'>,

@@ -39,6 +39,7 @@ export interface PricedOrder {
   readonly inputFieldsVersion: number;
   readonly fulfilsInRequest: boolean;
   readonly pricingVersion: number;
+  /** When a price that changes with time, or a quote, ends; ISO 8601. Behind it: STALE. */
   readonly priceValidUntil: string | null;
 }
 

@@ -98,6 +98,7 @@ function idOf(
     clientId: of.clientId,
     productId: of.productId,
     variantId: variant.id,
+    category: variant.category,
     walletId: funding.walletId,
     faceValue,
     discountPercent,

@@ -18,6 +18,8 @@ export interface QuotedTerms {
   readonly clientId: number;
   readonly productId: number;
   readonly variantId: number;
+  /** Of the variant as it was then; a quote of before it was kept has none. */
+  readonly category?: string | null;
   readonly walletId: number;
   readonly faceValue: Money;
   readonly discountPercent: string;
@@ -25,6 +27,13 @@ export interface QuotedTerms {
   readonly forexRateId: number | null;
   readonly charge: Money;
   readonly expiresAtMs: number;
+}
+
+/** The price was the client's until a moment that is over. */
+export class QuoteExpired extends Rejection {
+  constructor() {
+    super('QUOTE_INVALID', 'Quote expired', { field: ['quoteId'] });
+  }
 }
 
 /** The terms under our seal: every process reads it, and nothing is stored. */
@@ -35,16 +44,17 @@ export function sealQuote(terms: QuotedTerms, key: string): string {
 /**
  * The quoted figures, where the quote is the client's own, still valid, for the same thing, and
  * what it names is still sold. What is sold counts as of now; only the price is as of then.
+ * @throws QuoteExpired where its time is over
  * @throws Rejection QUOTE_INVALID, or what an order without a quote would be refused with
  */
 export function priceByQuote(
   of: PriceQuestion,
   quote: { readonly quoteId: string; readonly key: string; readonly now: Date },
-): WalletPrice {
+): WalletPrice & { readonly validUntil: string } {
   const { client, product, request } = of;
   const terms = openQuote(quote.quoteId, quote.key);
   if (terms === null || terms.clientId !== client.id) throw invalid('Quote not found');
-  if (terms.expiresAtMs <= quote.now.getTime()) throw invalid('Quote expired');
+  if (terms.expiresAtMs <= quote.now.getTime()) throw new QuoteExpired();
   if (terms.productId !== product.id) throw mismatch('productId', 'product');
   // The catalogue has moved: whoever asked named the same product.
   if (terms.faceValue.currency !== product.currency) throw mismatch('quoteId', 'currency');
@@ -59,15 +69,19 @@ export function priceByQuote(
     payable: () => request.amount,
   });
   if (request.category !== null && request.category !== variant.category) {
-    throw mismatch('category', 'category');
+    throw mismatch(request.category === terms.category ? 'quoteId' : 'category', 'category');
   }
   const wallet = chooseWallet(client, {
     walletId: terms.walletId, currency: product.currency, allowForexFallback: true,
   });
-  if (wallet.currency !== terms.charge.currency) throw mismatch('walletId', 'wallet');
+  if (wallet.currency !== terms.charge.currency) throw mismatch('quoteId', 'wallet');
   const { faceValue, discountPercent, forexRate, forexRateId, charge } = terms;
   const funding = { kind: 'WALLET', walletId: wallet.id } as const;
-  return { variant, faceValue, funding, discountPercent, forexRate, forexRateId, charge };
+  // The atomic phase may come later, and places nothing behind the end.
+  const validUntil = new Date(terms.expiresAtMs).toISOString();
+  return {
+    variant, faceValue, funding, discountPercent, forexRate, forexRateId, charge, validUntil,
+  };
 }
 
 /** Whether the quote, ended or not, is for this amount of this variant, paid from this wallet. */

@@ -1,11 +1,15 @@
 import fc from 'fast-check';
+import pg from 'pg';
 import { describe, expect, test } from 'vitest';
+import { sealQuote, type QuotedTerms } from '../../src/domain/quote.ts';
 import type { RejectionCode } from '../../src/domain/rejection.ts';
+import { untilWaiting } from '../support/database.ts';
 import {
   authorization, doors, graphqlRequest, JSON_TYPE, parseExact, rest, type Answer,
   type CreateRequest, type Door, type ToldOrder,
 } from '../support/doors.ts';
 import { setBalance } from '../support/set-balance.ts';
+import { VOUCHER_KEY } from '../support/voucher-hash.ts';
 import { useWorld } from '../support/world.ts';
 
 const world = useWorld({ role: 'gateway' });
@@ -84,6 +88,14 @@ const ORANGE = {
 };
 const AIRTEL = {
   product_id: 5001, amount: '299', input_data: { phone_number: '+918879685100' },
+};
+
+/** Of a quote for PUBG, whose end a test chooses. */
+const TERMS: Omit<QuotedTerms, 'expiresAtMs'> = {
+  clientId: 1, productId: 4218, variantId: 2, walletId: 1,
+  faceValue: { amount: '4.99', currency: 'USD' },
+  discountPercent: '5', forexRate: null, forexRateId: null,
+  charge: { amount: '4.7405', currency: 'USD' },
 };
 
 async function orderCount(): Promise<number> {
@@ -231,6 +243,34 @@ describe.each(doors)('an order with a quote ($name)', (door: Door) => {
     placed(await create({ ...PUBG, client_reference: reference }));
     const answer = await create({ ...PUBG, client_reference: reference, quote_id: 'x' });
     expect(answer).toMatchObject({ refused: door.codeOf('DUPLICATE_CLIENT_REFERENCE') });
+  });
+
+  test('is told a first copy that waits for its wallet, though the quote has ended', async () => {
+    const other = await world().startProcess('gateway');
+    if (other === null) throw new Error('no gateway');
+    const endsAtMs = Date.now() + 3000;
+    const request = {
+      ...PUBG, client_reference: `ENDING-${door.name}`,
+      quote_id: sealQuote({ ...TERMS, expiresAtMs: endsAtMs }, VOUCHER_KEY),
+    };
+    const owner = new pg.Client(world().database.ownerDatabaseUrl);
+    await owner.connect();
+    const answers: Promise<Answer>[] = [];
+    try {
+      await owner.query('begin; select from wallet where client_id = 1 and id = 1 for update');
+      answers.push(create(request));
+      await untilWaiting(world().database);
+      await expect.poll(() => Date.now()).toBeGreaterThan(endsAtMs);
+      answers.push(door.create({ ...world(), gateway: other }, 1, request));
+      await untilWaiting(world().database, 2);
+    } finally {
+      await owner.end();
+    }
+    const [first, again] = await Promise.all(answers);
+    expect(first).toHaveProperty('order');
+    expect(again).toMatchObject({ refused: door.codeOf('DUPLICATE_CLIENT_REFERENCE') });
+    const late = await create({ ...request, client_reference: `LATE-${door.name}` });
+    expect(late).toMatchObject({ refused: door.codeOf('QUOTE_INVALID'), message: 'Quote expired' });
   });
 
   test('may be placed in any process of the database', async () => {

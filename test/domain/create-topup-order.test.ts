@@ -106,7 +106,7 @@ describe('createTopupOrder', () => {
     });
   });
 
-  test('holds for as long as the figures do, and with a quote for as long as that', async () => {
+  test('holds for as long as the figures do, and with a quote until that ends', async () => {
     const validUntil = '2026-11-26T10:00:00.000000Z';
     const nowMs = Date.UTC(2026, 10, 26, 9, 59);
     const { create, orders } = story({
@@ -125,7 +125,7 @@ describe('createTopupOrder', () => {
     await create(rawRequest({ redeemVoucherCode: 'DEMO-0499-AAAA' }));
     await create(rawRequest({ quoteId }));
     expect(orders.map(({ priceValidUntil }) => priceValidUntil))
-      .toEqual([validUntil, validUntil, null]);
+      .toEqual([validUntil, validUntil, new Date(nowMs + 1).toISOString()]);
   });
 
   test('lets a voucher pay the face value, by the hash of its code', async () => {
@@ -278,6 +278,32 @@ describe('a duplicate reference with a quote', () => {
   ])('is another request with a quote %s', async (_case, quoteId) => {
     expect(await told(await placed(), quoteId))
       .toEqual(['DUPLICATE_CLIENT_REFERENCE', 'INPUT_MISMATCH']);
+  });
+});
+
+describe('a quote that has ended', () => {
+  const NOW = new Date('2026-11-26T09:59:00Z');
+  const quoteId = sealQuote({
+    clientId: 1, productId: 4218, variantId: 2, walletId: 1,
+    faceValue: { amount: '4.99', currency: 'USD' },
+    discountPercent: '5', forexRate: null, forexRateId: null,
+    charge: { amount: '4.7405', currency: 'USD' }, expiresAtMs: NOW.getTime(),
+  }, HASHING_KEY);
+  const told = async (verdicts: readonly Placement['verdict'][], over: object = {}) => {
+    const { create, orders } = story({ verdicts, now: () => NOW });
+    const { code } = await refusalOf(create(rawRequest({ quoteId, ...over })));
+    return [code, orders.map(({ priceValidUntil }) => priceValidUntil)];
+  };
+  const NEVER = '1970-01-01T00:00:00.000Z';
+
+  test('is refused behind the first copy of its request, which may be under way', async () => {
+    expect(await told(['DUPLICATE'])).toEqual(['DUPLICATE_CLIENT_REFERENCE', [NEVER]]);
+    expect(await told(['STALE'])).toEqual(['QUOTE_INVALID', [NEVER]]);
+  });
+
+  test('is refused at once where no copy can be known, or none was placed', async () => {
+    expect(await told([], { clientReference: null })).toEqual(['QUOTE_INVALID', []]);
+    expect(await told([], { amount: number('9.99') })).toEqual(['QUOTE_INVALID', []]);
   });
 });
 

@@ -82,7 +82,7 @@ describe('quoteTopup', () => {
 describe('a price by quote', () => {
   test('is the price of the quote to the last digit, whatever changed since', async () => {
     for (const walletId of ['1', '3']) {
-      const { id } = await quote({ walletId });
+      const { id, expiresAt } = await quote({ walletId });
       const then = priceByWallet({
         snapshot: figures, client: client(), product: sold,
         request: request({ walletId: Number(walletId) }),
@@ -92,7 +92,8 @@ describe('a price by quote', () => {
         products: [sold],
         rates: { 'USD>JPY': '1' },
       });
-      expect(priced(id, { in: changed })).toEqual(then);
+      expect(priced(id, { in: changed }))
+        .toEqual({ ...then, validUntil: expiresAt.toISOString() });
     }
   });
 
@@ -113,6 +114,29 @@ describe('a price by quote', () => {
     const { id } = await quote();
     const { code, message } = rejectionOf(() => priced(id, { over }));
     expect([code, message]).toEqual(['QUOTE_INVALID', `Quote is for another ${what}`]);
+  });
+
+  test('is told as the quote\'s own fault where the catalogue has moved under it', async () => {
+    const { id } = await quote();
+    const moved = snapshot({
+      clients: [client()],
+      products: [{ ...sold, variants: sold.variants.map((each) =>
+        ({ ...each, category: 'Bundle' as const })) }],
+    });
+    const asked = { over: { category: 'Data' as const }, in: moved };
+    expect(rejectionOf(() => priced(id, asked))).toMatchObject({
+      message: 'Quote is for another category', problems: [{ field: ['quoteId'] }],
+    });
+    expect(rejectionOf(() => priced(id, { ...asked, over: { category: 'Airtime' } })))
+      .toMatchObject({ problems: [{ field: ['category'] }] });
+    const pounds = snapshot({
+      clients: [client({ wallets: client().wallets.map((each) =>
+        ({ ...each, currency: 'GBP' })) })],
+      products: [sold],
+    });
+    expect(rejectionOf(() => priced(id, { over: { walletId: 1 }, in: pounds }))).toMatchObject({
+      message: 'Quote is for another wallet', problems: [{ field: ['quoteId'] }],
+    });
   });
 
   test('takes the amount however it is written, and what agrees with the quote', async () => {

@@ -55,12 +55,18 @@ test('products are browsed and quoted, at the price of an order', async () => {
   await stage().picture(page, 'explorer-quote');
 });
 
-test('an answer can be read on a phone', async () => {
-  const page = await openExplorer({ viewport: { width: 375, height: 740 } });
+test.each([
+  ['phone', { viewport: { width: 375, height: 740 } }],
+  ['screen at 200 per cent', { viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 }],
+] as const)('an answer can be read on a %s', async (what, screen) => {
+  const page = await openExplorer(screen);
   await run(page, 'BrowseProducts', { hasVariables: false });
   await answer(page).getByText('"totalCount"').waitFor();
-  await stage().picture(page, 'explorer-phone');
-  expect((await answer(page).boundingBox())?.width).toBeGreaterThan(250);
+  await answer(page).scrollIntoViewIfNeeded();
+  await stage().picture(page, `explorer-${what.split(' ')[0]}`);
+  const { width, height } = await answer(page).boundingBox() ?? { width: 0, height: 0 };
+  expect(width).toBeGreaterThan(250);
+  expect(height).toBeGreaterThan(150);
 });
 
 test('it is as it was left when the page is loaded again', async () => {

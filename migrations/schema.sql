@@ -1511,7 +1511,7 @@ begin
     -- Read under the locks: whatever changed the figures before is seen now.
     is_plain := fits and oldest_version = youngest_version
       and oldest_version = (select v.version from pricing_version v)
-      and (valid_until is null or valid_until > started_at);
+      and (valid_until is null or valid_until > clock_timestamp());
   end if;
   if not is_plain then
     return query select * from place_orders_one_by_one(p_orders);
@@ -1666,11 +1666,13 @@ begin
     order_ids[p.ordinal] := p.id;
   end loop;
 
-  -- Read under the locks: whatever changed the figures before is seen now.
+  -- Read under the locks: whatever changed the figures before is seen now, and who has them behind
+  -- the end of a quote is refused, however long ago it came: a retry may have been by then.
   select v.version into current_version from pricing_version v;
   for p in select t.ordinal from unnest(todo) t
       where verdicts[t.ordinal] is null
-        and (t.pricing_version <> current_version or t.price_valid_until <= started_at) loop
+        and (t.pricing_version <> current_version
+          or t.price_valid_until <= clock_timestamp()) loop
     verdicts[p.ordinal] := 'STALE';
   end loop;
 

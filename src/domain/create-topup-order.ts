@@ -94,9 +94,10 @@ async function priceOrTellDuplicate(
 const LONG_AGO = new Date(0);
 
 /**
- * The first copy of a request came while its quote was valid, and may still wait for its wallet:
- * who asks for an order behind it hears of it. What is asked for is out of date, and never placed;
- * and so is a first copy whose call has not begun yet.
+ * The first copy of a request came while its quote was valid, and may be at its wallet still: who
+ * asks for an order behind it hears of it. What is asked for is out of date, and never placed; nor
+ * is a first copy that has the wallet's lock after this call, as both compare the end of the quote
+ * with the time then. Clocks that differ are all that may tell them otherwise.
  * @throws Rejection DUPLICATE_CLIENT_REFERENCE
  */
 async function tellCopyUnderWay(pricing: Pricing, deps: CreateTopupOrder): Promise<void> {

@@ -282,6 +282,27 @@ describe('placing orders', () => {
     );
   });
 
+  it.each(['place_orders', 'place_orders_one_by_one'])(
+    'refuses a price that ends while its wallet is waited for: %s', async (name) => {
+      const { ownerDatabaseUrl } = database();
+      const [holder, caller] = [new pg.Client(ownerDatabaseUrl), new pg.Client(ownerDatabaseUrl)];
+      await Promise.all([holder.connect(), caller.connect()]);
+      try {
+        await holder.query('begin; select from wallet where client_id = 1 and id = 1 for update');
+        const pool = poolOf(({ text, values }) =>
+          caller.query(text.replace('place_orders', name), values));
+        const endsAtMs = Date.now() + 200;
+        const called = createPlaceOrder({ pool, onPlaced: () => undefined })(pricedOrder({
+          pricingVersion, priceValidUntil: new Date(endsAtMs).toISOString(),
+        }));
+        await expect.poll(() => Date.now(), { interval: 10 }).toBeGreaterThan(endsAtMs);
+        await holder.query('commit');
+        expect((await called).verdict).toBe('STALE');
+      } finally {
+        await Promise.all([holder.end(), caller.end()]);
+      }
+    });
+
   it('refuses a frozen wallet', async () => {
     await database().query('update wallet set is_frozen = true where id = 2');
     const order = pricedOrder({

@@ -82,7 +82,7 @@ async function backUp(): Promise<void> {
     await expect.poll(async () => (await client.query(
       'select from pg_stat_activity where datname = $1', [nameOf(original)])).rowCount).toBe(0);
     await client.query(`create database ${restoredName} owner topup_owner
-      template ${nameOf(original)}`);
+      template ${nameOf(original)} strategy file_copy`);
     await client.query(`grant connect on database ${restoredName} to topup_app`);
   });
 }
@@ -627,7 +627,7 @@ async function withAccess<Result>(
   run: (access: AccessStore) => Promise<Result>,
 ): Promise<Result> {
   const pool = createPool({
-    databaseUrl, size: 1, applicationName: 'test', onError: () => undefined,
+    databaseUrl, size: 4, applicationName: 'test', onError: () => undefined,
   });
   return run(createAccessStore(pool)).finally(() => pool.end());
 }

@@ -45,6 +45,7 @@ export interface TopupClient {
    * @throws TopupRefused where the gateway refused it: nothing was debited
    * @throws TopupInDoubt where it was ended before it knew: has the reference to ask again under
    * @throws TopupRequestFailed, or the reason of the signal, where nothing can have been placed
+   * @throws TypeError where the token is none that a header can hold: nothing was placed either
    */
   createOrder(order: NewOrder, options?: { readonly signal?: AbortSignal }):
     Promise<OrderPartsFragment>;

@@ -48,6 +48,8 @@ export async function startMailCatcher(options: MailCatcherOptions): Promise<Mai
     disabledCommands: ['AUTH', 'STARTTLS'],
     authOptional: true,
     disableReverseLookup: true,
+    // Otherwise an address of 254 characters, which is the longest that there is, is refused.
+    lenientAddressParsing: true,
     size: MAIL_BYTES_MAX,
     socketTimeout: SILENCE_MS_MAX,
     closeTimeout: CLOSE_GRACE_MS,

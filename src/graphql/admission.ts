@@ -74,11 +74,13 @@ export function createAdmission(
       const of = { taken, asking, deps };
       return { ...verdict, settle: (answer) => settle(verdict, { answer, ...of }) };
     }
-    const cost = reportCost(taken, { requested: verdict.cost.points, actual: null });
+    const report = (counted: readonly Taken[] = []): CostReport =>
+      reportCost([...taken, ...counted], { requested: verdict.cost.points, actual: null });
     if (!isNeverAdmitted(last.verdict, last.count)) {
-      return { kind: 'REFUSED', errors: [tooMany(last)], cost };
+      return { kind: 'REFUSED', errors: [tooMany(last)], cost: report() };
     }
-    return { ...await refuse([tooMany(last)], asking, deps.rateLimits), cost };
+    // That it is refused counts as well: the limit stands as it does behind that.
+    return refuse([tooMany(last)], asking, deps.rateLimits, report);
   };
 }
 
@@ -87,15 +89,17 @@ async function refuse(
   errors: readonly GraphQLError[],
   asking: Asking,
   rateLimits: RateLimits,
+  costOf: (counted: readonly Taken[]) => CostReport | null = () => null,
 ): Promise<Refusal> {
-  const [counted] = await take([{ class: 'read', count: 1 }], asking, rateLimits)
+  const all = await take([{ class: 'read', count: 1 }], asking, rateLimits)
     .catch((error: unknown) => {
       // What is wrong can be told without a database.
       if (error instanceof TemporarilyUnavailable) return [];
       throw error;
     });
+  const [counted] = all;
   const isTooMany = counted !== undefined && !counted.verdict.isAdmitted;
-  return { kind: 'REFUSED', errors: isTooMany ? [tooMany(counted)] : errors, cost: null };
+  return { kind: 'REFUSED', errors: isTooMany ? [tooMany(counted)] : errors, cost: costOf(all) };
 }
 
 function tooMany(refused: Taken): GraphQLError {

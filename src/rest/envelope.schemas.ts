@@ -14,7 +14,11 @@ export const errorEnvelope = z.object({
       field: z.string().meta({
         description: 'The path of the field.', examples: ['input_data.server'],
       }),
-      code: z.string().meta({ description: 'What is wrong with it.', examples: ['INVALID_VALUE'] }),
+      code: z.string().meta({
+        description: 'What is wrong with it: the code of the refusal, or a word that narrows it: '
+          + 'MISSING_FIELD, UNKNOWN_FIELD, INVALID_VALUE. New words may come.',
+        examples: ['INVALID_VALUE'],
+      }),
       message: z.string().meta({
         description: 'The same for people.', examples: ['Invalid value for input field: server'],
       }),

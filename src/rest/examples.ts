@@ -16,13 +16,14 @@ export interface RouteExamples {
 /** In every example, so that the contract is the same whenever it is emitted. */
 const REQUEST_ID = '5b0c9c1e-6f0a-4c53-9d5e-0f6e3a1f7c21';
 
-/** The answer to a rejection, as the table of errors.ts makes it. */
+/** The answer to a rejection, as the table of errors.ts makes it; `detail` narrows its code. */
 export function rejected(
   code: RejectionCode,
   message: string,
   field?: readonly string[],
+  detail: string = code,
 ): { readonly summary: string; readonly value: unknown } {
-  const problems = field === undefined ? [] : [{ field, code, message }];
+  const problems = field === undefined ? [] : [{ field, code: detail, message }];
   const { body } = errorAnswer(new Rejection(code, message, { problems }), REQUEST_ID);
   return { summary: message, value: body };
 }

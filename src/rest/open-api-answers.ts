@@ -109,9 +109,17 @@ function commonAnswers(operation: Operation, method: Method): Record<string, Ans
 const COMMON_STATUSES: readonly string[] =
   Object.keys({ ...EVERYWHERE, ...WITH_TOKEN, ...WITH_BODY });
 
+/** Where a refusal always says more than its status. */
+const EXAMPLE_TEXTS: Readonly<Partial<Record<Common, string>>> = {
+  403: 'IP address not authorized',
+  429: 'Rate limit exceeded. Retry after 60 seconds.',
+  503: 'The service is restarting, please retry',
+};
+
 function commonExamples(status: string): NamedExamples | undefined {
-  if (status === '403') return refused(403, 'IP address not authorized');
-  return COMMON_STATUSES.includes(status) ? refused(Number(status) as Common) : undefined;
+  if (!COMMON_STATUSES.includes(status)) return undefined;
+  const common = Number(status) as Common;
+  return refused(common, EXAMPLE_TEXTS[common]);
 }
 
 function setExamples(content: Content | undefined, examples: NamedExamples | undefined): void {

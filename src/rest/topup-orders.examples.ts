@@ -108,6 +108,7 @@ const refusalsOfCreate: NamedExamples = {
     rejected('DUPLICATE_CLIENT_REFERENCE', 'Duplicate client_reference', ['clientReference']),
   INVALID_INPUT_FIELD: rejected(
     'INVALID_INPUT_FIELD', 'Missing required input field: server', ['inputData', 'server'],
+    'MISSING_FIELD',
   ),
   AMOUNT_NOT_AVAILABLE: rejected(
     'AMOUNT_NOT_AVAILABLE', 'Amount 5 is not available. Nearest allowed amounts: 4.99, 9.99',

@@ -99,7 +99,7 @@ test('every refusal that can be had from outside is answered as documented', asy
     for (const [status, more] of refusalsOf(request)) {
       const answered = await ask(request, more);
       const fault = answered.status === status
-        ? faultOf(document, request, answered)
+        ? faultOf(document, request, answered) ?? wordsFault(request, answered)
         : `${answered.status} instead of ${status}`;
       if (fault !== null) faults.push(`${request.operationId}: ${fault}`);
     }
@@ -117,7 +117,7 @@ test('a caller from a wrong address is answered as documented', async () => {
     if (request.operation.security !== undefined) continue;
     const answered = await ask(request, { headers });
     const fault = answered.status === 403
-      ? faultOf(document, request, answered)
+      ? faultOf(document, request, answered) ?? wordsFault(request, answered)
       : `${answered.status} instead of 403`;
     if (fault !== null) faults.push(`${request.operationId}: ${fault}`);
   }
@@ -157,8 +157,39 @@ test('a client that has limits is told them as documented', async () => {
   const lookup = requestOf('lookupMobileNumber');
   await expect.poll(async () => (await ask(lookup, { headers })).status).toBe(429);
   const refused = await ask(lookup, { headers });
-  expect([refused.status, faultOf(document, lookup, refused)]).toEqual([429, null]);
+  expect([refused.status, faultOf(document, lookup, refused), wordsFault(lookup, refused)])
+    .toEqual([429, null, null]);
 });
+
+test('a field that is missing is told as the example says', async () => {
+  const create = requestOf('createTopupOrder');
+  const { status, body } = await ask(create, {
+    body: { product_id: 4218, amount: 4.99, input_data: { player_id: '5123456789' } },
+  });
+  const { INVALID_INPUT_FIELD: example } = examplesOf(create, status);
+  const requestId = expect.any(String) as string;
+  expect(body).toEqual({
+    error: { ...(example?.value as Refused).error, request_id: requestId },
+  });
+});
+
+interface Refused {
+  readonly error: { readonly message: string };
+}
+
+const examplesOf = (request: DocumentedRequest, status: number) =>
+  request.operation.responses[String(status)]?.content?.['application/json']?.examples ?? {};
+
+/** Says the same in every case, but for what is counted in it. */
+const wordsOf = (body: unknown): string =>
+  (body as Refused).error.message.replaceAll(/\d+ seconds/g, 'N seconds');
+
+/** Whether a refusal that is the same for all requests has words that its examples do not. */
+function wordsFault(request: DocumentedRequest, { status, body }: Answered): string | null {
+  if (![401, 403, 413, 415, 429].includes(status)) return null;
+  const examples = Object.values(examplesOf(request, status)).map(({ value }) => wordsOf(value));
+  return examples.includes(wordsOf(body)) ? null : `says ${wordsOf(body)}, not ${examples.join()}`;
+}
 
 function refusalsOf(request: DocumentedRequest): readonly (readonly [number, Particulars])[] {
   const { operation, operationId } = request;

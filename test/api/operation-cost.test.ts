@@ -182,9 +182,11 @@ class HandLimits implements RateLimits {
   readonly requests: RateRequest[] = [];
   readonly returned: RateRequest[] = [];
   readonly #left: Record<string, number>;
+  readonly #limit: number;
 
-  constructor(left: Record<string, number>) {
+  constructor(left: Record<string, number>, limit = 120) {
     this.#left = left;
+    this.#limit = limit;
   }
 
   async take(request: RateRequest): Promise<RateVerdict> {
@@ -194,7 +196,8 @@ class HandLimits implements RateLimits {
     if (isAdmitted) this.#left[request.class] = left - request.count;
     const remaining = this.#left[request.class] ?? 0;
     return {
-      isAdmitted, limit: 120, remaining, resetInMs: 60_000, retryAfterMs: isAdmitted ? 0 : 1_500,
+      isAdmitted, limit: this.#limit, remaining, resetInMs: 60_000,
+      retryAfterMs: isAdmitted ? 0 : 1_500,
     };
   }
 
@@ -304,6 +307,17 @@ describe('limits', () => {
       } },
     });
     expect(rateLimits.returned).toEqual([{ clientId: 7, class: 'charges', count: 1 }]);
+  });
+
+  test('tell how the limit stands behind a refusal that counts itself', async () => {
+    const rateLimits = new HandLimits({ read: 2 }, 2);
+    expect(await ask(createAdmission(guard, { rateLimits, log }), page)).toMatchObject({
+      kind: 'REFUSED',
+      errors: [{ extensions: { code: 'LIMIT_EXCEEDED' } }],
+      cost: { requestedQueryCost: 3, throttleStatus: {
+        limitClass: 'read', currentlyAvailable: 1,
+      } },
+    });
   });
 
   test('count what is refused for what it is as a read, then refuse it as too much', async () => {

@@ -26,3 +26,13 @@ it('refuses a mail that is too long, heard to its end, and keeps the next one', 
   expect(mails).toMatchObject([{ to: 'short@example.com', subject: 'Short' }]);
   transport.close();
 });
+
+it('takes the longest address that an order may be given', async () => {
+  const transport = createTransport(catcher.smtpUrl);
+  const to = `${'a'.repeat(64)}@${['b', 'c', 'd'].map((each) => each.repeat(60)).join('.')}.exm.co`;
+  expect(to).toHaveLength(254);
+  await transport.sendMail({ from: 'a@example.com', to, subject: 'Long', text: 'Well' });
+  const mails = await (await fetch(`${catcher.url}/messages.json`)).json() as object[];
+  expect(mails.find((mail) => 'to' in mail && mail.to === to)).toMatchObject({ subject: 'Long' });
+  transport.close();
+});

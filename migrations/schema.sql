@@ -2396,8 +2396,7 @@ declare
   -- one has a lower number, as orders take theirs by locking a wallet or a voucher first.
   youngest bigint := (select max(o.id) from topup_order o where o.client_id = p_client_id);
   horizon order_horizon;
-  last_position bigint;
-  last_order bigint;
+  last order_milestone;
   set_count bigint;
 begin
   insert into order_horizon values (p_client_id, 0, '0') on conflict do nothing;
@@ -2406,15 +2405,19 @@ begin
   if not found or horizon.settles_at > pg_snapshot_xmin(pg_current_snapshot()) then
     return false;
   end if;
-  select m.position, m.topup_order_id into last_position, last_order from order_milestone m
+  select m.* into last from order_milestone m
     where m.client_id = p_client_id order by m.position desc limit 1;
-  insert into order_milestone (client_id, position, topup_order_id, created_at)
-    select p_client_id, coalesce(last_position, 0) + n.nth, n.id, n.created_at
-    from (select o.id, o.created_at, row_number() over (order by o.id) as nth from topup_order o
-        where o.client_id = p_client_id and o.id > coalesce(last_order, 0)
-          and o.id <= horizon.topup_order_id
-        order by o.id limit 100000) n
-    where n.nth % 1000 = 0;
+  insert into order_milestone (client_id, position, topup_order_id, created_at, earliest_at)
+    select p_client_id, coalesce(last.position, 0) + s.nth * 1000, s.topup_order_id,
+        greatest(last.created_at, max(s.latest) over (order by s.nth)), s.earliest
+      from (select (n.nth + 999) / 1000 as nth, max(n.id) as topup_order_id,
+            min(n.created_at) as earliest, max(n.created_at) as latest
+          from (select o.id, o.created_at, row_number() over (order by o.id) as nth
+              from topup_order o
+              where o.client_id = p_client_id and o.id > coalesce(last.topup_order_id, 0)
+                and o.id <= horizon.topup_order_id
+              order by o.id limit 100000) n
+          group by 1 having count(*) = 1000) s;
   get diagnostics set_count = row_count;
   if set_count = 100 then return true; end if;
   update order_horizon h set settles_at = pg_current_xact_id(), topup_order_id = youngest
@@ -3202,6 +3205,7 @@ create table order_milestone (
   "position" bigint not null,
   topup_order_id bigint not null,
   created_at timestamp with time zone not null,
+  earliest_at timestamp with time zone not null,
   constraint order_milestone_pkey PRIMARY KEY (client_id, "position"),
   constraint order_milestone_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id)
 );

@@ -1,11 +1,6 @@
 import type { OrderListFilter } from '../domain/order-list.ts';
 import { TOPUP_ORDER_STATUSES, type TopupOrderStatus } from '../domain/topup-order.ts';
-
-/**
- * Ids and times of orders that were placed at one moment may cross, by the length of a placing
- * call. A milestone so far outside of a span has no order of the span on its far side.
- */
-const CROSSING = `interval '1 minute'`;
+import { ANY_TIME, endOf, type OrderSpan } from './order-span.ts';
 
 /** These have an index of their own, short beside that of what was delivered. */
 const SHORT_PART = /o\.status = '(?:PENDING|FAILED|CANCELLED)'/;
@@ -46,9 +41,13 @@ export interface NarrowedOrders {
 
 /**
  * What a filter asks for, as conditions on `topup_order o`; their values begin with `clientId` as
- * $1.
+ * $1. `span` is where the orders of its span of time lie.
  */
-export function narrowOrders(clientId: number, filter: OrderListFilter): NarrowedOrders {
+export function narrowOrders(
+  clientId: number,
+  filter: OrderListFilter,
+  span: OrderSpan = ANY_TIME,
+): NarrowedOrders {
   const { productIds, countryCodes, walletIds, failureCodes } = filter;
   const statuses = statusesOf(filter);
   const values: unknown[] = [clientId];
@@ -106,15 +105,10 @@ export function narrowOrders(clientId: number, filter: OrderListFilter): Narrowe
   // As an id, because a list is read by ids.
   add('reference', filter.clientReference, (it) => `o.id = (select r.id from topup_order r
     where r.client_id = $1 and r.client_reference = ${it})`);
-  add('from', filter.createdFrom, (it) => `o.created_at >= ${it} and o.id > coalesce((
-    select m.topup_order_id from order_milestone m where m.client_id = $1
-      and m.created_at < ${it}::timestamptz - ${CROSSING} order by m.created_at desc limit 1), 0)`);
-  // Times are shown in whole seconds: what was placed within the last one belongs to it.
-  add('to', filter.createdTo, (it) => `o.created_at
-    < date_trunc('second', ${it}::timestamptz) + interval '1 second' and o.id < coalesce((
-    select m.topup_order_id from order_milestone m where m.client_id = $1
-      and m.created_at > ${it}::timestamptz + ${CROSSING} order by m.created_at limit 1),
-    9223372036854775807)`);
+  add('from', filter.createdFrom,
+    (it) => `o.created_at >= ${it} and o.id > $${values.push(span.afterId)}`);
+  add('to', filter.createdTo,
+    (it) => `o.created_at < ${endOf(it)} and o.id <= $${values.push(span.upToId)}`);
   const isKept = names.length <= 1 && parts.length <= KEPT_PARTS_MAX;
   return { name: isKept ? names.join('') : null, where, values, parts, each };
 }

@@ -1,10 +1,11 @@
 import type pg from 'pg';
 import { COUNTED_MAX, type ListPage, type OffsetPage } from '../domain/list-page.ts';
-import type { OrderLists } from '../domain/order-list.ts';
+import type { OrderListFilter, OrderLists } from '../domain/order-list.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
 import { ClientShares } from './client-shares.ts';
 import { ORDERS_OF_CLIENT, type Milestones } from './milestones.ts';
 import { countSql, narrowOrders, newestIdsSql, type NarrowedOrders } from './order-filter.ts';
+import { findSpan } from './order-span.ts';
 import { ORDER_COLUMNS, toOrder } from './order-rows.ts';
 import { askUntilBack } from './pool.ts';
 
@@ -30,7 +31,7 @@ export function createOrderLists(options: {
   return {
     async listOrders(clientId, filter, page) {
       const ask = askOf(clientId);
-      const narrowed = narrowOrders(clientId, filter);
+      const narrowed = await narrow(ask, clientId, filter);
       if (isNarrowed(narrowed)) return listNarrowed(ask, narrowed, page);
       const { offset, limit } = page;
       const { totalCount, fromId, skip } = await milestones.find(
@@ -41,14 +42,23 @@ export function createOrderLists(options: {
       const items = await readOrders(ask, narrowed, { beforeId, skip, limit });
       return { items, totalCount, hasMore: offset + items.length < totalCount };
     },
-    listOrdersBefore: (clientId, filter, { beforeId, limit }) =>
-      readOrders(askOf(clientId), narrowOrders(clientId, filter), { beforeId, skip: 0, limit }),
+    async listOrdersBefore(clientId, filter, { beforeId, limit }) {
+      const ask = askOf(clientId);
+      const narrowed = await narrow(ask, clientId, filter);
+      return readOrders(ask, narrowed, { beforeId, skip: 0, limit });
+    },
     async countOrders(clientId, filter) {
-      const narrowed = narrowOrders(clientId, filter);
-      if (isNarrowed(narrowed)) return countNarrowed(askOf(clientId), narrowed);
+      const ask = askOf(clientId);
+      const narrowed = await narrow(ask, clientId, filter);
+      if (isNarrowed(narrowed)) return countNarrowed(ask, narrowed);
       return (await milestones.find(ORDERS_OF_CLIENT, [clientId], 0)).totalCount;
     },
   };
+}
+
+async function narrow(ask: Ask, clientId: number, filter: OrderListFilter):
+Promise<NarrowedOrders> {
+  return narrowOrders(clientId, filter, await findSpan(ask, clientId, filter));
 }
 
 function isNarrowed({ name }: NarrowedOrders): boolean {

@@ -2407,10 +2407,12 @@ begin
   end if;
   select m.* into last from order_milestone m
     where m.client_id = p_client_id order by m.position desc limit 1;
-  insert into order_milestone (client_id, position, topup_order_id, created_at, earliest_at)
-    select p_client_id, coalesce(last.position, 0) + s.nth * 1000, s.topup_order_id,
-        greatest(last.created_at, max(s.latest) over (order by s.nth)), s.earliest
+  insert into order_milestone (client_id, position, topup_order_id, created_at, latest_at,
+      earliest_at)
+    select p_client_id, coalesce(last.position, 0) + s.nth * 1000, s.topup_order_id, s.created_at,
+        greatest(last.latest_at, max(s.latest) over (order by s.nth)), s.earliest
       from (select (n.nth + 999) / 1000 as nth, max(n.id) as topup_order_id,
+            max(n.created_at) filter (where n.nth % 1000 = 0) as created_at,
             min(n.created_at) as earliest, max(n.created_at) as latest
           from (select o.id, o.created_at, row_number() over (order by o.id) as nth
               from topup_order o
@@ -3205,6 +3207,7 @@ create table order_milestone (
   "position" bigint not null,
   topup_order_id bigint not null,
   created_at timestamp with time zone not null,
+  latest_at timestamp with time zone not null,
   earliest_at timestamp with time zone not null,
   constraint order_milestone_pkey PRIMARY KEY (client_id, "position"),
   constraint order_milestone_client_id_topup_order_id_fkey FOREIGN KEY (client_id, topup_order_id) REFERENCES topup_order(client_id, id)
@@ -3604,7 +3607,7 @@ CREATE INDEX feed_entry_place ON feed_entry USING btree (place);
 CREATE INDEX feed_inbox_oldest ON feed_inbox USING btree (id);
 CREATE INDEX feed_position_oldest ON feed_position USING btree (kept_since);
 CREATE INDEX forex_rate_pair ON forex_rate USING btree (from_currency, to_currency, valid_from DESC);
-CREATE INDEX order_milestone_time ON order_milestone USING btree (client_id, created_at);
+CREATE INDEX order_milestone_latest ON order_milestone USING btree (client_id, latest_at);
 CREATE INDEX product_changed ON product USING btree (changed_in);
 CREATE UNIQUE INDEX submission_effective ON submission USING btree (client_id, topup_order_id) WHERE (state = ANY (ARRAY['INTENT'::text, 'ACCEPTED'::text, 'UNKNOWN'::text, 'DELIVERED'::text]));
 CREATE INDEX topup_order_aside ON topup_order USING btree (set_aside_for, next_action_at, client_id, id) WHERE ((status = 'PENDING'::text) AND (set_aside_at = next_action_at));

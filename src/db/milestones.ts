@@ -4,7 +4,7 @@ import { askUntilBack } from './pool.ts';
 /** So many rows lie between two milestones. */
 const MILESTONE_EVERY = 1000;
 /** More than this behind the last milestone, and the next are set. */
-const BEYOND_MAX = 2 * MILESTONE_EVERY;
+export const BEYOND_MAX = 2 * MILESTONE_EVERY;
 /** What is counted row by row at most, for the first look into a long list: half a second. */
 const COUNTED_BEYOND_MAX = 2_000_000;
 /** One call sets 100 milestones. */
@@ -65,7 +65,7 @@ export class Milestones {
     }));
     if (row === undefined) throw new Error('A count has no row');
     const { marked, beyond, position, id } = row;
-    if (beyond > BEYOND_MAX) void this.#set(list, key);
+    if (beyond > BEYOND_MAX) void this.setNext(list, key);
     const totalCount = marked + beyond;
     return position === null
       ? { totalCount, fromId: null, skip: offset }
@@ -73,7 +73,7 @@ export class Milestones {
   }
 
   /** In the background: nobody waits for milestones, the next reader finds them. */
-  async #set(list: LongList, key: readonly number[]): Promise<void> {
+  async setNext(list: LongList, key: readonly number[]): Promise<void> {
     const name = `${list.name}:${key.join(':')}`;
     if (this.#setting.has(name)) return;
     this.#setting.add(name);

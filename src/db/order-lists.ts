@@ -28,6 +28,11 @@ export function createOrderLists(options: {
       shares.read(clientId, () => pool.query<Row>(query)));
     return rows;
   };
+  const narrow = async (ask: Ask, clientId: number, filter: OrderListFilter) => {
+    const onFarBehind = (): void => void milestones.setNext(ORDERS_OF_CLIENT, [clientId]);
+    const span = await findSpan(ask, { clientId, filter, onFarBehind });
+    return narrowOrders(clientId, filter, span);
+  };
   return {
     async listOrders(clientId, filter, page) {
       const ask = askOf(clientId);
@@ -54,11 +59,6 @@ export function createOrderLists(options: {
       return (await milestones.find(ORDERS_OF_CLIENT, [clientId], 0)).totalCount;
     },
   };
-}
-
-async function narrow(ask: Ask, clientId: number, filter: OrderListFilter):
-Promise<NarrowedOrders> {
-  return narrowOrders(clientId, filter, await findSpan(ask, clientId, filter));
 }
 
 function isNarrowed({ name }: NarrowedOrders): boolean {

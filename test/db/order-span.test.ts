@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { OrderListFilter } from '../../src/domain/order-list.ts';
 import { Milestones } from '../../src/db/milestones.ts';
@@ -16,6 +16,7 @@ const STEADY = 901;
 const AHEAD = 902;
 const BEHIND = 903;
 const BETWEEN = 904;
+const UNMARKED = 905;
 
 const START_MS = Date.parse('2026-05-19T08:00:00Z');
 const after = (minutes: number): Date => new Date(START_MS + minutes * 60_000);
@@ -25,7 +26,7 @@ beforeAll(async () => {
   pool = createPool({
     databaseUrl: database.databaseUrl, size: 2, applicationName: 'test', onError: () => undefined,
   });
-  for (const clientId of [STEADY, AHEAD, BEHIND, BETWEEN]) {
+  for (const clientId of [STEADY, AHEAD, BEHIND, BETWEEN, UNMARKED]) {
     await database.query(`insert into client (client_id, name) values (${clientId}, 'Of a time')`);
     await database.query(
       `insert into wallet (client_id, id, currency) values (${clientId}, ${clientId}, 'USD')`);
@@ -79,7 +80,8 @@ async function expectAllSpans(clientId: number): Promise<void> {
 }
 
 const spanOf = (clientId: number, filter: OrderListFilter) =>
-  findSpan(async (query) => (await pool.query(query)).rows as never, clientId, filter);
+  findSpan(async (query) => (await pool.query(query)).rows as never,
+    { clientId, filter, onFarBehind: () => undefined });
 
 describe('orders of a span of time', () => {
   it('are looked for between the milestones nearest to it', async () => {
@@ -124,5 +126,24 @@ describe('orders of a span of time', () => {
     await place(BETWEEN, [1701, 2100]);
     await untilSet(BETWEEN, 2);
     await expectAllSpans(BETWEEN);
+  });
+
+  it('are all there where nobody has set milestones, and they are set by who looks', async () => {
+    await place(UNMARKED, [1, 2500], 1440);
+    await place(UNMARKED, [2501, 3500]);
+    // An older transaction keeps them from being set, for as long as it lasts.
+    const older = new pg.Client(database.ownerDatabaseUrl);
+    await older.connect();
+    await older.query('begin; select pg_current_xact_id()');
+    await expectAllSpans(UNMARKED);
+    expect(await spanOf(UNMARKED, { createdTo: after(0) }))
+      .toEqual({ afterId: 0, upToId: Number.MAX_SAFE_INTEGER });
+    await older.query('commit');
+    await older.end();
+    await expect.poll(async () => {
+      await expectAllSpans(UNMARKED);
+      return database.query('select from order_milestone where client_id = $1', [UNMARKED]);
+    }).toHaveLength(3);
+    await expectAllSpans(UNMARKED);
   });
 });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { access, open, readFile, rename, rm } from 'node:fs/promises';
+import { link, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { makeDataDir } from './data-dir.ts';
@@ -29,17 +29,35 @@ export interface DemoFacts {
 
 /** Writes the file in one step, readable by its owner only: it holds tokens and passwords. */
 export async function writeDemoFile(dataDir: string, facts: DemoFacts): Promise<void> {
+  await placeDemoFile(dataDir, facts, rename);
+}
+
+/** Writes the file unless there is one, also one of that moment; answers whether it did. */
+export async function writeDemoFileIfAbsent(dataDir: string, facts: DemoFacts): Promise<boolean> {
+  try {
+    await placeDemoFile(dataDir, facts, link);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Readers see the whole file or none: it is written beside its place and put there by `place`. */
+async function placeDemoFile(
+  dataDir: string,
+  facts: DemoFacts,
+  place: (from: string, to: string) => Promise<void>,
+): Promise<void> {
   await makeDataDir(dataDir);
   const path = demoFilePath(dataDir);
   const temporaryPath = `${path}.${randomUUID()}`;
   try {
     const file = await open(temporaryPath, 'wx', 0o600);
     await file.writeFile(textOf(facts)).finally(() => file.close());
-    // Readers see the whole file or none.
-    await rename(temporaryPath, path);
-  } catch (error) {
+    await place(temporaryPath, path);
+  } finally {
     await rm(temporaryPath, { force: true });
-    throw error;
   }
 }
 
@@ -75,11 +93,4 @@ function textOf(facts: DemoFacts): string {
 
 function demoFilePath(dataDir: string): string {
   return join(dataDir, 'demo.json');
-}
-
-/** Writes the file unless there is one; answers whether it did. */
-export async function writeDemoFileIfAbsent(dataDir: string, facts: DemoFacts): Promise<boolean> {
-  const isThere = await access(demoFilePath(dataDir)).then(() => true, () => false);
-  if (!isThere) await writeDemoFile(dataDir, facts);
-  return !isThere;
 }

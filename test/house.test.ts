@@ -94,7 +94,7 @@ describe('habits', () => {
     expect(reads).toEqual([]);
   });
 
-  test('functions for others say what they take, answer and throw', () => {
+  test('functions for others have a docstring', () => {
     const untold = src.flatMap((source) => findNodes(source, (node) => {
       const isShared = !ts.isSourceFile(node) && ts.isSourceFile(node.parent)
         && ts.canHaveModifiers(node)
@@ -118,7 +118,7 @@ describe('habits', () => {
     expect(asks).toEqual([]);
   });
 
-  test('money is never a float', () => {
+  test('no float is rounded or read where money is counted and stored', () => {
     const floats = inRoom('domain', 'db').flatMap((source) => findNodes(source, (node) => {
       if (!ts.isIdentifier(node)) return undefined;
       // Decimal's toFixed, without a number of digits, rounds nothing; only Money calls it.
@@ -165,7 +165,7 @@ describe.each([
     expect(missingIn(table === undefined ? new Set() : wordsOf(table))).toEqual([]);
   });
 
-  test('is met by a test', () => {
+  test('stands in a test', () => {
     const words = tests.filter(({ path }) => path.endsWith('.test.ts')).map(wordsOf);
     expect(missingIn(new Set(words.flatMap((each) => [...each])))).toEqual([]);
   });

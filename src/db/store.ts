@@ -82,13 +82,16 @@ export async function openStore(
       return rows.map(toOrder);
     },
     async cancelOrder(clientId, orderId) {
-      const { rows } = await askUntilBack(() => pool.query<{ result: string }>({
+      const { rows } = await askUntilBack(() => pool.query<{
+        result: 'CANCELLED' | 'NOT_CANCELLABLE' | 'UNKNOWN_ORDER';
+      }>({
         name: 'cancel_order',
         text: 'select cancel_order($1, $2) as result',
         values: [clientId, orderId],
       }));
-      options.onMoved();
-      return rows[0]?.result === 'CANCELLED' ? 'CANCELLED' : 'NOT_CANCELLABLE';
+      const [{ result } = { result: 'UNKNOWN_ORDER' as const }] = rows;
+      if (result === 'CANCELLED') options.onMoved();
+      return result === 'UNKNOWN_ORDER' ? 'NOT_FOUND' : result;
     },
     async setNotificationEmail({ clientId, orderId, address }) {
       try {

@@ -13,11 +13,11 @@ export async function cancelTopupOrder(
   orderId: number,
   deps: { readonly store: Store },
 ): Promise<TopupOrder> {
-  const order = await deps.store.findOrder(clientId, orderId);
-  if (order === null) throw new Rejection('ORDER_NOT_FOUND', 'Order not found');
   const result = await deps.store.cancelOrder(clientId, orderId);
   if (result === 'NOT_CANCELLABLE') {
     throw new Rejection('NOT_CANCELLABLE', 'Order can no longer be cancelled');
   }
-  return await deps.store.findOrder(clientId, orderId) ?? order;
+  const order = result === 'CANCELLED' ? await deps.store.findOrder(clientId, orderId) : null;
+  if (order === null) throw new Rejection('ORDER_NOT_FOUND', 'Order not found');
+  return order;
 }

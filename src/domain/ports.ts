@@ -64,10 +64,13 @@ export interface Store {
   findOrderByReference(clientId: number, clientReference: string): Promise<TopupOrder | null>;
   findOrdersByIds(clientId: number, orderIds: readonly number[]): Promise<readonly TopupOrder[]>;
   /** CANCELLED and refunded, only while no attempt was ever recorded. */
-  cancelOrder(clientId: number, orderId: number): Promise<'CANCELLED' | 'NOT_CANCELLABLE'>;
+  cancelOrder(clientId: number, orderId: number): Promise<Cancellation>;
   findWalletsByIds(clientId: number, ids: readonly number[]): Promise<readonly Wallet[]>;
   findTransfersByIds(clientId: number, ids: readonly number[]): Promise<readonly Transfer[]>;
 }
+
+/** What became of a request to cancel; CANCELLED also where it was before. */
+export type Cancellation = 'CANCELLED' | 'NOT_CANCELLABLE' | 'NOT_FOUND';
 
 export const WALLET_TYPES = ['PREPAID', 'POSTPAID'] as const;
 

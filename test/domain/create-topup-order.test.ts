@@ -3,7 +3,9 @@ import { cancelTopupOrder } from '../../src/domain/cancel-topup-order.ts';
 import { createTopupOrder, type CreateTopupOrder } from '../../src/domain/create-topup-order.ts';
 import { VoucherGuesses } from '../../src/domain/guess-voucher.ts';
 import type { RawOrderRequest } from '../../src/domain/order-request.ts';
-import type { OrderFeed, Placement, PricedOrder, Store } from '../../src/domain/ports.ts';
+import type {
+  Cancellation, OrderFeed, Placement, PricedOrder, Store,
+} from '../../src/domain/ports.ts';
 import type { PricingSnapshot } from '../../src/domain/pricing-snapshot.ts';
 import { sealQuote } from '../../src/domain/quote.ts';
 import { NOT_LIMITED, RateLimited, type RateLimits } from '../../src/domain/rate-limits.ts';
@@ -373,7 +375,7 @@ describe('a product that fulfils inside the request', () => {
 });
 
 describe('cancelTopupOrder', () => {
-  const cancel = (found: TopupOrder | null, result: 'CANCELLED' | 'NOT_CANCELLABLE') => {
+  const cancel = (result: Cancellation, found: TopupOrder | null = null) => {
     const store: Partial<Store> = {
       findOrder: async () => found, cancelOrder: async () => result,
     };
@@ -382,14 +384,14 @@ describe('cancelTopupOrder', () => {
 
   test('answers the order as it stands afterwards', async () => {
     const order = topupOrder({ status: 'CANCELLED' });
-    await expect(cancel(order, 'CANCELLED')).resolves.toBe(order);
+    await expect(cancel('CANCELLED', order)).resolves.toBe(order);
   });
 
   test.each([
-    ['ORDER_NOT_FOUND', 'Order not found', null],
-    ['NOT_CANCELLABLE', 'Order can no longer be cancelled', topupOrder()],
-  ] as const)('refuses %s', async (code, message, found) => {
-    const rejection = await refusalOf(cancel(found, 'NOT_CANCELLABLE'));
+    ['ORDER_NOT_FOUND', 'Order not found', 'NOT_FOUND'],
+    ['NOT_CANCELLABLE', 'Order can no longer be cancelled', 'NOT_CANCELLABLE'],
+  ] as const)('refuses %s', async (code, message, result) => {
+    const rejection = await refusalOf(cancel(result));
     expect([rejection.code, rejection.message]).toEqual([code, message]);
   });
 });

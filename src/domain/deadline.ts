@@ -1,3 +1,5 @@
+import type { Clock } from './ports.ts';
+
 /**
  * Makes a call whose signal is aborted after `ms` milliseconds. The timer ends with the call: that
  * of AbortSignal.timeout stays until it fires, and makes an error with its stack then.
@@ -12,5 +14,25 @@ export async function withDeadline<Result>(
     return await call(deadline.signal);
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/**
+ * What `promise` resolves to, or undefined after `ms` milliseconds or once `stopping` is aborted;
+ * it goes on then, and rejects unheard. The sleep ends with the wait, however that ends.
+ */
+export async function waitAtMost<Result>(
+  ms: number,
+  promise: Promise<Result>,
+  { clock, stopping }: { readonly clock: Clock; readonly stopping?: AbortSignal },
+): Promise<Result | undefined> {
+  const over = new AbortController();
+  const signals = stopping === undefined ? [over.signal] : [over.signal, stopping];
+  try {
+    return await Promise.race([
+      promise, clock.sleep(ms, AbortSignal.any(signals)).then(() => undefined),
+    ]);
+  } finally {
+    over.abort('not waited for');
   }
 }

@@ -1,4 +1,4 @@
-import { withDeadline } from './deadline.ts';
+import { waitAtMost, withDeadline } from './deadline.ts';
 import type {
   ClaimedOrder, FulfilmentStore, Move, MoveResult, Outcome, RecordedMove, Supplier,
   SupplierRegistry,
@@ -234,10 +234,7 @@ export async function fulfilInRequest(
   const startedMs = clock.monotonicMs();
   const claimed = await deps.store.claimOrder(order.clientId, order.id);
   if (claimed !== null) {
-    const waited = new AbortController();
-    const step = fulfilTopupOrder(claimed, deps);
-    await Promise.race([step, clock.sleep(waitMs, AbortSignal.any([waited.signal, stopping]))]);
-    waited.abort('not waited for');
+    await waitAtMost(waitMs, fulfilTopupOrder(claimed, deps), { clock, stopping });
   }
   const leftMs = Math.max(waitMs - (clock.monotonicMs() - startedMs), 0);
   return deps.feed.untilTerminal(order.clientId, order.id, { timeoutMs: leftMs, stopping });

@@ -1,4 +1,4 @@
-import { withDeadline } from './deadline.ts';
+import { waitAtMost, withDeadline } from './deadline.ts';
 import type { Fulfilment } from './fulfil-topup-order.ts';
 import type { ClaimedOrder } from './fulfilment-ports.ts';
 import type { Store } from './ports.ts';
@@ -56,12 +56,8 @@ export function createRefreshTopupOrder(
   return async (clientId, orderId) => {
     const order = await deps.store.findOrder(clientId, orderId);
     if (order === null || !ASKED_ABOUT.has(order.fulfilmentState)) return order;
-    const waited = new AbortController();
-    const isNews = await Promise.race([
-      askOnce(clientId, orderId),
-      deps.fulfilment.clock.sleep(WAIT_MS_MAX, waited.signal).then(() => false),
-    ]);
-    waited.abort('not waited for');
+    const { clock } = deps.fulfilment;
+    const isNews = await waitAtMost(WAIT_MS_MAX, askOnce(clientId, orderId), { clock }) ?? false;
     return isNews ? deps.store.findOrder(clientId, orderId) : order;
   };
 }

@@ -1,3 +1,4 @@
+import { waitAtMost } from '../domain/deadline.ts';
 import { fulfilTopupOrder, type Fulfilment, type Phase } from '../domain/fulfil-topup-order.ts';
 import type { ClaimedOrder } from '../domain/fulfilment-ports.ts';
 import { startLoop } from './loop.ts';
@@ -130,9 +131,7 @@ export function startFulfilmentWorker(deps: FulfilmentWorkerDeps): FulfilmentWor
     wake: () => loop.wake(),
     async stop(graceMs) {
       await Promise.all([loop.stop(), rerouting.stop()]);
-      const over = new AbortController();
-      await Promise.race([Promise.all(inHand), deps.clock.sleep(graceMs, over.signal)]);
-      over.abort();
+      await waitAtMost(graceMs, Promise.all(inHand), deps);
     },
   };
 }

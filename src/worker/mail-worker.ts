@@ -1,3 +1,4 @@
+import { waitAtMost } from '../domain/deadline.ts';
 import { MailFault, type Mailer, type MailJob, type MailQueue } from '../domain/mail.ts';
 import { notificationMail } from '../domain/notification-mail.ts';
 import type { Clock, Store } from '../domain/ports.ts';
@@ -68,9 +69,7 @@ export function startMailWorker(parts: MailWorkerParts): MailWorker {
   return {
     async stop(graceMs) {
       await loop.stop();
-      const over = new AbortController();
-      await Promise.race([Promise.all(inHand), clock.sleep(graceMs, over.signal)]);
-      over.abort();
+      await waitAtMost(graceMs, Promise.all(inHand), { clock });
     },
   };
 }
@@ -84,7 +83,8 @@ async function sendMail(job: MailJob, parts: MailWorkerParts): Promise<void> {
     if (result === 'SENT') return await queue.finish(job);
   } catch (error) {
     if (!(error instanceof MailFault)) throw error;
-    parts[job.isLastTry ? 'onGivenUp' : 'onFault'](job, error.message);
+    if (job.isLastTry) parts.onGivenUp(job, error.message);
+    else parts.onFault(job, error.message);
     return queue.postpone(job, error.message);
   }
   parts.onGivenUp(job, 'The recipient was refused');

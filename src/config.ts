@@ -208,10 +208,14 @@ function publishedSecret(name: string): string {
   return `${name} is the demo's, which everybody knows; one of your own: openssl rand -base64 32`;
 }
 
-/** The environment of this process; nobody else reads it. */
+/**
+ * The environment of this process; nobody else reads it. Where the database is the demo's own,
+ * takes PG* variables out of it, which the driver would read.
+ * @throws ConfigError with every fault
+ */
 export function configFromEnvironment(needsSecrets: boolean): Config {
   const config = readConfig(process.env, needsSecrets);
-  // What a shell says of a PostgreSQL (PGSSLMODE, PGOPTIONS) is not about the one that is ours.
+  // What a shell says of a PostgreSQL (PGSSLMODE, PGOPTIONS) is not about this one.
   const isOurs = config.databaseUrl === null && config.migrationDatabaseUrl === null;
   for (const name of isOurs ? Object.keys(process.env) : []) {
     if (/^PG[A-Z]+$/.test(name)) delete process.env[name];

@@ -18,7 +18,7 @@ const DATA_EXCEPTION = /^22/;
 const MASK = '***';
 /** Lines that nobody takes are dropped beyond this; bytes. */
 const UNWRITTEN_BYTES_MAX = 4 * 2 ** 20;
-/** So long the last lines have to be taken; milliseconds. */
+/** How long a stop waits for the last lines to be taken; milliseconds. */
 const LAST_LINES_MS = 500;
 
 /** Where log lines go, in the background. */

@@ -26,7 +26,7 @@ import { Undo } from './undo.ts';
 import type { Loop } from './worker/loop.ts';
 import { startSequencer } from './worker/sequencer.ts';
 
-/** Connections of one process; several processes share the server's 200. */
+/** Connections of one process; README says how many processes a server bears. */
 const POOL_SIZE = 16;
 const LIST_POOL_SIZE = 4;
 const ORM_POOL_SIZE = 4;

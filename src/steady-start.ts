@@ -5,7 +5,7 @@ import { TemporarilyUnavailable } from './domain/rejection.ts';
 import { reasonOf } from './named-database.ts';
 import { StartRefused } from './start-refused.ts';
 
-/** So long a step of a start is tried; milliseconds. */
+/** How long a step of a start is tried; milliseconds. */
 const STEP_MS_MAX = 15_000;
 const PAUSE_MS = 200;
 

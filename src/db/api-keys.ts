@@ -48,7 +48,7 @@ export async function insertApiKey(owner: pg.Client, key: StoredApiKey): Promise
   return rowCount === 1;
 }
 
-/** Keys of a client, or of all, the youngest first. */
+/** Keys of a client, or of all by client, the youngest of each first. */
 export async function listApiKeys(
   owner: pg.Client,
   clientId: number | null,

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { askUntilBack } from './pool.ts';
 
-/** So many rows lie between two milestones. */
+/** Rows from one milestone to the next. */
 const MILESTONE_EVERY = 1000;
 /** More than this behind the last milestone, and the next are set. */
 export const BEYOND_MAX = 2 * MILESTONE_EVERY;

@@ -17,7 +17,7 @@ export const PROGRAM_NAMES = {
   jobs: 'topup-gateway jobs',
 } as const;
 
-/** What every connection of a process is bound to: what it may take before it is ended, in ms. */
+/** What connections of the pools are bound to: how long what may take before it is ended; ms. */
 export const CONNECTION_TERMS = `${READING_TERMS} -c statement_timeout=5000 -c lock_timeout=2000`
   + ' -c idle_in_transaction_session_timeout=10000';
 

@@ -86,7 +86,7 @@ export function pickVariant(product: Product, options: PickOptions): Variant {
   }
   const matching = inCategory.filter((variant) => offers(variant, options.amount));
   if (matching.length === 0) {
-    // Of no use to anybody is an amount that cannot be had either, unless there is no other.
+    // Amounts that are out of stock are suggested only where nothing is in stock.
     const inStock = inCategory.filter((variant) => variant.isAvailable);
     throw amountNotAvailable(options.amount, inStock.length > 0 ? inStock : inCategory);
   }

@@ -11,7 +11,7 @@ import type { FailureCode, TopupOrder } from './topup-order.ts';
 const JITTER = 0.2;
 /** A supplier may ask for patience, but not for more than this. */
 const RETRY_AFTER_MS_MAX = 3_600_000;
-/** Half a minute: whatever holds an order's row for longer is not waited for. */
+/** With what each waits, half a minute: whatever holds an order's row longer is not waited for. */
 const RECORD_TRIES = 5;
 
 /** The boundaries between the phases of an order: what a crash can fall between. */

@@ -28,7 +28,7 @@ export interface NotificationAddress {
   readonly address: string | null;
 }
 
-/** How many addresses are told how one order ended; kept by the database's function. */
+/** How many addresses are told how one order ended; set_notification_email() has the same. */
 export const ADDRESSES_MAX = 10;
 
 export interface NotificationStore {

@@ -30,7 +30,7 @@ const Exact = Decimal.clone({
   precision: 60, rounding: Decimal.ROUND_HALF_UP, toExpPos: 60, toExpNeg: -60,
 });
 
-/** So many texts are kept with what they say: figures of the catalogue come again and again. */
+/** Texts kept with their parsed values, at most: figures of the catalogue come again and again. */
 const KNOWN_MAX = 10_000;
 /** A longer text is not kept: it may be cut out of a whole body, which would stay with it. */
 const KNOWN_LENGTH_MAX = 12;

@@ -18,7 +18,7 @@ import { CLOSE, type SocketConnection } from './socket-connection.ts';
 /** Told to the client in connection_ack: how often we ping it. */
 export const HEARTBEAT_INTERVAL_MS = 12_000;
 const SECONDS_A_DAY = 86_400;
-/** So many times the limit of operations may be there with those that are being closed. */
+/** Open operations and those being closed, together: at most this many times the limit. */
 const CLOSING_FACTOR = 2;
 
 export interface SocketProtocolOptions {

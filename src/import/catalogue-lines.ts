@@ -10,7 +10,7 @@ import { MATCHED_LENGTH_MAX } from '../domain/recipient.ts';
 const COUNTRY_CODES: ReadonlySet<string> = new Set(COUNTRIES.map(({ code }) => code));
 
 const id = z.int().min(1);
-// PostgreSQL keeps neither.
+// PostgreSQL stores neither a NUL nor half of a surrogate pair.
 const isKept = (written: string): boolean => written.isWellFormed() && !written.includes('\0');
 const NOT_KEPT = 'has a NUL or half of a character';
 const text = z.string().refine(isKept, NOT_KEPT);

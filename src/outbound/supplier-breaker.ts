@@ -6,12 +6,13 @@ import type { Outcome } from '../domain/fulfilment-ports.ts';
 import type { Clock } from '../domain/ports.ts';
 import { isNoConnection, isStatusReason, NO_ANSWER_IN_TIME } from './supplier-http.ts';
 
-/** So many calls in a row that did not reach a supplier open its breaker. */
+/** Calls in a row that did not reach a supplier, after which its breaker opens. */
 const UNREACHED_COUNT_MAX = 8;
 /**
- * So many calls that were turned away (429, 503 and the like), for so long without one order taken
- * or refused in between, open it too: no order climbs its ladder to a step of an hour meanwhile,
- * and all go at once when the supplier is back. What is over sooner is each order's own.
+ * Calls that were turned away (429, 503 and the like), and the time that they span, without one
+ * order taken or refused in between: these open it too. So no order climbs its ladder to a step of
+ * an hour meanwhile, and all go at once when the supplier is back. What is over sooner is each
+ * order's own.
  */
 const TURNED_AWAY_COUNT_MAX = 16;
 const TURNED_AWAY_MS_MAX = 10_000;

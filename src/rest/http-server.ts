@@ -9,7 +9,7 @@ const KEEP_ALIVE_MS = 5_000;
 const TIMEOUT_CHECK_MS = 1_000;
 /** Nothing comes and nothing goes for longer than any answer is waited for: nobody reads it. */
 const SILENT_MS = 90_000;
-/** So long what still comes is read past, at most, before a connection ends. */
+/** How long the rest of a body is read and dropped before its connection ends; milliseconds. */
 export const REST_OF_BODY_MS = 1_000;
 /** Often enough to spread busy connections over new processes, too seldom to cost anybody time. */
 const REQUESTS_PER_CONNECTION = 100_000;

@@ -16,9 +16,9 @@ import { topupOrderEventRoutes, type EventStreamDeps } from './topup-order-event
 import { topupOrderRoutes, type TopupOrderStories } from './topup-orders.routes.ts';
 import { walletRoutes, type WalletStories } from './wallets.routes.ts';
 
-/** So long whatever still comes is told that the server restarts. */
+/** For this long after a stop has begun new requests are answered 503; milliseconds. */
 const LAST_REQUESTS_MS = 250;
-/** Whoever has not sent all of a request by then holds nobody's end. */
+/** Requests that have not come whole by then are cut; milliseconds. */
 const LAST_BODIES_MS = 2_000;
 
 export interface RestDeps

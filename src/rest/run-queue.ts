@@ -1,6 +1,6 @@
 /** Requests that begin in one turn of the event loop: some five milliseconds of work. */
 const STARTS_PER_TURN = 32;
-/** A turn in which this long nothing began is late: as many begin within it; milliseconds. */
+/** A turn within which nothing has begun for this long begins as many again; milliseconds. */
 const LATE_MS = 50;
 /** Whoever would wait longer before its request begins is refused at once; milliseconds. */
 const WAIT_MS_MAX = 200;

@@ -1,9 +1,10 @@
 import type pg from 'pg';
 import type {
-  ClaimedOrder, FulfilmentStore, KeptCallback, MoveResult, RecordedMove, SupplierEvent,
+  ClaimedOrder, FulfilmentStore, KeptCallback, MoveResult, OrderAtSupplier, RecordedMove,
+  SupplierEvent,
 } from '../domain/fulfilment-ports.ts';
 import { Batcher } from './batcher.ts';
-import { toClaimedOrder } from './order-rows.ts';
+import { toClaimedOrder, toOrderAtSupplier } from './order-rows.ts';
 import { isLockTimeout, isUnable } from './faults.ts';
 import { askUntilBack, repeatUntilKnown, tellAway } from './pool.ts';
 
@@ -42,7 +43,7 @@ export function createFulfilmentStore(options: {
       return results;
     },
   });
-  const submissions = new Batcher<AskedSubmission, ClaimedOrder | null>({
+  const submissions = new Batcher<AskedSubmission, OrderAtSupplier | null>({
     sizeMax: BATCH_SIZE_MAX, run: (asked) => askUntilBack(() => findSubmissions(pool, asked)),
   });
   /** Where the last look at what is set aside ended; null: it came to the end. */
@@ -101,13 +102,13 @@ async function queryClaims(
   values: readonly unknown[],
 ): Promise<readonly ClaimedOrder[]> {
   const parameters = values.map((_, index) => `$${index + 1}`).join(', ');
-  const claimedAtMs = performance.now();
+  const askedAtMs = performance.now();
   const { rows } = await pool.query<object>({
     name,
     text: `select * from ${name}(${parameters})`,
     values: [...values],
   });
-  return rows.map((row) => toClaimedOrder(row, claimedAtMs));
+  return rows.map((row) => toClaimedOrder(row, askedAtMs));
 }
 
 interface AskedSubmission {
@@ -120,8 +121,8 @@ interface AskedSubmission {
 async function findSubmissions(
   pool: pg.Pool,
   asked: readonly AskedSubmission[],
-): Promise<readonly (ClaimedOrder | null)[]> {
-  const claimedAtMs = performance.now();
+): Promise<readonly (OrderAtSupplier | null)[]> {
+  const askedAtMs = performance.now();
   const { rows } = await pool.query<{ readonly place: number }>({
     name: 'find_submissions',
     text: `select place::int, found.*
@@ -134,7 +135,7 @@ async function findSubmissions(
       asked.map(({ route }) => route), asked.map(({ supplierCode }) => supplierCode),
     ],
   });
-  const found = new Map(rows.map((row) => [row.place, toClaimedOrder(row, claimedAtMs)]));
+  const found = new Map(rows.map((row) => [row.place, toOrderAtSupplier(row, askedAtMs)]));
   return asked.map((_, index) => found.get(index + 1) ?? null);
 }
 

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { OrderInquiry } from '../domain/refresh-topup-order.ts';
-import { toClaimedOrder } from './order-rows.ts';
+import { toOrderAtSupplier } from './order-rows.ts';
 
 /** The question about an order, over `ask_about_order` in migrations/schema.sql. */
 export function createOrderInquiry(pool: pg.Pool): OrderInquiry {
@@ -12,7 +12,7 @@ export function createOrderInquiry(pool: pg.Pool): OrderInquiry {
         text: 'select * from ask_about_order($1, $2)',
         values: [clientId, orderId],
       });
-      return row === undefined ? null : toClaimedOrder(row, askedAtMs);
+      return row === undefined ? null : toOrderAtSupplier(row, askedAtMs);
     },
   };
 }

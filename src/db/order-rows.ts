@@ -1,5 +1,5 @@
 import { canonical } from '../domain/money.ts';
-import type { ClaimedOrder } from '../domain/fulfilment-ports.ts';
+import type { ClaimedOrder, OrderAtSupplier } from '../domain/fulfilment-ports.ts';
 import type { TopupOrder, TopupOrderEvent } from '../domain/topup-order.ts';
 
 /** What `toOrder` reads of `topup_order o`. */
@@ -125,11 +125,10 @@ export function toEvent(raw: object): TopupOrderEvent {
   };
 }
 
-interface ClaimRow {
+interface RouteRow {
   readonly client_id: number;
   readonly order_id: number;
-  readonly lease_token: string;
-  readonly action: ClaimedOrder['action'];
+  readonly action: OrderAtSupplier['action'];
   readonly supplier_code: string | null;
   readonly supplier_reference: string;
   readonly supplier_sku: string | null;
@@ -153,13 +152,18 @@ interface ClaimRow {
   readonly is_resent: boolean;
 }
 
+/** A row of claimed_order whose lease this process holds. */
+export function toClaimedOrder(raw: object, askedAtMs: number): ClaimedOrder {
+  const { lease_token: leaseToken } = raw as { readonly lease_token: string };
+  return { ...toOrderAtSupplier(raw, askedAtMs), leaseToken };
+}
+
 /** A row of claimed_order. An order without a supplier carries NO_ROUTE and empty settings. */
-export function toClaimedOrder(raw: object, claimedAtMs: number): ClaimedOrder {
-  const row = raw as ClaimRow;
+export function toOrderAtSupplier(raw: object, askedAtMs: number): OrderAtSupplier {
+  const row = raw as RouteRow;
   return {
     clientId: row.client_id,
     orderId: row.order_id,
-    leaseToken: row.lease_token,
     action: row.action,
     supplierCode: row.supplier_code ?? '',
     supplierReference: row.supplier_reference,
@@ -181,6 +185,6 @@ export function toClaimedOrder(raw: object, claimedAtMs: number): ClaimedOrder {
     wasAccepted: row.was_accepted,
     isTriedAfterWindow: row.is_tried_after_window,
     isResent: row.is_resent,
-    claimedAtMs,
+    askedAtMs,
   };
 }

@@ -1,7 +1,7 @@
 import { waitAtMost, withDeadline } from './deadline.ts';
 import type {
-  ClaimedOrder, FulfilmentStore, Move, MoveResult, Outcome, RecordedMove, Supplier,
-  SupplierRegistry,
+  ClaimedOrder, FulfilmentStore, Move, MoveResult, OrderAtSupplier, Outcome, RecordedMove,
+  Supplier, SupplierRegistry,
 } from './fulfilment-ports.ts';
 import type { Clock, OrderFeed } from './ports.ts';
 import { TemporarilyUnavailable } from './rejection.ts';
@@ -90,7 +90,7 @@ async function callSupplier(order: ClaimedOrder, deps: Fulfilment): Promise<Outc
   }
   // Counted from the claim: a process that was stopped in between must not send any more, because
   // another one may hold the order by now.
-  const leftMs = order.callDeadlineMs - (deps.clock.monotonicMs() - order.claimedAtMs);
+  const leftMs = order.callDeadlineMs - (deps.clock.monotonicMs() - order.askedAtMs);
   if (leftMs <= 0) return { kind: 'TRANSIENT', reason: 'too late to call', retryAfterMs: null };
   return withDeadline(Math.ceil(leftMs), (signal) => (
     order.action === 'SUBMIT' ? supplier.submit(order, signal) : ask(supplier, order, signal)
@@ -98,7 +98,11 @@ async function callSupplier(order: ClaimedOrder, deps: Fulfilment): Promise<Outc
 }
 
 /** Where a supplier cannot be asked, only one that de-duplicates may be sent to again. */
-async function ask(supplier: Supplier, order: ClaimedOrder, signal: AbortSignal): Promise<Outcome> {
+async function ask(
+  supplier: Supplier,
+  order: OrderAtSupplier,
+  signal: AbortSignal,
+): Promise<Outcome> {
   if (order.canBeQueried) return supplier.query(order, signal);
   return order.dedupesByReference
     ? { kind: 'NOT_FOUND' }
@@ -123,7 +127,7 @@ export function isPassing(code: FailureCode): boolean {
  * What an outcome means for the order. A transient answer never ends an order, an unknown one is
  * asked about before anything is sent again, and only definite news is final.
  */
-export function decideMove(order: ClaimedOrder, outcome: Outcome, random: () => number): Move {
+export function decideMove(order: OrderAtSupplier, outcome: Outcome, random: () => number): Move {
   switch (outcome.kind) {
     case 'DELIVERED':
       return { kind: 'DELIVER', receipt: outcome.receipt };
@@ -143,12 +147,12 @@ export function decideMove(order: ClaimedOrder, outcome: Outcome, random: () => 
 }
 
 /** One that is never finished is asked about for ever, and once the window is over, counted. */
-function decideAfterAccepted(order: ClaimedOrder, random: () => number): Move {
+function decideAfterAccepted(order: OrderAtSupplier, random: () => number): Move {
   const isOverdue = order.action === 'QUERY' && order.windowLeftMs <= 0;
   return { kind: isOverdue ? 'REVIEW' : 'AWAIT', nextInMs: backoff(order, random) };
 }
 
-function decideAfterRefusal(order: ClaimedOrder, code: FailureCode, random: () => number): Move {
+function decideAfterRefusal(order: OrderAtSupplier, code: FailureCode, random: () => number): Move {
   // Looked up while one of several attempts may still be on its way, it may be what an earlier one
   // met. Of who cannot be asked it came by callback.
   const isLookedUp = order.action === 'QUERY' && order.canBeQueried && order.attemptCount !== 1;
@@ -166,7 +170,7 @@ function decideAfterRefusal(order: ClaimedOrder, code: FailureCode, random: () =
 }
 
 function decideAfterTransient(
-  order: ClaimedOrder,
+  order: OrderAtSupplier,
   retryAfterMs: number | null,
   random: () => number,
 ): Move {
@@ -178,11 +182,11 @@ function decideAfterTransient(
   return { kind: 'RETRY', nextInMs };
 }
 
-function decideAfterUnknown(order: ClaimedOrder, random: () => number): Move {
+function decideAfterUnknown(order: OrderAtSupplier, random: () => number): Move {
   return keepAsking(order, backoff(order, random));
 }
 
-function keepAsking(order: ClaimedOrder, nextInMs: number): Move {
+function keepAsking(order: OrderAtSupplier, nextInMs: number): Move {
   const isHopeless = !order.canBeQueried && !order.dedupesByReference;
   return order.windowLeftMs > 0 && !isHopeless
     ? { kind: 'ASK_AGAIN', nextInMs }
@@ -190,7 +194,7 @@ function keepAsking(order: ClaimedOrder, nextInMs: number): Move {
 }
 
 /** "Not found" proves non-delivery only once a send can no longer be on its way. */
-function decideAfterNotFound(order: ClaimedOrder, random: () => number): Move {
+function decideAfterNotFound(order: OrderAtSupplier, random: () => number): Move {
   if (order.resendInMs > 0) return { kind: 'ASK_AGAIN', nextInMs: order.resendInMs };
   // What was lost before the window ended gets one send after it: age alone fails no order.
   const isInTime = order.windowLeftMs > 0 || !order.isTriedAfterWindow;
@@ -207,7 +211,7 @@ function decideAfterNotFound(order: ClaimedOrder, random: () => number): Move {
 
 /** The ladder's step for this many calls without news, or steps by another count, +-20 %. */
 export function backoff(
-  order: ClaimedOrder,
+  order: OrderAtSupplier,
   random: () => number,
   steps = order.backoffStep,
 ): number {

@@ -3,11 +3,10 @@ import type { FailureCode } from './topup-order.ts';
 
 /** What fulfilment needs of the rooms around: the orders in hand, and the suppliers. */
 
-/** An order that this worker holds under a lease, with all that is needed for one step. */
-export interface ClaimedOrder {
+/** An order on one of its routes, with all that a supplier and the next move need to know. */
+export interface OrderAtSupplier {
   readonly clientId: number;
   readonly orderId: number;
-  readonly leaseToken: string;
   /**
    * SUBMIT: send it. QUERY: ask what became of it. NO_ROUTE: nobody can supply it any more, or,
    * where it has a SKU all the same, nobody has it in stock.
@@ -40,8 +39,13 @@ export interface ClaimedOrder {
   readonly wasAccepted: boolean;
   /** A SUBMIT of what was sent before and may have been applied. */
   readonly isResent: boolean;
-  /** Monotonic milliseconds of the claim's request: the lease began no earlier. */
-  readonly claimedAtMs: number;
+  /** Monotonic milliseconds at which the database was asked for it. */
+  readonly askedAtMs: number;
+}
+
+/** An order that this worker holds under a lease, which began no earlier than `askedAtMs`. */
+export interface ClaimedOrder extends OrderAtSupplier {
+  readonly leaseToken: string;
 }
 
 /**
@@ -119,7 +123,7 @@ export interface FulfilmentStore {
   /** The one way to a terminal state, for every kind of news. */
   recordMove(move: RecordedMove): Promise<MoveResult>;
   /** What a callback's order looks like to `decideMove`; null where the reference is unknown. */
-  findSubmission(supplierReference: string, supplierCode: string): Promise<ClaimedOrder | null>;
+  findSubmission(supplierReference: string, supplierCode: string): Promise<OrderAtSupplier | null>;
   /** Keeps a callback whose order is unknown, for the operators. */
   keepStrayCallback(event: SupplierEvent): Promise<KeptCallback>;
   /** Milliseconds until the next order is due; null where none waits. */
@@ -145,9 +149,9 @@ export interface SupplierCallback {
 export interface Supplier {
   readonly code: string;
   /** Sends the order; resolves within the deadline, never throws for what a supplier may do. */
-  submit(order: ClaimedOrder, signal: AbortSignal): Promise<Outcome>;
+  submit(order: OrderAtSupplier, signal: AbortSignal): Promise<Outcome>;
   /** Asks by reference; has no effect at the supplier. */
-  query(order: ClaimedOrder, signal: AbortSignal): Promise<Outcome>;
+  query(order: OrderAtSupplier, signal: AbortSignal): Promise<Outcome>;
   /** The message; null where it is not authentic. */
   verifyCallback(raw: RawCallback): SupplierCallback | 'UNREADABLE' | null;
 }

@@ -1,7 +1,7 @@
 import {
   backoff, decideMove, isPassing, type Fulfilment,
 } from './fulfil-topup-order.ts';
-import type { ClaimedOrder, Move, Outcome, RawCallback } from './fulfilment-ports.ts';
+import type { OrderAtSupplier, Move, Outcome, RawCallback } from './fulfilment-ports.ts';
 
 export type CallbackResult = 'REFUSED' | 'NOT_UNDERSTOOD' | 'TRY_LATER' | 'KEPT' | 'DONE';
 
@@ -41,7 +41,7 @@ export async function receiveCallback(
  * decides.
  */
 export function decideAfterCallback(
-  order: ClaimedOrder,
+  order: OrderAtSupplier,
   outcome: Outcome,
   random: () => number,
 ): Move {

@@ -1,6 +1,6 @@
 import { waitAtMost, withDeadline } from './deadline.ts';
 import type { Fulfilment } from './fulfil-topup-order.ts';
-import type { ClaimedOrder } from './fulfilment-ports.ts';
+import type { OrderAtSupplier } from './fulfilment-ports.ts';
 import type { Store } from './ports.ts';
 import { decideAfterCallback } from './receive-callback.ts';
 import type { FulfilmentState, TopupOrder } from './topup-order.ts';
@@ -18,7 +18,7 @@ export interface OrderInquiry {
    * The order in hand at the supplier, where it may be asked about now: at most once in two
    * seconds, whichever process asks. It takes no lease.
    */
-  askAboutOrder(clientId: number, orderId: number): Promise<ClaimedOrder | null>;
+  askAboutOrder(clientId: number, orderId: number): Promise<OrderAtSupplier | null>;
 }
 
 export interface RefreshDeps {

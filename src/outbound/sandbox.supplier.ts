@@ -2,7 +2,7 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { Agent } from 'undici';
 
 import type {
-  ClaimedOrder, Outcome, RawCallback, Supplier, SupplierCallback,
+  OrderAtSupplier, Outcome, RawCallback, Supplier, SupplierCallback,
 } from '../domain/fulfilment-ports.ts';
 import type { Clock } from '../domain/ports.ts';
 import {
@@ -52,7 +52,7 @@ export function createSandboxSupplier(options: SandboxSupplierOptions): Supplier
     allowH2: false,
   });
   const call = async (
-    order: ClaimedOrder,
+    order: OrderAtSupplier,
     action: 'SUBMIT' | 'QUERY',
     signal: AbortSignal,
   ): Promise<Exchange> => {
@@ -83,7 +83,7 @@ export function createSandboxSupplier(options: SandboxSupplierOptions): Supplier
       // "not now" that one be sent again: to who knows it by its reference without harm.
       reset: !order.dedupesByReference,
     };
-    const endsAtMs = order.claimedAtMs + order.callDeadlineMs;
+    const endsAtMs = order.askedAtMs + order.callDeadlineMs;
     return exchange(agent, request, signal, () => clock.monotonicMs() >= endsAtMs);
   };
   return {
@@ -101,7 +101,7 @@ export function createSandboxSupplier(options: SandboxSupplierOptions): Supplier
   };
 }
 
-function submissionBody(order: ClaimedOrder): string {
+function submissionBody(order: OrderAtSupplier): string {
   return JSON.stringify({
     reference: order.supplierReference,
     sku: order.supplierSku,
@@ -114,7 +114,7 @@ function submissionBody(order: ClaimedOrder): string {
 }
 
 /** Only what the protocol calls definite is definite; all else is asked about before a resend. */
-function readSubmitAnswer(order: ClaimedOrder, answered: Exchange, clock: Clock): Outcome {
+function readSubmitAnswer(order: OrderAtSupplier, answered: Exchange, clock: Clock): Outcome {
   const unread = readWithoutAnswer(answered, clock);
   if (unread !== null) return unread;
   const answer = readAnswer(order, answered);
@@ -130,7 +130,7 @@ function readSubmitAnswer(order: ClaimedOrder, answered: Exchange, clock: Clock)
   return outcomeOf(answer);
 }
 
-function readQueryAnswer(order: ClaimedOrder, answered: Exchange, clock: Clock): Outcome {
+function readQueryAnswer(order: OrderAtSupplier, answered: Exchange, clock: Clock): Outcome {
   const unread = readWithoutAnswer(answered, clock);
   if (unread !== null) return unread;
   if (isNotFound(order, answered)) return { kind: 'NOT_FOUND' };
@@ -162,14 +162,14 @@ function readWithoutAnswer(answered: Exchange, clock: Clock): Outcome | null {
 }
 
 /** A 404 of something in between, a page for instance, proves nothing. */
-function isNotFound(order: ClaimedOrder, answered: Exchange): boolean {
+function isNotFound(order: OrderAtSupplier, answered: Exchange): boolean {
   if (answered.kind !== 'ANSWERED' || answered.status !== 404) return false;
   const answer = parseAnswer(parseObject(answered.body) ?? {});
   return answer?.status === 'NOT_FOUND'
     && (answer.reference === null || answer.reference === order.supplierReference);
 }
 
-function readAnswer(order: ClaimedOrder, answered: Exchange): SandboxAnswer | null {
+function readAnswer(order: OrderAtSupplier, answered: Exchange): SandboxAnswer | null {
   if (answered.kind !== 'ANSWERED' || answered.status !== 200) return null;
   const contentType = answered.headers['content-type'];
   if (typeof contentType !== 'string' || !/^application\/json\b/i.test(contentType)) return null;

@@ -83,7 +83,7 @@ export function startFulfilmentWorker(deps: FulfilmentWorkerDeps): FulfilmentWor
       .catch((error: unknown) => deps.onError(error, order))
       .finally(() => {
         calling.delete(order);
-        stepMs += NEWEST_WEIGHT * (deps.clock.monotonicMs() - order.claimedAtMs - stepMs);
+        stepMs += NEWEST_WEIGHT * (deps.clock.monotonicMs() - order.askedAtMs - stepMs);
         inHand.delete(step);
         // Its next step may be due before what the loop is waiting for.
         loop.wake();

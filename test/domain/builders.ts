@@ -188,7 +188,7 @@ export function claimedOrder(over: Partial<ClaimedOrder> = {}): ClaimedOrder {
     wasAccepted: false,
     isTriedAfterWindow: false,
     isResent: false,
-    claimedAtMs: 0,
+    askedAtMs: 0,
     ...over,
   };
 }

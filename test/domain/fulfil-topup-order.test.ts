@@ -327,7 +327,7 @@ describe('fulfilTopupOrder', () => {
 test('nobody is called by a process that comes to it too late', async () => {
   const { deps, calls, moves } = world({});
   const order = claimedOrder();
-  const clock = { ...deps.clock, monotonicMs: () => order.claimedAtMs + order.callDeadlineMs };
+  const clock = { ...deps.clock, monotonicMs: () => order.askedAtMs + order.callDeadlineMs };
   await fulfilTopupOrder(order, { ...deps, clock });
   await fulfilTopupOrder({ ...order, ...QUERY }, { ...deps, clock });
   expect(calls).toEqual([]);

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import type { AppParts, Gateway, Running } from '../../src/app.ts';
 import type { Phase } from '../../src/domain/fulfil-topup-order.ts';
-import type { ClaimedOrder, Outcome, Supplier } from '../../src/domain/fulfilment-ports.ts';
+import type { OrderAtSupplier, Outcome, Supplier } from '../../src/domain/fulfilment-ports.ts';
 import type { Store } from '../../src/domain/ports.ts';
 import type { Parts } from '../../src/parts.ts';
 
@@ -78,7 +78,7 @@ subscribe('undici:request:bodySent', (message) => {
 const isAtHold = (point: CrashPoint): boolean => crash?.how === 'HOLD' && crash.at === point;
 
 function staying(supplier: Supplier): Supplier {
-  const call = async (order: ClaimedOrder, send: () => Promise<Outcome>): Promise<Outcome> => {
+  const call = async (order: OrderAtSupplier, send: () => Promise<Outcome>): Promise<Outcome> => {
     if (mustStay('CLAIMED', order.orderId)) return never;
     const outcome = await send();
     if (isAtHold('HTTP_SENT') && (passages.get(order.orderId) ?? 0) >= (crash?.count ?? 0)) {

@@ -352,7 +352,7 @@ class Run {
         throw new Error('Another process may still send');
       }
     }
-    const held = { order: { ...order, claimedAtMs: this.#nowMs() }, move: null };
+    const held = { order: { ...order, askedAtMs: this.#nowMs() }, move: null };
     this.#held.push(held);
     return held;
   }
@@ -360,7 +360,7 @@ class Run {
   /** A process that stands still behind its last look at the clock sends this much too late. */
   #maySend({ order, move }: Held): boolean {
     return order.action === 'SUBMIT' && move === null
-      && this.#nowMs() < order.claimedAtMs + 2 * (LEASE_MS + DEADLINE_MS) - SETTLE_MS;
+      && this.#nowMs() < order.askedAtMs + 2 * (LEASE_MS + DEADLINE_MS) - SETTLE_MS;
   }
 
   async #call(
@@ -381,7 +381,7 @@ class Run {
         return Promise.resolve('NO_CHANGE');
       },
     };
-    const lookedAtMs = isLate && this.#maySend(held) ? held.order.claimedAtMs : this.#nowMs();
+    const lookedAtMs = isLate && this.#maySend(held) ? held.order.askedAtMs : this.#nowMs();
     await fulfilTopupOrder(held.order, this.#fulfilment(supplier, store, lookedAtMs));
     held.move = capture.move;
   }

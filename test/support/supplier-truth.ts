@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { ClaimedOrder, Outcome, SupplierCallback } from '../../src/domain/fulfilment-ports.ts';
+import type {
+  OrderAtSupplier, Outcome, SupplierCallback,
+} from '../../src/domain/fulfilment-ports.ts';
 
 export type SubmitAnswer =
   | 'DELIVERED' | 'ACCEPTED' | 'REFUSED' | 'REFUSED_FOR_NOW' | 'REFUSED_HERE' | 'TRANSIENT'
@@ -72,7 +74,7 @@ export class SupplierTruth {
   }
 
   /** @throws Error where an earlier send is, or may become, effective beside this one */
-  assertMaySend(order: ClaimedOrder): void {
+  assertMaySend(order: OrderAtSupplier): void {
     if (this.isDeliveryHeard()) throw new Error('Sent after a delivery was recorded');
     if (order.supplierSku !== `of ${order.supplierCode}`) {
       throw new Error(`Sent to ${order.supplierCode} what is ${order.supplierSku}`);
@@ -89,7 +91,7 @@ export class SupplierTruth {
     }
   }
 
-  submit(order: ClaimedOrder, answer: SubmitAnswer, nowMs: number): Outcome {
+  submit(order: OrderAtSupplier, answer: SubmitAnswer, nowMs: number): Outcome {
     const known = this.sends.find(({ reference, state }) =>
       this.#options.dedupes && reference === order.supplierReference && state !== 'LOST');
     if (known !== undefined) return newsOf(known.state);
@@ -152,7 +154,7 @@ export class SupplierTruth {
     }
   }
 
-  query(order: ClaimedOrder, answer: QueryAnswer, nowMs: number): Outcome {
+  query(order: OrderAtSupplier, answer: QueryAnswer, nowMs: number): Outcome {
     if (answer === 'SILENT') return { kind: 'UNKNOWN', reason: 'no answer' };
     if (answer === 'REFUSED') return { kind: 'TRANSIENT', reason: 'busy', retryAfterMs: null };
     const found = this.sends.filter(({ reference, state, sentAtMs }) =>
@@ -199,7 +201,7 @@ export class SupplierTruth {
   }
 
   #callBack(
-    of: Pick<ClaimedOrder, 'supplierCode' | 'supplierReference'>,
+    of: Pick<OrderAtSupplier, 'supplierCode' | 'supplierReference'>,
     outcome: Outcome,
   ): SupplierCallback {
     const { supplierCode, supplierReference } = of;

@@ -299,7 +299,7 @@ it('yields to orders that are being placed, by so many steps as it takes', async
         const atMs = clock.monotonicMs();
         claimedAtMs.push(atMs);
         const orders = await store.claimOrders(wanted);
-        return orders.map((order) => ({ ...order, claimedAtMs: atMs }));
+        return orders.map((order) => ({ ...order, askedAtMs: atMs }));
       },
     },
     suppliers: { find: () => supplier, rooms: () => ({}) },

@@ -404,7 +404,7 @@ describe('where nothing was sent the outcome is TRANSIENT:', () => {
     react = answers(200, { reference: REFERENCE, status: 'PROCESSING' });
     const connection = once(server, 'connection');
     const order = claimedOrder();
-    const late = { ...clock, monotonicMs: () => order.claimedAtMs + order.callDeadlineMs };
+    const late = { ...clock, monotonicMs: () => order.askedAtMs + order.callDeadlineMs };
     supplier = open(() => url, late);
     expect(await submit(order)).toEqual(transient('no connection'));
     await connection;
@@ -523,7 +523,7 @@ function query(order = claimedOrder()): Promise<Outcome> {
 function claimedOrder(over: Partial<ClaimedOrder> = {}): ClaimedOrder {
   return buildClaimedOrder({
     orderId: 42, supplierReference: REFERENCE, recipient: '5123400', inputData: {},
-    callDeadlineMs: 2000, claimedAtMs: performance.now(), ...over,
+    callDeadlineMs: 2000, askedAtMs: performance.now(), ...over,
   });
 }
 

@@ -4,7 +4,7 @@ import {
 } from './order-request.ts';
 import type { VoucherGuesses } from './guess-voucher.ts';
 import type { OrderFeed, Placement, PlacementRefusal, PricedOrder, Store } from './ports.ts';
-import { priceOrder, type Pricing } from './price-request.ts';
+import { priceOrder, type Pricing } from './price-order.ts';
 import { isOfQuote, QuoteExpired } from './quote.ts';
 import { RateLimited } from './rate-limits.ts';
 import { normalisedPairs } from './recipient.ts';

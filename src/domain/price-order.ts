@@ -1,83 +1,78 @@
-import { isVariantSoldTo } from './catalogue-listing.ts';
-import { pickVariant, type Product, type Variant } from './catalogue.ts';
-import type { Amount, Money } from './money.ts';
-import type { OrderRequest } from './order-request.ts';
-import type { Funding } from './ports.ts';
+import { findProduct } from './catalogue-listing.ts';
 import {
-  chargeFor, discountPercent, isSoldAtLoss, payableFor, type Charge,
-} from './pricing.ts';
-import type { ClientWallet, PricingClient, PricingSnapshot } from './pricing-snapshot.ts';
-import { chooseWallet } from './wallet.ts';
+  digestRequest, parseOrderTerms, type OrderRequest, type OrderSubject, type RawOrderRequest,
+} from './order-request.ts';
+import type { PricedOrder } from './ports.ts';
+import {
+  priceByVoucher, priceByWallet, type Price, type PriceQuestion,
+} from './price-by-funding.ts';
+import type { PricingSnapshot } from './pricing-snapshot.ts';
+import { priceByQuote } from './quote.ts';
+import { parseRecipient } from './recipient.ts';
+import { hashVoucherCode } from './voucher.ts';
 
-/** What is to be priced, for whom, and by which figures. */
-export interface PriceQuestion {
+/** A request, and the figures that it is priced with. */
+export interface Pricing {
+  readonly clientId: number;
+  readonly raw: RawOrderRequest;
+  readonly subject: OrderSubject;
   readonly snapshot: PricingSnapshot;
-  readonly client: PricingClient;
-  readonly product: Product;
-  readonly request: Pick<OrderRequest, 'amount' | 'category' | 'walletId' | 'allowForexFallback'>;
 }
 
-/** What an order costs, and who pays: the same for a quote and for the order itself. */
-export interface Price extends Charge {
-  readonly variant: Variant;
-  /** In the product's currency. */
-  readonly faceValue: Money;
-  readonly funding: Funding;
-}
-
-export interface WalletPrice extends Price {
-  readonly funding: Extract<Funding, { kind: 'WALLET' }>;
+export interface PricingDeps {
+  /** Key of the hashes of voucher codes and requests, and of the seals of quotes. */
+  readonly hashingKey: string;
+  /** A quote that has ended by then is refused; asked for a quote only. */
+  readonly now: () => Date;
 }
 
 /**
- * The price of the day: best variant, client's discount, the paying wallet and its currency.
- * @throws Rejection where the amount is not sold, or no wallet can pay
+ * Product, recipient, variant and charge of a request. Pure, over one snapshot.
+ * @throws Rejection what the request is refused with; QuoteExpired where its quote has ended
  */
-export function priceByWallet(of: PriceQuestion): WalletPrice {
-  const { snapshot, client, product, request } = of;
-  const faceValue = { amount: request.amount, currency: product.currency };
-  const chosen = (): ClientWallet => chooseWallet(client, {
-    walletId: request.walletId,
-    currency: product.currency,
-    allowForexFallback: request.allowForexFallback,
-  });
-  const saleOf = (variant: Variant, wallet: ClientWallet) =>
-    ({ snapshot, faceValue, percent: discountPercent(client, product, variant), wallet });
-  // Several that could serve: what is wrong with the wallet may be told as well as after the pick.
-  const variant = pickForClient(of, 'WALLET', (each) => payableFor(saleOf(each, chosen())).amount);
-  const wallet = chosen();
+export function priceOrder(pricing: Pricing, deps: PricingDeps): PricedOrder {
+  const { clientId, raw, subject, snapshot } = pricing;
+  const sold = findProduct(snapshot, { clientId, productId: subject.productId });
+  const { product } = sold;
+  const { inputData, recipient } = parseRecipient(product, subject.inputData);
+  const request = { ...subject, ...parseOrderTerms(raw) };
+  const price = priceOf({ snapshot, ...sold, request }, deps);
   return {
-    variant,
-    faceValue,
-    funding: { kind: 'WALLET', walletId: wallet.id },
-    ...chargeFor(saleOf(variant, wallet)),
+    clientId,
+    clientReference: request.clientReference,
+    inputDigest: digestRequest(request, inputData, deps.hashingKey),
+    productId: product.id,
+    variantId: price.variant.id,
+    productName: product.name,
+    variantName: price.variant.name,
+    countryCode: product.countryCode,
+    faceValue: price.faceValue,
+    discountPercent: price.discountPercent,
+    forexRate: price.forexRate,
+    forexRateId: price.forexRateId,
+    charge: price.charge,
+    funding: price.funding,
+    inputData,
+    recipient,
+    inputFieldsVersion: product.inputFieldsVersion,
+    fulfilsInRequest: product.fulfilsInRequest,
+    pricingVersion: snapshot.version,
+    priceValidUntil: price.validUntil,
   };
 }
 
-/** A voucher pays the face value, without discount or forex. */
-export function priceByVoucher(of: PriceQuestion, codeHash: string): Price {
-  const faceValue = { amount: of.request.amount, currency: of.product.currency };
-  return {
-    variant: pickForClient(of, 'VOUCHER', () => faceValue.amount),
-    faceValue,
-    funding: { kind: 'VOUCHER', codeHash },
-    discountPercent: '0',
-    forexRate: null,
-    forexRateId: null,
-    charge: faceValue,
-  };
-}
-
-function pickForClient(
-  of: PriceQuestion,
-  by: Funding['kind'],
-  payable: (variant: Variant) => Amount,
-): Variant {
-  const { client, product, request } = of;
-  return pickVariant(product, {
-    amount: request.amount,
-    category: request.category,
-    isEntitled: (each) => isVariantSoldTo(client, each) && !isSoldAtLoss(of, each, by),
-    payable,
-  });
+/** A voucher pays the face value, a quote what it says, and a wallet the price of the day. */
+function priceOf(
+  of: PriceQuestion & { readonly request: OrderRequest },
+  { hashingKey: key, now }: PricingDeps,
+): Price & { readonly validUntil: string | null } {
+  const { voucherCode, quoteId } = of.request;
+  // A quote outlives the figures it was made of; whether the product is sold is checked anyway.
+  if (voucherCode === null && quoteId !== null) {
+    return priceByQuote(of, { quoteId, key, now: now() });
+  }
+  const { validUntil } = of.snapshot;
+  return voucherCode === null
+    ? { ...priceByWallet(of), validUntil }
+    : { ...priceByVoucher(of, hashVoucherCode(voucherCode, key)), validUntil };
 }

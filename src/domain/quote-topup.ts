@@ -3,7 +3,7 @@ import type { Product, Variant } from './catalogue.ts';
 import { compare, subtract, type Money } from './money.ts';
 import { parseOrderRequest, type RawOrderRequest } from './order-request.ts';
 import type { Clock, Store, Wallet } from './ports.ts';
-import { priceByWallet, type WalletPrice } from './price-order.ts';
+import { priceByWallet, type WalletPrice } from './price-by-funding.ts';
 import { discounted } from './pricing.ts';
 import { QUOTE_VALID_MS, sealQuote } from './quote.ts';
 import { Rejection } from './rejection.ts';

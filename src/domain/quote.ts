@@ -1,7 +1,7 @@
 import { isVariantSoldTo } from './catalogue-listing.ts';
 import { pickVariant } from './catalogue.ts';
 import { compare, type Money } from './money.ts';
-import type { PriceQuestion, WalletPrice } from './price-order.ts';
+import type { PriceQuestion, WalletPrice } from './price-by-funding.ts';
 import { Rejection } from './rejection.ts';
 import { sealed, unsealed } from './sealed-text.ts';
 import type { TopupOrder } from './topup-order.ts';

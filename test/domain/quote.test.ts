@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Store, Wallet } from '../../src/domain/ports.ts';
-import { priceByWallet } from '../../src/domain/price-order.ts';
+import { priceByWallet } from '../../src/domain/price-by-funding.ts';
 import type { PricingSnapshot } from '../../src/domain/pricing-snapshot.ts';
 import { isOfQuote, priceByQuote, QUOTE_VALID_MS } from '../../src/domain/quote.ts';
 import { quoteTopup } from '../../src/domain/quote-topup.ts';

@@ -84,7 +84,8 @@ export interface Access {
   readonly onAccessChange: (listener: () => void) => () => void;
 }
 
-export interface Admission {
+/** What a caller is admitted by. */
+export interface AdmissionPorts {
   /** Reads an Authorization header; null where it shows no token of ours that has not ended. */
   readonly readToken: (authorization: string | undefined) => Promise<AccessToken | null>;
   readonly standings: Standings;
@@ -96,7 +97,7 @@ export interface Admission {
  */
 export async function admitCaller(
   { authorization, address }: Parameters<Authenticate>[0],
-  { readToken, standings }: Admission,
+  { readToken, standings }: AdmissionPorts,
 ): Promise<Caller | null> {
   const token = await readToken(authorization);
   if (token === null) return null;

@@ -1,5 +1,8 @@
 import type { Clock } from './ports.ts';
 
+/** Timers stand still while a machine sleeps, and its clock goes on: so often it is looked at. */
+const TIMER_MS_MAX = 30_000;
+
 /**
  * Makes a call whose signal is aborted after `ms` milliseconds. The timer ends with the call: that
  * of AbortSignal.timeout stays until it fires, and makes an error with its stack then.
@@ -34,5 +37,14 @@ export async function waitAtMost<Result>(
     ]);
   } finally {
     over.abort('not waited for');
+  }
+}
+
+/** Sleeps until `clock` says `atMs` (milliseconds since 1970), or until `signal` is aborted. */
+export async function sleepUntil(atMs: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const leftMs = atMs - clock.now().getTime();
+    if (leftMs <= 0) return;
+    await clock.sleep(Math.min(leftMs, TIMER_MS_MAX), signal);
   }
 }

@@ -59,7 +59,8 @@ export interface LogPage {
  */
 export async function readTopupOrderLog(
   clientId: number,
-  from: FeedSelection & { readonly after: string | null; readonly first: number },
+  from: Omit<FeedSelection, 'clientReference'>
+    & { readonly after: string | null; readonly first: number },
   { feed, cursorKey }: Pick<FollowPorts, 'feed' | 'cursorKey'>,
 ): Promise<LogPage> {
   const address = feedAddress(clientId, cursorKey);
@@ -67,8 +68,7 @@ export async function readTopupOrderLog(
     ? (await feed.extent(clientId)).removedThrough
     : await startOf(from.after, address, feed);
   const edges: OrderEdge[] = [];
-  const isWhole = from.filter === null && from.types === null
-    && (from.clientReference ?? null) === null;
+  const isWhole = from.filter === null && from.types === null;
   const limit = isWhole ? from.first + 1 : LOG_PAGE_SIZE;
   let hasMore = true;
   for (let lookedAt = 0; hasMore && lookedAt < LOOKED_AT_MAX;) {

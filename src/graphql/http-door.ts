@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { GraphQLError, type GraphQLFormattedError } from 'graphql';
+import type { GraphQLError, GraphQLFormattedError } from 'graphql';
 import type { Caller } from '../domain/access.ts';
 import { retryAfterSeconds, TemporarilyUnavailable } from '../domain/rejection.ts';
 import type { Admission, Admit } from './admission.ts';
@@ -36,7 +36,7 @@ export async function addHttpRoutes(app: FastifyInstance, parts: HttpDoorParts):
       reply.header('x-request-id', request.id);
       const { answerExplorer } = parts.deps;
       if (answerExplorer !== undefined && isPageRequest(request)) return answerExplorer(reply);
-      return door.admit(request, reply);
+      return door.admitCaller(request, reply);
     });
     // The router has to know a method to let this door refuse it in its own words.
     const unknown = METHODS.filter((method) => !scope.supportedMethods.includes(method));
@@ -79,7 +79,7 @@ class HttpDoor {
   }
 
   /** Method, media types and token, before any body is read. @throws RefusedRequest */
-  async admit(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  async admitCaller(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     if (!SERVED_METHODS.includes(request.method)) {
       reply.header('allow', 'GET, POST');
       throw new RefusedRequest('METHOD_NOT_ALLOWED', 'GraphQL is served to GET and POST');
@@ -107,7 +107,7 @@ class HttpDoor {
     const caller = this.#callers.get(request);
     if (caller === undefined) throw new Error('The request was not authenticated');
     const asked = this.#read(request);
-    const admission = await this.#admit(asked, caller, request, reply);
+    const admission = await this.#admitOperation(asked, caller, request, reply);
     if (admission.kind === 'REFUSED') return this.#sendRefusal(admission, request, reply);
     const context = operationContext(deps, { ...caller, requestId: request.id });
     const { errors, data } = await executor.execute(admission, asked, context);
@@ -116,7 +116,7 @@ class HttpDoor {
     return this.#send({ errors, data: json, cost }, request, reply);
   }
 
-  #admit(
+  #admitOperation(
     asked: GraphqlRequest | GraphQLError,
     caller: Caller,
     request: FastifyRequest,
@@ -138,9 +138,9 @@ class HttpDoor {
   ): Promise<FastifyReply> {
     const { status, shown } = shownError(error);
     const caller = this.#callers.get(request);
-    if (caller !== undefined && shown instanceof GraphQLError && status < 500) {
+    if (caller !== undefined && status < 500) {
       // Nothing that can be read: work as well, and a limit stands before the look at a body.
-      const admission = await this.#admit(shown, caller, request, reply);
+      const admission = await this.#admitOperation(shown, caller, request, reply);
       const isOther = admission.kind === 'REFUSED' && admission.errors[0] !== shown;
       if (isOther) return this.#sendRefusal(admission, request, reply);
     }

@@ -1,3 +1,4 @@
+import type { GraphQLError } from 'graphql';
 import { Forbidden } from '../domain/access.ts';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import { carried, requestError, type ErrorCode } from './errors.ts';
@@ -37,7 +38,9 @@ function isRefusedStatus(status: unknown): status is keyof typeof REFUSED {
 }
 
 /** An error as this door shows it, and with which status. */
-export function shownError(error: unknown): { readonly status: number; readonly shown: unknown } {
+export function shownError(
+  error: unknown,
+): { readonly status: number; readonly shown: GraphQLError } {
   if (error instanceof RefusedRequest) {
     return { status: error.status, shown: requestError(error.code, error.message) };
   }

@@ -1,5 +1,6 @@
 import type { WebSocket } from 'ws';
 import type { Caller } from '../domain/access.ts';
+import { sleepUntil } from '../domain/deadline.ts';
 import type { Clock } from '../domain/ports.ts';
 import type { ResultIterator } from './fresh-subscribe.ts';
 import { isJsonMap } from './graphql-request.ts';
@@ -19,8 +20,6 @@ const OTHERS_PER_SECOND = 500;
 const OTHER_BYTES = 1_024;
 /** What one slow reader may keep in our memory. */
 const SEND_BUFFER_BYTES_MAX = 1_048_576;
-/** Timers stand still while a machine sleeps, and its clock goes on: so often it is looked at. */
-const TIMER_MS_MAX = 30_000;
 
 /** Why we end a socket, in the words that the client sees. */
 export const CLOSE = {
@@ -203,10 +202,7 @@ export class SocketConnection {
   }
 
   async #closeAtExpiry(expiresAtMs: number): Promise<void> {
-    while (!this.#ended.signal.aborted) {
-      const leftMs = expiresAtMs - this.#clock.now().getTime();
-      if (leftMs <= 0) return this.close(CLOSE.expired);
-      await this.#clock.sleep(Math.min(leftMs, TIMER_MS_MAX), this.#ended.signal);
-    }
+    await sleepUntil(expiresAtMs, this.#clock, this.#ended.signal);
+    if (!this.#ended.signal.aborted) this.close(CLOSE.expired);
   }
 }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Access, Caller } from '../domain/access.ts';
+import { sleepUntil } from '../domain/deadline.ts';
 import type { Clock } from '../domain/ports.ts';
 import { unauthorized } from './client-guard.ts';
 import { HttpRefusal } from './errors.ts';
@@ -8,8 +9,6 @@ import { HttpRefusal } from './errors.ts';
 const BEAT_MS = 12_000;
 /** A reader that takes nothing is cut off this long after its stream has ended; milliseconds. */
 const FINISH_MS_MAX = 1_000;
-/** Timers stand still while a machine sleeps, and its clock goes on: so often it is looked at. */
-const TIMER_MS_MAX = 30_000;
 
 interface Stream extends Readable {
   beat(): void;
@@ -43,7 +42,8 @@ export class OpenStreams {
    */
   async open<Begun extends Stream>(caller: Caller, begin: () => Promise<Begun>): Promise<Begun> {
     // A single answer is still given then; a stream would end before it told anything.
-    if (this.#leftMs(caller) <= 0) throw unauthorized('Invalid or expired token');
+    const nowMs = this.#options.clock.now().getTime();
+    if (caller.expiresAtMs <= nowMs) throw unauthorized('Invalid or expired token');
     const leave = this.#takePlace(caller.clientId);
     try {
       const stream = await begin();
@@ -107,15 +107,8 @@ export class OpenStreams {
   }
 
   async #finishAtExpiry(stream: Stream, caller: Caller, closed: AbortSignal): Promise<void> {
-    while (!closed.aborted) {
-      const leftMs = this.#leftMs(caller);
-      if (leftMs <= 0) return this.#finish(stream, closed);
-      await this.#options.clock.sleep(Math.min(leftMs, TIMER_MS_MAX), closed);
-    }
-  }
-
-  #leftMs(caller: Caller): number {
-    return caller.expiresAtMs - this.#options.clock.now().getTime();
+    await sleepUntil(caller.expiresAtMs, this.#options.clock, closed);
+    if (!closed.aborted) await this.#finish(stream, closed);
   }
 
   async #finish(stream: Stream, closed: AbortSignal): Promise<void> {

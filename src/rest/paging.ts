@@ -16,7 +16,7 @@ export interface Page extends OffsetPage {
 export function pageIn(query: Query, sizeMax = PAGE_SIZE_MAX): Page {
   const number = query.id('page') ?? 1;
   const perPage = query.text('per_page') === null ? 'limit' : 'per_page';
-  const limit = query.id(perPage) ?? Math.min(PAGE_SIZE_DEFAULT, sizeMax);
+  const limit = query.id(perPage) ?? PAGE_SIZE_DEFAULT;
   if (limit > sizeMax) throw invalidParameter(perPage, `${perPage} must be at most ${sizeMax}`);
   // A page so far behind is empty, wherever exactly it would begin.
   const offset = Math.min((number - 1) * limit, Number.MAX_SAFE_INTEGER);

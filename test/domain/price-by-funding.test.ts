@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { priceByVoucher, priceByWallet, type PriceQuestion } from '../../src/domain/price-by-funding.ts';
+import {
+  priceByVoucher, priceByWallet, type PriceQuestion,
+} from '../../src/domain/price-by-funding.ts';
 import type { PricingClient } from '../../src/domain/pricing-snapshot.ts';
 import { client, discount, product, rejectionOf, request, snapshot, variant } from './builders.ts';
 

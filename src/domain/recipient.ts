@@ -34,7 +34,7 @@ export function parseRecipient(product: Product, entries: unknown): Recipient {
 }
 
 /** The field of a product whose value is the recipient: not whichever was filled in first. */
-export function recipientField(names: readonly string[]): string | undefined {
+function recipientField(names: readonly string[]): string | undefined {
   return RECIPIENT_FIELDS.find((name) => names.includes(name)) ?? names[0];
 }
 

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { lexicographicSortSchema, printSchema, type GraphQLSchema } from 'graphql';
 
 /** Where the schema can be downloaded, by whoever may ask the gateway about it as well. */
-export const SCHEMA_PATH = '/schema.graphql';
+const SCHEMA_PATH = '/schema.graphql';
 
 /** The schema in GraphQL's own language, in the order of names. */
 export function schemaText(schema: GraphQLSchema): string {

@@ -3,7 +3,7 @@ import { connectionType, edgeType } from './connection.types.ts';
 import { TopupOrderEventEdge } from './topup-order-event.types.ts';
 import { TopupOrderType } from './topup-order.types.ts';
 
-export const TopupOrderEdge = edgeType('TopupOrder', {
+const TopupOrderEdge = edgeType('TopupOrder', {
   type: () => TopupOrderType, description: 'One order',
 });
 

@@ -8,7 +8,7 @@ import { CountryCode, CurrencyCode, SafeInt } from './scalars.ts';
 import { enumOf, TopupTypeEnum } from './topup-order.enums.ts';
 import { VariantType } from './variant.types.ts';
 
-export const TopupInputFieldTypeEnum = enumOf(INPUT_FIELD_TYPES, {
+const TopupInputFieldTypeEnum = enumOf(INPUT_FIELD_TYPES, {
   name: 'TopupInputFieldType',
   description: 'How to ask for a value. In an order every value is text.',
   nameOf: (type) => type.toUpperCase(),
@@ -117,7 +117,7 @@ export class TopupProductType {
   variants!: Variant[];
 }
 
-export const TopupProductEdge = edgeType('TopupProduct', {
+const TopupProductEdge = edgeType('TopupProduct', {
   type: () => TopupProductType, description: 'One product',
 });
 

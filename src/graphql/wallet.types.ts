@@ -9,7 +9,7 @@ import { NodeType } from './node.types.ts';
 import { CurrencyCode, DateTime, Decimal, SafeInt } from './scalars.ts';
 import { enumOf } from './topup-order.enums.ts';
 
-export const WalletTypeEnum = enumOf(WALLET_TYPES, {
+const WalletTypeEnum = enumOf(WALLET_TYPES, {
   name: 'WalletType',
   description: 'How far a wallet can be debited.',
   values: {
@@ -18,7 +18,7 @@ export const WalletTypeEnum = enumOf(WALLET_TYPES, {
   },
 });
 
-export const TransactionReasonEnum = enumOf(TRANSFER_REASONS, {
+const TransactionReasonEnum = enumOf(TRANSFER_REASONS, {
     name: 'WalletTransactionReason',
     description: 'Why money moved.',
     values: {
@@ -31,7 +31,7 @@ export const TransactionReasonEnum = enumOf(TRANSFER_REASONS, {
   },
 );
 
-export const TransactionDirectionEnum = enumOf(['DEBIT', 'CREDIT'], {
+const TransactionDirectionEnum = enumOf(['DEBIT', 'CREDIT'], {
   name: 'WalletTransactionDirection',
   description: 'Which way money moved.',
   values: { DEBIT: 'Out of the wallet.', CREDIT: 'Into the wallet.' },

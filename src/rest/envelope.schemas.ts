@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** The envelope of errors.ts, described. */
-export const errorEnvelope = z.object({
+const errorEnvelope = z.object({
   error: z.object({
     name: z.string().meta({ description: 'The kind of refusal.', examples: ['BadRequestError'] }),
     code: z.string().meta({

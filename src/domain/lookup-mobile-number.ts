@@ -1,7 +1,7 @@
-import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
 import { listProducts } from './catalogue-listing.ts';
 import type { Product } from './catalogue.ts';
 import { alpha3Of } from './countries.ts';
+import { countriesOfNumber } from './phone-country.ts';
 import type { PricingSnapshot } from './pricing-snapshot.ts';
 import { Rejection } from './rejection.ts';
 
@@ -29,8 +29,10 @@ export function lookupMobileNumber(
   const holders = new Set(holdersOf(snapshot, number));
   const mobile = listProducts(snapshot, clientId, { type: 'MOBILE' });
   const guesses = mobile.filter(({ id }) => holders.has(id));
-  const country = countryOfNumber(number) ?? guesses[0]?.countryCode;
-  const others = mobile.filter((each) => each.countryCode === country && !holders.has(each.id));
+  const told = countriesOfNumber(number).map(alpha3Of);
+  const countries = new Set(told.length > 0 ? told : [guesses[0]?.countryCode]);
+  const others = mobile.filter((each) => (
+    countries.has(each.countryCode) && !holders.has(each.id)));
   const isOnlyOne = guesses.length === 1;
   return [
     ...guesses.map((product) => ({ product, isIdentified: isOnlyOne })),
@@ -55,11 +57,6 @@ function holdersOf(snapshot: PricingSnapshot, number: string): readonly number[]
     if (ids.length > 0) return ids;
   }
   return [];
-}
-
-function countryOfNumber(number: string): string | undefined {
-  const alpha2 = parsePhoneNumberFromString(number)?.country;
-  return alpha2 === undefined ? undefined : alpha3Of(alpha2);
 }
 
 function invalid(message: string): Rejection {

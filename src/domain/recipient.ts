@@ -1,6 +1,7 @@
 import { parsePhoneNumberFromString, type CountryCode } from 'libphonenumber-js/max';
 import type { InputField, Product } from './catalogue.ts';
 import { alpha2Of } from './countries.ts';
+import { isNumberOf } from './phone-country.ts';
 import { Rejection, type Problem } from './rejection.ts';
 
 /** No value is longer, whatever a field says. */
@@ -164,8 +165,7 @@ export function parsePhone(value: string, countryCode: string): string | null {
     extract: false,
   });
   if (phone === undefined || !phone.isValid()) return null;
-  // Of satellite and other worldwide numbers the country is undefined, and equals no product's.
-  const isAtHome = phone.country !== undefined && phone.country === region;
+  const isAtHome = region !== undefined && isNumberOf(phone, region);
   if (countryCode !== 'GLO' && !isAtHome) return null;
   return phone.number;
 }

@@ -7,7 +7,8 @@ const mobile = (id: number, name: string, countryCode: string) =>
 const figures = snapshot({
   products: [
     mobile(1, 'Airtel', 'IND'), mobile(2, 'Jio', 'IND'), mobile(3, 'Vi', 'IND'),
-    mobile(4, 'Orange', 'FRA'), product({ id: 5, name: 'Game', countryCode: 'IND' }),
+    mobile(4, 'Orange', 'FRA'),
+    mobile(6, 'Orange Caraïbe', 'GLP'), mobile(7, 'Dauphin', 'MAF'), product({ id: 5, name: 'Game', countryCode: 'IND' }),
   ],
   clients: [client(), client({ id: 2, disabledProducts: new Set([1]) })],
   prefixes: { '+9188': [1], '+91': [2], '+9177': [1, 3] },
@@ -24,6 +25,8 @@ describe('lookupMobileNumber', () => {
     ['nobody as identified where two share the prefix', '+917779685100',
       [[1, false], [3, false], [2, false]]],
     ['the operators of the country where no prefix is known', '+33612345678', [[4, false]]],
+    ['the operators of each country that shares the range', '+590690001234',
+      [[6, false], [7, false]]],
     ['nothing for a country in which nothing is sold', '+254712345678', []],
     ['nothing for a number of no country', '+99912345678', []],
   ])('tells %s', (_case, number, expected) => {

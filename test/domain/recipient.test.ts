@@ -1,6 +1,9 @@
 import fc from 'fast-check';
+import examples from 'libphonenumber-js/mobile/examples';
+import { getCountries, getExampleNumber } from 'libphonenumber-js/max';
 import { describe, expect, test } from 'vitest';
 import type { InputField } from '../../src/domain/catalogue.ts';
+import { alpha3Of } from '../../src/domain/countries.ts';
 import { NumberText } from '../../src/domain/money.ts';
 import { normalisedPairs, parsePhone, parseRecipient } from '../../src/domain/recipient.ts';
 import { Rejection } from '../../src/domain/rejection.ts';
@@ -325,6 +328,26 @@ describe('parsePhone', () => {
     ['a line break', 'IND', '8879685100\n'],
   ])('refuses %s: %s %.40s', (_case, countryCode, value) => {
     expect(parsePhone(value, countryCode)).toBeNull();
+  });
+
+  // One's own country's numbers, also where the library names a neighbour that shares the range.
+  test('takes a mobile of every country, in either form', () => {
+    const refused = getCountries().filter((country) => {
+      const example = getExampleNumber(country, examples);
+      const asked = [example?.number ?? '', example?.formatNational() ?? ''];
+      return asked.some((each) => parsePhone(each, alpha3Of(country) ?? '') !== example?.number);
+    });
+    // Ascension and Tristan da Cunha have no code of three letters.
+    expect(refused).toEqual(['AC', 'TA']);
+  });
+
+  test.each([
+    ['GLP', '+590690001234', true], ['MAF', '+590690001234', true], ['MTQ', '+590690001234', false],
+    ['ALA', '+358412345678', true], ['FIN', '+358412345678', true], ['SWE', '+358412345678', false],
+    ['USA', '+14165550123', false], ['CAN', '+14165550123', true], ['JAM', '+14165550123', false],
+    ['KAZ', '+79161234567', false], ['RUS', '+77011234567', false], ['ATA', '+61412345678', false],
+  ] as const)('of a shared calling code: %s, %s: %s', (country, number, isTaken) => {
+    expect(parsePhone(number, country)).toBe(isTaken ? number : null);
   });
 
   test('gives E.164 or nothing for any text, and the same again for its own answer', () => {

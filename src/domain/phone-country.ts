@@ -1,0 +1,26 @@
+import {
+  getCountries, getCountryCallingCode, isSupportedCountry, parsePhoneNumberFromString,
+  type CountryCode, type PhoneNumber,
+} from 'libphonenumber-js/max';
+
+/**
+ * Whether a number is of a country (alpha-2), as its country or valid in its plan: some territories
+ * share a range with a neighbour, which alone the library names. The mobiles of Saint-Martin are
+ * Guadeloupe's, those of Åland Finland's.
+ */
+export function isNumberOf(phone: PhoneNumber, country: string): boolean {
+  // Of satellite and other worldwide numbers the country is undefined, and equals no other.
+  if (phone.country === undefined || !isSupportedCountry(country)) return false;
+  if (phone.country === country) return true;
+  if (phone.countryCallingCode !== getCountryCallingCode(country)) return false;
+  const shared = parsePhoneNumberFromString(phone.number);
+  if (shared === undefined) return false;
+  shared.country = country;
+  return shared.isValid();
+}
+
+/** The countries (alpha-2) that an E.164 number may be of; none where that cannot be told. */
+export function countriesOfNumber(number: string): readonly CountryCode[] {
+  const phone = parsePhoneNumberFromString(number);
+  return phone === undefined ? [] : getCountries().filter((each) => isNumberOf(phone, each));
+}

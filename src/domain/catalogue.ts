@@ -123,7 +123,8 @@ function isFixedAmount(variant: Variant, amount: Amount): boolean {
   return variant.fixedAmounts.some((fixed) => compare(fixed, amount) === 0);
 }
 
-function offers(variant: Variant, amount: Amount): boolean {
+/** Whether the variant is sold at this amount, in stock or not. */
+export function offers(variant: Variant, amount: Amount): boolean {
   if (isFixedAmount(variant, amount)) return true;
   const range = variant.range;
   return range !== null

@@ -1,5 +1,5 @@
 import { isVariantSoldTo } from './catalogue-listing.ts';
-import { pickVariant } from './catalogue.ts';
+import { offers } from './catalogue.ts';
 import { compare, type Money } from './money.ts';
 import type { PriceQuestion, WalletPrice } from './price-by-funding.ts';
 import { Rejection } from './rejection.ts';
@@ -45,7 +45,7 @@ export function sealQuote(terms: QuotedTerms, key: string): string {
  * The quoted figures, where the quote is the client's own, still valid, for the same thing, and
  * what it names is still sold. What is sold counts as of now; only the price is as of then.
  * @throws QuoteExpired where its time is over
- * @throws Rejection QUOTE_INVALID, or what an order without a quote would be refused with
+ * @throws Rejection QUOTE_INVALID, OUT_OF_STOCK, or what a wallet is refused with
  */
 export function priceByQuote(
   of: PriceQuestion,
@@ -62,12 +62,14 @@ export function priceByQuote(
   if ((request.walletId ?? terms.walletId) !== terms.walletId) {
     throw mismatch('walletId', 'wallet');
   }
-  const variant = pickVariant(product, {
-    amount: request.amount,
-    category: null,
-    isEntitled: (each) => each.id === terms.variantId && isVariantSoldTo(client, each),
-    payable: () => request.amount,
-  });
+  const variant = product.variants.find((each) => (
+    each.id === terms.variantId && isVariantSoldTo(client, each) && offers(each, request.amount)));
+  // Another variant may still be sold at this amount: without the quote.
+  if (variant === undefined) throw invalid('What this quote is for is not sold any more');
+  if (!variant.isAvailable) {
+    throw new Rejection('OUT_OF_STOCK', 'What this quote is for is temporarily out of stock',
+      { field: ['quoteId'] });
+  }
   if (request.category !== null && request.category !== variant.category) {
     throw mismatch(request.category === terms.category ? 'quoteId' : 'category', 'category');
   }

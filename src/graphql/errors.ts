@@ -51,7 +51,8 @@ export const REJECTIONS: Readonly<Record<RejectionCode,
     { error: 'BAD_USER_INPUT', description: 'The voucher is not worth exactly the face value.' },
   QUOTE_INVALID: {
     error: 'BAD_USER_INPUT',
-    description: 'The quote is unknown, expired, or for something else than was asked for.',
+    description: 'The quote is unknown, expired or for something else than was asked for, or what '
+      + 'it is for is not sold any more.',
   },
   NOT_CANCELLABLE: {
     error: 'BAD_USER_INPUT',

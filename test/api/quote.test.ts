@@ -237,7 +237,7 @@ describe.each(doors)('an order with a quote ($name)', (door: Door) => {
     const { id } = await quoteOf({ product_id: 4218, amount: '24.99' });
     const ask = () => create({ ...PUBG, amount: '24.99', quote_id: id });
     await query('update variant set is_active = false where id = 4');
-    expect(await ask()).toMatchObject({ refused: door.codeOf('AMOUNT_NOT_AVAILABLE') });
+    expect(await ask()).toMatchObject({ refused: door.codeOf('QUOTE_INVALID') });
     await query('update variant set is_active = true where id = 4');
     await world().parts.store.refreshPricing();
     await query('update product set is_active = false where id = 4218');

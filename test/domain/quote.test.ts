@@ -168,18 +168,22 @@ describe('a price by quote', () => {
   });
 
   test.each([
-    ['out of stock', 'OUT_OF_STOCK', [variant({ id: 2, fixedAmounts: ['4.99'],
-      isAvailable: false })]],
-    ['not sold at this amount any more', 'AMOUNT_NOT_AVAILABLE', [variant({ id: 2,
-      fixedAmounts: ['5'] })]],
-    ['gone, whoever else sells it', 'AMOUNT_NOT_AVAILABLE', [variant({ id: 9,
-      fixedAmounts: ['4.99'] })]],
-    ['inactive', 'AMOUNT_NOT_AVAILABLE', [variant({ id: 2, fixedAmounts: ['4.99'],
-      isActive: false })]],
-  ] as const)('is refused where the variant is %s', async (_case, code, variants) => {
+    ['out of stock', 'OUT_OF_STOCK', 'is temporarily out of stock',
+      { id: 2, fixedAmounts: ['4.99'], isAvailable: false }],
+    ['not sold at this amount any more', 'QUOTE_INVALID', 'is not sold any more',
+      { id: 2, fixedAmounts: ['5'] }],
+    ['gone', 'QUOTE_INVALID', 'is not sold any more', { id: 8, fixedAmounts: ['4.99'] }],
+    ['inactive', 'QUOTE_INVALID', 'is not sold any more',
+      { id: 2, fixedAmounts: ['4.99'], isActive: false }],
+  ] as const)('is refused where the variant is %s, whoever else sells the amount', async (
+    ...[, code, words, moved]
+  ) => {
     const { id } = await quote();
+    const variants = [variant(moved), variant({ id: 9, fixedAmounts: ['4.99'] })];
     const now = snapshot({ products: [product({ variants })] });
-    expect(rejectionOf(() => priced(id, { in: now })).code).toBe(code);
+    const refusal = rejectionOf(() => priced(id, { in: now }));
+    expect([refusal.code, refusal.message, refusal.problems[0]?.field])
+      .toEqual([code, `What this quote is for ${words}`, ['quoteId']]);
   });
 
   test('is refused where the wallet is gone, or the product has another currency', async () => {
@@ -196,7 +200,7 @@ describe('a price by quote', () => {
     const { id } = await quote();
     const barred = client({ disabledVariants: new Set([2]) });
     const now = snapshot({ products: [sold], clients: [barred] });
-    expect(rejectionOf(() => priced(id, { in: now })).code).toBe('AMOUNT_NOT_AVAILABLE');
+    expect(rejectionOf(() => priced(id, { in: now })).code).toBe('QUOTE_INVALID');
   });
 
   test('is refused where the wallet has another currency', async () => {

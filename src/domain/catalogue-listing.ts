@@ -97,13 +97,19 @@ function isSoldTo(client: PricingClient, product: Product): boolean {
 
 function matcherOf(filter: ProductFilter): (product: Product) => boolean {
   const { type, countryCode } = filter;
-  const operator = filter.operator?.toLowerCase();
-  const search = filter.search?.toLowerCase();
+  const operator = isGiven(filter.operator) ? foldOf(filter.operator) : undefined;
+  const search = isGiven(filter.search) ? foldOf(filter.search) : undefined;
   return (product) =>
     (!isGiven(type) || product.topupType === type)
     && (!isGiven(countryCode) || product.countryCode === countryCode)
-    && (operator === undefined || product.operator?.toLowerCase() === operator)
-    && (search === undefined || product.name.toLowerCase().includes(search));
+    && (operator === undefined
+      || (product.operator !== null && foldOf(product.operator) === operator))
+    && (search === undefined || foldOf(product.name).includes(search));
+}
+
+/** Without case: a sigma is the same wherever it stands, an i whether its capital has a dot. */
+function foldOf(text: string): string {
+  return text.toUpperCase().toLowerCase().replaceAll('ς', 'σ').replaceAll('i\u0307', 'i');
 }
 
 function isGiven<Value>(value: Value | null | undefined): value is Value {

@@ -17,7 +17,9 @@ const KOSOVO: Country = { code: 'XKX', name: 'Kosovo' };
 /** Everywhere a product can be used, in order of name; GLO comes first. */
 export const COUNTRIES: readonly Country[] = [
   WORLDWIDE,
-  ...[KOSOVO, ...Object.keys(isoCountries.getAlpha3Codes()).map(named)]
+  // The package has Kosovo under a code that only some use.
+  ...[KOSOVO, ...Object.keys(isoCountries.getAlpha3Codes())
+    .filter((code) => isoCountries.alpha3ToAlpha2(code) !== 'XK').map(named)]
     .sort((a, b) => (a.name < b.name ? -1 : 1)),
 ];
 

@@ -58,6 +58,15 @@ describe('listProducts', () => {
     expect(found.map(({ id }) => id)).toEqual(ids);
   });
 
+  test.each([
+    ['ΚΑΡΤΟΣΥΜΒΟΛΑΙΟ', ['ΚΑΡΤΟΣ', 'καρτος', 'καρτοσ']], ['İstanbul Kart', ['istanbul', 'İSTAN']],
+    ['Straße', ['STRASSE', 'straße']], ['ΚΟΣΜΟΣ', ['κοσμος', 'ΚΟΣΜΟΣ', 'σμοσ']],
+  ])('finds %s in any case: %j', (name, searches) => {
+    const figures = snapshot({ products: [product({ id: 1, name, operator: name })] });
+    for (const search of searches) expect(listProducts(figures, 1, { search })).toHaveLength(1);
+    expect(listProducts(figures, 1, { operator: name.toLowerCase() })).toHaveLength(1);
+  });
+
   test('shows a client what was granted to it, and nobody what is nobody\'s', () => {
     const granted = client({ enabledProducts: new Set([5]), disabledProducts: new Set([1, 2, 3]) });
     const figures = snapshot({ products, clients: [granted] });

@@ -42,21 +42,22 @@ export async function findNode(id: string, context: OperationContext): Promise<o
 }
 
 /**
- * The things by id, in the order of the ids; orders as in any list, without what is sensitive.
+ * The things by id, in the order of the ids; orders as in any list, without what is sensitive. Each
+ * by itself: one that cannot be read takes no other along.
  * @throws Rejection VALIDATION_FAILURE for too many
  */
 export function findNodes(
   ids: readonly string[],
   context: OperationContext,
-): Promise<(object | null)[]> {
+): Promise<object | null>[] {
   if (ids.length > IDS_MAX) {
     throw new Rejection('VALIDATION_FAILURE', `\`ids\` must be at most ${IDS_MAX}`,
       { field: ['ids'] });
   }
-  return Promise.all(ids.map(async (id) => {
+  return ids.map(async (id) => {
     const found = await findNode(id, context);
     return isOrder(found) ? maskSensitive(found, context.deps.store.pricing()) : found;
-  }));
+  });
 }
 
 function byId(find: (id: number, context: OperationContext) => Found): FindNode {

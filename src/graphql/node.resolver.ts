@@ -25,7 +25,7 @@ export class NodeResolver {
   nodes(
     @Arg('ids', () => [ID], { description: 'Global ids.' }) ids: string[],
     @Ctx() context: OperationContext,
-  ): Promise<(object | null)[]> {
+  ): Promise<object | null>[] {
     return findNodes(ids, context);
   }
 }

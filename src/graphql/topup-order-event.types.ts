@@ -15,7 +15,10 @@ export const EVENT_TYPES_DESCRIPTION = 'Which types of events; all without it.';
   description: 'One thing that happened to an order.',
 })
 export class TopupOrderEventNode {
-  @Field(() => ID, { description: 'Opaque and globally unique; the same in every answer.' })
+  @Field(() => ID, {
+    description: 'Opaque and globally unique; the same in every answer. That of a SNAPSHOT names an '
+      + 'order at a version, which `node` does not find.',
+  })
   id!: string;
 
   @Field(() => SafeInt, {

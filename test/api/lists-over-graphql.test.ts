@@ -296,6 +296,24 @@ it('shows the same orders in the same order at both doors', async () => {
   expect(idsOf(await orders({ first: 100 }))).toEqual(listed.map(({ id }) => id));
 });
 
+it('a node that cannot be read now leaves the others in the answer', async () => {
+  const { data: known } = await ask('{ viewer { id wallets { id } } }');
+  const { viewer } = known as unknown as { viewer: { id: string; wallets: { id: string }[] } };
+  const order = Buffer.from(`TopupOrder:${ids[0]}`).toString('base64url');
+  const rival = new pg.Client(world().database.ownerDatabaseUrl);
+  await rival.connect();
+  try {
+    await rival.query('begin; lock table wallet in access exclusive mode');
+    const { data, errors } = await ask('query ($ids: [ID!]!) { nodes(ids: $ids) { id } }',
+      { ids: [viewer.id, viewer.wallets[0]?.id, order] });
+    expect(data?.['nodes']).toEqual([{ id: viewer.id }, null, { id: order }]);
+    expect(errors?.map(({ path, extensions }) => [path, extensions?.['code']]))
+      .toEqual([[['nodes', 1], 'SERVICE_UNAVAILABLE']]);
+  } finally {
+    await rival.end();
+  }
+});
+
 it('events that cannot be read now leave the order in the answer of a mutation', async () => {
   const rival = new pg.Client(world().database.ownerDatabaseUrl);
   await rival.connect();

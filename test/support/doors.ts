@@ -178,7 +178,11 @@ function toldByGraphql(order: GraphqlOrder): ToldOrder {
 
 export interface GraphqlAnswer {
   readonly data?: Record<string, unknown> | null;
-  readonly errors?: readonly { message: string; extensions?: Record<string, unknown> }[];
+  readonly errors?: readonly {
+    message: string;
+    path?: readonly (string | number)[];
+    extensions?: Record<string, unknown>;
+  }[];
 }
 
 export async function graphqlRequest(

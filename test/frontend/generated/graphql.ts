@@ -145,7 +145,7 @@ export type TopupOrderErrorCode =
   | 'OUT_OF_STOCK'
   /** No such product, or it is not sold to the caller. */
   | 'PRODUCT_NOT_FOUND'
-  /** The quote is unknown, expired, or for something else than was asked for. */
+  /** The quote is unknown, expired or for something else than was asked for, or what it is for is not sold any more. */
   | 'QUOTE_INVALID'
   /** The form of the request is wrong. */
   | 'VALIDATION_FAILURE'

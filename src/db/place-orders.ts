@@ -52,9 +52,7 @@ export interface PlaceOrder {
 }
 
 /** Places orders, those that arrive together in one call of `place_orders`. */
-export function createPlaceOrder(
-  options: PlaceOrdersOptions,
-): PlaceOrder {
+export function createPlaceOrder(options: PlaceOrdersOptions): PlaceOrder {
   const batcher = new Batcher<Placing, VerdictRow>({
     sizeMax: BATCH_SIZE_MAX,
     secondCallFrom: SECOND_CALL_FROM,

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { NotificationStore } from '../domain/mail.ts';
 import type { OrderEvents } from '../domain/order-events.ts';
 import type { OrderLists } from '../domain/order-list.ts';
-import type { PricedOrder, Store } from '../domain/ports.ts';
+import type { Store } from '../domain/ports.ts';
 import type { OrderInquiry } from '../domain/refresh-topup-order.ts';
 import type { WalletLists } from '../domain/wallet-list.ts';
 import { Milestones } from './milestones.ts';
@@ -59,7 +59,7 @@ export async function openStore(
     pricing: prices.current,
     refreshPricing: prices.refresh,
     freshPricing: prices.fresh,
-    placeOrder: (order: PricedOrder) => placeOrder(order),
+    placeOrder,
     waitingOrderCount: () => placeOrder.waitingCount(),
     openOrderCount: () => placeOrder.openCount(),
     findOrder,

@@ -19,17 +19,16 @@ const WalletTypeEnum = enumOf(WALLET_TYPES, {
 });
 
 const TransactionReasonEnum = enumOf(TRANSFER_REASONS, {
-    name: 'WalletTransactionReason',
-    description: 'Why money moved.',
-    values: {
-      ORDER_DEBIT: 'An order was paid.',
-      ORDER_REFUND: 'A failed or cancelled order was refunded.',
-      REVERSAL: 'A delivered order was taken back by its supplier.',
-      FUNDING: 'Money was put into the wallet.',
-      ADJUSTMENT: 'A correction by our staff.',
-    },
+  name: 'WalletTransactionReason',
+  description: 'Why money moved.',
+  values: {
+    ORDER_DEBIT: 'An order was paid.',
+    ORDER_REFUND: 'A failed or cancelled order was refunded.',
+    REVERSAL: 'A delivered order was taken back by its supplier.',
+    FUNDING: 'Money was put into the wallet.',
+    ADJUSTMENT: 'A correction by our staff.',
   },
-);
+});
 
 const TransactionDirectionEnum = enumOf(['DEBIT', 'CREDIT'], {
   name: 'WalletTransactionDirection',

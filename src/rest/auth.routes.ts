@@ -7,7 +7,6 @@ import { invalidBody, type JsonObject } from './json-body.ts';
 import type { AddressOf } from './peer-address.ts';
 import { tellingRates } from './rate-headers.ts';
 
-
 type WithBody = { Body: JsonObject | undefined };
 
 export interface AuthStories {

@@ -47,7 +47,7 @@ export function walletRoutes(app: FastifyInstance, { store, rateLimits }: Wallet
   const charged = { rateLimits, itemsPerToken: TRANSACTIONS_PER_TOKEN };
   const listing = { schema: listTransactionsSchema, config: { rateCount } };
   app.get(TRANSACTIONS, listing, async (request, reply) => {
-    const { currency, page, found } = await readCharged({ request, reply }, charged, async () => {
+    const { currency, page, ...found } = await readCharged({ request, reply }, charged, async () => {
       const query = new Query(request);
       const walletId = query.id('wallet_id');
       if (walletId === null) throw invalidParameter('wallet_id', 'wallet_id is required');
@@ -57,7 +57,7 @@ export function walletRoutes(app: FastifyInstance, { store, rateLimits }: Wallet
         store.findWalletsByIds(clientId, [walletId]), store.listTransfers(clientId, walletId, page),
       ]);
       if (wallet === undefined) throw new Rejection('WALLET_NOT_FOUND', 'Wallet not found');
-      return { items: found.items, currency: currencyOf(store, wallet), page, found };
+      return { ...found, currency: currencyOf(store, wallet), page };
     });
     reply.headers(pagingHeaders(page, found));
     return found.items.map((transfer) => transactionOut(transfer, currency));

@@ -16,8 +16,8 @@ export const EVENT_TYPES_DESCRIPTION = 'Which types of events; all without it.';
 })
 export class TopupOrderEventNode {
   @Field(() => ID, {
-    description: 'Opaque and globally unique; the same in every answer. That of a SNAPSHOT names an '
-      + 'order at a version, which `node` does not find.',
+    description: 'Opaque and globally unique; the same in every answer. That of a SNAPSHOT names '
+      + 'an order at a version, which `node` does not find.',
   })
   id!: string;
 

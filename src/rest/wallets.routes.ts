@@ -47,7 +47,8 @@ export function walletRoutes(app: FastifyInstance, { store, rateLimits }: Wallet
   const charged = { rateLimits, itemsPerToken: TRANSACTIONS_PER_TOKEN };
   const listing = { schema: listTransactionsSchema, config: { rateCount } };
   app.get(TRANSACTIONS, listing, async (request, reply) => {
-    const { currency, page, ...found } = await readCharged({ request, reply }, charged, async () => {
+    const asked = { request, reply };
+    const { currency, page, ...found } = await readCharged(asked, charged, async () => {
       const query = new Query(request);
       const walletId = query.id('wallet_id');
       if (walletId === null) throw invalidParameter('wallet_id', 'wallet_id is required');

@@ -7,8 +7,8 @@ const mobile = (id: number, name: string, countryCode: string) =>
 const figures = snapshot({
   products: [
     mobile(1, 'Airtel', 'IND'), mobile(2, 'Jio', 'IND'), mobile(3, 'Vi', 'IND'),
-    mobile(4, 'Orange', 'FRA'),
-    mobile(6, 'Orange Caraïbe', 'GLP'), mobile(7, 'Dauphin', 'MAF'), product({ id: 5, name: 'Game', countryCode: 'IND' }),
+    mobile(4, 'Orange', 'FRA'), product({ id: 5, name: 'Game', countryCode: 'IND' }),
+    mobile(6, 'Orange Caraïbe', 'GLP'), mobile(7, 'Dauphin', 'MAF'),
   ],
   clients: [client(), client({ id: 2, disabledProducts: new Set([1]) })],
   prefixes: { '+9188': [1], '+91': [2], '+9177': [1, 3] },

@@ -239,6 +239,14 @@ describe('what was taken back', () => {
     expect(performance.now() - startedMs).toBeLessThan(REVOKED_WITHIN_MS);
   });
 
+  it('a key, for as long as a token of it may live', async () => {
+    const key = await makeKey(world(), 62);
+    const { access } = await logIn(world(), key);
+    await world().database.query(
+      `update api_key set revoked_at = now() - interval '61 minutes' where id = $1`, [key.id]);
+    expect(await refusedEverywhere(access)).toEqual(['401 UNAUTHORIZED', '401 UNAUTHORIZED']);
+  });
+
   it('a single token, by its id', async () => {
     const [bad, good] = await Promise.all([1, 2].map(() => world().parts.signToken(62, 3600)));
     expect(await TRANSPORTS[0]?.read(otherUrl, bad ?? '')).toBe('OK');

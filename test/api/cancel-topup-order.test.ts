@@ -83,6 +83,19 @@ describe.each([
     expect(await cancel(1, id)).toEqual({ code: 'NOT_CANCELLABLE' });
   });
 
+  it.each(['RETRY', 'RESEND', 'AWAIT', 'REVIEW'] as const)(
+    'refuses after an attempt that ended in %s', async (kind) => {
+      const id = await create();
+      const { store } = world().parts.fulfilment;
+      const claimed = await store.claimOrder(1, id);
+      if (claimed === null) throw new Error('The order cannot be claimed');
+      const { clientId, orderId, route, leaseToken } = claimed;
+      const move = { kind, nextInMs: 3_600_000 };
+      await store.recordMove({ clientId, orderId, route, leaseToken, move, callback: null });
+      expect(await cancel(1, id)).toEqual({ code: 'NOT_CANCELLABLE' });
+    },
+  );
+
   it('does not find the order of another client, or of nobody', async () => {
     const id = await create();
     expect(await cancel(2, id)).toEqual({ code: 'ORDER_NOT_FOUND' });

@@ -195,7 +195,9 @@ describe('GET /api/v1/topups/orders/events', () => {
     const byType = await listen({ query: '?type=CANCELLED' });
     const byProduct = await listen({ query: '?product_id=5101&country=FRA' });
     const byReference = await listen({ query: '?client_reference=STREAM%201' });
-    await Promise.all([byType.until(1), byProduct.until(1), byReference.until(1)]);
+    // No order is ever RECHARGED.
+    const byNone = await listen({ query: '?status=RECHARGED' });
+    await Promise.all([byType, byProduct, byReference, byNone].map((each) => each.until(1)));
     const ids = [await create(), await create({
       product_id: 5101, amount: '10.00', input_data: { phone_number: '+33612345678' },
       client_reference: 'STREAM 1',
@@ -207,6 +209,7 @@ describe('GET /api/v1/topups/orders/events', () => {
       .toEqual(ids.map((id) => [id, 'CANCELLED']));
     expect(byProduct.told.slice(1).map(({ data }) => [data?.order.id, data?.type]))
       .toEqual([[ids[1], 'CREATED'], [ids[1], 'CANCELLED']]);
+    expect(entriesOf(byNone.told)).toEqual([]);
   });
 
   it.each([

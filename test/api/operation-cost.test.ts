@@ -85,6 +85,13 @@ describe('an operation costs', () => {
     expect(costOf(query, { n: -7 }).points).toBe(2);
   });
 
+  test('with one id in place of a list as with the longest list', () => {
+    const more = 'orders(first: 100) { nodes { charge { amount } } }';
+    const cost = costOf(`{ nodes(ids: "abc") { id } ${more} }`);
+    expect(cost.points).toBeGreaterThan(0);
+    expect(cost.charges).toEqual([{ class: 'read', count: cost.points }]);
+  });
+
   test('with ids in variables as many as there are', () => {
     const query = `query ($ids: [ID!]!) {
       nodes(ids: $ids) { id ... on Order { notes { amount } } } }`;

@@ -807,3 +807,41 @@ it.each([
   const { rows } = await restored.query('select fulfilment_state from topup_order');
   expect(rows).toEqual([{ fulfilment_state: 'REVIEW' }]);
 });
+
+it('counts a further route that it asks as one that was sent to more than once', async () => {
+  await withSingleConnection(original.ownerDatabaseUrl, (client) => client.query(
+    `insert into offer (variant_id, route, supplier_id, supplier_sku)
+      select variant_id, 2, 2, 'SKU' from offer where route = 1 on conflict do nothing`));
+  await during(original.databaseUrl, (program) => program.place());
+  await backUp();
+  await restored.connect();
+  await prepareRestored(restoredUrls().owner);
+  // Nothing is found on its own route: the further one is asked.
+  await restored.query('update submission set resend_after = now()');
+  await during(restoredUrls().program, (program) => program.work());
+  const { rows } = await restored.query(
+    'select route, state, attempt_count > 1 as is_often from submission order by route');
+  expect(rows).toEqual([
+    { route: 1, state: 'NOT_APPLIED', is_often: true },
+    { route: 2, state: 'UNKNOWN', is_often: true },
+  ]);
+});
+
+it('opens no case for a late refusal of what it was told was delivered', async () => {
+  const id = await during(original.databaseUrl, (program) => program.place());
+  await backUp();
+  await restored.connect();
+  await prepareRestored(restoredUrls().owner);
+  effects.set(`1-${id}-1`, 1);
+  await during(restoredUrls().program, (program) => program.work());
+  const pool = createPool({
+    databaseUrl: restoredUrls().program, size: 1, applicationName: 'test', onError: () => undefined,
+  });
+  const told = createFulfilmentStore({ pool, onMoved: () => undefined }).recordMove({
+    clientId: 1, orderId: id, route: 1, leaseToken: null, move: { kind: 'ASK_AGAIN', nextInMs: 0 },
+    callback: {
+      supplierCode: 'sandbox-a', eventId: 'e1', supplierReference: `1-${id}-1`, bodyDigest: 'd',
+    },
+  });
+  expect(await told.finally(() => pool.end())).toBe('NO_CHANGE');
+});

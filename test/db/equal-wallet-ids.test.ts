@@ -1,12 +1,15 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { findViolations } from '../../src/db/invariants.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
+import { followWallets } from '../../src/domain/follow-wallets.ts';
 import type { Placement, PricedOrder } from '../../src/domain/ports.ts';
 import { pricedOrder } from '../support/builders.ts';
 import { useTestDatabase } from '../support/database.ts';
+import { openTestFeed } from '../support/feed-writers.ts';
 import { hashVoucherCode } from '../support/voucher-hash.ts';
 
 /** Wallets are numbered by their operator: another client may well have one with the same id. */
@@ -89,4 +92,37 @@ it('keeps the money of cancelled orders apart', async () => {
     expect(await balances()).toEqual(['10000.0000', '500.0000']);
     await expectSound();
   }
+});
+
+it('goes on from the cursor of a wallet whose id another client has too', async () => {
+  const { walletFeed, close } = openTestFeed(database(), { isDeaf: true });
+  try {
+    const follow = (after: string | null) => followWallets(1, { walletId: 1, after },
+      { walletFeed, clock: systemClock, cursorKey: 'a key' });
+    await place(pricedOrder({ pricingVersion, clientId: 1 }));
+    await place(pricedOrder({ pricingVersion, clientId: OTHER }));
+    const begun = await follow(null);
+    const { value } = await begun.next();
+    await begun.return?.();
+    const resumed = await follow(value?.cursor ?? 'none');
+    await resumed.return?.();
+  } finally {
+    await close();
+  }
+});
+
+it('keeps the vouchers of two clients apart, though they have one id', async () => {
+  const code = (clientId: number): string => hashVoucherCode(`EQUAL-ID-OF-${clientId}`);
+  for (const clientId of [1, OTHER]) {
+    await database().query(`insert into voucher (client_id, id, code_hash, code_last4, value,
+        currency, state) values (${clientId}, 900, $1, 'SAME', 4.99, 'USD', 'DELIVERED')`,
+    [code(clientId)]);
+  }
+  const order = (clientId: number): PricedOrder => pricedOrder({
+    pricingVersion, clientId, funding: { kind: 'VOUCHER', codeHash: code(clientId) },
+    discountPercent: '0', charge: { amount: '4.99', currency: 'USD' },
+  });
+  const placed = await Promise.all([1, OTHER].map((clientId) => place(order(clientId))));
+  expect(placed.map(({ verdict }) => verdict)).toEqual(['PLACED', 'PLACED']);
+  await expectSound();
 });

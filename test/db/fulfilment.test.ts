@@ -408,6 +408,16 @@ it('finds a reference for the supplier that has it, and for no other', async () 
   await record(order, DELIVER);
 });
 
+it('finds the route that a reference names, not the one that the order is on', async () => {
+  const id = await placeOne({ variantId: 3, variantName: '660 UC' });
+  const first = await claim(id);
+  await record(first, { kind: 'NEXT_ROUTE' });
+  const second = await claim(id);
+  expect(await store.findSubmission(first.supplierReference, 'sandbox-a'))
+    .toMatchObject({ route: first.route, supplierReference: first.supplierReference });
+  await record(second, DELIVER);
+});
+
 describe('an order that was taken, and is lost while it is sent again', () => {
   it('is not sent a third time before the second send must have arrived', async () => {
     const id = await placeOne();
@@ -908,4 +918,12 @@ it('expects an order by the usual, though one of its product was held for a year
   // What takes longer for good is expected later, all the same.
   for (let n = 0; n < 12; n += 1) await deliverAfter('10 minutes');
   expect(await expectedInMs()).toBeGreaterThan(10 * 60_000);
+});
+
+it('opens no case for a step of a worker, of what a callback delivered meanwhile', async () => {
+  const id = await placeOne();
+  const order = await claim(id);
+  await record(order, DELIVER, { leaseToken: null, callback: event() });
+  expect(await record(order, { kind: 'ASK_AGAIN', nextInMs: 0 })).toBe('NO_CHANGE');
+  expect((await look(id))['cases']).toBeNull();
 });

@@ -17,6 +17,7 @@ const AHEAD = 902;
 const BEHIND = 903;
 const BETWEEN = 904;
 const UNMARKED = 905;
+const AT_ONCE = 906;
 
 const START_MS = Date.parse('2026-05-19T08:00:00Z');
 const after = (minutes: number): Date => new Date(START_MS + minutes * 60_000);
@@ -26,7 +27,7 @@ beforeAll(async () => {
   pool = createPool({
     databaseUrl: database.databaseUrl, size: 2, applicationName: 'test', onError: () => undefined,
   });
-  for (const clientId of [STEADY, AHEAD, BEHIND, BETWEEN, UNMARKED]) {
+  for (const clientId of [STEADY, AHEAD, BEHIND, BETWEEN, UNMARKED, AT_ONCE]) {
     await database.query(`insert into client (client_id, name) values (${clientId}, 'Of a time')`);
     await database.query(
       `insert into wallet (client_id, id, currency) values (${clientId}, ${clientId}, 'USD')`);
@@ -100,6 +101,10 @@ describe('orders of a span of time', () => {
     await expectAllSpans(STEADY);
   });
 
+  it('begin with what was placed at that very moment, at a milestone too', async () => {
+    expect(await spanOf(STEADY, { createdFrom: after(200) })).toMatchObject({ afterId: 1000 });
+  });
+
   it('are all there where the clock was ahead from one milestone to the next', async () => {
     await place(AHEAD, [1, 1000]);
     await place(AHEAD, [1001, 2000], 180);
@@ -109,6 +114,14 @@ describe('orders of a span of time', () => {
     await place(AHEAD, [2101, 4500]);
     await untilSet(AHEAD, 4);
     await expectAllSpans(AHEAD);
+  });
+
+  it('are all there where the clock was ahead before milestones that are set at once', async () => {
+    await place(AT_ONCE, [1, 1000]);
+    await place(AT_ONCE, [1001, 2000], 180);
+    await place(AT_ONCE, [2001, 4500]);
+    await untilSet(AT_ONCE, 4);
+    await expectAllSpans(AT_ONCE);
   });
 
   it('are all there where it was behind at a milestone', async () => {

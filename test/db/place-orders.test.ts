@@ -203,6 +203,30 @@ describe('placing orders', () => {
       .toEqual(['PLACED', 'PLACED', 'DUPLICATE', 'PLACED']);
   });
 
+  it('gives a voucher once, also where the call looks again for the loser of another', async () => {
+    await database().query(`insert into voucher (client_id, code_hash, code_last4, value, currency,
+      state) values (1, $1, 'ONCE', 4.99, 'USD', 'DELIVERED')`, [hashVoucherCode('ONCE')]);
+    const reference = { clientReference: 'LOST TO ITS COPY' };
+    const placements = await Promise.all([
+      voucherOrder('ONCE'), voucherOrder('ONCE'),
+      pricedOrder({ pricingVersion, ...reference }), pricedOrder({ pricingVersion, ...reference }),
+    ].map(place));
+    expect(placements.map(({ verdict }) => verdict))
+      .toEqual(['PLACED', 'VOUCHER_INVALID', 'PLACED', 'DUPLICATE']);
+  });
+
+  it('refuses an order for what it is, whoever else has an order of its reference', async () => {
+    const clientReference = 'OF TWO CLIENTS';
+    const own = await place(pricedOrder({ pricingVersion, clientReference }));
+    expect(own.verdict).toBe('PLACED');
+    await setBalance(database(), { clientId: 2, walletId: 4, to: '1' });
+    const other = await place(pricedOrder({
+      pricingVersion, clientId: 2, clientReference, funding: { kind: 'WALLET', walletId: 4 },
+      discountPercent: '0', charge: { amount: '4.99', currency: 'USD' },
+    }));
+    expect(other.verdict).toBe('INSUFFICIENT_FUNDS');
+  });
+
   // The wallet has room for one of them, and the voucher pays one.
   describe.each([
     ['a wallet', async (reference: string) => {

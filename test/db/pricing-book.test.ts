@@ -140,4 +140,45 @@ describe('a refreshed price book', () => {
       expect(await read(0)).toEqual({ id, inHours: null });
     }
   });
+
+  test('has no rate that is too old, however late its own end', async () => {
+    await database().query(`update forex_rate set valid_from = now() - interval '73 hours',
+      valid_to = now() + interval '1 hour'
+      where from_currency = 'EUR' and to_currency = 'USD'`);
+    const { rate } = await new PricingBook(pool, { forexRateHoursMax: 72 }).refresh();
+    expect(rate('EUR', 'USD')).toBeUndefined();
+  });
+
+  test('holds no longer than a discount in it', async () => {
+    await database().query(`insert into discount (client_id, product_id, percent, valid_from,
+      valid_to) values (1, 4218, 9, now() - interval '1 day', now() + interval '3 minutes')`);
+    const { validUntil } = await new PricingBook(pool).refresh();
+    expect(Date.parse(validUntil ?? '') - Date.now()).toBeLessThanOrEqual(180_000);
+  });
+
+  test('takes no variant from a client that may have it', async () => {
+    await database().query(
+      'insert into entitlement (client_id, variant_id, is_enabled) values (1, 2, true)');
+    const book = await new PricingBook(pool).refresh();
+    expect([...book.client(1)?.disabledVariants ?? [2]]).not.toContain(2);
+  });
+
+  test('has nothing in stock that only suspended suppliers offer', async () => {
+    await database().query('update supplier set is_suspended = true');
+    const book = await new PricingBook(pool).refresh();
+    const variants = book.products().flatMap((each) => each.variants);
+    expect(variants.length).toBeGreaterThan(10);
+    expect(variants.filter(({ isAvailable }) => isAvailable)).toEqual([]);
+  });
+
+  test('is read anew where the database was set back beneath it', async () => {
+    const book = new PricingBook(pool);
+    const { version } = await book.refresh();
+    await database().query(`begin;
+      update pricing_version set version = version - 2;
+      update product set name = 'As it was' where id = 5002; commit`);
+    const after = await book.refresh();
+    expect(after.version).toBeLessThan(version);
+    expect(after.product(5002)?.name).toBe('As it was');
+  });
 });

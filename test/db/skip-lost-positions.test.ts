@@ -153,3 +153,14 @@ it('refuses cursors of a wallet that the backup lacks, once its id is given agai
   await expect(resumeAt(7)).rejects.toMatchObject({ detail: 'CURSOR_AHEAD' });
   await (await resumeAt(Number(moved?.id))).return?.();
 });
+
+it('goes on from where a feed stands right after a restore', async () => {
+  await prepareRestored(database().ownerDatabaseUrl);
+  const { lastSequence } = await feed.extent(1);
+  const after = cursorAt(1, lastSequence);
+  await (await followTopupOrders(1, { ...ALL, after }, {
+    feed, clock: systemClock, cursorKey,
+  })).return?.();
+  const fresh = await place(1, 2);
+  expect(await read(1, lastSequence)).toEqual(fresh);
+});

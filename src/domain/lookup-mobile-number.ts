@@ -29,7 +29,7 @@ export function lookupMobileNumber(
   const holders = new Set(holdersOf(snapshot, number));
   const mobile = listProducts(snapshot, clientId, { type: 'MOBILE' });
   const guesses = mobile.filter(({ id }) => holders.has(id));
-  const told = countriesOfNumber(number).map(alpha3Of);
+  const told = countriesOfNumber(number).map(alpha3Of).filter((each) => each !== undefined);
   const countries = new Set(told.length > 0 ? told : [guesses[0]?.countryCode]);
   const others = mobile.filter((each) => (
     countries.has(each.countryCode) && !holders.has(each.id)));

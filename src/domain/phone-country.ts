@@ -1,7 +1,11 @@
 import {
   getCountries, getCountryCallingCode, isSupportedCountry, parsePhoneNumberFromString,
-  type CountryCode, type PhoneNumber,
+  type CountryCode, type NumberType, type PhoneNumber,
 } from 'libphonenumber-js/max';
+
+/** Ranges of other types, such as toll-free ones, are of a whole calling code. */
+const SHARED_TYPES: ReadonlySet<NumberType> =
+  new Set(['MOBILE', 'FIXED_LINE', 'FIXED_LINE_OR_MOBILE']);
 
 /**
  * Whether a number is of a country (alpha-2), as its country or valid in its plan: some territories
@@ -16,7 +20,7 @@ export function isNumberOf(phone: PhoneNumber, country: string): boolean {
   const shared = parsePhoneNumberFromString(phone.number);
   if (shared === undefined) return false;
   shared.country = country;
-  return shared.isValid();
+  return SHARED_TYPES.has(shared.getType());
 }
 
 /** The countries (alpha-2) that an E.164 number may be of; none where that cannot be told. */

@@ -9,9 +9,10 @@ const figures = snapshot({
     mobile(1, 'Airtel', 'IND'), mobile(2, 'Jio', 'IND'), mobile(3, 'Vi', 'IND'),
     mobile(4, 'Orange', 'FRA'), product({ id: 5, name: 'Game', countryCode: 'IND' }),
     mobile(6, 'Orange Caraïbe', 'GLP'), mobile(7, 'Dauphin', 'MAF'),
+    mobile(8, 'Sure', 'SHN'), mobile(9, 'Sure, by the day', 'SHN'), mobile(10, 'Digicel', 'JAM'),
   ],
   clients: [client(), client({ id: 2, disabledProducts: new Set([1]) })],
-  prefixes: { '+9188': [1], '+91': [2], '+9177': [1, 3] },
+  prefixes: { '+9188': [1], '+91': [2], '+9177': [1, 3], '+247': [8] },
 });
 const told = (number: unknown, clientId = 1) => lookupMobileNumber(figures, clientId, number)
   .map(({ product: { id }, isIdentified }) => [id, isIdentified]);
@@ -27,6 +28,9 @@ describe('lookupMobileNumber', () => {
     ['the operators of the country where no prefix is known', '+33612345678', [[4, false]]],
     ['the operators of each country that shares the range', '+590690001234',
       [[6, false], [7, false]]],
+    ['the operators beside the one whose prefix it is, of a country without a code', '+24740123',
+      [[8, true], [9, false]]],
+    ['nothing for a number of a whole calling code', '+18005551234', []],
     ['nothing for a country in which nothing is sold', '+254712345678', []],
     ['nothing for a number of no country', '+99912345678', []],
   ])('tells %s', (_case, number, expected) => {

@@ -345,6 +345,7 @@ describe('parsePhone', () => {
     ['GLP', '+590690001234', true], ['MAF', '+590690001234', true], ['MTQ', '+590690001234', false],
     ['ALA', '+358412345678', true], ['FIN', '+358412345678', true], ['SWE', '+358412345678', false],
     ['USA', '+14165550123', false], ['CAN', '+14165550123', true], ['JAM', '+14165550123', false],
+    ['JAM', '+18005551200', false], ['KAZ', '+78091234567', false],
     ['KAZ', '+79161234567', false], ['RUS', '+77011234567', false], ['ATA', '+61412345678', false],
   ] as const)('of a shared calling code: %s, %s: %s', (country, number, isTaken) => {
     expect(parsePhone(number, country)).toBe(isTaken ? number : null);

@@ -109,7 +109,9 @@ function matcherOf(filter: ProductFilter): (product: Product) => boolean {
 
 /** Without case: a sigma is the same wherever it stands, an i whether its capital has a dot. */
 function foldOf(text: string): string {
-  return text.toUpperCase().toLowerCase().replaceAll('ς', 'σ').replaceAll('i\u0307', 'i');
+  // First to lower case: the upper one of a capital ß is itself, of a small one SS.
+  return text.toLowerCase().toUpperCase().toLowerCase()
+    .replaceAll('ς', 'σ').replaceAll('i\u0307', 'i');
 }
 
 function isGiven<Value>(value: Value | null | undefined): value is Value {

@@ -11,23 +11,29 @@ export interface Country {
 }
 
 const WORLDWIDE: Country = { code: 'GLO', name: 'Global' };
-// Of everyday use, though not of ISO 3166.
+// Of everyday use, though not of ISO 3166; the package, and who follows it, say XKK.
 const KOSOVO: Country = { code: 'XKX', name: 'Kosovo' };
+const OTHER_KOSOVO = 'XKK';
 
 /** Everywhere a product can be used, in order of name; GLO comes first. */
 export const COUNTRIES: readonly Country[] = [
   WORLDWIDE,
-  // The package has Kosovo under a code that only some use.
   ...[KOSOVO, ...Object.keys(isoCountries.getAlpha3Codes())
-    .filter((code) => isoCountries.alpha3ToAlpha2(code) !== 'XK').map(named)]
+    .filter((code) => code !== OTHER_KOSOVO).map(named)]
     .sort((a, b) => (a.name < b.name ? -1 : 1)),
 ];
 
 const NAMES = new Map(COUNTRIES.map(({ code, name }) => [code, name]));
 
+/** The code that we use of a country, by any that others use; null for what is no country. */
+export function countryCodeOf(code: string): string | null {
+  const ours = code === OTHER_KOSOVO ? KOSOVO.code : code;
+  return NAMES.has(ours) ? ours : null;
+}
+
 /** The country by its code; a code that is unknown is its own name. */
 export function countryOf(code: string): Country {
-  return { code, name: NAMES.get(code) ?? code };
+  return { code, name: NAMES.get(countryCodeOf(code) ?? code) ?? code };
 }
 
 /** "IND" -> "IN", and the code of Kosovo; undefined for what is no country. */

@@ -1,17 +1,16 @@
 import { z } from 'zod';
 import { INPUT_FIELD_TYPES, TOPUP_TYPES, VARIANT_CATEGORIES } from '../domain/catalogue.ts';
-import { COUNTRIES } from '../domain/countries.ts';
+import { countryCodeOf } from '../domain/countries.ts';
 import { patternFault } from '../domain/linear-pattern.ts';
 import { compare, isPositive, WRITTEN_AMOUNT } from '../domain/money.ts';
 import { MATCHED_LENGTH_MAX } from '../domain/recipient.ts';
 
 // The lines of a catalogue file. Keys that nobody knows are refused: they are mostly misspelt.
 
-const COUNTRY_CODES: ReadonlySet<string> = new Set(COUNTRIES.map(({ code }) => code));
-
 const id = z.int().min(1);
 // PostgreSQL stores neither a NUL nor half of a surrogate pair.
 const isKept = (written: string): boolean => written.isWellFormed() && !written.includes('\0');
+const NO_COUNTRY = 'is no country, and not GLO';
 const NOT_KEPT = 'has a NUL or half of a character';
 const text = z.string().refine(isKept, NOT_KEPT);
 const name = text.trim().min(1).max(255);
@@ -61,7 +60,8 @@ const productLine = z.strictObject({
   id,
   name,
   topup_type: z.enum(TOPUP_TYPES),
-  country_code: z.string().refine((text) => COUNTRY_CODES.has(text), 'is no country, and not GLO'),
+  country_code: z.string().refine((text) => countryCodeOf(text) !== null, NO_COUNTRY)
+    .transform((text) => countryCodeOf(text) ?? text),
   currency_code: code,
   operator: name.nullable().default(null),
   image_url: url.nullable().default(null),

@@ -1,4 +1,5 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, promises, readdirSync, rmSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -32,4 +33,20 @@ it('is the first worker\'s where several start at once, and nothing else is left
   expect(written.filter(Boolean)).toHaveLength(1);
   expect(await readDemoFile(dataDir)).toEqual(factsOf(names[written.indexOf(true)] ?? ''));
   expect(readdirSync(dataDir)).toEqual(['demo.json']);
+});
+
+it('is written, and left to who was first, where no file has a second name', async () => {
+  const { link } = promises;
+  promises.link = () => Promise.reject(Object.assign(new Error('No links'), { code: 'EPERM' }));
+  syncBuiltinESMExports();
+  try {
+    rmSync(join(dataDir, 'demo.json'), { force: true });
+    expect(await writeDemoFileIfAbsent(dataDir, factsOf('one'))).toBe(true);
+    expect(await writeDemoFileIfAbsent(dataDir, factsOf('two'))).toBe(false);
+    expect(await readDemoFile(dataDir)).toEqual(factsOf('one'));
+    expect(readdirSync(dataDir)).toEqual(['demo.json']);
+  } finally {
+    promises.link = link;
+    syncBuiltinESMExports();
+  }
 });

@@ -27,6 +27,9 @@ export interface DemoFacts {
   readonly adminToken: string;
 }
 
+/** What file systems say that know no second name of a file. */
+const WITHOUT_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+
 /** Writes the file in one step, readable by its owner only: it holds tokens and passwords. */
 export async function writeDemoFile(dataDir: string, facts: DemoFacts): Promise<void> {
   await placeDemoFile(dataDir, facts, rename);
@@ -38,8 +41,13 @@ export async function writeDemoFileIfAbsent(dataDir: string, facts: DemoFacts): 
     await placeDemoFile(dataDir, facts, link);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return false;
+    if (!WITHOUT_LINKS.has(code)) throw error;
+    // One of that very moment is written over there.
+    if (await readDemoFile(dataDir) !== null) return false;
+    await writeDemoFile(dataDir, facts);
+    return true;
   }
 }
 

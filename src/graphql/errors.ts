@@ -135,12 +135,9 @@ export function maskErrors(
   errors: readonly unknown[],
   { requestId, log }: { readonly requestId: string; readonly log: Log },
 ): GraphQLFormattedError[] {
-  for (const error of errors) {
-    if (isUnexpected(error)) {
-      const cause = causeOf(error);
-      const err = cause instanceof Unexpected ? cause.cause : cause;
-      log.error({ requestId, err }, 'A GraphQL operation failed unexpectedly');
-    }
+  // One fault may have failed many fields: those of a batch share it.
+  for (const err of new Set(errors.filter(isUnexpected).map(faultOf))) {
+    log.error({ requestId, err }, 'A GraphQL operation failed unexpectedly');
   }
   return errors.map((error) => maskError(error, requestId));
 }
@@ -148,6 +145,11 @@ export function maskErrors(
 interface VisiblePart {
   readonly message: string;
   readonly extensions: Readonly<Record<string, unknown>>;
+}
+
+function faultOf(error: unknown): unknown {
+  const cause = causeOf(error);
+  return cause instanceof Unexpected ? cause.cause : cause;
 }
 
 function isUnexpected(error: unknown): boolean {

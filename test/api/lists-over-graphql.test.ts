@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { beforeAll, describe, expect, it, test } from 'vitest';
+import { carried, maskErrors } from '../../src/graphql/errors.ts';
 import { authorization, graphqlRequest, rest, type GraphqlAnswer } from '../support/doors.ts';
 import { useWorld } from '../support/world.ts';
 
@@ -312,6 +313,16 @@ it('a node that cannot be read now leaves the others in the answer', async () =>
   } finally {
     await rival.end();
   }
+});
+
+it('one fault that fails many nodes is one line of the log', () => {
+  const fault = new Error('permission denied');
+  const lines: object[] = [];
+  const log = { error: (line: object) => void lines.push(line), info: () => undefined };
+  const errors = [fault, fault, new Error('another')].map(carried);
+  const told = maskErrors(errors, { requestId: 'r', log });
+  expect(told.map(({ message }) => message)).toEqual(Array(3).fill('Internal server error'));
+  expect(lines).toMatchObject([{ err: fault }, { err: { message: 'another' } }]);
 });
 
 it('events that cannot be read now leave the order in the answer of a mutation', async () => {

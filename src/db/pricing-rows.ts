@@ -82,7 +82,8 @@ function toInputField(row: InputFieldRow): InputField {
     pattern: row.pattern ?? null,
     minLength: row.min_length ?? null,
     maxLength: row.max_length ?? null,
-    options: row.options ?? [],
+    // jsonb keeps no order of keys; ours is the documented one.
+    options: (row.options ?? []).map(({ value, label }) => ({ value, label })),
     placeholder: row.placeholder ?? null,
     helpText: row.help_text ?? null,
     isSensitive: row.sensitive ?? false,

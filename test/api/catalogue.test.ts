@@ -136,6 +136,8 @@ describe('one product', () => {
     const [player, server] = (body as { input_fields: { options?: unknown }[] }).input_fields;
     expect(player).not.toHaveProperty('options');
     expect(server?.options).toContainEqual({ value: 'north_america', label: 'North America' });
+    // Keys in the documented order.
+    expect(JSON.stringify(server?.options)).toMatch(/^\[{"value":"[a-z_]+","label":/);
   });
 
   test('has its variants, with amounts of every kind', async () => {

@@ -1,7 +1,7 @@
 import { listProducts } from './catalogue-listing.ts';
 import type { Product } from './catalogue.ts';
 import { alpha3Of } from './countries.ts';
-import { countriesOfNumber } from './phone-country.ts';
+import { countriesOfNumber, parsePhone } from './phone-number.ts';
 import type { PricingSnapshot } from './pricing-snapshot.ts';
 import { Rejection } from './rejection.ts';
 
@@ -26,16 +26,20 @@ export function lookupMobileNumber(
   mobileNumber: unknown,
 ): readonly MobileNumberMatch[] {
   const number = parseMobileNumber(mobileNumber);
-  const holders = new Set(holdersOf(snapshot, number));
+  const told = countriesOfNumber(number).map(alpha3Of).filter((each) => each !== undefined);
+  const holders = new Set(holdersOf(snapshot, number, (countryCode) => (
+    told.length === 0 || countryCode === 'GLO' || told.includes(countryCode))));
   const mobile = listProducts(snapshot, clientId, { type: 'MOBILE' });
   const guesses = mobile.filter(({ id }) => holders.has(id));
-  const told = countriesOfNumber(number).map(alpha3Of).filter((each) => each !== undefined);
   const countries = new Set(told.length > 0 ? told : [guesses[0]?.countryCode]);
   const others = mobile.filter((each) => (
     countries.has(each.countryCode) && !holders.has(each.id)));
   const isOnlyOne = guesses.length === 1;
   return [
-    ...guesses.map((product) => ({ product, isIdentified: isOnlyOne })),
+    ...guesses.map((product) => ({
+      // Nobody's is what an order for it would refuse.
+      product, isIdentified: isOnlyOne && parsePhone(number, product.countryCode) !== null,
+    })),
     ...others.map((product) => ({ product, isIdentified: false })),
   ];
 }
@@ -50,10 +54,20 @@ function parseMobileNumber(value: unknown): string {
   return value;
 }
 
-/** The products of the longest prefix that the number begins with, sold to the client or not. */
-function holdersOf(snapshot: PricingSnapshot, number: string): readonly number[] {
+/**
+ * The products of the longest prefix that the number begins with, sold to the client or not. A
+ * prefix may be that of a whole calling code: those of a country that is not the number's are none.
+ */
+function holdersOf(
+  snapshot: PricingSnapshot,
+  number: string,
+  mayBeOf: (countryCode: string) => boolean,
+): readonly number[] {
   for (let length = number.length; length > 1; length -= 1) {
-    const ids = snapshot.productIdsByPrefix(number.slice(0, length));
+    const ids = snapshot.productIdsByPrefix(number.slice(0, length)).filter((id) => {
+      const product = snapshot.product(id);
+      return product !== undefined && mayBeOf(product.countryCode);
+    });
     if (ids.length > 0) return ids;
   }
   return [];

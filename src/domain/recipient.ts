@@ -1,7 +1,5 @@
-import { parsePhoneNumberFromString, type CountryCode } from 'libphonenumber-js/max';
 import type { InputField, Product } from './catalogue.ts';
-import { alpha2Of } from './countries.ts';
-import { isNumberOf } from './phone-country.ts';
+import { parsePhone } from './phone-number.ts';
 import { Rejection, type Problem } from './rejection.ts';
 
 /** No value is longer, whatever a field says. */
@@ -116,7 +114,10 @@ function normalise(field: InputField, value: string, product: Product): string |
   }
   const lengthMax = field.maxLength ?? VALUE_LENGTH_MAX;
   if (lengthOf(normal) > lengthMax && lengthOf(value) > lengthMax) return null;
-  return field.pattern === null || matches(field.pattern, normal) ? normal : null;
+  // Patterns of phone numbers come with the plus and without it.
+  const forms = field.type === 'phone' ? [normal, normal.slice(1)] : [normal];
+  const { pattern } = field;
+  return pattern === null || forms.some((form) => matches(pattern, form)) ? normal : null;
 }
 
 /** In characters, as a field's limits are; no text is longer in them than in its own units. */
@@ -153,19 +154,4 @@ function matches(pattern: string, value: string): boolean {
     compiled.set(pattern, expression);
   }
   return expression.test(value);
-}
-
-/** The number in E.164, or null; also null for another country's, unless the product is GLO. */
-export function parsePhone(value: string, countryCode: string): string | null {
-  // Only ASCII digits and the usual separators: other scripts' digits and letters are refused.
-  if (!/^\+?[0-9 ().\-/]{4,32}$/.test(value)) return null;
-  const region = alpha2Of(countryCode) as CountryCode | undefined;
-  const phone = parsePhoneNumberFromString(value, {
-    ...(region === undefined ? {} : { defaultCountry: region }),
-    extract: false,
-  });
-  if (phone === undefined || !phone.isValid()) return null;
-  const isAtHome = region !== undefined && isNumberOf(phone, region);
-  if (countryCode !== 'GLO' && !isAtHome) return null;
-  return phone.number;
 }

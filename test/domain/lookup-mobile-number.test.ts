@@ -10,9 +10,10 @@ const figures = snapshot({
     mobile(4, 'Orange', 'FRA'), product({ id: 5, name: 'Game', countryCode: 'IND' }),
     mobile(6, 'Orange Caraïbe', 'GLP'), mobile(7, 'Dauphin', 'MAF'),
     mobile(8, 'Sure', 'SHN'), mobile(9, 'Sure, by the day', 'SHN'), mobile(10, 'Digicel', 'JAM'),
+    mobile(11, 'T-Mobile', 'USA'),
   ],
   clients: [client(), client({ id: 2, disabledProducts: new Set([1]) })],
-  prefixes: { '+9188': [1], '+91': [2], '+9177': [1, 3], '+247': [8] },
+  prefixes: { '+9188': [1], '+91': [2], '+9177': [1, 3], '+247': [8], '+1': [11] },
 });
 const told = (number: unknown, clientId = 1) => lookupMobileNumber(figures, clientId, number)
   .map(({ product: { id }, isIdentified }) => [id, isIdentified]);
@@ -29,8 +30,11 @@ describe('lookupMobileNumber', () => {
     ['the operators of each country that shares the range', '+590690001234',
       [[6, false], [7, false]]],
     ['the operators beside the one whose prefix it is, of a country without a code', '+24740123',
-      [[8, true], [9, false]]],
-    ['nothing for a number of a whole calling code', '+18005551234', []],
+      [[8, false], [9, false]]],
+    ['nobody as identified for a number that no order takes', '+18005551234', [[11, false]]],
+    ['nobody of another country by a prefix of the whole calling code', '+18763012345',
+      [[10, false]]],
+    ['the only operator of a whole calling code', '+14155552671', [[11, true]]],
     ['nothing for a country in which nothing is sold', '+254712345678', []],
     ['nothing for a number of no country', '+99912345678', []],
   ])('tells %s', (_case, number, expected) => {

@@ -107,10 +107,13 @@ function matcherOf(filter: ProductFilter): (product: Product) => boolean {
     && (search === undefined || foldOf(product.name).includes(search));
 }
 
-/** Without case: a sigma is the same wherever it stands, an i whether its capital has a dot. */
+/**
+ * Without case and ways of writing (accents of their own, wide letters, unbreakable spaces): a
+ * sigma is the same wherever it stands, an i whether its capital has a dot.
+ */
 function foldOf(text: string): string {
   // First to lower case: the upper one of a capital ß is itself, of a small one SS.
-  return text.toLowerCase().toUpperCase().toLowerCase()
+  return text.normalize('NFKC').toLowerCase().toUpperCase().toLowerCase()
     .replaceAll('ς', 'σ').replaceAll('i\u0307', 'i');
 }
 

@@ -12,7 +12,8 @@ export function makeVoucherCode(): string {
 
 /** "demo-0499 aaaa" -> "DEMO0499AAAA"; null where that is not 4 to 64 visible ASCII. */
 export function normaliseVoucherCode(code: string): string | null {
-  const normal = code.replaceAll(/[\s-]/g, '').toUpperCase();
+  // Dashes of all kinds, wide letters and marks that nobody sees, as programs put them in.
+  const normal = code.normalize('NFKC').replaceAll(/[\s\p{Pd}\p{Cf}]/gu, '').toUpperCase();
   return /^[\x21-\x7e]{4,64}$/.test(normal) ? normal : null;
 }
 

@@ -60,6 +60,8 @@ describe('listProducts', () => {
 
   test.each([
     ['ΚΑΡΤΟΣΥΜΒΟΛΑΙΟ', ['ΚΑΡΤΟΣ', 'καρτος', 'καρτοσ']], ['İstanbul Kart', ['istanbul', 'İSTAN']],
+    ['Cafe\u0301 Ge\u0301ant', ['café', 'GÉANT', 'Cafe\u0301']],
+    ['Free\u00a0Fire', ['free fire']], ['ＡＢＣ ﬁre', ['abc', 'fire']],
     ['Straße', ['STRASSE', 'straße', 'STRAẞE']], ['ΚΟΣΜΟΣ', ['κοσμος', 'ΚΟΣΜΟΣ', 'σμοσ']],
   ])('finds %s in any case: %j', (name, searches) => {
     const figures = snapshot({ products: [product({ id: 1, name, operator: name })] });

@@ -5,7 +5,7 @@ describe('normaliseVoucherCode', () => {
   test.each([
     ['DEMO-0499-AAAA', 'DEMO0499AAAA'],
     ['  demo 0499-aaaa\t', 'DEMO0499AAAA'],
-    ['ab-cd', 'ABCD'],
+    ['ab-cd', 'ABCD'], ['demo–0499‑aaaa\u200b', 'DEMO0499AAAA'], ['ＤＥＭＯ　0499', 'DEMO0499'],
     ['x'.repeat(64), 'X'.repeat(64)],
   ])('writes %j as %s', (code, expected) => {
     expect(normaliseVoucherCode(code)).toBe(expected);

@@ -15,12 +15,16 @@ const WORLDWIDE: Country = { code: 'GLO', name: 'Global' };
 const KOSOVO: Country = { code: 'XKX', name: 'Kosovo' };
 const OTHER_KOSOVO = 'XKK';
 
+// As people look for them, where the package says "The Republic of …".
+const SHORT_NAMES: Readonly<Record<string, string>> =
+  { CHN: 'China', GMB: 'Gambia', MKD: 'North Macedonia' };
+
 /** Everywhere a product can be used, in order of name; GLO comes first. */
 export const COUNTRIES: readonly Country[] = [
   WORLDWIDE,
   ...[KOSOVO, ...Object.keys(isoCountries.getAlpha3Codes())
     .filter((code) => code !== OTHER_KOSOVO).map(named)]
-    .sort((a, b) => (a.name < b.name ? -1 : 1)),
+    .sort((a, b) => a.name.localeCompare(b.name, 'en')),
 ];
 
 const NAMES = new Map(COUNTRIES.map(({ code, name }) => [code, name]));
@@ -47,5 +51,5 @@ export function alpha3Of(alpha2: string): string | undefined {
 }
 
 function named(code: string): Country {
-  return { code, name: isoCountries.getName(code, 'en') ?? code };
+  return { code, name: SHORT_NAMES[code] ?? isoCountries.getName(code, 'en') ?? code };
 }

@@ -28,7 +28,8 @@ export function notificationMail(order: TopupOrder, address: string): Mail {
 
 /** What looks encoded would be decoded by whoever reads it. */
 function subjectOf(text: string): string {
-  return oneLine(text).replaceAll('=?', '= ?').slice(0, SUBJECT_LENGTH_MAX).toWellFormed();
+  const characters = [...oneLine(text).replaceAll('=?', '= ?')];
+  return characters.slice(0, SUBJECT_LENGTH_MAX).join('').toWellFormed();
 }
 
 interface Words {

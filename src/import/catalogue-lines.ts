@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { INPUT_FIELD_TYPES, TOPUP_TYPES, VARIANT_CATEGORIES } from '../domain/catalogue.ts';
 import { countryCodeOf } from '../domain/countries.ts';
 import { patternFault } from '../domain/linear-pattern.ts';
-import { compare, isPositive, WRITTEN_AMOUNT } from '../domain/money.ts';
+import { canonical, compare, isPositive, WRITTEN_AMOUNT } from '../domain/money.ts';
 import { MATCHED_LENGTH_MAX } from '../domain/recipient.ts';
 
 // The lines of a catalogue file. Keys that nobody knows are refused: they are mostly misspelt.
@@ -95,7 +95,9 @@ const variantLine = z.strictObject({
   product_id: id,
   name,
   category: z.enum(VARIANT_CATEGORIES).nullable().default(null),
-  fixed_amounts: z.array(amount).max(1000).default([]),
+  // "5" and "5.00" are one.
+  fixed_amounts: z.array(amount).max(1000)
+    .transform((written) => [...new Set(written.map(canonical))]).default([]),
   min_amount: amount.nullable().default(null),
   max_amount: amount.nullable().default(null),
   amount_step: amount.nullable().default(null),

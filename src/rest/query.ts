@@ -58,7 +58,8 @@ export class Query {
   time(name: string): Date | null {
     const text = this.text(name);
     if (text === null) return null;
-    const time = parseMoment(text);
+    // A plus that was not escaped comes as a space.
+    const time = parseMoment(text.replace(/(?<=:\d\d(?:\.\d+)?) (?=\d\d:\d\d$)/, '+'));
     if (time !== null) return time;
     throw invalidParameter(name, `${name} must be ${TIME_EXPECTED}`);
   }

@@ -112,6 +112,9 @@ describe('an import', () => {
     await run([{ ...mobile, prefixes: ['+49160', '+49170'] }]);
     await run([mobile]);
     expect(await prefixes()).toEqual([{ prefix: '+49160' }, { prefix: '+49170' }]);
+    await run([variant({ fixed_amounts: ['10', '5', '5.00', '5.0', '1.10'] })]);
+    expect(await world().database.query('select fixed_amounts from variant where id = 9101'))
+      .toMatchObject([{ fixed_amounts: { length: 3 } }]);
     await run([product({ id: 9006, country_code: 'XKK' })]);
     expect(await world().database.query('select country_code from product where id = 9006'))
       .toEqual([{ country_code: 'XKX' }]);

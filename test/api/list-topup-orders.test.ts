@@ -122,6 +122,8 @@ describe('the list of orders', () => {
     ['created_to=2026-01-02T03:04:04Z', []],
     ['created_from=2026-01-02T03:04:05Z', ALL],
     ['created_from=2026-01-02T03:04:06Z', ALL.slice(0, -1)],
+    // A plus that nobody escaped.
+    ['created_from=2026-01-02T08:34:06+05:30', ALL.slice(0, -1)],
     ['created_from=2026-01-02T08:34:05%2B05:30&created_to=2026-01-02T03:04:05.5Z', ['oldest']],
     ['created_from=0000-01-01t00:00:00%2B23:59', ALL],
     ['unknown=1', ALL],

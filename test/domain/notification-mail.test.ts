@@ -73,6 +73,14 @@ describe('notificationMail', () => {
     expect(text + html).not.toMatch(/ter9|Recipient/);
   });
 
+  it('cuts its subject between characters', () => {
+    for (const productName of ['🎮'.repeat(200), `x${'🎮'.repeat(200)}`]) {
+      const { subject } = mailOf({ productName });
+      expect(subject).toMatch(/^Top-up delivered: x?🎮+$/u);
+      expect([...subject]).toHaveLength(120);
+    }
+  });
+
   it('says nothing in its subject that a reader would decode', () => {
     const { subject } = mailOf({ productName: '=?utf-8?q?You_won_100=24?= Game' });
     expect(subject.split(', ')[0]).toBe('Top-up delivered: = ?utf-8?q?You_won_100=24?= Game');

@@ -95,8 +95,16 @@ function isSoldTo(client: PricingClient, product: Product): boolean {
     && (!product.isRestricted || client.enabledProducts.has(product.id));
 }
 
+/**
+ * No name is longer, however it is written. Bounded before it is folded: that takes the square of
+ * the accents that stand on one letter.
+ */
+const FILTER_LENGTH_MAX = 1024;
+
 function matcherOf(filter: ProductFilter): (product: Product) => boolean {
   const { type, countryCode } = filter;
+  const texts = [filter.operator ?? '', filter.search ?? ''];
+  if (texts.some(({ length }) => length > FILTER_LENGTH_MAX)) return () => false;
   const operator = isGiven(filter.operator) ? foldOf(filter.operator) : undefined;
   const search = isGiven(filter.search) ? foldOf(filter.search) : undefined;
   return (product) =>

@@ -1,8 +1,9 @@
 import { listProducts } from './catalogue-listing.ts';
 import type { Product } from './catalogue.ts';
 import { alpha3Of } from './countries.ts';
-import { countriesOfNumber, parsePhone } from './phone-number.ts';
+import { countriesOfNumber } from './phone-number.ts';
 import type { PricingSnapshot } from './pricing-snapshot.ts';
+import { takesAsRecipient } from './recipient.ts';
 import { Rejection } from './rejection.ts';
 
 /** A product that may top up a number. */
@@ -38,7 +39,7 @@ export function lookupMobileNumber(
   return [
     ...guesses.map((product) => ({
       // Nobody's is what an order for it would refuse.
-      product, isIdentified: isOnlyOne && parsePhone(number, product.countryCode) !== null,
+      product, isIdentified: isOnlyOne && takesAsRecipient(product, number),
     })),
     ...others.map((product) => ({ product, isIdentified: false })),
   ];

@@ -33,8 +33,9 @@ export function parsePhone(written: string, countryCode: string): string | null 
   if (isMobile(national) || region === undefined || value.includes('+')) {
     return national?.number ?? null;
   }
-  // Where lines may be as long, "49 151 23456789" is one of Germany's too, and 49 its area.
-  const international = read(`+${value}`);
+  // Where lines may be as long, "49 151 23456789" is one of Germany's too, and 49 its area. Abroad
+  // is dialled otherwise in many countries, and written with 00 in all.
+  const international = read(`+${value.replace(/^[ (]*00/, '')}`);
   return (isMobile(international) ? international : national)?.number ?? null;
 }
 
@@ -45,7 +46,7 @@ function isMobile(phone: PhoneNumber | undefined): boolean {
 /** Of what was copied from a page or from contacts: marks of direction, other spaces, dashes. */
 function withPlainSeparators(written: string): string {
   return written
-    .replaceAll(/\p{Cf}/gu, '').replaceAll(/\p{Zs}/gu, ' ').replaceAll(/\p{Pd}/gu, '-')
+    .replaceAll(/\p{Cf}/gu, '').replaceAll(/\p{Zs}/gu, ' ').replaceAll(/[\p{Pd}\u2212]/gu, '-')
     .replace(/^\((\+[0-9]+)\)/, '$1');
 }
 

@@ -109,15 +109,25 @@ function normalise(field: InputField, value: string, product: Product): string |
   // A phone number is measured in its normal form, not by the spaces it was written with; nor is
   // one too long that was written short enough, without its country.
   const normal = normalForm(field, value, product);
-  if (normal === null || (field.minLength !== null && lengthOf(normal) < field.minLength)) {
-    return null;
-  }
-  const lengthMax = field.maxLength ?? VALUE_LENGTH_MAX;
-  if (lengthOf(normal) > lengthMax && lengthOf(value) > lengthMax) return null;
-  // Patterns of phone numbers come with the plus and without it.
+  if (normal === null) return null;
+  // Limits of phone numbers are meant with the plus or without it.
   const forms = field.type === 'phone' ? [normal, normal.slice(1)] : [normal];
-  const { pattern } = field;
-  return pattern === null || forms.some((form) => matches(pattern, form)) ? normal : null;
+  return forms.some((form) => fits(field, form, value)) ? normal : null;
+}
+
+function fits(field: InputField, form: string, written: string): boolean {
+  const { pattern, minLength, maxLength } = field;
+  const lengthMax = maxLength ?? VALUE_LENGTH_MAX;
+  return lengthOf(form) >= (minLength ?? 0)
+    && (lengthOf(form) <= lengthMax || lengthOf(written) <= lengthMax)
+    && (pattern === null || matches(pattern, form));
+}
+
+/** Whether an order of the product would take the value as that of who receives it. */
+export function takesAsRecipient(product: Product, value: string): boolean {
+  const name = recipientField(product.inputFields.map((field) => field.name));
+  const field = product.inputFields.find((each) => each.name === name);
+  return field !== undefined && normalise(field, value, product) !== null;
 }
 
 /** In characters, as a field's limits are; no text is longer in them than in its own units. */

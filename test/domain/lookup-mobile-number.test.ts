@@ -1,19 +1,22 @@
 import { describe, expect, test } from 'vitest';
 import { lookupMobileNumber } from '../../src/domain/lookup-mobile-number.ts';
-import { client, product, rejectionOf, snapshot } from './builders.ts';
+import { client, field, product, rejectionOf, snapshot } from './builders.ts';
 
-const mobile = (id: number, name: string, countryCode: string) =>
-  product({ id, name, countryCode, topupType: 'MOBILE' });
+const mobile = (id: number, name: string, countryCode: string, pattern: string | null = null) =>
+  product({
+    id, name, countryCode, topupType: 'MOBILE',
+    inputFields: [field({ name: 'phone_number', type: 'phone', pattern })],
+  });
 const figures = snapshot({
   products: [
     mobile(1, 'Airtel', 'IND'), mobile(2, 'Jio', 'IND'), mobile(3, 'Vi', 'IND'),
     mobile(4, 'Orange', 'FRA'), product({ id: 5, name: 'Game', countryCode: 'IND' }),
     mobile(6, 'Orange Caraïbe', 'GLP'), mobile(7, 'Dauphin', 'MAF'),
     mobile(8, 'Sure', 'SHN'), mobile(9, 'Sure, by the day', 'SHN'), mobile(10, 'Digicel', 'JAM'),
-    mobile(11, 'T-Mobile', 'USA'),
+    mobile(11, 'T-Mobile', 'USA'), mobile(12, 'Safaricom', 'KEN', '254[17][0-9]{8}'),
   ],
   clients: [client(), client({ id: 2, disabledProducts: new Set([1]) })],
-  prefixes: { '+9188': [1], '+91': [2], '+9177': [1, 3], '+247': [8], '+1': [11] },
+  prefixes: { '+9188': [1], '+91': [2], '+9177': [1, 3], '+247': [8], '+1': [11], '+254': [12] },
 });
 const told = (number: unknown, clientId = 1) => lookupMobileNumber(figures, clientId, number)
   .map(({ product: { id }, isIdentified }) => [id, isIdentified]);
@@ -35,7 +38,9 @@ describe('lookupMobileNumber', () => {
     ['nobody of another country by a prefix of the whole calling code', '+18763012345',
       [[10, false]]],
     ['the only operator of a whole calling code', '+14155552671', [[11, true]]],
-    ['nothing for a country in which nothing is sold', '+254712345678', []],
+    ['nothing for a country in which nothing is sold', '+4712345678', []],
+    ['the operator whose pattern it meets', '+254712345678', [[12, true]]],
+    ['nobody as identified whose pattern it does not meet', '+254202345678', [[12, false]]],
     ['nothing for a number of no country', '+99912345678', []],
   ])('tells %s', (_case, number, expected) => {
     expect(told(number)).toEqual(expected);

@@ -54,6 +54,15 @@ describe('parseRecipient', () => {
     else expect(parse).toThrow('Invalid value');
   });
 
+  test('holds a phone to its limits with the plus or without it, however it was written', () => {
+    const sold = product({ countryCode: 'IND', inputFields: [field({
+      name: 'phone_number', type: 'phone', pattern: '91[0-9]{10}', minLength: 12, maxLength: 12,
+    })] });
+    for (const written of ['+918879685100', '918879685100', '8879685100', '+91 88796-85100']) {
+      expect(parseRecipient(sold, [['phone_number', written]]).recipient).toBe('+918879685100');
+    }
+  });
+
   test.each(['\\+254[0-9]{9}', '254[0-9]{9}'])('meets %s with a phone number', (pattern) => {
     const sold = product({
       countryCode: 'KEN', inputFields: [field({ name: 'phone_number', type: 'phone', pattern })],

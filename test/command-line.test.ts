@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readCommandLine } from '../src/command-line.ts';
+import { readCommandLine, toClientId, toExpiry } from '../src/command-line.ts';
 import { StartRefused } from '../src/start-refused.ts';
 
 it.each([
@@ -22,4 +22,15 @@ it.each([
 ])('refuses %j rather than pass over what it would not look at', (args, why) => {
   expect(() => readCommandLine(args)).toThrow(StartRefused);
   expect(() => readCommandLine(args)).toThrow(why);
+});
+
+it('takes days up to ten years, and ids that a number can hold', () => {
+  const now = new Date('2026-11-03T09:30:00Z');
+  expect(toExpiry(undefined, now)).toBeNull();
+  expect(toExpiry('3650', now)).toEqual(new Date('2036-10-31T09:30:00Z'));
+  for (const days of ['0', '3651', '-1', '1.5', '']) {
+    expect(() => toExpiry(days, now)).toThrow('--days is a whole number from 1 to 3650');
+  }
+  expect([toClientId(undefined), toClientId('12')]).toEqual([null, 12]);
+  for (const id of ['0', '01', '1e3', '']) expect(() => toClientId(id)).toThrow(StartRefused);
 });

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { readConfig, type ConfigError } from '../src/config.ts';
 
 /** As the README says to make one: openssl rand -base64 32. */
@@ -54,12 +54,28 @@ describe('a wrong variable', () => {
     [{ MIGRATION_DATABASE_URL: ownDatabase.DATABASE_URL },
       'MIGRATION_DATABASE_URL needs beside it the address with the role that the program uses, '
       + 'e.g. DATABASE_URL=postgresql://topup_app:password@127.0.0.1:5432/topup'],
+    [{ ...ownDatabase, SMTP_URL: 'smtp://mail.example.com:587' },
+      'MAIL_FROM is needed with SMTP_URL, e.g. MAIL_FROM=no-reply@example.com'],
     [{ ...ownDatabase, DATABASE_URL: 'postgresql://app:50%@db/topup' },
       'DATABASE_URL must be a PostgreSQL address, '
       + 'e.g. DATABASE_URL=postgresql://user:password@127.0.0.1:5432/topup'],
   ])('%o is told with an example', (env, fault) => {
     expect(faultsOf(env as Record<string, string>)).toEqual([fault]);
   });
+
+  it.each(['TOKEN_SIGNING_KEY', 'KEY_HASHING_KEY'])('is %s where it can be guessed', (name) => {
+    expect(faultsOf({ ...ownDatabase, [name]: 'x'.repeat(31) })).toEqual([
+      `${name} must have at least 32 characters, e.g. from: openssl rand -base64 32`,
+    ]);
+    expect(faultsOf({ ...ownDatabase, [name]: 'x'.repeat(32) })).toEqual([]);
+  });
+
+  it.each(['10.0.0.0/33', 'fd00::/129', '10.0.0.0/8/8', '10.0.0.0/', 'proxy', '127.0.0.1,x'])(
+    'is a list of proxies with %s', (TRUSTED_PROXIES) => {
+      expect(faultsOf({ TRUSTED_PROXIES })).toEqual(['TRUSTED_PROXIES must list addresses or '
+        + 'networks, e.g. TRUSTED_PROXIES=127.0.0.1,10.0.0.0/8']);
+    },
+  );
 
   it.each(['127.0.0.1', '::', '::1', 'localhost', 'gateway-1.internal', '0.0.0.0'])(
     'is none where HOST is %s', (HOST) => {
@@ -88,4 +104,12 @@ describe('a wrong variable', () => {
     expect(readConfig({ MIGRATION_DATABASE_URL: DATABASE_URL }, false).migrationDatabaseUrl)
       .toBe(DATABASE_URL);
   });
+});
+
+test('the schema is shown by introspection in the demo, or where a setting says so', () => {
+  const isAllowed = (env: Record<string, string>): boolean =>
+    readConfig(env, true).isIntrospectionAllowed;
+  expect([isAllowed({}), isAllowed({ INTROSPECTION: '0' })]).toEqual([true, false]);
+  expect([isAllowed(ownDatabase), isAllowed({ ...ownDatabase, INTROSPECTION: '1' })])
+    .toEqual([false, true]);
 });

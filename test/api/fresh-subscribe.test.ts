@@ -55,3 +55,12 @@ test('a subscription whose event waits ends at once', async () => {
   expect(await next).toEqual({ done: true, value: undefined });
   expect(await results.next()).toEqual({ done: true, value: undefined });
 });
+
+test('a subscription that ended while its event was read waits for nothing', async () => {
+  const results = await subscribed(() => {
+    void results.return?.();
+    throw new TemporarilyUnavailable('away');
+  }, (_ms, signal) => signal?.aborted === true
+    ? Promise.resolve() : expect.fail('A wait that nobody ends'));
+  expect(await results.next()).toEqual({ done: true, value: undefined });
+});

@@ -243,6 +243,21 @@ describe('what is no request', () => {
     expect(await connection.rest()).toBe('');
   });
 
+  test('is answered once, and ends also for who goes on and never closes', async () => {
+    const { port } = new URL(world().gateway.url);
+    const socket = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
+    let text = '';
+    socket.setEncoding('utf8').on('data', (chunk: string) => { text += chunk; });
+    const begunMs = performance.now();
+    socket.write('\0');
+    await once(socket, 'end');
+    const going = setInterval(() => socket.write('\0'), 50);
+    await once(socket, 'error').finally(() => clearInterval(going));
+    // Not before who reads slowly has its answer.
+    expect(performance.now() - begunMs).toBeGreaterThan(990);
+    expect(text.match(/HTTP\/1\.1 400/g)).toHaveLength(1);
+  });
+
   test('is what stands in a body: what is pipelined behind it is answered', async () => {
     const connection = open();
     connection.socket.cork();

@@ -1,5 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, type Server, type Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import { listen, type Listeners, type ListenAt } from '../../src/rest/listeners.ts';
@@ -59,6 +60,22 @@ describe('listening', () => {
     // Of one listener each turn takes one, and there are further turns for what was asked.
     expect(turns).toBeLessThan(64);
   });
+
+  it.runIf(process.platform === 'linux')(
+    'goes on where a connection cannot be accepted, through whichever listener', async () => {
+      const servers = new Set<Server>();
+      const note = (message: unknown): void => {
+        servers.add((message as { readonly server: Server }).server);
+      };
+      subscribe('tracing:net.server.listen:asyncEnd', note);
+      undo.push(() => unsubscribe('tracing:net.server.listen:asyncEnd', note));
+      const { port } = await open({ port: 0 }, sayName('one'));
+      const others = [...servers].filter((server) => server.listening);
+      expect(others.length).toBeGreaterThan(2);
+      for (const server of others.slice(1)) server.emit('error', new Error('accept EMFILE'));
+      expect(await ask(await openSocket(port))).toContain('one');
+    },
+  );
 
   it('refuses a port at which somebody else listens, also where that one shares it', async () => {
     const alone = await open({ port: 0 });

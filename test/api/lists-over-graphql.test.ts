@@ -241,6 +241,16 @@ describe('the events of an order', () => {
   });
 });
 
+test('two pages of one list are two, in one operation as well', async () => {
+  const id = await place();
+  await world().parts.store.cancelOrder(1, id);
+  const { data } = await ask(`query ($id: SafeInt!) { topupOrder(by: { orderId: $id }) {
+    one: events(first: 1) { edges { cursor } } two: events(first: 2) { edges { cursor } } } }`,
+  { id });
+  const { one, two } = data?.['topupOrder'] as { readonly one: Page; readonly two: Page };
+  expect([one.edges.length, two.edges.length]).toEqual([1, 2]);
+});
+
 describe('a node', () => {
   it('is found again by its id, whatever it is, and by nobody else', async () => {
     const { data } = await ask(`query ($id: SafeInt!) {

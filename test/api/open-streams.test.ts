@@ -98,3 +98,71 @@ it('a stream that is begun while all are being ended is ended too', async () => 
   await opening;
   await ended;
 });
+
+it('a stream that is broken off lets go of its feed', async () => {
+  const feed = quietFeed();
+  const stream = new EventStream(feed, { textOf: String, faultOf: String });
+  stream.resume();
+  stream.destroy();
+  await feed.freed;
+});
+
+it('a stream whose reader takes nothing is broken off a second after its end', async () => {
+  const clock = new StillClock();
+  const streams = new OpenStreams({
+    clock, streamsPerClient: 1, isStillAdmitted: () => true, onAccessChange: () => () => {},
+  });
+  const feed = quietFeed();
+  const stream = new EventStream(feed, { textOf: String, faultOf: String });
+  const caller = { clientId: 1, tokenId: 'T', expiresAtMs: 60_000 } as never;
+  await streams.open(caller, async () => stream);
+  const finished = streams.finishAll();
+  await feed.freed;
+  expect(stream.destroyed).toBe(false);
+  await clock.wake(1_000);
+  await finished;
+  expect(stream.destroyed).toBe(true);
+});
+
+it('nobody is told of changes of access once all streams are ended', async () => {
+  const listeners = new Set<() => void>();
+  const streams = new OpenStreams({
+    clock: new StillClock(), streamsPerClient: 1, isStillAdmitted: () => true,
+    onAccessChange: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  });
+  const stream = new EventStream(quietFeed(), { textOf: String, faultOf: String });
+  const caller = { clientId: 1, tokenId: 'T', expiresAtMs: 60_000 } as never;
+  await streams.open(caller, async () => stream);
+  expect(listeners.size).toBe(1);
+  stream.resume();
+  await streams.finishAll();
+  expect(listeners.size).toBe(0);
+});
+
+it.each([
+  ['an event', async () => ({ done: false, value: 'late' })],
+  ['a fault', () => Promise.reject(new Error('late'))],
+])('a stream that has ended is told nothing more, be it %s or a comment', async (_what, late) => {
+  const begun = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  const feed = Object.assign(quietFeed(), {
+    async next() {
+      begun.resolve();
+      await go.promise;
+      return late();
+    },
+  });
+  const stream = new EventStream(feed, { textOf: String, faultOf: String });
+  const faults: Error[] = [];
+  stream.setEncoding('utf8').on('error', (fault) => faults.push(fault));
+  expect(stream.read()).toBe('retry: 1000\n\n');
+  await begun.promise;
+  stream.finish();
+  stream.beat();
+  go.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([stream.read(), faults]).toEqual([null, []]);
+});

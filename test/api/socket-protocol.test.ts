@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 
 import fastify, { type FastifyInstance } from 'fastify';
 import { createClient } from 'graphql-ws';
@@ -392,6 +392,16 @@ describe('a socket is ended', () => {
     for (const peer of strangers.slice(1)) expect(await peer.heardUntilPong()).toEqual([]);
   });
 
+  test('that shows no token, also where others went by themselves before', async () => {
+    for (let count = 0; count < 3; count += 1) (await new Peer().opened()).terminate();
+    await until(() => harness.door.socketCount() === 0);
+    const strangers: Peer[] = [];
+    while (strangers.length < SOCKETS_MAX) strangers.push(await new Peer().opened());
+    await Peer.acknowledged();
+    expect((await strangers[0]?.closed)?.[0]).toBe(1006);
+    await until(() => harness.door.socketCount() <= SOCKETS_MAX);
+  });
+
   test('for another one where it is one too many of its client, and does not go', async () => {
     for (let count = 0; count < 3; count += 1) await Peer.acknowledged();
     const { calls } = vi.spyOn(WebSocket.prototype, 'close').mock;
@@ -409,11 +419,17 @@ describe('a socket is ended', () => {
     for (const peer of refused) peer.terminate();
   });
 
-  test('for more frames of pong than anybody needs', async () => {
+  test.each([
+    ['pong', (peer: Peer) => peer.pongFrame()],
+    ['ping', (peer: Peer) => peer.pingFrame()],
+  ])('for more frames of %s than anybody needs', async (_kind, frame) => {
     const peer = await Peer.acknowledged();
-    for (let count = 0; count < 1_990; count += 1) peer.pongFrame();
-    expect(await peer.heardUntilPong()).toEqual([]);
-    for (let count = 0; count < 20; count += 1) peer.pongFrame();
+    // A few at a time: who has many pongs to come is ended by the library below already.
+    for (let round = 0; round < 100; round += 1) {
+      for (let count = 0; count < 19; count += 1) frame(peer);
+      expect(await peer.heardUntilPong()).toEqual([]);
+    }
+    frame(peer);
     expect((await peer.closed)[0]).toBe(1006);
   });
 
@@ -514,6 +530,17 @@ describe('a socket is ended', () => {
     peers[0]!.terminate();
     await until(() => harness.door.socketCount() === 2);
     await Peer.acknowledged();
+  });
+
+  test('with 1013 beyond the sockets of a client, however many of them have gone', async () => {
+    const peers = [await Peer.acknowledged(), await Peer.acknowledged(), await Peer.acknowledged()];
+    for (const peer of peers.slice(1)) peer.terminate();
+    await until(() => harness.door.socketCount() === 1);
+    for (let count = 0; count < 2; count += 1) await Peer.acknowledged();
+    const fourth = await new Peer().opened();
+    fourth.say({ type: 'connection_init', payload: { authorization: TOKEN } });
+    expect(await Promise.race([fourth.heard(), fourth.closed]))
+      .toEqual([1013, expect.any(String)]);
   });
 
   test('with 1013 where it reads nothing, whether that can still be told or not', async () => {
@@ -709,6 +736,15 @@ describe('topupOrderUpdated', () => {
     expect(harness.walletReads).toEqual([[1], [1], [1]]);
   });
 
+  test('tells what it cost with its first event, and not again', async () => {
+    const peer = await Peer.acknowledged();
+    peer.subscribe('1', UPDATES, { id: 1 });
+    expect((await peer.heard()).payload.extensions).toMatchObject({ cost: {} });
+    await until(() => harness.feed.open.size === 1);
+    harness.feed.move(1, { attemptCount: 1 }, 'SUBMITTED');
+    expect((await peer.heard()).payload).not.toHaveProperty('extensions');
+  });
+
   test('completes right after the snapshot of an order that has ended', async () => {
     harness.feed.move(1, { status: 'DELIVERED' }, 'DELIVERED');
     const peer = await Peer.acknowledged();
@@ -815,6 +851,22 @@ describe('a socket that is gone', () => {
     connection.close(CLOSE.revoked);
     expect(connection.readsMessage()).toBe(false);
     await connection.end();
+    socket.terminate();
+  });
+
+  test('keeps no hold of a subscription that ended before', async () => {
+    const socket = new WebSocket(`ws://127.0.0.1:${harness.port}/graphql`, PROTOCOL);
+    await once(socket, 'open');
+    const { clock } = harness;
+    const connection = new SocketConnection(socket, { id: 'x', address: '127.0.0.1', clock });
+    let freedCount = 0;
+    const source = {
+      next: async () => ({ done: true, value: undefined }),
+      return: async () => void (freedCount += 1),
+    } as unknown as ResultIterator;
+    expect(await connection.keep(source).next()).toEqual({ done: true, value: undefined });
+    await connection.end();
+    expect(freedCount).toBe(0);
     socket.terminate();
   });
 
@@ -950,9 +1002,44 @@ describe('over HTTP', () => {
     raw.resetAndDestroy();
     await Peer.acknowledged();
   });
+
+  test('nor does one that is refused, and breaks off before it hears that', async () => {
+    await harness.door.close();
+    for (let count = 0; count < 20; count += 1) {
+      const raw = await upgrading();
+      raw.resetAndDestroy();
+    }
+    await until(isConnectedToNobody);
+  });
+
+  test('an upgrade that is refused leaves no half of a connection open', async () => {
+    await harness.door.close();
+    const raw = await upgrading();
+    try {
+      await once(raw.resume(), 'end');
+      await expect.poll(isConnectedToNobody, { timeout: 5_000 }).toBe(true);
+    } finally {
+      raw.destroy();
+    }
+  });
 });
 
+/** A connection that has asked to become a socket, and would go on when the other half ends. */
+async function upgrading(): Promise<Socket> {
+  const raw = connect({ port: harness.port, host: '127.0.0.1', allowHalfOpen: true });
+  await once(raw, 'connect');
+  raw.write('GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n'
+    + 'Upgrade: websocket\r\n\r\n');
+  return raw;
+}
+
+async function isConnectedToNobody(): Promise<boolean> {
+  return await new Promise<number>((resolve) => {
+    harness.app.server.getConnections((_error, count) => resolve(count));
+  }) === 0;
+}
+
 /** Waits until something that happens on the other side of a socket has happened. */
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 2));
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!await isSo()) await new Promise((resolve) => setTimeout(resolve, 2));
 }

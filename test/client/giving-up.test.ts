@@ -5,6 +5,7 @@ import { WebSocketServer } from 'ws';
 import {
   createTopupClient, TopupInDoubt, TopupRefused, type TopupClient, type TopupClientOptions,
 } from '../../src/client/index.ts';
+import { NextToken } from '../../src/client/next-token.ts';
 import { logIn, makeKey, TokenSocket } from '../support/access.ts';
 import { startCuttingProxy, type CuttingProxy } from '../support/cutting-proxy.ts';
 import { keptSockets } from '../support/kept-sockets.ts';
@@ -419,4 +420,32 @@ describe('a watch', () => {
       { done: true, value: undefined }, { done: true, value: undefined },
     ]);
   });
+});
+
+it('a watch over a connection that is open asks for no token', async () => {
+  let askedCount = 0;
+  const client = connect({
+    token: () => {
+      askedCount += 1;
+      return valid();
+    },
+  });
+  const { orderId } = await client.createOrder(NEW_ORDER);
+  expect(await client.watchOrder({ orderId }).next()).toMatchObject({ done: false });
+  const before = askedCount;
+  expect(await client.watchOrder({ orderId }).next()).toMatchObject({ done: false });
+  expect(askedCount).toBe(before);
+});
+
+it('a token that nobody took for a second is asked for anew', async () => {
+  const now = vi.spyOn(performance, 'now').mockReturnValue(5_000);
+  let askedCount = 0;
+  const next = new NextToken(() => `token ${askedCount += 1}`, 1_000);
+  const { signal } = new AbortController();
+  await next.prepare(signal);
+  await next.prepare(signal);
+  now.mockReturnValue(6_000);
+  expect([next.take(), askedCount]).toEqual([null, 1]);
+  await next.prepare(signal);
+  expect([next.take(), next.take()]).toEqual(['token 2', null]);
 });

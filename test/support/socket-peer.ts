@@ -91,6 +91,11 @@ export class SocketPeer {
     this.#socket.pong();
   }
 
+  /** A frame that is answered below the protocol. */
+  pingFrame(): void {
+    this.#socket.ping();
+  }
+
   terminate(): void {
     this.#socket.terminate();
   }

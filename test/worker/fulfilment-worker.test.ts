@@ -1,10 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
-import type { Outcome, Supplier } from '../../src/domain/fulfilment-ports.ts';
+import type { FulfilmentStore, Outcome, Supplier } from '../../src/domain/fulfilment-ports.ts';
 import type { Clock, PricedOrder } from '../../src/domain/ports.ts';
 import { createSupplierRegistry } from '../../src/outbound/supplier-registry.ts';
 import { startFulfilmentWorker } from '../../src/worker/fulfilment-worker.ts';
@@ -366,4 +367,42 @@ it('gives the places of calls free whose adapter failed', async () => {
   } finally {
     await worker.stop(1000);
   }
+});
+
+it('has 1,536 orders at suppliers and 2,048 in hand at most, and stops behind those', async () => {
+  let claimedCount = 0;
+  const [answered, recorded] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const answer = async (): Promise<Outcome> => {
+    await answered.promise;
+    return { kind: 'DELIVERED', receipt: null };
+  };
+  const supplier: Supplier = {
+    code: 'sandbox-a', submit: answer, query: answer, verifyCallback: () => null,
+  };
+  const store = {
+    claimOrders: async ({ limit }: { readonly limit: number }) =>
+      Array.from({ length: limit }, () => {
+        claimedCount += 1;
+        return claimedOrder({ orderId: claimedCount, askedAtMs: systemClock.monotonicMs() });
+      }),
+    nextDueInMs: async () => null,
+    leaveSuspendedSuppliers: async () => 0,
+    recordMove: () => recorded.promise,
+  } as unknown as FulfilmentStore;
+  const worker = startFulfilmentWorker({
+    store, suppliers: { find: () => supplier, rooms: () => ({}) },
+    clock: systemClock, random: () => 0.5, placingCount: () => 0,
+    onError: (error) => { throw error; },
+  });
+  await expect.poll(() => claimedCount).toBe(1_536);
+  await sleep(100);
+  expect(claimedCount).toBe(1_536);
+  answered.resolve();
+  await expect.poll(() => claimedCount).toBe(2_048);
+  await sleep(100);
+  expect(claimedCount).toBe(2_048);
+  const stopped = worker.stop(60_000);
+  expect(await Promise.race([stopped, sleep(100, 'waits')])).toBe('waits');
+  recorded.resolve();
+  await stopped;
 });

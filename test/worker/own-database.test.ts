@@ -81,10 +81,12 @@ async function createKey(): Promise<{ readonly username: string; readonly passwo
   return { username, password };
 }
 
-const createVouchers = (value: string, currency: string, count: string, client = '7') =>
+const createVouchers = (
+  value: string, currency: string, count: string, client = '7', more: readonly string[] = [],
+) =>
   runVouchersCommand({
     args: ['create', '--client', client, '--value', value, '--currency', currency,
-      '--count', count],
+      '--count', count, ...more],
     ownerDatabaseUrl,
     hashingKey: secrets.KEY_HASHING_KEY,
     now: systemClock.now(),
@@ -183,4 +185,14 @@ it("ends what only people can, by the README's words", async () => {
     moved: ['FUNDING', 'ORDER_DEBIT', 'ORDER_REFUND', 'LOSS', 'ADJUSTMENT'],
   });
   expect(await findViolations(async (sql) => (await owner.query<object>(sql)).rows)).toEqual([]);
+});
+
+it('vouchers end after their days, or never', async () => {
+  const end = async (): Promise<unknown> => (await owner.query(`select
+    round(extract(epoch from expires_at - now()) / 86400)::int as days
+    from voucher order by id desc limit 1`)).rows[0];
+  await createVouchers('4.99', 'USD', '1', '7', ['--days', '30']);
+  expect(await end()).toEqual({ days: 30 });
+  await createVouchers('4.99', 'USD', '1');
+  expect(await end()).toEqual({ days: null });
 });

@@ -29,17 +29,24 @@ export function parsePhone(written: string, countryCode: string): string | null 
     const isAtHome = countryCode === 'GLO' || (region !== undefined && isNumberOf(phone, region));
     return isAtHome && !SERVICE_TYPES.has(phone.getType()) ? phone : undefined;
   };
-  const national = read(value);
-  if (isMobile(national) || region === undefined || value.includes('+')) {
-    return national?.number ?? null;
-  }
-  // Where lines may be as long, "49 151 23456789" is one of Germany's too, and 49 its area. Abroad
-  // is dialled otherwise in many countries, and written with 00 in all.
-  const international = read(`+${value.replace(/^[ (]*00/, '')}`);
-  return (isMobile(international) ? international : national)?.number ?? null;
+  const first = read(value);
+  if (isMobile(first)) return first.number;
+  const others = otherReadingsOf(value, region !== undefined).map(read);
+  return (others.find(isMobile) ?? first)?.number ?? null;
 }
 
-function isMobile(phone: PhoneNumber | undefined): boolean {
+/** What else may have been meant; not asked where the number as it stands is a mobile. */
+function otherReadingsOf(value: string, isOfCountry: boolean): readonly string[] {
+  const readings: string[] = [];
+  // Where lines may be as long, "49 151 23456789" is one of Germany's too, and 49 its area. Abroad
+  // is dialled otherwise in many countries, and written with 00 in all.
+  if (isOfCountry && !value.includes('+')) readings.push(`+${value.replace(/^[ (]*00/, '')}`);
+  // No part of "+39 (0) 331 1234567", though lines of Italy begin with a 0.
+  if (value.includes('(0)')) readings.push(value.replace('(0)', ''));
+  return readings;
+}
+
+function isMobile(phone: PhoneNumber | undefined): phone is PhoneNumber {
   return phone !== undefined && MOBILE_TYPES.has(phone.getType());
 }
 

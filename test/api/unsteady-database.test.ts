@@ -226,23 +226,27 @@ describe('prices that change while orders are placed', () => {
   it('charge no order what was no longer its price', async ({ signal }) => {
     const { database } = world();
     let percent = 5;
-    const answered: Sent[] = [];
     // Who is overtaken twice by a new price is refused.
     const raise = async (): Promise<void> => {
       percent += 1;
       await database.query(
         'update discount set percent = $1 where client_id = 1 and product_id is null', [percent]);
     };
-    const sent = await whileDoing(sendMany('PRICE', 150, answered), raise,
-      { answers: () => answered.length, step: 20, signal });
-    expect(sent.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
-    expect(sent.filter(({ status }) => status === 200).length).toBeGreaterThan(20);
-    const rows = await database.query<{ discount_percent: string }>(`select discount_percent
-      from topup_order where client_reference like 'PRICE-%' order by debit_transfer_id`);
-    const charged = rows.map((row) => Number(row.discount_percent));
-    // Each change raises the discount: an order behind it with a lower one had an old price.
-    expect(charged).toEqual(charged.toSorted((a, b) => a - b));
-    expect(new Set(charged).size).toBeGreaterThan(1);
+    let charged: readonly number[] = [];
+    // Again where a quick machine placed all of a round at one price.
+    for (let round = 1; new Set(charged).size < 2; round += 1) {
+      const answered: Sent[] = [];
+      const sent = await whileDoing(sendMany(`PRICE-${round}`, 150, answered), raise,
+        { answers: () => answered.length, step: 20, signal });
+      expect(sent.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
+      expect(sent.filter(({ status }) => status === 200).length).toBeGreaterThan(20);
+      const rows = await database.query<{ discount_percent: string }>(
+        `select discount_percent from topup_order
+          where client_reference like 'PRICE-${round}-%' order by debit_transfer_id`);
+      charged = rows.map((row) => Number(row.discount_percent));
+      // Each change raises the discount: an order behind it with a lower one had an old price.
+      expect(charged).toEqual(charged.toSorted((a, b) => a - b));
+    }
     const now = await rest.create(world(), 1, {
       product_id: 4218, amount: '0.99', input_data: { player_id: '5123456000', server: 'asia' },
     });

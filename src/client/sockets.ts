@@ -6,6 +6,8 @@ const PING_EVERY_MS = 10_000;
 const PONG_WITHIN_MS = 5_000;
 /** Before it is acknowledged nothing is pinged; a token may take as long before that. */
 const ACKNOWLEDGED_WITHIN_MS = 30_000;
+/** How a proxy may end a socket in the middle of everything, and we one that nobody needs. */
+const NORMAL_CLOSURE = 1000;
 /** What a gateway takes on one socket, unless it was told otherwise. */
 const WATCHES_PER_SOCKET = 50;
 
@@ -42,7 +44,7 @@ export interface Place extends Connection {
 /** The connections of all watches: one for as many as fit, and a further one for the next. */
 export class Sockets {
   readonly #options: SocketOptions;
-  readonly #shared: Shared[] = [];
+  readonly #shared = new Set<Shared>();
 
   constructor(options: SocketOptions) {
     this.#options = options;
@@ -50,15 +52,17 @@ export class Sockets {
 
   enter(): Place {
     const { watchesPerSocket = WATCHES_PER_SOCKET } = this.#options;
-    const shared = this.#shared.find(({ watchCount }) => watchCount < watchesPerSocket)
+    const shared = [...this.#shared].find(({ watchCount }) => watchCount < watchesPerSocket)
       ?? this.#open();
     shared.watchCount += 1;
     return {
       ...shared,
       leave: () => {
         shared.watchCount -= 1;
-        // Its socket closes now; the next watch opens another one.
-        if (shared.watchCount === 0) shared.abandon();
+        if (shared.watchCount > 0) return;
+        // Its socket closes now; the next watch opens another one, and does not wait for that.
+        this.#shared.delete(shared);
+        shared.abandon();
       },
     };
   }
@@ -70,7 +74,7 @@ export class Sockets {
 
   #open(): Shared {
     const shared = { ...openSocket(this.#options), watchCount: 0 };
-    this.#shared.push(shared);
+    this.#shared.add(shared);
     return shared;
   }
 }
@@ -123,11 +127,13 @@ function openSocket(options: SocketOptions): Omit<Shared, 'watchCount'> {
       pong: (isReceived) => {
         if (isReceived) clearTimeout(pongIsDue);
       },
-      closed: () => {
+      closed: (event) => {
         isOpening = false;
         isConnecting = false;
         clearTimeout(ackIsDue);
         clearTimeout(pongIsDue);
+        // After this one the library does it all the same, and without a pause.
+        if (codeOf(event) === NORMAL_CLOSURE) client.terminate();
       },
     },
   });
@@ -135,7 +141,6 @@ function openSocket(options: SocketOptions): Omit<Shared, 'watchCount'> {
     client,
     tokenFault: () => tokenFault,
     abandon: () => {
-      isOpening = false;
       // One that is being made would hold the program until it is made, or given up.
       if (isConnecting) client.terminate();
     },
@@ -145,6 +150,10 @@ function openSocket(options: SocketOptions): Omit<Shared, 'watchCount'> {
       await nextToken.prepare(signal);
     },
   };
+}
+
+function codeOf(event: unknown): unknown {
+  return (Object(event) as { readonly code?: unknown }).code;
 }
 
 type SocketClass = new (...args: unknown[]) => { addEventListener?: AddEventListener };

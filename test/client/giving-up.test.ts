@@ -268,26 +268,38 @@ describe('createOrder that can place nothing', () => {
 
 /** A gateway that greets every socket, and says to each subscription what the test says. */
 async function greetingGateway(
-  onSubscribe: (of: { readonly count: number; readonly say: (message: object) => void }) => void,
+  onSubscribe: (of: {
+    readonly count: number;
+    readonly after: unknown;
+    readonly say: (message: object) => void;
+    readonly close: (code: number) => void;
+  }) => void,
 ): Promise<string> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   onTestFinished(() => void server.close());
   let count = 0;
   server.on('connection', (socket) => socket.on('message', (data: Buffer) => {
-    const { type, id } = JSON.parse(data.toString()) as { type: string; id?: string };
+    const { type, id, payload } = JSON.parse(data.toString()) as {
+      type: string; id?: string; payload?: { variables?: { after?: unknown } };
+    };
     if (type === 'connection_init') socket.send(JSON.stringify({ type: 'connection_ack' }));
     if (type !== 'subscribe') return;
     count += 1;
-    onSubscribe({ count, say: (message) => socket.send(JSON.stringify({ id, ...message })) });
+    onSubscribe({
+      count,
+      after: payload?.variables?.after,
+      say: (message) => socket.send(JSON.stringify({ id, ...message })),
+      close: (code) => socket.close(code),
+    });
   }));
   await once(server, 'listening');
   return `ws://127.0.0.1:${(server.address() as { port: number }).port}/graphql`;
 }
 
-const EDGE = {
-  type: 'next',
-  payload: { data: { topupOrderEvents: { cursor: 'c', node: { id: 'e' } } } },
-};
+const edgeAt = (cursor: string) => ({
+  type: 'next', payload: { data: { topupOrderEvents: { cursor, node: { id: 'e' } } } },
+});
+const EDGE = edgeAt('c');
 
 describe('a watch of all orders', () => {
   it('goes on where the gateway completes it, which has no end of itself', async () => {
@@ -296,6 +308,49 @@ describe('a watch of all orders', () => {
     });
     expect(await connect({ wsUrl }).watchOrders().next())
       .toEqual({ done: false, value: { cursor: 'c', event: { id: 'e' } } });
+  });
+
+  // A proxy may end sockets with 1000; graphql-ws retries after it whatever it was told.
+  it.each([1000, 1001, 1012])('goes on behind its cursor after a close of %i', async (code) => {
+    const behind: unknown[] = [];
+    const pausedMs: number[] = [];
+    let closedAt = 0;
+    const wsUrl = await greetingGateway(({ count, after, say, close }) => {
+      behind.push(after);
+      if (count > 1) pausedMs.push(performance.now() - closedAt);
+      say(edgeAt(`c${count}`));
+      closedAt = performance.now();
+      close(code);
+    });
+    const told: string[] = [];
+    const watch = connect({ wsUrl, onRetry: ({ message }) => told.push(message) }).watchOrders();
+    for (const cursor of ['c1', 'c2', 'c3']) {
+      expect(await watch.next()).toMatchObject({ value: { cursor } });
+    }
+    expect(behind).toEqual([null, 'c1', 'c2']);
+    expect(told.length).toBe(2);
+    // Half of the shortest pause, less what clocks round.
+    expect(Math.min(...pausedMs)).toBeGreaterThan(95);
+  });
+
+  it('pauses where every socket is closed with 1000 before it is acknowledged', async () => {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    onTestFinished(() => void server.close());
+    const madeAt: number[] = [];
+    server.on('connection', (socket) => {
+      madeAt.push(performance.now());
+      socket.close(1000);
+    });
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    const left = new AbortController();
+    const next = connect({ wsUrl: `ws://127.0.0.1:${port}/graphql` })
+      .watchOrders({}, { signal: left.signal }).next();
+    await expect.poll(() => madeAt.length).toBeGreaterThan(2);
+    left.abort();
+    expect(await next).toEqual({ done: true, value: undefined });
+    const [first = 0, second = 0, third = 0] = madeAt;
+    expect([second - first > 95, third - second > 190]).toEqual([true, true]);
   });
 
   it('goes on over a new socket where the old one answers no ping', async () => {

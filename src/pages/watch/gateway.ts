@@ -14,6 +14,8 @@ const ACKNOWLEDGED_WITHIN_MS = 10_000;
 const PASSING: ReadonlySet<unknown> = new Set([4499, 'SERVICE_UNAVAILABLE', 'RATE_LIMITED']);
 /** The token is no longer good: asking again would not help. */
 const REFUSED = 4403;
+/** How a proxy may end a socket in the middle of everything; we never do. */
+const NORMAL_CLOSURE = 1000;
 
 export type ConnectionState = 'live' | 'away' | 'full' | 'refused';
 
@@ -49,9 +51,12 @@ export class Gateway {
       if (!isReceived) pongIsDue = setTimeout(() => this.#client.terminate(), PONG_WITHIN_MS);
     });
     this.#client.on('pong', () => clearTimeout(pongIsDue));
-    this.#client.on('closed', () => {
+    this.#client.on('closed', (event) => {
       clearTimeout(ackIsDue);
       clearTimeout(pongIsDue);
+      // After this one the library retries all the same, and without a pause.
+      const isNormal = event instanceof CloseEvent && event.code === NORMAL_CLOSURE;
+      if (isNormal) this.#client.terminate();
     });
   }
 

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { Locator, Page } from 'playwright-core';
+import type { Locator, Page, WebSocketRoute } from 'playwright-core';
 import { expect, onTestFinished, test } from 'vitest';
 import { TokenSocket } from '../support/access.ts';
 import { useStage, type PageOptions } from '../support/browser.ts';
@@ -21,13 +21,20 @@ async function youngest(page: Page): Promise<Locator> {
   return page.locator(`#orders > li[data-order="${id}"]`);
 }
 
-async function lastOrderId(): Promise<number> {
+async function look(sql: string): Promise<{ readonly id: number; readonly status: string }> {
   const owner = new pg.Client(stage().facts.ownerDatabaseUrl);
   await owner.connect();
-  const { rows: [row] } = await owner.query(
-    'select coalesce(max(id), 0)::int as id from topup_order where client_id = 1',
-  ).finally(() => owner.end());
-  return row.id;
+  const { rows: [row] } = await owner.query(sql).finally(() => owner.end());
+  return row;
+}
+
+async function lastOrderId(): Promise<number> {
+  const sql = 'select coalesce(max(id), 0)::int as id from topup_order where client_id = 1';
+  return (await look(sql)).id;
+}
+
+async function statusOf(id: number): Promise<string> {
+  return (await look(`select status from topup_order where id = ${id}`)).status;
 }
 
 /** What was placed before may come to the page after the click: its id tells it apart. */
@@ -89,6 +96,27 @@ test('events go on where they stopped when the gateway is started anew', async (
   // What was asked for meanwhile was placed, once.
   expect(await page.locator('#orders > li').count()).toBe(count + 1);
   await stage().picture(page, 'watch-after-restart');
+});
+
+test('nothing is missed where a proxy ends the socket as if nothing more were needed', async () => {
+  const page = await stage().openPage();
+  const back = Promise.withResolvers<undefined>();
+  const sockets: WebSocketRoute[] = [];
+  await page.routeWebSocket(/graphql$/, async (socket) => {
+    sockets.push(socket);
+    if (sockets.length > 1) await back.promise;
+    socket.connectToServer();
+  });
+  await page.goto(stage().facts.watchUrl);
+  const order = await place(page, 'Delivers', 'After 3 seconds');
+  await order.getByText('Handed to the supplier').waitFor();
+  await sockets[0]?.close({ code: 1000 });
+  await page.getByText('The gateway is away').waitFor();
+  const id = await lastOrderId();
+  await expect.poll(() => statusOf(id)).toBe('DELIVERED');
+  back.resolve(undefined);
+  await order.getByText('DELIVERED', { exact: true }).waitFor();
+  expect(await page.locator('#feed').innerText()).toContain(', 0 missed.');
 });
 
 test('what the gateway cannot say now is asked for again, and its order placed once', async () => {

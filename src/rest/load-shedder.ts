@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { strangerOf } from '../domain/network.ts';
 import { retryAfterSeconds, tooBusy } from '../domain/rejection.ts';
 import { cutPolling } from './cut-polling.ts';
 import { errorAnswer } from './errors.ts';
@@ -22,7 +23,7 @@ export interface BusyText {
 
 export interface LoadShedderOptions {
   readonly clientOf: ClientOf;
-  /** Whoever is no client yet shares only with its own address. */
+  /** Whoever is no client yet shares only with its own address, or IPv6 network. */
   readonly addressOf: AddressOf;
   /** Of doors with an envelope of their own, by their path. */
   readonly textsByPath: Readonly<Record<string, BusyText>>;
@@ -51,7 +52,7 @@ export function createLoadShedder(options: LoadShedderOptions): LoadShedder {
       const [path = ''] = (request.url ?? '').split('?', 1);
       if (NEVER_REFUSED.has(path)) return handler(request, response);
       const isAdmitted = queue.add(
-        () => clientOf(authorizationOf(request)) || addressOf(request),
+        () => clientOf(authorizationOf(request)) || strangerOf(addressOf(request)),
         () => {
           // Nothing was done for whoever reset its connection meanwhile, and nobody would read it.
           if (!request.destroyed) handler(request, response);

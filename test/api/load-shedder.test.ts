@@ -24,7 +24,8 @@ beforeEach(async () => {
   begunInVain = [];
   const busy = busyAnswer(BUSY, 'draft');
   shedder = createLoadShedder({
-    addressOf: ({ socket }) => socket.remoteAddress ?? '',
+    addressOf: ({ url, socket }) =>
+      new URL(url ?? '', 'http://x').searchParams.get('from') ?? socket.remoteAddress ?? '',
     clientOf: (authorization) => Number(/[0-9]+/.exec(authorization ?? '')?.[0] ?? 0),
     textsByPath: { '/graphql': busyTextOf(busy.type, busy.bodyOf) },
   });
@@ -162,6 +163,22 @@ describe('under more than can be done', () => {
     for (let round = 0; round < 3; round += 1) {
       const flooding = open.map((socket) => ask(socket, '/api/v1/auth/login', 0));
       expect((await ask(other, '/api/v1/auth/login', 0)).status).toBe(200);
+      const answers = await Promise.all(flooding);
+      refusedCount += answers.filter(({ status }) => status === 503).length;
+    }
+    expect(refusedCount).toBeGreaterThan(0);
+  });
+
+  test('a client is not refused for a stranger with many addresses of one network', async () => {
+    const [first, second] = await openSockets(2);
+    if (first === undefined || second === undefined) throw new Error('Nothing was opened');
+    const open = await openSockets(300);
+    let refusedCount = 0;
+    for (let round = 0; round < 3; round += 1) {
+      const flooding = open.map((socket, number) =>
+        ask(socket, `/api/v1/auth/login?from=2001:db8::${round}:${number}`, 0));
+      const own = [first, second].map((socket) => ask(socket, '/graphql', 2));
+      expect((await Promise.all(own)).map(({ status }) => status)).toEqual([200, 200]);
       const answers = await Promise.all(flooding);
       refusedCount += answers.filter(({ status }) => status === 503).length;
     }

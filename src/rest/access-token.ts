@@ -104,11 +104,18 @@ function isUuid(value: unknown): value is string {
   return typeof value === 'string' && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value);
 }
 
+/**
+ * One spelling for each token: spaces, padding and spare bits in a signature would verify as well,
+ * and each such text would be remembered as a token of its own.
+ */
+const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048]$/;
+
 /** The token of "Bearer <token>", or null. */
 function bearerToken(authorization: string | undefined): string | null {
   if (authorization === undefined || authorization.length > TOKEN_LENGTH_MAX) return null;
   if (authorization.slice(0, 7).toLowerCase() !== 'bearer ') return null;
-  return authorization.slice(7).trim();
+  const token = authorization.slice(7).trim();
+  return TOKEN.test(token) ? token : null;
 }
 
 /** The same whole-second comparison as at the first verification. */

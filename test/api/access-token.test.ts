@@ -40,6 +40,21 @@ describe('createTokens', () => {
     expect(await authenticate(`Bearer ${await forge(CLAIMS)}`)).toEqual(caller);
   });
 
+  test('knows it in one spelling', async () => {
+    const { sign, authenticate } = tokensAt();
+    const token = await sign(7, 60);
+    const last = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+      .indexOf(token.at(-1) ?? '');
+    // The last character of 43 has two bits that say nothing.
+    const spare = [1, 2, 3].map((bits) => token.slice(0, -1)
+      + Buffer.from([(last | bits) << 2]).toString('base64url').charAt(0));
+    expect(new Set(spare).size).toBe(3);
+    const others = [`${token}=`, `${token.slice(0, -9)} ${token.slice(-9)}`,
+      `${token.slice(0, -9)}\t${token.slice(-9)}`, ...spare];
+    for (const other of others) expect(await authenticate(`Bearer ${other}`)).toBeNull();
+    expect(await authenticate(`Bearer  ${token} `)).not.toBeNull();
+  });
+
   test('refuses an ended token, also one that it remembers', async () => {
     const { sign, authenticate, goTo } = tokensAt();
     const header = `Bearer ${await sign(7, 60)}`;

@@ -4,7 +4,7 @@ import {
   isNeverAdmitted, RateLimited, type RateClass, type RateLimits, type RateVerdict,
 } from '../domain/rate-limits.ts';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
-import { actualPoints, reportCost, returnUnused, type CostReport, type Taken }
+import { actualPoints, giveBack, reportCost, returnUnused, type CostReport, type Taken }
   from './cost-report.ts';
 import { requestError } from './errors.ts';
 import type { GraphqlRequest } from './graphql-request.ts';
@@ -52,23 +52,28 @@ export type Admit = (
   asking: Asking,
 ) => Promise<Admission>;
 
+interface AdmissionDeps {
+  readonly rateLimits: RateLimits;
+  readonly log: Log;
+}
+
 /** The whole way of a request up to its execution, the same for every transport. */
 export function createAdmission(
   guard: Guard,
-  deps: { readonly rateLimits: RateLimits; readonly log: Log },
+  deps: AdmissionDeps,
 ): Admit {
   return async (request, asking) => {
-    if (request instanceof GraphQLError) return refuse([request], asking, deps.rateLimits);
+    if (request instanceof GraphQLError) return refuse([request], asking, deps);
     const verdict = guard(request);
     if (verdict.kind === 'REFUSED') {
       // Asked by a hash first, as clients do that know of it: no work, and no fault.
       const isUnknownHash = verdict.errors[0]?.extensions['code'] === 'PERSISTED_QUERY_NOT_FOUND';
       return isUnknownHash ? { ...verdict, cost: null }
-        : refuse(verdict.errors, asking, deps.rateLimits);
+        : refuse(verdict.errors, asking, deps);
     }
     const misuse = misuseOf(verdict, asking.transport) ?? scopeRefusal(verdict.operation, asking);
-    if (misuse !== null) return refuse([misuse], asking, deps.rateLimits);
-    const taken = await take(verdict.cost.charges, asking, deps.rateLimits);
+    if (misuse !== null) return refuse([misuse], asking, deps);
+    const taken = await take(verdict.cost.charges, asking, deps);
     const last = taken.at(-1);
     if (last === undefined || last.verdict.isAdmitted) {
       const of = { taken, asking, deps };
@@ -80,7 +85,7 @@ export function createAdmission(
       return { kind: 'REFUSED', errors: [tooMany(last)], cost: report() };
     }
     // That it is refused counts as well: the limit stands as it does behind that.
-    return refuse([tooMany(last)], asking, deps.rateLimits, report);
+    return refuse([tooMany(last)], asking, deps, report);
   };
 }
 
@@ -88,10 +93,10 @@ export function createAdmission(
 async function refuse(
   errors: readonly GraphQLError[],
   asking: Asking,
-  rateLimits: RateLimits,
+  deps: AdmissionDeps,
   costOf: (counted: readonly Taken[]) => CostReport | null = () => null,
 ): Promise<Refusal> {
-  const all = await take([{ class: 'read', count: 1 }], asking, rateLimits)
+  const all = await take([{ class: 'read', count: 1 }], asking, deps)
     .catch((error: unknown) => {
       // What is wrong can be told without a database.
       if (error instanceof TemporarilyUnavailable) return [];
@@ -131,7 +136,7 @@ function misuseOf(
 async function take(
   charges: readonly Charge[],
   { clientId, onTaken }: Asking,
-  rateLimits: RateLimits,
+  { rateLimits, log }: AdmissionDeps,
 ): Promise<readonly Taken[]> {
   const taken: Taken[] = [];
   for (const charge of charges) {
@@ -141,7 +146,7 @@ async function take(
     if (verdict.isAdmitted) continue;
     const before = taken.slice(0, -1);
     await Promise.all(before.map(({ class: rateClass, count }) =>
-      rateLimits.giveBack({ clientId, class: rateClass, count })));
+      giveBack({ clientId, class: rateClass, count }, { rateLimits, log })));
     break;
   }
   return taken;
@@ -154,7 +159,7 @@ function settle(
     readonly answer: Settled;
     readonly taken: readonly Taken[];
     readonly asking: Asking;
-    readonly deps: { readonly rateLimits: RateLimits; readonly log: Log };
+    readonly deps: AdmissionDeps;
   },
 ): CostReport {
   const requested = cost.points;

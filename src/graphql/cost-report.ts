@@ -70,7 +70,17 @@ export function returnUnused(
   if (reads === undefined || reads.verdict.limit === null) return;
   const count = Math.min(of.unused, reads.count - 1);
   if (count <= 0) return;
-  rateLimits.giveBack({ clientId: of.clientId, class: 'read', count }).catch((error: unknown) => {
-    log.error({ err: error }, 'Read points were not given back');
-  });
+  void giveBack({ clientId: of.clientId, class: 'read', count }, { rateLimits, log });
+}
+
+/** Puts back what was taken; an answer does not fail for it. */
+export async function giveBack(
+  charge: Parameters<RateLimits['giveBack']>[0],
+  { rateLimits, log }: { readonly rateLimits: RateLimits; readonly log: Log },
+): Promise<void> {
+  try {
+    await rateLimits.giveBack(charge);
+  } catch (error) {
+    log.error({ err: error }, 'Points were not given back');
+  }
 }

@@ -89,10 +89,7 @@ class HttpDoor {
         + 'or application/json');
     }
     const caller = hasTwoAuthorizations(request) ? null : await this.#authenticate(request);
-    if (caller === null) {
-      reply.header('www-authenticate', 'Bearer');
-      throw new RefusedRequest('UNAUTHENTICATED', 'A valid bearer token is required');
-    }
+    if (caller === null) throw unauthenticated(reply);
     this.#callers.set(request, caller);
     if (!isPlainUtf8(request)) throw refusedByStatus(415);
   }
@@ -106,6 +103,11 @@ class HttpDoor {
     const { executor, deps } = this.#parts;
     const caller = this.#callers.get(request);
     if (caller === undefined) throw new Error('The request was not authenticated');
+    if (!deps.isStillAdmitted(caller)) {
+      // Taken back while the body was on its way. Nobody's any more, it counts for nobody.
+      this.#callers.delete(request);
+      throw unauthenticated(reply);
+    }
     const asked = this.#read(request);
     const admission = await this.#admitOperation(asked, caller, request, reply);
     if (admission.kind === 'REFUSED') return this.#sendRefusal(admission, request, reply);
@@ -206,6 +208,11 @@ class HttpDoor {
   #negotiated(request: FastifyRequest): ReturnType<HttpText['typeAt']> {
     return this.#text.negotiate(request.headers.accept) ?? PLAIN_JSON;
   }
+}
+
+function unauthenticated(reply: FastifyReply): RefusedRequest {
+  reply.header('www-authenticate', 'Bearer');
+  return new RefusedRequest('UNAUTHENTICATED', 'A valid bearer token is required');
 }
 
 /** Node keeps only the first of two, and a proxy may have judged the other. */

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { assertScope, type Authenticate, type Caller, type Scope } from '../domain/access.ts';
+import { assertScope, type Access, type Caller, type Scope } from '../domain/access.ts';
 import {
   RateLimited, takeAtMostAll, type RateClass, type RateLimits, type RateRequest, type RateVerdict,
 } from '../domain/rate-limits.ts';
@@ -31,8 +31,7 @@ interface Charge {
   readonly verdict: RateVerdict;
 }
 
-export interface ClientGuard {
-  readonly authenticate: Authenticate;
+export interface ClientGuard extends Pick<Access, 'authenticate' | 'isStillAdmitted'> {
   readonly addressOf: AddressOf;
   readonly rateLimits: RateLimits;
 }
@@ -59,6 +58,10 @@ export function requireClient(app: FastifyInstance, guard: ClientGuard): void {
     request.clientId = clientId;
     request.caller = caller;
   });
+  app.addHook('preHandler', async ({ caller }) => {
+    // A body may take half a minute, in which the token may have been taken back.
+    if (caller !== null && !guard.isStillAdmitted(caller)) throw invalidToken();
+  });
 }
 
 /** Of a client that may have fewer in a minute, as many as it may have. @throws RateLimited */
@@ -77,8 +80,12 @@ async function authenticated(request: FastifyRequest, guard: ClientGuard): Promi
   const caller = values.length === 1
     ? await guard.authenticate({ authorization: values[0], address })
     : null;
-  if (caller === null) throw unauthorized('Invalid or expired token');
+  if (caller === null) throw invalidToken();
   return caller;
+}
+
+function invalidToken(): HttpRefusal {
+  return unauthorized('Invalid or expired token');
 }
 
 function scopeOf(method: string): Scope {

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -18,9 +20,9 @@ beforeAll(async () => {
   // A process of its own memory over the same database.
   otherUrl = (await world().startProcess('gateway'))?.url ?? '';
   await world().database.query(`insert into client (client_id, name, is_rate_limited)
-    select n, 'Client ' || n, false from generate_series(51, 71) n`);
+    select n, 'Client ' || n, false from generate_series(51, 73) n`);
   await world().database.query(`insert into wallet (client_id, id, currency, is_default)
-    select n, n, 'USD', true from generate_series(51, 71) n`);
+    select n, n, 'USD', true from generate_series(51, 73) n`);
 });
 
 const post = (path: 'login' | 'refresh' | 'logout', body?: unknown, headers = {}) =>
@@ -212,6 +214,39 @@ describe('logout', () => {
     const refreshed = await post('refresh', { refresh_token: after.refresh });
     expect(await TRANSPORTS[0]?.read(otherUrl, refreshed.body.data?.access_token ?? ''))
       .toBe('OK');
+  });
+
+  it.each([
+    ['REST', 72, '/api/v1/topups/orders', {
+      product_id: 4218, amount: '4.99', input_data: { player_id: '5123456789', server: 'asia' },
+    }],
+    ['GraphQL', 73, '/graphql', { query: `mutation { createTopupOrder(input: {
+      productId: 4218, amount: "4.99", inputData: [
+        {name: "player_id", value: "5123456789"}, {name: "server", value: "asia"}]}) {
+      order { id } } }` }],
+  ])('ends a request to %s whose body is on its way', async (_door, clientId, path, body) => {
+    const { access } = await logIn(world(), await makeKey(world(), clientId));
+    const text = JSON.stringify(body);
+    const sent = request(`${world().gateway.url}${path}`, { method: 'POST', headers: {
+      ...JSON_TYPE, 'content-length': text.length, authorization: `Bearer ${access}`,
+      // Answered once the headers were taken.
+      expect: '100-continue',
+    } });
+    const answered = once(sent, 'response') as Promise<[IncomingMessage]>;
+    sent.flushHeaders();
+    await once(sent, 'continue');
+    sent.write(text.slice(0, 5));
+    // What is read behind it was read after it.
+    await expect.poll(() => TRANSPORTS[0]?.read(world().gateway.url, access)).toBe('OK');
+    expect((await post('logout', undefined, { authorization: `Bearer ${access}` })).status)
+      .toBe(200);
+    expect(await refusedEverywhere(access)).toEqual(['401 UNAUTHORIZED', '401 UNAUTHORIZED']);
+    sent.end(text.slice(5));
+    const [answer] = await answered;
+    answer.resume();
+    expect([answer.statusCode, answer.headers['www-authenticate']]).toEqual([401, 'Bearer']);
+    const placed = 'select from topup_order where client_id = $1';
+    expect(await world().database.query(placed, [clientId])).toEqual([]);
   });
 
   it('needs a token', async () => {

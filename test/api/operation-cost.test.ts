@@ -227,6 +227,7 @@ test('an answer tells in its headers how a limit stands, and when to come again'
     log: { error: () => {}, info: () => {} },
     authenticate: async () => ({ clientId: 7, scopes: ['read'], expiresAtMs: Infinity }),
     addressOf: () => '127.0.0.1',
+    isStillAdmitted: () => true,
     onAccessChange: () => () => {},
   } as unknown as GraphqlDeps);
   const ask = () => app.inject({
@@ -314,6 +315,20 @@ describe('limits', () => {
       } },
     });
     expect(rateLimits.returned).toEqual([{ clientId: 7, class: 'charges', count: 1 }]);
+  });
+
+  test('refuse though what was taken before cannot be put back', async () => {
+    const rateLimits = new HandLimits({ charges: 5, read: 0 });
+    rateLimits.giveBack = () => Promise.reject(new Error('Connection terminated unexpectedly'));
+    const told: string[] = [];
+    const admit = createAdmission(guard, {
+      rateLimits, log: { ...log, error: (_fields: unknown, text: string) => told.push(text) },
+    });
+    const mixed = '{ topupQuote { amount } order { wallet { id } } }';
+    expect(await ask(admit, mixed)).toMatchObject({
+      kind: 'REFUSED', errors: [{ message: 'Rate limit exceeded. Retry after 2 seconds.' }],
+    });
+    expect(told).toEqual(['Points were not given back']);
   });
 
   test('tell how the limit stands behind a refusal that counts itself', async () => {

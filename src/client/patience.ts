@@ -3,6 +3,8 @@ import { Passing, TokenRefused, TopupRequestFailed } from './errors.ts';
 /** The first pause; each one doubles, up to the last. */
 const PAUSE_MS_MIN = 200;
 const PAUSE_MS_MAX = 15_000;
+/** Whatever a server asks for: a timer that is set for over 24 days ends at once. */
+const ASKED_MS_MAX = 3_600_000;
 
 export interface PatienceOptions {
   readonly signal?: AbortSignal | undefined;
@@ -46,7 +48,8 @@ export class Patience {
     onRetry?.(error);
     const step = Math.min(PAUSE_MS_MIN * 2 ** this.#failureCount, PAUSE_MS_MAX);
     this.#failureCount += 1;
-    await pause(Math.max(error.afterMs, step * (0.5 + Math.random() / 2)), signal);
+    const askedMs = Math.min(error.afterMs, ASKED_MS_MAX);
+    await pause(Math.max(askedMs, step * (0.5 + Math.random() / 2)), signal);
   }
 }
 

@@ -140,10 +140,8 @@ function openSocket(options: SocketOptions): Omit<Shared, 'watchCount'> {
   return {
     client,
     tokenFault: () => tokenFault,
-    abandon: () => {
-      // One that is being made would hold the program until it is made, or given up.
-      if (isConnecting) client.terminate();
-    },
+    // One that is being made would hold the program until it is made, or given up.
+    abandon: () => { if (isConnecting) client.terminate(); },
     prepare: async (signal) => {
       if (isOpening) return;
       tokenFault = null;

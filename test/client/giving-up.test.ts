@@ -189,6 +189,18 @@ describe('createOrder whose gateway, or a proxy before it, says', () => {
       .toMatchObject({ name });
   });
 
+  it('to come back in a month, asks again in an hour', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { client, references } = scripted([[503, {}, { 'retry-after': '3000000' }]]);
+    const placed = client.createOrder(NEW_ORDER);
+    await vi.advanceTimersByTimeAsync(3_599_000);
+    expect(references.length).toBe(1);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await placed).toMatchObject({ status: 'PENDING' });
+    expect(references.length).toBe(2);
+  });
+
   it('nothing, gives the request up in time and asks again', async () => {
     const deadline = new AbortController();
     vi.spyOn(AbortSignal, 'timeout').mockReturnValueOnce(deadline.signal);

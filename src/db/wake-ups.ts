@@ -62,7 +62,8 @@ export function openWakeUps(options: {
         query_timeout: answerTimeoutMs,
         keepAlive: true,
       });
-      const ended = new Promise<void>((resolve) => next.once('end', () => resolve()));
+      const end = new AbortController();
+      next.once('end', () => end.abort());
       next.on('error', options.onError);
       next.on('notification', ({ channel }) => emitter.emit(channel));
       try {
@@ -72,7 +73,7 @@ export function openWakeUps(options: {
         if (isClosed) return await next.end();
         await next.query(CHANNELS.map((channel) => `listen ${channel}`).join('; '));
         for (const channel of LOOKED_UP) emitter.emit(channel);
-        while (await isStill(ended, askMs)) await next.query('select 1');
+        while (await isStill(end.signal, askMs)) await next.query('select 1');
       } catch (error) {
         if (!isClosed) options.onError(error as Error);
         await next.end().catch(() => undefined);
@@ -103,10 +104,16 @@ export function openWakeUps(options: {
   };
 }
 
-/** Whether something has not come within this time. */
-function isStill(awaited: Promise<void>, ms: number): Promise<boolean> {
-  const timer = Promise.withResolvers<boolean>();
-  const timeout = setTimeout(timer.resolve, ms, true);
-  return Promise.race([awaited.then(() => false), timer.promise])
-    .finally(() => clearTimeout(timeout));
+/** Whether something has not ended within this time. What is awaited here is kept nowhere. */
+function isStill(ended: AbortSignal, ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const over = (): void => {
+      clearTimeout(timeout);
+      ended.removeEventListener('abort', over);
+      resolve(!ended.aborted);
+    };
+    const timeout = setTimeout(over, ms);
+    ended.addEventListener('abort', over);
+    if (ended.aborted) over();
+  });
 }

@@ -1,7 +1,7 @@
 import type pg from 'pg';
+import { ClientShares } from '../domain/client-shares.ts';
 import type { FeedExtent, FeedPosition, OrderFeed } from '../domain/ports.ts';
 import { isTerminal, type FeedEvent, type TopupOrder } from '../domain/topup-order.ts';
-import { ClientShares } from './client-shares.ts';
 import type { EntryFollower, EntryReader, FeedEntry } from './entry-reader.ts';
 import { readClientEvents, readEvents, readExtent, readOrderEvents } from './feed-log.ts';
 import { FeedTails } from './feed-tails.ts';

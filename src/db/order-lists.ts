@@ -1,8 +1,8 @@
 import type pg from 'pg';
+import { ClientShares } from '../domain/client-shares.ts';
 import { COUNTED_MAX, type ListPage, type OffsetPage } from '../domain/list-page.ts';
 import type { OrderListFilter, OrderLists } from '../domain/order-list.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
-import { ClientShares } from './client-shares.ts';
 import { ORDERS_OF_CLIENT, type Milestones } from './milestones.ts';
 import { countSql, narrowOrders, newestIdsSql, type NarrowedOrders } from './order-filter.ts';
 import { findSpan } from './order-span.ts';

@@ -1,6 +1,7 @@
 import {
   createSourceEventStream, execute, type ExecutionArgs, type ExecutionResult,
 } from 'graphql';
+import { ClientShares } from '../domain/client-shares.ts';
 import type { Clock } from '../domain/ports.ts';
 import { carried, passesInMs } from './errors.ts';
 import type { EventToll } from './event-toll.ts';
@@ -11,11 +12,17 @@ import { TurnQueue } from './turn-queue.ts';
  * milliseconds of work. Fifty feeds that catch up with 500 events took two seconds in one.
  */
 const turns = new TurnQueue(128);
+/**
+ * Events of one client that are executed at once: each may read, and five hundred subscriptions
+ * that show a wallet would hold up everybody's reads with each order. The events wait in the log.
+ */
+const shares = new ClientShares(4);
 
 /** Results of one subscription; `return()` frees the source at once. */
 export type ResultIterator = AsyncIterableIterator<ExecutionResult, undefined>;
 
 interface Terms {
+  readonly clientId: number;
   readonly toll: EventToll | null;
   readonly clock: Pick<Clock, 'sleep'>;
 }
@@ -29,7 +36,7 @@ interface Terms {
 export async function subscribeFreshly(
   args: ExecutionArgs,
   freshContext: () => unknown,
-  { toll, clock }: Terms,
+  { clientId, toll, clock }: Terms,
 ): Promise<ResultIterator | ExecutionResult> {
   const source = await createSourceEventStream(args);
   if (!(Symbol.asyncIterator in source)) return source;
@@ -38,7 +45,10 @@ export async function subscribeFreshly(
   const executed = async (rootValue: unknown): Promise<ExecutionResult | null> => {
     while (!ended.isSo) {
       await turns.pass();
-      const value = await execute({ ...args, rootValue, contextValue: freshContext() });
+      const execution = { ...args, rootValue, contextValue: freshContext() };
+      const value = await shares.read(clientId, async () => ended.isSo ? null : execute(execution),
+        { isPatient: true });
+      if (value === null) break;
       const waitMs = passesInMs(value.errors?.find((error) => passesInMs(error) !== null));
       if (waitMs === null) return value;
       await clock.sleep(waitMs, ended.signal);

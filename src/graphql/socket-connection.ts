@@ -11,8 +11,9 @@ const ACKNOWLEDGE_WITHIN_MS = 3_000;
 /** A client that has not shown its token yet needs one message; 20 are patience enough. */
 const MESSAGES_BEFORE_ACK_MAX = 20;
 /**
- * What a known client may send in one go of what begins no operation, such as pings, and for how
- * much more each second makes room; operations have limits of their own.
+ * What a known client may send in one go of what begins no operation, such as pings and operations
+ * beyond those it may have open, and for how much more each second makes room. Operations have
+ * limits of their own.
  */
 const OTHERS_AT_ONCE_MAX = 2_000;
 const OTHERS_PER_SECOND = 500;
@@ -110,10 +111,14 @@ export class SocketConnection {
     return false;
   }
 
-  /** Whether a message that was read is taken, too; closes the socket where it is not. */
-  takesMessage(message: unknown, byteCount: number): boolean {
+  /**
+   * Whether a message that was read is taken, too; closes the socket where it is not.
+   * @param operationsMax that may be open at a time
+   */
+  takesMessage(message: unknown, byteCount: number, operationsMax: number): boolean {
     if (this.#caller === null) return true;
-    if (isJsonMap(message) && message['type'] === 'subscribe') {
+    const isBeginning = isJsonMap(message) && message['type'] === 'subscribe';
+    if (isBeginning && this.operations.hasRoom(operationsMax)) {
       // Whoever begins one may end it, too.
       this.#room = Math.min(OTHERS_AT_ONCE_MAX, this.#room + 1);
       return true;

@@ -132,7 +132,8 @@ class Sockets {
   async #receive(connection: SocketConnection, bytes: Buffer, handle: Handle): Promise<void> {
     try {
       const message = readMessage(bytes);
-      if (!connection.takesMessage(message, bytes.length)) return;
+      const { subscriptionsPerSocket } = this.#deps;
+      if (!connection.takesMessage(message, bytes.length, subscriptionsPerSocket)) return;
       await connection.operations.pass(message, handle);
     } catch (error) {
       if (error instanceof IdInUse) return connection.close(CLOSE.idInUse);

@@ -12,6 +12,9 @@ export class IdInUse extends Error {}
 /** It stands in every message about the operation; clients name them by a number or a UUID. */
 const ID_LENGTH_MAX = 1024;
 
+/** Open operations and those being closed, together: at most this many times the limit. */
+const CLOSING_FACTOR = 2;
+
 /** How a message about an operation begins: with the number that was put before its id. */
 const NUMBERED = /^\{"id":"([0-9]+):/;
 
@@ -33,9 +36,18 @@ export class SocketOperations {
     return this.#numbers.size;
   }
 
-  /** Operations that are not gone yet, though the client may have completed them already. */
-  get count(): number {
-    return this.#count;
+  /** Whether a new one would keep to the limit of those that are open, and could be opened. */
+  hasRoom(openMax: number): boolean {
+    return this.#numbers.size < openMax && this.#count < CLOSING_FACTOR * openMax;
+  }
+
+  /**
+   * Whether there is a place for one that is counted already. Those that were completed a moment
+   * ago may still be closing: whoever completes one and begins the next keeps to the limit. With a
+   * database that is away each of them takes seconds to close.
+   */
+  hasPlace(openMax: number): boolean {
+    return this.#count <= CLOSING_FACTOR * openMax;
   }
 
   /** @throws IdInUse, MalformedRequest */

@@ -13,13 +13,12 @@ import { carried, maskErrors, requestError } from './errors.ts';
 import { eventToll, type EventToll } from './event-toll.ts';
 import { subscribeFreshly, type ResultIterator } from './fresh-subscribe.ts';
 import { MalformedRequest, readParameters } from './graphql-request.ts';
+import { OperationTurns } from './operation-turns.ts';
 import { CLOSE, type SocketConnection } from './socket-connection.ts';
 
 /** Told to the client in connection_ack: how often we ping it. */
 export const HEARTBEAT_INTERVAL_MS = 12_000;
 const SECONDS_A_DAY = 86_400;
-/** Open operations and those being closed, together: at most this many times the limit. */
-const CLOSING_FACTOR = 2;
 
 export interface SocketProtocolOptions {
   readonly schema: GraphQLSchema;
@@ -27,6 +26,10 @@ export interface SocketProtocolOptions {
   readonly deps: GraphqlDeps;
   /** Counts a socket for its client; false where the client has too many. */
   readonly admit: (connection: SocketConnection, caller: Caller) => boolean;
+}
+
+interface BeginParts extends SocketProtocolOptions {
+  readonly turns: OperationTurns;
 }
 
 type Init = Record<string, unknown>;
@@ -42,11 +45,12 @@ interface AdmittedArgs extends ExecutionArgs {
 /** graphql-transport-ws over the shared guard and mask; an operation never ends the socket. */
 export function socketProtocol(options: SocketProtocolOptions): Server<SocketConnection> {
   const { log } = options.deps;
+  const turns = new OperationTurns();
   return makeServer<Init, SocketConnection>({
     // The connection keeps one deadline for connection_init and authentication together.
     connectionInitWaitTimeout: 0,
     onConnect: ({ extra, connectionParams }) => connect(extra, connectionParams, options),
-    onSubscribe: (context, _id, payload) => begin(context, payload, options),
+    onSubscribe: (context, _id, payload) => begin(context, payload, { ...options, turns }),
     execute: (args) => executeOnce(args),
     subscribe: (args) => subscribe(args, options),
     onOperation: ({ extra }, _id, _payload, _args, result) =>
@@ -112,22 +116,20 @@ function authorizationOf(init: Init | undefined): string | undefined {
 async function begin(
   { extra: connection }: SocketContext,
   payload: SubscribePayload,
-  { schema, admitOperation, deps }: SocketProtocolOptions,
+  { schema, admitOperation, deps, turns }: BeginParts,
 ): Promise<AdmittedArgs | readonly GraphQLError[]> {
   try {
     const { caller } = connection;
     if (caller === null) return [requestError('UNAUTHENTICATED', 'The socket has no caller')];
     const limit = deps.subscriptionsPerSocket;
-    // The new operation is counted already. Those that were completed a moment ago may still be
-    // closing: whoever completes one and begins the next keeps to the limit.
-    const { openCount, count } = connection.operations;
-    if (openCount > limit) {
+    // The new operation is counted already.
+    if (connection.operations.openCount > limit) {
       return [requestError('LIMIT_EXCEEDED', `At most ${limit} operations at a time on a socket`)];
     }
-    // With a database that is away each of them takes seconds to close.
-    if (count > CLOSING_FACTOR * limit) return [carried(tooBusy())];
+    if (!connection.operations.hasPlace(limit)) return [carried(tooBusy())];
     const request = readParameters({ ...payload });
-    const admission = await admitOperation(request, { ...caller, transport: 'SOCKET' });
+    const admission = await turns.run(caller.clientId,
+      () => admitOperation(request, { ...caller, transport: 'SOCKET' }));
     if (admission.kind === 'REFUSED') return admission.errors;
     // The limits may have taken longer than the socket lived.
     if (!connection.isOpen) return [requestError('UNAUTHENTICATED', 'The socket was closed')];
@@ -187,7 +189,7 @@ async function subscribe(
   try {
     const { toll } = args as AdmittedArgs;
     return await subscribeFreshly(args, () => operationContext(deps, context), {
-      toll, clock: deps.clock,
+      clientId: context.clientId, toll, clock: deps.clock,
     });
   } catch (error) {
     return { errors: [carried(error)] };

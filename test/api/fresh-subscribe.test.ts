@@ -1,5 +1,6 @@
 import { GraphQLInt, GraphQLObjectType, GraphQLSchema, parse } from 'graphql';
 import { expect, test } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 import { subscribeFreshly, type ResultIterator } from '../../src/graphql/fresh-subscribe.ts';
 
@@ -19,7 +20,7 @@ async function subscribed(
     }),
   });
   return await subscribeFreshly({ schema, document: parse('subscription { n }') }, () => ({}), {
-    toll: null, clock: { sleep },
+    clientId: 1, toll: null, clock: { sleep },
   }) as ResultIterator;
 }
 
@@ -34,6 +35,34 @@ test('an event of which something cannot be read at the moment waits until it ca
   for (const n of [1, 2, 3]) expect(await results.next()).toMatchObject({ value: { data: { n } } });
   expect([waits, readCount]).toEqual([[2, 3], 5]);
   await results.return?.();
+});
+
+test('of one client four events are read at once, and others wait for none of them', async () => {
+  const begun: number[] = [];
+  const held = Promise.withResolvers<number>();
+  async function* one(): AsyncGenerator<object> { yield {}; }
+  const n = { type: GraphQLInt, resolve: (_edge: object, _args: object, clientId: number) => {
+    begun.push(clientId);
+    return held.promise;
+  } };
+  const schema = new GraphQLSchema({
+    query: new GraphQLObjectType({ name: 'Query', fields: { n } }),
+    subscription: new GraphQLObjectType({
+      name: 'Subscription', fields: { n: { ...n, subscribe: one } },
+    }),
+  });
+  const read = async (clientId: number): Promise<unknown> => {
+    const results = await subscribeFreshly(
+      { schema, document: parse('subscription { n }') }, () => clientId,
+      { clientId, toll: null, clock: systemClock },
+    ) as ResultIterator;
+    return (await results.next()).value;
+  };
+  const all = Array.from({ length: 10 }, () => read(1));
+  all.push(read(2));
+  await expect.poll(() => begun).toEqual([1, 1, 1, 1, 2]);
+  held.resolve(7);
+  expect(await Promise.all(all)).toEqual(all.map(() => ({ data: { n: 7 } })));
 });
 
 test('what fails for good is told once', async () => {

@@ -478,6 +478,13 @@ describe('a socket is ended', () => {
     expect((await calm.heard()).type).toBe('pong');
   });
 
+  test('with 4429 for a flood of operations beyond those that it may have open', async () => {
+    const peer = await Peer.acknowledged();
+    for (let count = 1; count <= 4; count += 1) peer.subscribe(`${count}`, UPDATES, { id: 1 });
+    for (let count = 1; count <= 10_000; count += 1) peer.subscribe(`x${count}`, '{ __typename }');
+    expect((await peer.closed)[0]).toBe(4429);
+  });
+
   test('with 4429 not for operations that are ended as they come', async () => {
     const peer = await Peer.acknowledged();
     for (let count = 1; count <= 3_000; count += 1) {

@@ -48,7 +48,7 @@ test('what is at hand of many subscriptions leaves turns to everybody else', asy
     const results: ExecutionResult[] = [];
     const document = parse('subscription { n }');
     const iterator = await subscribeFreshly(
-      { schema, document }, () => ({}), { toll: null, clock: systemClock },
+      { schema, document }, () => ({}), { clientId: 1, toll: null, clock: systemClock },
     ) as ResultIterator;
     for await (const result of iterator) results.push(result);
     return results;

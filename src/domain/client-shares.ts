@@ -1,4 +1,4 @@
-import { tooBusy } from '../domain/rejection.ts';
+import { tooBusy } from './rejection.ts';
 
 /** A client whose reads take so long that others of its own wait longer is told; milliseconds. */
 const WAIT_MS_MAX = 2000;
@@ -11,8 +11,8 @@ interface Share {
 
 /**
  * Lets each client have some of the connections of a pool and no more: a filter that little passes
- * is read along a whole index, a feed from where its log begins, and one client that asks for many
- * of these keeps no other waiting.
+ * is read along a whole index, a feed from where its log begins, an event is shown to hundreds of
+ * subscriptions, and one client that asks for many of these keeps no other waiting.
  */
 export class ClientShares {
   readonly #sizeMax: number;

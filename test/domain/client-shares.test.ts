@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest';
-import { ClientShares } from '../../src/db/client-shares.ts';
+import { ClientShares } from '../../src/domain/client-shares.ts';
 import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 
 /** A read that takes as long as the test likes. */

@@ -1,0 +1,64 @@
+/** What the beginnings of operations may take of one turn of the event loop; milliseconds. */
+const TURN_MS = 4;
+
+type Start = () => void;
+
+/**
+ * Begins the operations of sockets a few in a turn of the event loop, those of each client in their
+ * order, clients by turns. Requests of HTTP wait before their door; a socket brings fifty
+ * operations in one packet, and to parse and to check one takes up to ten milliseconds, before its
+ * client's limits can be asked. How many wait is bounded by what each socket may have open.
+ */
+export class OperationTurns {
+  readonly #waiting = new Map<number, Start[]>();
+  readonly #nowMs: () => number;
+  #usedMs = 0;
+  #isTurnAwaited = false;
+
+  constructor(nowMs = (): number => performance.now()) {
+    this.#nowMs = nowMs;
+  }
+
+  /** Calls `begin` now, as long as there are few, or in one of the next turns. */
+  run<Result>(clientId: number, begin: () => Promise<Result>): Promise<Result> {
+    this.#awaitTurn();
+    if (this.#waiting.size === 0 && this.#usedMs < TURN_MS) return this.#timed(begin);
+    return new Promise((resolve) => {
+      const own = this.#waiting.get(clientId) ?? [];
+      own.push(() => resolve(this.#timed(begin)));
+      this.#waiting.set(clientId, own);
+    });
+  }
+
+  /** Counts what is done at once; what a beginning waits for keeps nobody. */
+  #timed<Result>(begin: () => Promise<Result>): Promise<Result> {
+    const begunAtMs = this.#nowMs();
+    try {
+      return begin();
+    } finally {
+      this.#usedMs += this.#nowMs() - begunAtMs;
+    }
+  }
+
+  #awaitTurn(): void {
+    if (this.#isTurnAwaited) return;
+    this.#isTurnAwaited = true;
+    setImmediate(() => {
+      this.#isTurnAwaited = false;
+      this.#usedMs = 0;
+      this.#beginWaiting();
+      if (this.#waiting.size > 0) this.#awaitTurn();
+    });
+  }
+
+  #beginWaiting(): void {
+    // A Map keeps the order of insertion, and this loop meets again what is put at its end.
+    for (const [clientId, own] of this.#waiting) {
+      const start = own.shift();
+      this.#waiting.delete(clientId);
+      if (own.length > 0) this.#waiting.set(clientId, own);
+      start?.();
+      if (this.#usedMs >= TURN_MS) return;
+    }
+  }
+}

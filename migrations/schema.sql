@@ -1198,6 +1198,20 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION mark_client_of_wallet()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  update client set changed_in = changed_in
+    where client_id = new.client_id and changed_in < (select version from pricing_version);
+  return null;
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION mark_offered_variants()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1207,6 +1221,21 @@ AS $function$
 begin
   update variant set changed_in = changed_in
     where id in (select variant_id from changed_offer)
+      and changed_in < (select version from pricing_version);
+  return null;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION mark_priced_clients()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  update client set changed_in = changed_in
+    where client_id in (select client_id from changed_row)
       and changed_in < (select version from pricing_version);
   return null;
 end
@@ -2981,6 +3010,7 @@ create table client (
   name text not null,
   is_active boolean not null default true,
   is_rate_limited boolean not null default true,
+  changed_in bigint not null default 0,
   constraint client_pkey PRIMARY KEY (client_id),
   constraint client_client_id_check CHECK ((client_id > 0))
 );
@@ -3602,6 +3632,9 @@ create view sellable_route as
      JOIN product p ON (((p.id = v.product_id) AND p.is_active)))
   WHERE f.is_active;
 
+CREATE INDEX client_changed ON client USING btree (changed_in);
+CREATE INDEX discount_begins ON discount USING btree (valid_from);
+CREATE INDEX discount_ends ON discount USING btree (valid_to) WHERE (valid_to IS NOT NULL);
 CREATE INDEX email_outbox_waiting ON email_outbox USING btree (queued_at) WHERE (handed_over_at IS NULL);
 CREATE INDEX feed_entry_place ON feed_entry USING btree (place);
 CREATE INDEX feed_inbox_oldest ON feed_inbox USING btree (id);
@@ -3625,15 +3658,27 @@ CREATE UNIQUE INDEX wallet_default ON wallet USING btree (client_id) WHERE is_de
 CREATE TRIGGER access AFTER UPDATE OF revoked_at ON api_key FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE OF is_active, is_rate_limited ON client FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON client FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing_mark BEFORE INSERT OR UPDATE ON client FOR EACH ROW EXECUTE FUNCTION mark_pricing_change();
+CREATE TRIGGER pricing_removal AFTER DELETE ON client FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON client_network FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER access_truncation AFTER TRUNCATE ON client_network FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON client_rate FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER access_truncation AFTER TRUNCATE ON client_rate FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON currency FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON discount FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing_deleted AFTER DELETE ON discount REFERENCING OLD TABLE AS changed_row FOR EACH STATEMENT EXECUTE FUNCTION mark_priced_clients();
+CREATE TRIGGER pricing_inserted AFTER INSERT ON discount REFERENCING NEW TABLE AS changed_row FOR EACH STATEMENT EXECUTE FUNCTION mark_priced_clients();
+CREATE TRIGGER pricing_moved AFTER UPDATE ON discount REFERENCING OLD TABLE AS changed_row FOR EACH STATEMENT EXECUTE FUNCTION mark_priced_clients();
 CREATE TRIGGER pricing_truncation AFTER TRUNCATE ON discount FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing_truncation_mark AFTER TRUNCATE ON discount FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
+CREATE TRIGGER pricing_updated AFTER UPDATE ON discount REFERENCING NEW TABLE AS changed_row FOR EACH STATEMENT EXECUTE FUNCTION mark_priced_clients();
 CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON entitlement FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing_deleted AFTER DELETE ON entitlement REFERENCING OLD TABLE AS changed_row FOR EACH STATEMENT EXECUTE FUNCTION mark_priced_clients();
+CREATE TRIGGER pricing_inserted AFTER INSERT ON entitlement REFERENCING NEW TABLE AS changed_row FOR EACH STATEMENT EXECUTE FUNCTION mark_priced_clients();
+CREATE TRIGGER pricing_moved AFTER UPDATE ON entitlement REFERENCING OLD TABLE AS changed_row FOR EACH STATEMENT EXECUTE FUNCTION mark_priced_clients();
 CREATE TRIGGER pricing_truncation AFTER TRUNCATE ON entitlement FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing_truncation_mark AFTER TRUNCATE ON entitlement FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
+CREATE TRIGGER pricing_updated AFTER UPDATE ON entitlement REFERENCING NEW TABLE AS changed_row FOR EACH STATEMENT EXECUTE FUNCTION mark_priced_clients();
 CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON forex_rate FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_truncation AFTER TRUNCATE ON forex_rate FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON offer FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
@@ -3672,6 +3717,7 @@ CREATE TRIGGER pricing_removal AFTER DELETE ON variant FOR EACH STATEMENT EXECUT
 CREATE TRIGGER pricing_truncation BEFORE TRUNCATE ON variant FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_truncation_mark AFTER TRUNCATE ON variant FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
 CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE OF currency, is_default ON wallet FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing_mark AFTER INSERT OR UPDATE OF currency, is_default ON wallet FOR EACH ROW EXECUTE FUNCTION mark_client_of_wallet();
 CREATE TRIGGER stays BEFORE DELETE OR UPDATE OF client_id, id ON wallet FOR EACH ROW EXECUTE FUNCTION refuse_removal();
 CREATE TRIGGER stays_whole BEFORE TRUNCATE ON wallet FOR EACH STATEMENT EXECUTE FUNCTION refuse_truncation();
 

@@ -3,8 +3,10 @@ import type pg from 'pg';
 import { compareProducts } from '../domain/catalogue-listing.ts';
 import type { Product } from '../domain/catalogue.ts';
 import { canonical } from '../domain/money.ts';
-import type { PricingSnapshot } from '../domain/pricing-snapshot.ts';
-import { readPricing, type PricingChanges, type PricingHead } from './pricing-reader.ts';
+import type { PricingClient, PricingSnapshot } from '../domain/pricing-snapshot.ts';
+import {
+  readPricing, type KnownPricing, type PricingChanges, type PricingHead,
+} from './pricing-reader.ts';
 import {
   suppliedBy, toClient, toProduct, toVariant, type OfferedVariant, type SupplierRow,
 } from './pricing-rows.ts';
@@ -20,6 +22,9 @@ interface Catalogue {
   readonly listed: readonly Product[];
 }
 
+/** The active ones. */
+type Clients = ReadonlyMap<number, PricingClient>;
+
 const EMPTY: Catalogue = { products: new Map(), variants: new Map(), listed: [] };
 
 /**
@@ -29,8 +34,9 @@ const EMPTY: Catalogue = { products: new Map(), variants: new Map(), listed: [] 
 export class PricingBook {
   readonly #pool: pg.Pool;
   readonly #forexRateHoursMax: number;
-  #version: number | null = null;
+  #known: KnownPricing | null = null;
   #catalogue = EMPTY;
+  #clients: Clients = new Map();
   #suppliers: readonly SupplierRow[] = [];
 
   /** Without `forexRateHoursMax`, or with 0, a rate is never too old. */
@@ -41,18 +47,33 @@ export class PricingBook {
 
   /** The figures as they stand. One call at a time. */
   refresh(): Promise<PricingSnapshot> {
-    const from = { since: this.#version, forexRateHoursMax: this.#forexRateHoursMax };
+    const from = { since: this.#known, forexRateHoursMax: this.#forexRateHoursMax };
     return readPricing(this.#pool, from, async (changes) => {
       const suppliers = changes.head.suppliers ?? [];
       const isSupplied = JSON.stringify(suppliers) === JSON.stringify(this.#suppliers);
       const before = changes.isWhole ? EMPTY : this.#catalogue;
       const catalogue = await changed(before, changes, { suppliers, isSupplied });
-      this.#version = changes.head.version;
+      const clients = await changedClients(this.#clients, changes);
+      this.#known = changes.head;
       this.#suppliers = suppliers;
       this.#catalogue = catalogue;
-      return toSnapshot(changes.head, catalogue);
+      this.#clients = clients;
+      return toSnapshot(changes.head, catalogue, clients);
     });
   }
+}
+
+async function changedClients(before: Clients, changes: PricingChanges): Promise<Clients> {
+  const clients = new Map(changes.areClientsWhole ? [] : before);
+  let changedCount = 0;
+  for await (const rows of changes.clients()) {
+    for (const [row] of rows) {
+      if (row.is_active) clients.set(row.client_id, toClient(row));
+      else clients.delete(row.client_id);
+    }
+    changedCount += rows.length;
+  }
+  return changes.areClientsWhole || changedCount > 0 ? clients : before;
 }
 
 async function changed(
@@ -128,10 +149,12 @@ async function inSlices<Item>(
   }
 }
 
-function toSnapshot(head: PricingHead, catalogue: Catalogue): PricingSnapshot {
+function toSnapshot(
+  head: PricingHead,
+  catalogue: Catalogue,
+  clients: Clients,
+): PricingSnapshot {
   const { products, variants, listed } = catalogue;
-  const clients = new Map((head.clients ?? []).map((client) =>
-    [client.client_id, toClient(client)]));
   const rates = new Map((head.rates ?? []).map(([from, to, id, rate]) =>
     [`${from}>${to}`, { id, rate: canonical(rate) }]));
   const currencies = head.currencies ?? [];

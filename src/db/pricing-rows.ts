@@ -1,6 +1,7 @@
 import type { InputField, Product, Variant } from '../domain/catalogue.ts';
+import { Discounts, type Discount } from '../domain/discounts.ts';
 import { canonical, type Amount } from '../domain/money.ts';
-import type { Discount, PricingClient } from '../domain/pricing-snapshot.ts';
+import type { PricingClient } from '../domain/pricing-snapshot.ts';
 
 // Rows of the pricing tables, and what the domain makes of them.
 
@@ -49,6 +50,8 @@ export type VariantText = string;
 export interface ClientRow {
   readonly client_id: number;
   readonly name: string;
+  /** One that is not has no prices. */
+  readonly is_active: boolean;
   readonly wallets: PricingClient['wallets'] | null;
   readonly discounts: readonly Discount[] | null;
   readonly entitlements: readonly (readonly [number | null, number | null, boolean])[] | null;
@@ -172,8 +175,8 @@ export function toClient(row: ClientRow): PricingClient {
     id: row.client_id,
     name: row.name,
     wallets: row.wallets ?? [],
-    discounts: (row.discounts ?? [])
-      .map((discount) => ({ ...discount, percent: canonical(discount.percent) })),
+    discounts: new Discounts((row.discounts ?? [])
+      .map((discount) => ({ ...discount, percent: canonical(discount.percent) }))),
     enabledProducts: products(true),
     disabledProducts: products(false),
     disabledVariants: new Set(entitlements

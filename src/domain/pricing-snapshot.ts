@@ -1,4 +1,5 @@
 import type { Product, Variant } from './catalogue.ts';
+import type { Discounts } from './discounts.ts';
 
 export interface ClientWallet {
   readonly id: number;
@@ -6,22 +7,12 @@ export interface ClientWallet {
   readonly isDefault: boolean;
 }
 
-export interface Discount {
-  readonly variantId: number | null;
-  readonly productId: number | null;
-  readonly category: string | null;
-  readonly topupType: string | null;
-  readonly percent: string;
-  /** Whether it may sell for less than what is sold costs. */
-  readonly mayLose: boolean;
-}
-
 /** A client as pricing sees it. */
 export interface PricingClient {
   readonly id: number;
   readonly name: string;
   readonly wallets: readonly ClientWallet[];
-  readonly discounts: readonly Discount[];
+  readonly discounts: Discounts;
   readonly enabledProducts: ReadonlySet<number>;
   readonly disabledProducts: ReadonlySet<number>;
   readonly disabledVariants: ReadonlySet<number>;

@@ -3,7 +3,7 @@ import {
   add, compare, convert, isPositive, percentOf, subtract, type Amount, type Money,
 } from './money.ts';
 import type { Funding } from './ports.ts';
-import type { ClientWallet, Discount, PricingClient, PricingSnapshot } from './pricing-snapshot.ts';
+import type { ClientWallet, PricingClient, PricingSnapshot } from './pricing-snapshot.ts';
 import { Rejection } from './rejection.ts';
 
 /** The most that any amount of money can be: 20 digits, 4 of them decimals. */
@@ -19,7 +19,7 @@ export interface Charge {
 
 /** The client's discount in percent. */
 export function discountPercent(client: PricingClient, product: Product, variant: Variant): string {
-  return discountOf(client, product, variant)?.percent ?? '0';
+  return client.discounts.of(product, variant)?.percent ?? '0';
 }
 
 /**
@@ -32,31 +32,9 @@ export function isSoldAtLoss(
   by: Funding['kind'],
 ): boolean {
   if (variant.costPercent === null) return false;
-  const { percent = '0', mayLose = false } = discountOf(client, product, variant) ?? {};
+  const { percent = '0', mayLose = false } = client.discounts.of(product, variant) ?? {};
   const given = by === 'VOUCHER' ? '0' : percent;
   return !mayLose && compare(add(variant.costPercent, given), '100') > 0;
-}
-
-/** The most specific row wins, the greatest among equals. */
-function discountOf(
-  client: PricingClient,
-  product: Product,
-  variant: Variant,
-): Discount | undefined {
-  const applies: readonly ((discount: Discount) => boolean)[] = [
-    (row) => row.variantId === variant.id,
-    (row) => row.productId === product.id,
-    (row) => row.category !== null && row.category === variant.category,
-    (row) => row.topupType === product.topupType,
-    (row) => row.variantId === null && row.productId === null
-      && row.category === null && row.topupType === null,
-  ];
-  for (const isSpecific of applies) {
-    const greatest = client.discounts.filter(isSpecific)
-      .sort((a, b) => compare(a.percent, b.percent)).at(-1);
-    if (greatest !== undefined) return greatest;
-  }
-  return undefined;
 }
 
 /** Face value less the discount, 4 decimals, in the product's currency. */

@@ -1,4 +1,5 @@
 import { Ctx, FieldResolver, Query, Resolver, Root } from 'type-graphql';
+import type { Discount } from '../domain/discounts.ts';
 import type { Wallet } from '../domain/ports.ts';
 import type { PricingClient } from '../domain/pricing-snapshot.ts';
 import { ClientType, type ClientLimits } from './client.types.ts';
@@ -34,6 +35,11 @@ export class ClientResolver {
     const ids = client.wallets.map((wallet) => wallet.id);
     const wallets = await Promise.all(ids.map((id) => loaders.wallets.load(id)));
     return wallets.filter((wallet) => wallet !== null);
+  }
+
+  @FieldResolver()
+  discounts(@Root() client: PricingClient): readonly Discount[] {
+    return client.discounts.rows;
   }
 
   @FieldResolver()

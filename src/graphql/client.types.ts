@@ -1,6 +1,6 @@
 import { Field, ID, Int, ObjectType } from 'type-graphql';
 import type { Wallet } from '../domain/ports.ts';
-import type { Discount } from '../domain/pricing-snapshot.ts';
+import type { Discount } from '../domain/discounts.ts';
 import { NodeType } from './node.types.ts';
 import { CurrencyCode, Decimal, SafeInt } from './scalars.ts';
 import { TopupTypeEnum, VariantCategoryEnum } from './topup-order.enums.ts';

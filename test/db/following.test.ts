@@ -37,7 +37,7 @@ it('hands out no read that had begun before it was asked', async () => {
   const later = prices.refresh();
   await keeper.end();
   const percents = (await Promise.all([early, late, later])).map((snapshot) =>
-    snapshot.client(1)?.discounts.map(({ percent }) => percent));
+    snapshot.client(1)?.discounts.rows.map(({ percent }) => percent));
   expect(percents[0]).toContain('5');
   expect(percents.slice(1)).toEqual([expect.arrayContaining(['7']), percents[1]]);
   // Those who asked while it was read share the next one.

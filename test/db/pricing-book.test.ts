@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPool } from '../../src/db/pool.ts';
 import { PricingBook } from '../../src/db/pricing-book.ts';
+import { readPricing } from '../../src/db/pricing-reader.ts';
 import type { PricingSnapshot } from '../../src/domain/pricing-snapshot.ts';
 import { useTestDatabase } from '../support/database.ts';
 
@@ -20,7 +21,7 @@ const contentOf = (snapshot: PricingSnapshot) => ({
   byId: snapshot.products().map(({ id }) => snapshot.product(id)),
   variants: Array.from({ length: 30 }, (_, id) => snapshot.variant(id)),
   currencies: snapshot.currencies(),
-  clients: [1, 2, 3].map((id) => snapshot.client(id)),
+  clients: [1, 2, 3, 90].map((id) => snapshot.client(id)),
   rate: snapshot.rate('EUR', 'USD'),
   airtel: snapshot.productIdsByPrefix('+9188'),
 });
@@ -48,7 +49,36 @@ const CHANGES = [
   'update variant set cost_percent = 93.5 where id in (2, 3)',
   "insert into operator_prefix values ('+9188', 5002)",
   'update client set name = name',
+  "insert into client (client_id, name) values (90, 'Ninety')",
+  "insert into wallet (client_id, id, currency, is_default) values (90, 1, 'USD', true)",
+  "insert into wallet (client_id, id, currency, is_default) values (90, 2, 'EUR', false)",
+  'update wallet set is_default = false where client_id = 90 and id = 1',
+  'update wallet set is_default = true where client_id = 90 and id = 2',
+  `insert into discount (client_id, percent, valid_from, valid_to) values
+    (90, 3, default, default), (2, 4, default, default), (2, 5, now() + interval '1 hour', default),
+    (2, 6, now() - interval '2 hours', now() - interval '1 hour')`,
+  'update discount set client_id = 2 where client_id = 90',
+  "update discount set valid_from = now() - interval '1 hour' where client_id = 2 and percent = 5",
+  'delete from discount where client_id = 2',
+  `insert into entitlement (client_id, product_id, variant_id, is_enabled)
+    values (90, 4218, null, false), (90, null, 2, false), (2, 4219, null, true)`,
+  'update entitlement set client_id = 3 where client_id = 90 and variant_id = 2',
+  'update entitlement set is_enabled = not is_enabled where client_id = 90',
+  'delete from entitlement where client_id = 3',
+  'update client set is_active = false where client_id in (2, 90)',
+  'update wallet set currency = currency where client_id = 90',
+  "update client set is_active = true, name = 'Second' where client_id = 2",
+  "insert into client (client_id, name) values (91, 'Ninety-one')",
+  'delete from client where client_id = 91',
+  'truncate discount',
+  'truncate entitlement',
 ];
+
+/** As time does it: without a change that anybody could mark. */
+async function withoutMarks(sql: string): Promise<void> {
+  await database().query(`begin; alter table discount disable trigger user; ${sql};
+    alter table discount enable trigger user; commit`);
+}
 
 test.each(['{NULL}', '{1,NULL}', '{0}', '{-1}', '{1,NaN}', '{{1,2},{3,4}}'])(
   'a variant is not sold for %s',
@@ -82,6 +112,40 @@ describe('a refreshed price book', () => {
     expect(after.product(5101)).not.toBe(before.product(5101));
     expect(after.product(5002)).toBe(before.product(5002));
     expect(after.variant(11)).toBe(before.variant(11));
+  });
+
+  test('reads the clients that changed, and those of discounts that began or ended', async () => {
+    const book = new PricingBook(pool);
+    const percents = async (): Promise<readonly string[]> =>
+      (await book.refresh()).client(3)?.discounts.rows.map(({ percent }) => percent) ?? [];
+    const before = await book.refresh();
+    await database().query('update client set name = name where client_id = 1');
+    const after = await book.refresh();
+    expect(after.client(1)).not.toBe(before.client(1));
+    expect(after.client(3)).toBe(before.client(3));
+    await withoutMarks(`insert into discount (client_id, percent, valid_from)
+      values (3, 11, now() - interval '1 hour')`);
+    expect(await percents()).toEqual([]);
+    await withoutMarks(`insert into discount (client_id, percent, valid_from)
+      values (3, 12, clock_timestamp())`);
+    expect(new Set(await percents())).toEqual(new Set(['11', '12']));
+    await withoutMarks(`update discount set valid_from = now() - interval '1 day',
+      valid_to = clock_timestamp() where client_id = 3 and percent = 12`);
+    expect(await percents()).toEqual(['11']);
+  });
+
+  test('reads all clients where the clock was set back', async () => {
+    const { version } = await new PricingBook(pool).refresh();
+    const idsSince = (read_at: string): Promise<readonly number[]> => readPricing(pool, {
+      since: { version, read_at }, forexRateHoursMax: 0,
+    }, async ({ clients }) => {
+      const ids: number[] = [];
+      for await (const rows of clients()) ids.push(...rows.map(([row]) => row.client_id));
+      return ids;
+    });
+    expect(await idsSince(new Date().toISOString())).toEqual([]);
+    const all = await database().query<{ id: string }>('select client_id as id from client');
+    expect((await idsSince('2999-01-01T00:00:00Z')).length).toBe(all.length);
   });
 
   test('moves its version once a transaction, and not for one that is taken back', async () => {

@@ -1,11 +1,10 @@
 import { expect } from 'vitest';
 import type { InputField, Product, Variant } from '../../src/domain/catalogue.ts';
+import { Discounts, type Discount } from '../../src/domain/discounts.ts';
 import { NumberText } from '../../src/domain/money.ts';
 import type { OrderRequest, RawOrderRequest } from '../../src/domain/order-request.ts';
 import type { ClaimedOrder } from '../../src/domain/fulfilment-ports.ts';
-import type {
-  Discount, PricingClient, PricingSnapshot,
-} from '../../src/domain/pricing-snapshot.ts';
+import type { PricingClient, PricingSnapshot } from '../../src/domain/pricing-snapshot.ts';
 import { Rejection } from '../../src/domain/rejection.ts';
 import type { TopupOrder } from '../../src/domain/topup-order.ts';
 
@@ -123,7 +122,7 @@ export function client(over: Partial<PricingClient> = {}): PricingClient {
       { id: 2, currency: 'EUR', isDefault: false },
       { id: 3, currency: 'JPY', isDefault: false },
     ],
-    discounts: [discount({ percent: '5' })],
+    discounts: new Discounts([discount({ percent: '5' })]),
     enabledProducts: new Set(),
     disabledProducts: new Set(),
     disabledVariants: new Set(),

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Discounts } from '../../src/domain/discounts.ts';
 import {
   priceByVoucher, priceByWallet, type PriceQuestion,
 } from '../../src/domain/price-by-funding.ts';
@@ -16,7 +17,7 @@ const WALLETS: PricingClient['wallets'] = [
 
 function asked(percents: readonly [first: string, second: string], walletId = 1): PriceQuestion {
   const discounts = percents.map((percent, nth) => discount({ variantId: nth + 1, percent }));
-  const buyer = client({ wallets: WALLETS, discounts });
+  const buyer = client({ wallets: WALLETS, discounts: new Discounts(discounts) });
   const sold = product({ variants: VARIANTS });
   return {
     snapshot: snapshot({ clients: [buyer], products: [sold], rates: { 'USD>JPY': '150.25' } }),

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compare } from '../../src/domain/money.ts';
-import type { ClientWallet, Discount } from '../../src/domain/pricing-snapshot.ts';
+import { Discounts, type Discount } from '../../src/domain/discounts.ts';
+import type { ClientWallet } from '../../src/domain/pricing-snapshot.ts';
 import { chargeFor, discounted, discountPercent, isSoldAtLoss } from '../../src/domain/pricing.ts';
 import { client, discount, product, rejectionOf, snapshot, variant } from './builders.ts';
 
@@ -137,17 +138,17 @@ describe('discountPercent', () => {
       [ofProduct, { ...ofProduct, percent: '10' }, { ...ofProduct, percent: '9' }], '10'],
   ])('takes %s', (_case, discounts, expected) => {
     for (const rows of [discounts, [...ofOthers, ...discounts], discounts.toReversed()]) {
-      expect(discountPercent(client({ discounts: rows }), airtel, airtime)).toBe(expected);
+      expect(discountPercent(client({ discounts: new Discounts(rows) }), airtel, airtime)).toBe(expected);
     }
   });
 
   test('gives a variant without a category no category\'s discount', () => {
     const plain = variant({ id: 9, productId: 5001 });
     const discounts = [ofCategory, ofClient];
-    expect(discountPercent(client({ discounts }), airtel, plain)).toBe('5');
+    expect(discountPercent(client({ discounts: new Discounts(discounts) }), airtel, plain)).toBe('5');
     // The client's own row names no category either: that is not the category's.
     const withType = [...discounts, ofType];
-    expect(discountPercent(client({ discounts: withType }), airtel, plain)).toBe('4');
+    expect(discountPercent(client({ discounts: new Discounts(withType) }), airtel, plain)).toBe('4');
   });
 });
 
@@ -158,7 +159,7 @@ describe('isSoldAtLoss', () => {
     by: 'WALLET' | 'VOUCHER' = 'WALLET',
   ) => {
     const sold = variant({ id: 7, costPercent });
-    const of = { client: client({ discounts }), product: product({ variants: [sold] }) };
+    const of = { client: client({ discounts: new Discounts(discounts) }), product: product({ variants: [sold] }) };
     return isSoldAtLoss(of, sold, by);
   };
   const five = discount({ percent: '5' });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Discounts } from '../../src/domain/discounts.ts';
 import type { Store, Wallet } from '../../src/domain/ports.ts';
 import { priceByWallet } from '../../src/domain/price-by-funding.ts';
 import type { PricingSnapshot } from '../../src/domain/pricing-snapshot.ts';
@@ -88,7 +89,7 @@ describe('a price by quote', () => {
         request: request({ walletId: Number(walletId) }),
       });
       const changed = snapshot({
-        clients: [client({ discounts: [discount({ percent: '1' })] })],
+        clients: [client({ discounts: new Discounts([discount({ percent: '1' })]) })],
         products: [sold],
         rates: { 'USD>JPY': '1' },
       });

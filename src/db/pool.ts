@@ -175,9 +175,9 @@ export async function tellAway<Result>(
   } catch (error) {
     const isLost = isConnectionLost(error);
     if (!isLost && !isKnownNotCommitted(error)) throw error;
-    throw new TemporarilyUnavailable(
-      isLost ? whenLost : 'The service is busy, please retry',
-    );
+    const words = isLost ? whenLost : 'The service is busy, please retry';
+    // The words are for clients; what happened is for the log.
+    throw new TemporarilyUnavailable(words, undefined, { cause: error });
   }
 }
 

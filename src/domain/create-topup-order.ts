@@ -30,7 +30,8 @@ export interface CreateTopupOrder {
  * bounded try after it runs on an order that already stands.
  * @throws Rejection where the request is refused: no order exists and nothing was debited
  * @throws RateLimited where too many voucher codes were bad: nothing was done
- * @throws TemporarilyUnavailable where prices changed twice meanwhile: nothing was done
+ * @throws TemporarilyUnavailable where prices changed twice meanwhile, or too much is to be done:
+ *   nothing was done; or where the answer was lost, and says that it is not known
  */
 export async function createTopupOrder(
   clientId: number,

@@ -49,12 +49,15 @@ export class Rejection extends Error {
 /** What is too much now, or away, is mostly over by then. */
 const RETRY_AFTER_MS = 1000;
 
-/** We cannot decide now and nothing was done; the caller may ask again after `retryAfterMs`. */
+/**
+ * We cannot decide now, and nothing was done unless the message says that it is not known; the
+ * caller may ask again after `retryAfterMs`.
+ */
 export class TemporarilyUnavailable extends Error {
   readonly retryAfterMs: number;
 
-  constructor(message: string, retryAfterMs = RETRY_AFTER_MS) {
-    super(message);
+  constructor(message: string, retryAfterMs = RETRY_AFTER_MS, options: ErrorOptions = {}) {
+    super(message, options);
     this.name = 'TemporarilyUnavailable';
     this.retryAfterMs = retryAfterMs;
   }

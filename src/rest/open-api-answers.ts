@@ -44,6 +44,10 @@ const WITH_TOKEN = {
   503: 'Not now: the gateway has too much to do, is restarting, or its database is away. '
     + 'Nothing was done.',
 } as const;
+/** Where an answer can be lost between the database and us. */
+const MAYBE_DONE = 'Not now: the gateway has too much to do, is restarting, or its database is '
+  + 'away. Nothing was done, unless the message says that it is not known: look, or repeat an '
+  + 'order with the same `client_reference`.';
 /** What is sent to a route that needs no body is read all the same. */
 const WITH_BODY = {
   413: 'The body is larger than 64 KiB.',
@@ -99,7 +103,10 @@ function completeOperation(operation: Operation, method: Method): void {
 function commonAnswers(operation: Operation, method: Method): Record<string, Answer> {
   const hasToken = operation.security === undefined;
   const texts = {
-    ...EVERYWHERE, ...(hasToken ? WITH_TOKEN : {}), ...(method === 'get' ? {} : WITH_BODY),
+    ...EVERYWHERE,
+    ...(hasToken ? WITH_TOKEN : {}),
+    ...(method === 'get' ? {} : WITH_BODY),
+    ...(hasToken && method !== 'get' ? { 503: MAYBE_DONE } : {}),
   };
   return Object.fromEntries(Object.entries(texts).map(([status, description]) => (
     [status, { description, content: { 'application/json': { schema: ERROR } } }]

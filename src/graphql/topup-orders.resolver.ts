@@ -3,7 +3,7 @@ import { Arg, Ctx, FieldResolver, Info, Int, Query, Resolver, Root } from 'type-
 import { orderAddress, orderEdge, parseOrderCursor } from '../domain/follow-topup-order.ts';
 import { maskSensitive } from '../domain/mask.ts';
 import type { FoundEvents } from '../domain/order-events.ts';
-import { TemporarilyUnavailable } from '../domain/rejection.ts';
+import { Rejection, TemporarilyUnavailable } from '../domain/rejection.ts';
 import type { FeedEvent, TopupOrder } from '../domain/topup-order.ts';
 import { parseIdCursor, writeConnectionCursor } from './connection-cursor.ts';
 import {
@@ -15,13 +15,15 @@ import { toFilter, TopupOrderFilterInput } from './topup-order-filter.ts';
 import { TopupOrderType } from './topup-order.types.ts';
 
 /**
- * No event yet, and more to come: failing here would take the whole order out of the answer, and
- * to ask for a mutation again is not to read again.
+ * No event yet, and more to come, where they cannot be read now or not as they were asked for:
+ * failing here would take the whole order out of the answer, though it is placed, and to ask for a
+ * mutation again is not to read again.
  * @throws what it was, anywhere else
  */
 function unreadBehindMutation(error: unknown, { operation }: GraphQLResolveInfo): FoundEvents {
   const isBehind = operation.operation === OperationTypeNode.MUTATION;
-  if (!isBehind || !(error instanceof TemporarilyUnavailable)) throw error;
+  const isExpected = error instanceof TemporarilyUnavailable || error instanceof Rejection;
+  if (!isBehind || !isExpected) throw error;
   return { events: [], hasMore: true };
 }
 
@@ -69,14 +71,14 @@ export class TopupOrdersResolver {
   ): Promise<Connection<FeedEvent>> {
     const { cursorKey } = deps;
     const isAfter = typeof after === 'string';
-    const { version: afterVersion } = isAfter
-      ? parseOrderCursor(after, order, cursorKey)
-      : { version: 0 };
-    const { events, hasMore } = await loaders.eventPages.load(
-      {
-        orderId: order.id, afterVersion, throughVersion: order.version, first: parseFirst(first),
-      },
-    ).catch((error: unknown) => unreadBehindMutation(error, info));
+    const read = async (): Promise<FoundEvents> => loaders.eventPages.load({
+      orderId: order.id,
+      afterVersion: isAfter ? parseOrderCursor(after, order, cursorKey).version : 0,
+      throughVersion: order.version,
+      first: parseFirst(first),
+    });
+    const { events, hasMore } = await read()
+      .catch((error: unknown) => unreadBehindMutation(error, info));
     const address = orderAddress(order, cursorKey);
     const withOrder = events.map((event) => ({ ...event, order }));
     const cursorOf = (event: FeedEvent): string => orderEdge(event, address).cursor;

@@ -335,6 +335,22 @@ it('one fault that fails many nodes is one line of the log', () => {
   expect(lines).toMatchObject([{ err: fault }, { err: { message: 'another' } }]);
 });
 
+it.each(['first: 0', 'first: 101', 'first: 2, after: "nonsense"'])(
+  'events(%s) leave the order in the answer of a mutation, and are refused to a query',
+  async (asked) => {
+    const order = `order { orderId events(${asked}) { edges { cursor }
+      pageInfo { hasNextPage } } }`;
+    const by = `by: {orderId: ${ids[1]}}`;
+    const behind = await ask(
+      `mutation { setTopupOrderNotificationEmail(input: {${by}, email: null}) { ${order} } }`);
+    expect(behind.errors).toBeUndefined();
+    expect(behind.data).toEqual({ setTopupOrderNotificationEmail: { order: {
+      orderId: ids[1], events: { edges: [], pageInfo: { hasNextPage: true } },
+    } } });
+    expect(await ask(`{ topupOrder(${by}) { orderId events(${asked}) { edges { cursor } } } }`))
+      .toMatchObject({ data: { topupOrder: null } });
+  });
+
 it('events that cannot be read now leave the order in the answer of a mutation', async () => {
   const rival = new pg.Client(world().database.ownerDatabaseUrl);
   await rival.connect();

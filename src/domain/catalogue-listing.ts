@@ -1,6 +1,6 @@
 import type { Product, TopupType, Variant } from './catalogue.ts';
 import type { PricingClient, PricingSnapshot } from './pricing-snapshot.ts';
-import { Rejection } from './rejection.ts';
+import { Rejection, TemporarilyUnavailable } from './rejection.ts';
 
 /** Which products to list; what is undefined or null is not asked about. */
 export interface ProductFilter {
@@ -11,14 +11,24 @@ export interface ProductFilter {
   readonly search?: string | null | undefined;
 }
 
+/**
+ * The client that may come in already. For some milliseconds after it was made, or is active again,
+ * it is not among the prices: it is not told that there is nothing for it.
+ * @throws TemporarilyUnavailable until it is
+ */
+export function buyerOf(snapshot: PricingSnapshot, clientId: number): PricingClient {
+  const client = snapshot.client(clientId);
+  if (client === undefined) throw new TemporarilyUnavailable('Prices are changing, please retry');
+  return client;
+}
+
 /** What this client may buy of what is asked for, in order of name, then id. */
 export function listProducts(
   snapshot: PricingSnapshot,
   clientId: number,
   filter: ProductFilter = {},
 ): readonly Product[] {
-  const client = snapshot.client(clientId);
-  if (client === undefined) return [];
+  const client = buyerOf(snapshot, clientId);
   const isAskedFor = matcherOf(filter);
   return snapshot.products().filter((each) => isAskedFor(each) && isSoldTo(client, each));
 }
@@ -42,9 +52,9 @@ export function soldProduct(
   snapshot: PricingSnapshot,
   ids: { readonly clientId: number; readonly productId: number },
 ): SoldProduct | null {
-  const client = snapshot.client(ids.clientId);
+  const client = buyerOf(snapshot, ids.clientId);
   const product = snapshot.product(ids.productId);
-  if (client === undefined || product === undefined) return null;
+  if (product === undefined) return null;
   return isSoldTo(client, product) ? { client, product } : null;
 }
 
@@ -131,12 +141,13 @@ function isGiven<Value>(value: Value | null | undefined): value is Value {
 
 const variantCounts = new WeakMap<readonly Product[], number>();
 
-/** How many variants the product that has most of them has. */
+/** How many variants the product on sale that has most of them on sale has. */
 export function variantCountMax(snapshot: PricingSnapshot): number {
   const products = snapshot.products();
   const known = variantCounts.get(products);
   if (known !== undefined) return known;
-  const max = products.reduce((most, { variants }) => Math.max(most, variants.length), 0);
+  const max = products.filter(({ isActive }) => isActive).reduce((most, { variants }) =>
+    Math.max(most, variants.filter(({ isActive }) => isActive).length), 0);
   variantCounts.set(products, max);
   return max;
 }

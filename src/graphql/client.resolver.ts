@@ -1,4 +1,5 @@
 import { Ctx, FieldResolver, Query, Resolver, Root } from 'type-graphql';
+import { buyerOf } from '../domain/catalogue-listing.ts';
 import type { Discount } from '../domain/discounts.ts';
 import type { Wallet } from '../domain/ports.ts';
 import type { PricingClient } from '../domain/pricing-snapshot.ts';
@@ -12,9 +13,7 @@ import { FIRST_MAX } from './page-sizes.ts';
 export class ClientResolver {
   @Query(() => ClientType, { description: 'The caller itself.' })
   viewer(@Ctx() { clientId, deps }: OperationContext): PricingClient {
-    const client = deps.store.pricing().client(clientId);
-    if (client === undefined) throw new Error('A caller with a valid token has no client row');
-    return client;
+    return buyerOf(deps.store.pricing(), clientId);
   }
 
   @FieldResolver()

@@ -1,5 +1,5 @@
 import { Arg, Ctx, Field, FieldResolver, ObjectType, Query, Resolver, Root } from 'type-graphql';
-import { listVariants } from '../domain/catalogue-listing.ts';
+import { buyerOf, listVariants } from '../domain/catalogue-listing.ts';
 import type { Product, Variant } from '../domain/catalogue.ts';
 import { lookupMobileNumber, type MobileNumberMatch } from '../domain/lookup-mobile-number.ts';
 import type { OperationContext } from './context.ts';
@@ -43,7 +43,6 @@ export class MobileNumberResolver {
     @Root() { product }: MobileNumberMatch,
     @Ctx() { clientId, deps }: OperationContext,
   ): readonly Variant[] {
-    const client = deps.store.pricing().client(clientId);
-    return client === undefined ? [] : listVariants(client, product);
+    return listVariants(buyerOf(deps.store.pricing(), clientId), product);
   }
 }

@@ -1,4 +1,4 @@
-import { soldProduct, soldVariant } from '../domain/catalogue-listing.ts';
+import { buyerOf, soldProduct, soldVariant } from '../domain/catalogue-listing.ts';
 import { maskSensitive } from '../domain/mask.ts';
 import { Rejection } from '../domain/rejection.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
@@ -13,7 +13,7 @@ type FindNode = (key: string, context: OperationContext) => Found;
 /** One row a type with a global id: a new type does not compile before it can be found again. */
 const FINDERS: Readonly<Record<GlobalIdType, FindNode>> = {
   Client: byId((id, { clientId, deps }) =>
-    id === clientId ? deps.store.pricing().client(id) ?? null : null),
+    id === clientId ? buyerOf(deps.store.pricing(), id) : null),
   TopupOrder: byId((id, { loaders }) => loaders.orders.load(id)),
   TopupOrderEvent: async (key, { loaders }) => {
     const [orderId, version] = parseKey(key, 2) ?? [];

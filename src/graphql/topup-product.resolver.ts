@@ -1,6 +1,6 @@
 import { Arg, Ctx, FieldResolver, Int, Query, Resolver, Root } from 'type-graphql';
 import {
-  compareProducts, listProducts, listVariants, soldProduct,
+  buyerOf, compareProducts, listProducts, listVariants, soldProduct,
 } from '../domain/catalogue-listing.ts';
 import type { Product, Variant } from '../domain/catalogue.ts';
 import {
@@ -73,8 +73,7 @@ export class TopupProductResolver {
     @Root() product: Product,
     @Ctx() { clientId, deps }: OperationContext,
   ): readonly Variant[] {
-    const client = deps.store.pricing().client(clientId);
-    return client === undefined ? [] : listVariants(client, product);
+    return listVariants(buyerOf(deps.store.pricing(), clientId), product);
   }
 }
 

@@ -1,7 +1,9 @@
 import { describe, expect, test, vi } from 'vitest';
 import {
-  compareProducts, findProduct, findVariant, listProducts, listVariants, type ProductFilter,
+  buyerOf, compareProducts, findProduct, findVariant, listProducts, listVariants,
+  type ProductFilter,
 } from '../../src/domain/catalogue-listing.ts';
+import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 import { client, product, rejectionOf, snapshot, variant } from './builders.ts';
 
 describe('findProduct', () => {
@@ -19,7 +21,6 @@ describe('findProduct', () => {
     }), restricted, false],
     ['an inactive product', client(), product({ isActive: false }), false],
     ['another product', client(), product({ id: 1 }), false],
-    ['a product for another client', client({ id: 2 }), sold, false],
   ])('looks at %s', (_case, who, what, isFound) => {
     const figures = snapshot({ clients: [who], products: [what] });
     const find = () => findProduct(figures, { clientId: 1, productId: 4218 });
@@ -30,6 +31,16 @@ describe('findProduct', () => {
     const { code, message } = rejectionOf(find);
     expect([code, message]).toEqual(['PRODUCT_NOT_FOUND', 'Product not found']);
   });
+});
+
+test('a client that is not among the prices yet is told to come again, and nothing else', () => {
+  const figures = snapshot({ clients: [] });
+  for (const ask of [
+    () => listProducts(figures, 1),
+    () => findProduct(figures, { clientId: 1, productId: 4218 }),
+    () => findVariant(figures, { clientId: 1, variantId: 2 }),
+    () => buyerOf(figures, 1),
+  ]) expect(ask).toThrow(TemporarilyUnavailable);
 });
 
 describe('listProducts', () => {
@@ -78,11 +89,10 @@ describe('listProducts', () => {
     expect(folds).not.toHaveBeenCalled();
   });
 
-  test('shows a client what was granted to it, and nobody what is nobody\'s', () => {
+  test('shows a client what was granted to it, and not what was taken from it', () => {
     const granted = client({ enabledProducts: new Set([5]), disabledProducts: new Set([1, 2, 3]) });
     const figures = snapshot({ products, clients: [granted] });
     expect(listProducts(figures, 1).map(({ id }) => id)).toEqual([4, 5]);
-    expect(listProducts(figures, 2)).toEqual([]);
   });
 
   test('is sorted by name, then id', () => {

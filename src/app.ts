@@ -44,7 +44,7 @@ export interface AppParts extends Access, ClientGuard {
   readonly removeFeedPositions: (limit: number) => Promise<number>;
   readonly isDatabaseReady: () => Promise<boolean>;
   readonly isMigrated: () => Promise<boolean>;
-  readonly workerPulse: { beat(): void; silentMs(): number };
+  readonly workerPulse: { beat(): void; silentMs(): number; unheardMs(): number };
   readonly countOpenWork: MetricsSource['countOpenWork'];
   readonly readGauges: () => Readonly<Record<
     Exclude<ProcessGauge, 'sockets' | 'workerSilentSeconds' | 'requestsWaiting'>, number
@@ -145,7 +145,7 @@ async function openDoors(
     readGauges: () => ({
       ...parts.readGauges(),
       sockets: graphql?.socketCount() ?? 0,
-      workerSilentSeconds: workerPulse.silentMs() / 1000,
+      workerSilentSeconds: workerPulse.unheardMs() / 1000,
       requestsWaiting: shedder.waitingCount(),
     }),
   });

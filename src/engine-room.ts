@@ -18,9 +18,10 @@ export function startWorker(parts: AppParts): Running {
   const worker = startFulfilmentWorker({
     ...parts.fulfilment,
     placingCount: parts.openOrderCount,
-    onError: (error, order) => parts.log.error({
-      err: error, order_id: order?.orderId, client_id: order?.clientId,
-    }, 'A step of fulfilment failed; the order is taken up again after its lease'),
+    onError: (error, order) => order === undefined
+      ? parts.log.error({ err: error }, 'A step of fulfilment failed; it is tried again')
+      : parts.log.error({ err: error, order_id: order.orderId, client_id: order.clientId },
+        'A step of fulfilment failed; the order is taken up again after its lease'),
     onTrouble: createTroubleNotes({
       clock: parts.fulfilment.clock,
       tell: (trouble) => parts.log.warn(trouble, 'A supplier gives no answer that can be used'),

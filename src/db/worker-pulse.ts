@@ -9,6 +9,8 @@ export interface WorkerPulse {
   beat(): void;
   /** Milliseconds since any worker was heard; Infinity where none was. */
   silentMs(): number;
+  /** Milliseconds for which any worker could have been heard, and none was. */
+  unheardMs(): number;
 }
 
 /** The signs of life of the workers of one database, in all its processes. */
@@ -17,6 +19,7 @@ export function openWorkerPulse(options: {
   readonly clock: Clock;
 }): WorkerPulse {
   const { wakeUps, clock } = options;
+  const openedAtMs = clock.monotonicMs();
   let toldAtMs = -Infinity;
   let heardAtMs = -Infinity;
   wakeUps.on('worker_alive', () => { heardAtMs = clock.monotonicMs(); });
@@ -27,5 +30,6 @@ export function openWorkerPulse(options: {
       wakeUps.send('worker_alive');
     },
     silentMs: () => clock.monotonicMs() - heardAtMs,
+    unheardMs: () => clock.monotonicMs() - Math.max(heardAtMs, openedAtMs),
   };
 }

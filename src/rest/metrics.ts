@@ -26,7 +26,8 @@ const PROCESS = {
   ordersWaiting: ['topup_orders_waiting_to_be_placed', 'Creates whose placing call waits.'],
   sockets: ['topup_sockets', 'WebSockets that are open.'],
   requestsWaiting: ['topup_requests_waiting', 'Requests that have not begun.'],
-  workerSilentSeconds: ['topup_worker_silent_seconds', 'Since any worker was heard last.'],
+  workerSilentSeconds:
+    ['topup_worker_silent_seconds', 'Since any worker was heard last, or the process began.'],
 } as const;
 export type ProcessGauge = keyof typeof PROCESS;
 

@@ -6,7 +6,7 @@ import type { ClientRow, ProductRow, SupplierRow, VariantText } from './pricing-
 /** Rows of one slice: parsed and put away in some milliseconds; then others have a turn. */
 const SLICE_ROWS = 4000;
 /** Each comes with its wallets and discounts. */
-const CLIENTS_OF_SLICE = 500;
+const CLIENTS_OF_SLICE = 200;
 
 /** What is read whole at every version: all of it together is small. */
 export interface PricingHead {
@@ -56,8 +56,7 @@ select
     as suppliers`;
 
 // $1 as below; $2 the moment of that version, $3 of this one: between the two discounts may have
-// begun or ended. What clients have is joined, not looked up for each: of tables that were never
-// analyzed a plan may read the whole for every client (seen: 6.6 s for 3,000, instead of 0.15 s).
+// begun or ended. What clients have is joined, not looked up for each.
 const CLIENTS_SQL = `with changed as materialized (
     select client_id, name, is_active from client where changed_in > $1
       or client_id in (select client_id from discount
@@ -126,9 +125,10 @@ export async function readPricing<Result>(
   use: (changes: PricingChanges) => Promise<Result>,
 ): Promise<Result> {
   return withConnection(pool, async (client) => {
-    // Its plans are made for each read, and a whole catalogue is best read as it lies.
+    // A whole catalogue is best read as it lies, and joined at once: what nobody has analyzed yet
+    // looks as if it had one client (seen: over 5 s for 20,000 clients, instead of 1.6 s).
     await client.query('begin isolation level repeatable read read only; '
-      + 'set local enable_seqscan = on');
+      + 'set local enable_seqscan = on; set local enable_nestloop = off');
     const { rows: [head] } = await client.query<PricingHead>({
       name: 'pricing', text: HEAD_SQL,
       values: [forexRateHoursMax === 0 ? null : forexRateHoursMax, since?.read_at],

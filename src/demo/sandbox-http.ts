@@ -19,7 +19,8 @@ import type { LogLine } from './sandbox-orders.ts';
  *     REJECTED with a code, definitely not delivered; DECLINED, not delivered, no reason given;
  *     DUPLICATE: the reference was taken before, ask what became of it.
  *   Definitely without effect: 401 not authentic; 404 {status: "NOT_FOUND"} the reference is not
- *   known; 429 with Retry-After; 503; 400 and 413 not understood. All else proves nothing.
+ *   known; 429 with Retry-After; 503. All else proves nothing, as 400 and 413, which what stands
+ *   between the two may say as well.
  *   A repeated reference has no second effect and is answered the state of the first.
  *
  * POST /release/<reference>   lets an order go that waits to be released; unsigned

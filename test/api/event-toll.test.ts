@@ -89,7 +89,8 @@ async function subscribed(toll: EventToll, event: object = {}) {
     }),
   });
   const results = await subscribeFreshly(
-    { schema, document: parse('subscription { n }') }, () => ({}), { clientId: 1, toll, clock: systemClock },
+    { schema, document: parse('subscription { n }') }, () => ({}),
+    { clientId: 1, toll, clock: systemClock },
   ) as ResultIterator;
   return { results, executedCount: () => executedCount, isFreed: () => isFreed };
 }

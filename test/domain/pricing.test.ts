@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compare } from '../../src/domain/money.ts';
 import { Discounts, type Discount } from '../../src/domain/discounts.ts';
-import type { ClientWallet } from '../../src/domain/pricing-snapshot.ts';
+import type { ClientWallet, PricingClient } from '../../src/domain/pricing-snapshot.ts';
 import { chargeFor, discounted, discountPercent, isSoldAtLoss } from '../../src/domain/pricing.ts';
 import { client, discount, product, rejectionOf, snapshot, variant } from './builders.ts';
 
@@ -25,6 +25,9 @@ function charge(of: {
     wallet: wallet(of.paidIn),
   });
 }
+
+const withDiscounts = (rows: readonly Discount[]): PricingClient =>
+  client({ discounts: new Discounts(rows) });
 
 describe('chargeFor', () => {
   test.each([
@@ -138,17 +141,17 @@ describe('discountPercent', () => {
       [ofProduct, { ...ofProduct, percent: '10' }, { ...ofProduct, percent: '9' }], '10'],
   ])('takes %s', (_case, discounts, expected) => {
     for (const rows of [discounts, [...ofOthers, ...discounts], discounts.toReversed()]) {
-      expect(discountPercent(client({ discounts: new Discounts(rows) }), airtel, airtime)).toBe(expected);
+      expect(discountPercent(withDiscounts(rows), airtel, airtime)).toBe(expected);
     }
   });
 
   test('gives a variant without a category no category\'s discount', () => {
     const plain = variant({ id: 9, productId: 5001 });
     const discounts = [ofCategory, ofClient];
-    expect(discountPercent(client({ discounts: new Discounts(discounts) }), airtel, plain)).toBe('5');
+    expect(discountPercent(withDiscounts(discounts), airtel, plain)).toBe('5');
     // The client's own row names no category either: that is not the category's.
     const withType = [...discounts, ofType];
-    expect(discountPercent(client({ discounts: new Discounts(withType) }), airtel, plain)).toBe('4');
+    expect(discountPercent(withDiscounts(withType), airtel, plain)).toBe('4');
   });
 });
 
@@ -159,7 +162,7 @@ describe('isSoldAtLoss', () => {
     by: 'WALLET' | 'VOUCHER' = 'WALLET',
   ) => {
     const sold = variant({ id: 7, costPercent });
-    const of = { client: client({ discounts: new Discounts(discounts) }), product: product({ variants: [sold] }) };
+    const of = { client: withDiscounts(discounts), product: product({ variants: [sold] }) };
     return isSoldAtLoss(of, sold, by);
   };
   const five = discount({ percent: '5' });

@@ -44,10 +44,11 @@ export async function subscribeFreshly(
   const ended = new Ended();
   const executed = async (rootValue: unknown): Promise<ExecutionResult | null> => {
     while (!ended.isSo) {
-      await turns.pass();
-      const execution = { ...args, rootValue, contextValue: freshContext() };
-      const value = await shares.read(clientId, async () => ended.isSo ? null : execute(execution),
-        { isPatient: true });
+      const value = await shares.read(clientId, async () => {
+        // Behind the wait: those that waited for the same read would be one turn otherwise.
+        await turns.pass();
+        return ended.isSo ? null : execute({ ...args, rootValue, contextValue: freshContext() });
+      }, { isPatient: true });
       if (value === null) break;
       const waitMs = passesInMs(value.errors?.find((error) => passesInMs(error) !== null));
       if (waitMs === null) return value;

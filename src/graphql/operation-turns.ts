@@ -1,3 +1,5 @@
+import { tooBusy } from '../domain/rejection.ts';
+
 /** What the beginnings of operations may take of one turn of the event loop; milliseconds. */
 const TURN_MS = 4;
 
@@ -7,24 +9,31 @@ type Start = () => void;
  * Begins the operations of sockets a few in a turn of the event loop, those of each client in their
  * order, clients by turns. Requests of HTTP wait before their door; a socket brings fifty
  * operations in one packet, and to parse and to check one takes up to ten milliseconds, before its
- * client's limits can be asked. How many wait is bounded by what each socket may have open.
+ * client's limits can be asked.
  */
 export class OperationTurns {
   readonly #waiting = new Map<number, Start[]>();
+  readonly #waitingMax: number;
   readonly #nowMs: () => number;
   #usedMs = 0;
   #isTurnAwaited = false;
 
-  constructor(nowMs = (): number => performance.now()) {
+  /** @param waitingMax of one client: those of sockets that are gone wait on until their turn */
+  constructor(waitingMax: number, nowMs = (): number => performance.now()) {
+    this.#waitingMax = waitingMax;
     this.#nowMs = nowMs;
   }
 
-  /** Calls `begin` now, as long as there are few, or in one of the next turns. */
+  /**
+   * Calls `begin` now, as long as there are few, or in one of the next turns.
+   * @throws TemporarilyUnavailable where too many of the client wait
+   */
   run<Result>(clientId: number, begin: () => Promise<Result>): Promise<Result> {
     this.#awaitTurn();
     if (this.#waiting.size === 0 && this.#usedMs < TURN_MS) return this.#timed(begin);
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const own = this.#waiting.get(clientId) ?? [];
+      if (own.length >= this.#waitingMax) return reject(tooBusy());
       own.push(() => resolve(this.#timed(begin)));
       this.#waiting.set(clientId, own);
     });

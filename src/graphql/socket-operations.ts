@@ -12,8 +12,10 @@ export class IdInUse extends Error {}
 /** It stands in every message about the operation; clients name them by a number or a UUID. */
 const ID_LENGTH_MAX = 1024;
 
-/** Open operations and those being closed, together: at most this many times the limit. */
-const CLOSING_FACTOR = 2;
+/** Open operations and those being closed, together, that a socket may have at most. */
+export function placesOf(openMax: number): number {
+  return 2 * openMax;
+}
 
 /** How a message about an operation begins: with the number that was put before its id. */
 const NUMBERED = /^\{"id":"([0-9]+):/;
@@ -38,7 +40,7 @@ export class SocketOperations {
 
   /** Whether a new one would keep to the limit of those that are open, and could be opened. */
   hasRoom(openMax: number): boolean {
-    return this.#numbers.size < openMax && this.#count < CLOSING_FACTOR * openMax;
+    return this.#numbers.size < openMax && this.#count < placesOf(openMax);
   }
 
   /**
@@ -47,7 +49,7 @@ export class SocketOperations {
    * database that is away each of them takes seconds to close.
    */
   hasPlace(openMax: number): boolean {
-    return this.#count <= CLOSING_FACTOR * openMax;
+    return this.#count <= placesOf(openMax);
   }
 
   /** @throws IdInUse, MalformedRequest */

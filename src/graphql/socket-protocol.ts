@@ -15,6 +15,7 @@ import { subscribeFreshly, type ResultIterator } from './fresh-subscribe.ts';
 import { MalformedRequest, readParameters } from './graphql-request.ts';
 import { OperationTurns } from './operation-turns.ts';
 import { CLOSE, type SocketConnection } from './socket-connection.ts';
+import { placesOf } from './socket-operations.ts';
 
 /** Told to the client in connection_ack: how often we ping it. */
 export const HEARTBEAT_INTERVAL_MS = 12_000;
@@ -44,8 +45,8 @@ interface AdmittedArgs extends ExecutionArgs {
 
 /** graphql-transport-ws over the shared guard and mask; an operation never ends the socket. */
 export function socketProtocol(options: SocketProtocolOptions): Server<SocketConnection> {
-  const { log } = options.deps;
-  const turns = new OperationTurns();
+  const { log, socketsPerClient, subscriptionsPerSocket } = options.deps;
+  const turns = new OperationTurns(socketsPerClient * placesOf(subscriptionsPerSocket));
   return makeServer<Init, SocketConnection>({
     // The connection keeps one deadline for connection_init and authentication together.
     connectionInitWaitTimeout: 0,
@@ -128,8 +129,10 @@ async function begin(
     }
     if (!connection.operations.hasPlace(limit)) return [carried(tooBusy())];
     const request = readParameters({ ...payload });
-    const admission = await turns.run(caller.clientId,
-      () => admitOperation(request, { ...caller, transport: 'SOCKET' }));
+    const admission = await turns.run(caller.clientId, async () => connection.isOpen
+      ? admitOperation(request, { ...caller, transport: 'SOCKET' })
+      : null);
+    if (admission === null) return [requestError('UNAUTHENTICATED', 'The socket was closed')];
     if (admission.kind === 'REFUSED') return admission.errors;
     // The limits may have taken longer than the socket lived.
     if (!connection.isOpen) return [requestError('UNAUTHENTICATED', 'The socket was closed')];

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
+import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 import { OperationTurns } from '../../src/graphql/operation-turns.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
 
 /** Beginnings that keep the process busy for so long; milliseconds. */
-function busyFor(ms: number) {
+function busyFor(ms: number, waitingMax = 100) {
   let nowMs = 0;
-  const turns = new OperationTurns(() => nowMs);
+  const turns = new OperationTurns(waitingMax, () => nowMs);
   const begun: string[] = [];
   const begin = (clientId: number, name: string): Promise<string> =>
     turns.run(clientId, async () => {
@@ -37,9 +38,19 @@ test('what takes little begins at once', () => {
   expect(begun.length).toBe(50);
 });
 
+test('of one client so many wait, and no more', async () => {
+  const { begun, begin } = busyFor(5, 2);
+  const all = ['a1', 'a2', 'a3'].map((name) => begin(1, name));
+  await expect(begin(1, 'a4')).rejects.toThrow(TemporarilyUnavailable);
+  all.push(begin(2, 'b1'));
+  expect(await Promise.all(all)).toEqual(['a1', 'a2', 'a3', 'b1']);
+  expect(await begin(1, 'a5')).toBe('a5');
+  expect(begun).not.toContain('a4');
+});
+
 test('one that fails is told to who asked for it, and the next ones begin', async () => {
   let nowMs = 0;
-  const turns = new OperationTurns(() => nowMs);
+  const turns = new OperationTurns(100, () => nowMs);
   const fail = (ms: number) => turns.run(1, async () => {
     nowMs += ms;
     throw new Error(`after ${ms} ms`);

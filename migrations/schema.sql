@@ -3657,8 +3657,9 @@ CREATE UNIQUE INDEX wallet_default ON wallet USING btree (client_id) WHERE is_de
 
 CREATE TRIGGER access AFTER UPDATE OF revoked_at ON api_key FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE OF is_active, is_rate_limited ON client FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
-CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE ON client FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE OF client_id, name, is_active, is_rate_limited ON client FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_mark BEFORE INSERT OR UPDATE ON client FOR EACH ROW EXECUTE FUNCTION mark_pricing_change();
+CREATE TRIGGER pricing_moved AFTER UPDATE OF client_id ON client FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
 CREATE TRIGGER pricing_removal AFTER DELETE ON client FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE ON client_network FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER access_truncation AFTER TRUNCATE ON client_network FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();

@@ -162,6 +162,7 @@ function toSnapshot(
   const prefixes = Map.groupBy(head.prefixes ?? [], ([prefix]) => prefix);
   return {
     version: head.version,
+    readAt: head.read_at,
     validUntil: head.valid_until?.toISOString() ?? null,
     product: (id) => products.get(id),
     products: () => listed,

@@ -155,16 +155,18 @@ export async function readPricing<Result>(
   });
 }
 
-/** Whether nothing changed since, and no edge of validity has passed; cheap. */
+/** Whether nothing changed since, no edge of validity has passed, nor comes again; cheap. */
 export async function isPricingCurrent(
   pool: pg.Pool,
-  { version, validUntil }: Pick<PricingSnapshot, 'version' | 'validUntil'>,
+  { version, readAt, validUntil }: Pick<PricingSnapshot, 'version' | 'readAt' | 'validUntil'>,
 ): Promise<boolean> {
   const { rows } = await pool.query<{ is_current: boolean }>({
     name: 'pricing_version',
-    text: `select version = $1 and coalesce(clock_timestamp() < $2, true) as is_current
+    // A clock that was ahead at that time, and was set right, brings its edges back.
+    text: `select version = $1 and coalesce(clock_timestamp() < $2, true)
+        and clock_timestamp() >= $3 as is_current
       from pricing_version`,
-    values: [version, validUntil],
+    values: [version, validUntil, readAt],
   });
   return rows[0]?.is_current ?? false;
 }

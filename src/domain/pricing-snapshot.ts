@@ -29,6 +29,8 @@ export interface Currency {
 /** Everything that prices an order, at one version. Read-only and shared by all requests. */
 export interface PricingSnapshot {
   readonly version: number;
+  /** Database time of which it is, ISO 8601. */
+  readonly readAt: string;
   /** Database time from which a rate or discount changes; null where no edge is known. */
   readonly validUntil: string | null;
   product(id: number): Product | undefined;

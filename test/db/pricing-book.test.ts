@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPool } from '../../src/db/pool.ts';
 import { PricingBook } from '../../src/db/pricing-book.ts';
-import { readPricing } from '../../src/db/pricing-reader.ts';
+import { isPricingCurrent, readPricing } from '../../src/db/pricing-reader.ts';
 import type { PricingSnapshot } from '../../src/domain/pricing-snapshot.ts';
 import { useTestDatabase } from '../support/database.ts';
 
@@ -21,7 +21,7 @@ const contentOf = (snapshot: PricingSnapshot) => ({
   byId: snapshot.products().map(({ id }) => snapshot.product(id)),
   variants: Array.from({ length: 30 }, (_, id) => snapshot.variant(id)),
   currencies: snapshot.currencies(),
-  clients: [1, 2, 3, 90].map((id) => snapshot.client(id)),
+  clients: [1, 2, 3, 90, 91, 92].map((id) => snapshot.client(id)),
   rate: snapshot.rate('EUR', 'USD'),
   airtel: snapshot.productIdsByPrefix('+9188'),
 });
@@ -69,7 +69,8 @@ const CHANGES = [
   'update wallet set currency = currency where client_id = 90',
   "update client set is_active = true, name = 'Second' where client_id = 2",
   "insert into client (client_id, name) values (91, 'Ninety-one')",
-  'delete from client where client_id = 91',
+  'update client set client_id = 92 where client_id = 91',
+  'delete from client where client_id = 92',
   'truncate discount',
   'truncate entitlement',
 ];
@@ -148,14 +149,25 @@ describe('a refreshed price book', () => {
     expect((await idsSince('2999-01-01T00:00:00Z')).length).toBe(all.length);
   });
 
+  test('is not what it should be where the clock is set back behind it', async () => {
+    const snapshot = await new PricingBook(pool).refresh();
+    expect(await isPricingCurrent(pool, snapshot)).toBe(true);
+    const ahead = { ...snapshot, readAt: '2999-01-01T00:00:00Z' };
+    expect(await isPricingCurrent(pool, ahead)).toBe(false);
+  });
+
   test('moves its version once a transaction, and not for one that is taken back', async () => {
     const book = new PricingBook(pool);
     const { version } = await book.refresh();
     await database().query(`begin; update product set name = name where id = 5002;
       update variant set name = name; update discount set percent = percent; commit`);
     expect((await book.refresh()).version).toBe(version + 1);
+    // Nor once a row: within a savepoint nobody can tell that it was moved already.
+    await database().query(`begin; savepoint s; update wallet set currency = currency;
+      release savepoint s; commit`);
+    expect((await book.refresh()).version).toBe(version + 2);
     await database().query('begin; update product set name = name; rollback');
-    expect((await book.refresh()).version).toBe(version + 1);
+    expect((await book.refresh()).version).toBe(version + 2);
   });
 
   test('misses nothing of writers that overtake each other', async () => {

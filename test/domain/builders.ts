@@ -142,6 +142,7 @@ export function snapshot(of: {
   const pairs = Object.keys(rates);
   return {
     version: 1,
+    readAt: '2026-01-01T00:00:00.000000Z',
     validUntil: null,
     product: (id) => products.find((each) => each.id === id),
     products: () => products,

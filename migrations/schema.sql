@@ -377,7 +377,8 @@ CREATE OR REPLACE FUNCTION bump_access_version()
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
-  update access_version set version = version + 1;
+  update access_version set version = version + 1, clients_version = clients_version
+    + case when tg_table_name in ('revoked_token', 'api_key') then 0 else 1 end;
   perform pg_notify('access', '');
   return null;
 end
@@ -2974,6 +2975,7 @@ $function$
 create table access_version (
   is_only boolean not null default true,
   version bigint not null,
+  clients_version bigint not null default 1,
   constraint access_version_pkey PRIMARY KEY (is_only),
   constraint access_version_is_only_check CHECK (is_only)
 );

@@ -12,17 +12,20 @@ const POLL_MS = 1000;
 
 // A key that was revoked matters while a token of it may live: an hour, and some skew. Not by
 // client: every process answers for all of them.
-const STANDINGS_SQL = `select (select version from access_version) as version,
-  (select json_agg(json_build_array(c.client_id, c.is_active, c.is_rate_limited,
-      coalesce(g.generation, 1),
-      (select json_agg(n.network) from client_network n where n.client_id = c.client_id),
-      (select json_object_agg(r.class, r.per_minute)
-        from client_rate r where r.client_id = c.client_id)))
-    from client c left join token_generation g on g.client_id = c.client_id) as clients,
+// Clients are read where they differ from the version $1 alone, 0 for none: a logout changes none.
+const STANDINGS_SQL = `select v.version, v.clients_version,
+  case when v.clients_version <> $1 then
+    (select json_agg(json_build_array(c.client_id, c.is_active, c.is_rate_limited,
+        coalesce(g.generation, 1),
+        (select json_agg(n.network) from client_network n where n.client_id = c.client_id),
+        (select json_object_agg(r.class, r.per_minute)
+          from client_rate r where r.client_id = c.client_id)))
+      from client c left join token_generation g on g.client_id = c.client_id) end as clients,
   (select json_agg(r.id) from (
     select id::text from revoked_token where expires_at > now()
     union all
-    select id from api_key where revoked_at > now() - interval '2 hours') r) as revoked`;
+    select id from api_key where revoked_at > now() - interval '2 hours') r) as revoked
+  from access_version v`;
 
 type ClientTuple = readonly [
   clientId: number, isActive: boolean, isRateLimited: boolean, generation: number,
@@ -31,15 +34,20 @@ type ClientTuple = readonly [
 
 interface StandingsRow {
   readonly version: number;
+  readonly clients_version: number;
+  /** Null where there are none, or none has changed. */
   readonly clients: readonly ClientTuple[] | null;
   readonly revoked: readonly string[] | null;
 }
 
 interface Copy {
   readonly version: number;
+  readonly clientsVersion: number;
   readonly clients: ReadonlyMap<number, Standing>;
   readonly revoked: ReadonlySet<string>;
 }
+
+const NOTHING: Copy = { version: 0, clientsVersion: 0, clients: new Map(), revoked: new Set() };
 
 /** The standings of all clients, in memory; no request asks the database for them. */
 export async function followStandings(options: {
@@ -50,11 +58,11 @@ export async function followStandings(options: {
   const { pool } = options;
   const emitter = new EventEmitter();
   emitter.setMaxListeners(0);
-  let copy = await readStandings(pool);
+  let copy = await readStandings(pool, NOTHING);
   // While the database is away, those who ask come by the second.
   const refresh = oneAtATime(() => askUntilBack(async () => {
     if (await readVersion(pool) === copy.version) return;
-    copy = await readStandings(pool);
+    copy = await readStandings(pool, copy);
     emitter.emit('change');
   }));
   const close = followChannel({
@@ -79,14 +87,17 @@ async function readVersion(pool: pg.Pool): Promise<number> {
   return rows[0]?.version ?? 0;
 }
 
-async function readStandings(pool: pg.Pool): Promise<Copy> {
+async function readStandings(pool: pg.Pool, before: Copy): Promise<Copy> {
   const { rows: [row] } = await pool.query<StandingsRow>({
-    name: 'standings', text: STANDINGS_SQL,
+    name: 'standings', text: STANDINGS_SQL, values: [before.clientsVersion],
   });
   if (row === undefined) throw new Error('The standings have no row');
   return {
     version: row.version,
-    clients: new Map((row.clients ?? []).map((client) => [client[0], toStanding(client)])),
+    clientsVersion: row.clients_version,
+    clients: row.clients_version === before.clientsVersion
+      ? before.clients
+      : new Map((row.clients ?? []).map((client) => [client[0], toStanding(client)])),
     revoked: new Set(row.revoked ?? []),
   };
 }

@@ -1,0 +1,63 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createPool } from '../../src/db/pool.ts';
+import { followStandings } from '../../src/db/standings.ts';
+import type { WakeUps } from '../../src/db/wake-ups.ts';
+import type { Standings } from '../../src/domain/access.ts';
+import { useTestDatabase } from '../support/database.ts';
+
+const database = useTestDatabase();
+const onError = (): void => undefined;
+/** Wakes nobody: what is new is seen because it was asked for. */
+const wakeUps: WakeUps =
+  { on: () => () => undefined, send: () => undefined, close: async () => undefined };
+const TOKEN_ID = '00000000-0000-4000-8000-000000000001';
+let pool: pg.Pool;
+let standings: Standings;
+beforeAll(async () => {
+  pool = createPool({
+    databaseUrl: database().databaseUrl, size: 2, applicationName: 'test', onError,
+  });
+  const followed = await followStandings({ pool, wakeUps, onError });
+  // Nobody reads but this test.
+  followed.close();
+  standings = followed;
+});
+afterAll(() => pool.end());
+
+it.each([
+  ['deactivated', 'update client set is_active = false where client_id = 3', { isActive: false }],
+  ['active again', 'update client set is_active = true where client_id = 3', { isActive: true }],
+  ['not limited', 'update client set is_rate_limited = false where client_id = 3',
+    { rates: null }],
+  ['limited again', 'update client set is_rate_limited = true where client_id = 3',
+    { rates: expect.not.objectContaining({ read: 7 }) }],
+  ['of another rate', `insert into client_rate values (3, 'read', 7)
+    on conflict (client_id, class) do update set per_minute = 7`,
+  { rates: expect.objectContaining({ read: 7 }) }],
+  ['of one network', "insert into client_network values (3, '10.1.2.0/24')",
+    { networks: [expect.anything()] }],
+  ['of any network', 'truncate client_network', { networks: [] }],
+  ['without its tokens', `insert into token_generation values (3, 2)
+    on conflict (client_id) do update set generation = 2`, { generation: 2 }],
+])('tells that a client is %s', async (_, sql, standing) => {
+  await database().query(sql);
+  await standings.refresh();
+  expect(standings.of(3)).toMatchObject(standing);
+});
+
+it.each([
+  ['token', `insert into revoked_token values (1, '${TOKEN_ID}', now() + interval '1 hour')`,
+    TOKEN_ID],
+  ['key', `insert into api_key (client_id, id, secret_hash, secret_prefix, scopes)
+      values (1, 'a-key', '', '', '{read}');
+    update api_key set revoked_at = now() where id = 'a-key'`, 'a-key'],
+])('tells that a %s is revoked, and reads no client anew for it', async (_, sql, id) => {
+  const before = standings.of(1);
+  expect(standings.isRevoked(id)).toBe(false);
+  await database().query(sql);
+  await standings.refresh();
+  expect(standings.isRevoked(id)).toBe(true);
+  expect(before).toBeDefined();
+  expect(standings.of(1)).toBe(before);
+});

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino, type DestinationStream, type Logger } from 'pino';
+import { createOutageLines } from './outage-lines.ts';
 
 /**
  * What must not lie in a log, wherever it came from: tokens, secrets and addresses by their form.
@@ -49,15 +50,23 @@ export function openLogOutput(): LogOutput {
   };
 }
 
-/** Standard JSON lines; texts are masked on their way out. */
+/** JSON lines; texts are masked on their way out, and an outage is told of now and then. */
 export function createLog(level: string, output: DestinationStream): Logger {
+  const asToTell = createOutageLines();
   return pino({
     level,
     serializers: { err: describeError },
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     // The mask has no quote and no backslash, so that a line stays JSON.
-    hooks: { streamWrite: (line) => line.replaceAll(SECRETS, MASK) },
+    hooks: {
+      streamWrite: (line) => line.replaceAll(SECRETS, MASK),
+      logMethod(args, method) {
+        const [fields, ...rest] = args;
+        const told = asToTell(fields, rest[0]);
+        if (told !== null) method.apply(this, [told, ...rest] as typeof args);
+      },
+    },
   }, output);
 }
 

@@ -83,7 +83,8 @@ export const FLOORS = {
   'commands.ts': {},
   'command-line.ts': { rooms: ['start-refused.ts'], node: ['util'] },
   'keys-command.ts': {},
-  'log.ts': { rooms: [], packages: ['pino'], node: ['timers/promises'] },
+  'log.ts': { rooms: ['outage-lines.ts'], packages: ['pino'], node: ['timers/promises'] },
+  'outage-lines.ts': { rooms: ['db'] },
   'start-refused.ts': { rooms: [] },
   'steady-start.ts': {
     rooms: ['db', 'domain', 'named-database.ts', 'start-refused.ts'],

@@ -14,13 +14,17 @@ export interface OpenWorkCounts {
   readonly mailsUndeliverable: number;
 }
 
-/** Counts what has not ended; over the index of pending orders, however many have ended. */
+/**
+ * Counts what has not ended; over the index of pending orders, however many have ended. A window
+ * that ended within the last five seconds counts as open: the last try may be under way to it.
+ */
 export async function countOpenWork(pool: pg.Pool): Promise<OpenWorkCounts> {
   const { rows } = await pool.query<OpenWorkCounts>({
     name: 'open_work',
     text: `select count(*) as "ordersPending",
         count(*) filter (where fulfilment_state = 'REVIEW') as "ordersInReview",
-        count(*) filter (where fulfilment_state = 'RETRY_WAIT' and retry_until < clock_timestamp()
+        count(*) filter (where fulfilment_state = 'RETRY_WAIT'
+          and retry_until < clock_timestamp() - interval '5 seconds'
           and (retry_until < next_action_at
             or exists (select from supplier s where s.is_suspended and s.id = coalesce(
               (select m.supplier_id from submission m where m.client_id = o.client_id

@@ -185,6 +185,9 @@ describe('an order under review', () => {
       await database().query('update submission set route = 9 where topup_order_id = $1', [id]);
       expect(await queued()).toEqual([{ what: 'PAST_WINDOW' }]);
       expect((await countOpenWork(pool)).ordersPastWindow).toBe(before + 1);
+      await database().query('update topup_order'
+        + " set retry_until = now() - interval '1 second' where id = $1", [id]);
+      expect((await countOpenWork(pool)).ordersPastWindow).toBe(before);
       await approve('ben', fail);
     } finally {
       await database().query('update supplier set is_suspended = false');

@@ -21,7 +21,9 @@ export class PageInfo {
   @Field(() => Boolean, { description: 'Whether more edges follow behind `endCursor`.' })
   hasNextPage!: boolean;
 
-  @Field(() => Boolean, { description: 'Whether edges stand before `startCursor`.' })
+  @Field(() => Boolean, {
+    description: 'Whether the page begins behind `after`, and not at the start of the list.',
+  })
   hasPreviousPage!: boolean;
 
   @Field(() => String, { nullable: true, description: 'The first cursor; null without edges.' })
@@ -49,7 +51,8 @@ export interface Connection<Node> {
 
 /**
  * A page out of rows that were read one further than `first`: that row only tells whether more
- * follow. Rows never leave these lists, so whatever `after` named still stands before the page.
+ * follow. Rows never leave these lists, so what `after` named stands before the page, where it was
+ * an edge of this very list.
  */
 export function pageOf<Node>(rows: readonly Node[], page: {
   readonly first: number;

@@ -86,7 +86,7 @@ class HttpDoor {
     }
     if (this.#text.negotiate(request.headers.accept) === null) {
       throw new RefusedRequest('NOT_ACCEPTABLE', 'Answers are application/graphql-response+json, '
-        + 'or application/json');
+        + 'or application/json; subscriptions are served over the WebSocket');
     }
     const caller = hasTwoAuthorizations(request) ? null : await this.#authenticate(request);
     if (caller === null) throw unauthenticated(reply);

@@ -202,8 +202,9 @@ export class TopupOrderType {
   pending!: PendingExplanation | null;
 
   @Field(() => [InputFieldValue], {
-    description: 'What was entered, normalised; of an order that comes in a list, an event or a '
-      + 'transaction, the values of sensitive fields are masked.',
+    description: 'What was entered, normalised. Of an order that comes in a list, an event or a '
+      + 'transaction, or by `node`, the values of sensitive fields are masked: a cache by `id` '
+      + 'keeps what came last.',
   })
   inputData!: InputFieldValue[];
 

@@ -151,6 +151,15 @@ describe('by the draft', () => {
     ] }]);
   });
 
+  test('where a stream of events is asked for, the words say where there is one', async () => {
+    const { body: text } = await app().inject({
+      url: '/graphql',
+      query: { query: GOOD },
+      headers: { authorization: TOKEN, accept: 'text/event-stream' },
+    });
+    expect(text).toContain('subscriptions are served over the WebSocket');
+  });
+
   test.each<readonly [rule: string, asked: Asked, told: Told]>([
     // Media types of the answer.
     ['GraphQL\'s own type is served', { body, headers: accept(GRAPHQL) }, fine],

@@ -70,6 +70,7 @@ describe('an operation is allowed', () => {
       `{ viewer { ${named(50).spreads} } } ${named(50).fragments}`],
     ['among 63 others', among(63)],
     ['with 5 root fields', `{ ${viewers(4)} viewer{name} }`],
+    ['with 5 root fields and the type they stand in', `{ __typename ${viewers(5)} }`],
     ['with one order said twice, which is one field',
       `mutation { ${CREATE} ...F } fragment F on Mutation { ${CREATE} }`],
     ['that subscribes with everything', `subscription { topupOrderUpdated(by: {orderId: 1}) {
@@ -99,6 +100,8 @@ describe('an operation is refused whole', () => {
       /more than 15 aliases/],
     ['among 64 others', among(64), /at most 64 operations and fragments/],
     ['with 6 root fields', `{ ${viewers(6)} }`, /more than 5 root fields/],
+    ['with 6 root fields, one of them a type', `{ a: __typename ${viewers(5)} }`,
+      /more than 5 root fields/],
     ['with two orders', `mutation { a: ${CREATE} b: ${CREATE} }`, /more than one order/],
     ['with two orders, one in a fragment', `mutation { ${CREATE} ...F }
       fragment F on Mutation { ... on Mutation { b: ${CREATE} } }`, /more than one order/],

@@ -4,6 +4,7 @@ import {
 } from './generated/graphql.ts';
 import { requestOnce, type HttpOptions } from './http.ts';
 import { Patience, type PatienceOptions } from './patience.ts';
+import { newReference } from './reference.ts';
 
 /** An order to place; without a reference the client makes one of its own. */
 export type NewOrder = CreateTopupOrderInput;
@@ -18,7 +19,7 @@ export async function createOrder(
   order: NewOrder,
   options: HttpOptions & PatienceOptions,
 ): Promise<OrderPartsFragment> {
-  const clientReference = order.clientReference ?? crypto.randomUUID();
+  const clientReference = order.clientReference ?? newReference();
   const patience = new Patience(options);
   let isInDoubt = false;
   for (;;) {

@@ -21,20 +21,26 @@ async function youngest(page: Page): Promise<Locator> {
   return page.locator(`#orders > li[data-order="${id}"]`);
 }
 
-async function look(sql: string): Promise<{ readonly id: number; readonly status: string }> {
+async function rows<Row extends object>(sql: string): Promise<readonly Row[]> {
   const owner = new pg.Client(stage().facts.ownerDatabaseUrl);
   await owner.connect();
-  const { rows: [row] } = await owner.query(sql).finally(() => owner.end());
-  return row;
+  return (await owner.query<Row>(sql).finally(() => owner.end())).rows;
+}
+
+/** Lets the supplier deliver what it holds. */
+async function release(id: number): Promise<void> {
+  const answer = await fetch(`${stage().facts.supplierUrl}/release/1-${id}-1`, { method: 'POST' });
+  expect(answer.status).toBe(200);
 }
 
 async function lastOrderId(): Promise<number> {
   const sql = 'select coalesce(max(id), 0)::int as id from topup_order where client_id = 1';
-  return (await look(sql)).id;
+  return (await rows<{ readonly id: number }>(sql))[0]?.id ?? 0;
 }
 
-async function statusOf(id: number): Promise<string> {
-  return (await look(`select status from topup_order where id = ${id}`)).status;
+async function statusOf(id: number): Promise<string | undefined> {
+  const sql = `select status from topup_order where id = ${id}`;
+  return (await rows<{ readonly status: string }>(sql))[0]?.status;
 }
 
 /** What was placed before may come to the page after the click: its id tells it apart. */
@@ -61,7 +67,8 @@ test('one click shows an order from PENDING to DELIVERED, each version with its 
   await order.getByText('DELIVERED', { exact: true }).waitFor();
   const steps = (await order.getByRole('list').innerText()).replaceAll(/\s+/g, ' ');
   expect(steps).toMatch(
-    /^1 Placed and paid \d\d:\d\d:\d\d 2 Handed to the supplier [\d:]{8} 3 Delivered [\d:]{8}$/,
+    new RegExp('^1 Placed and paid \\d+ \\w+ \\d{4}, [\\d:]{8}'
+      + ' 2 Handed to the supplier [\\d:]{8} 3 Delivered [\\d:]{8}$'),
   );
   expect(before).toBe('10,000 USD');
   await page.getByText('9,995.2595 USD').waitFor();
@@ -134,6 +141,88 @@ test('what the gateway cannot say now is asked for again, and its order placed o
   await (await youngest(page)).getByText('DELIVERED', { exact: true }).waitFor();
   await expect.poll(() => page.getByRole('alert').innerText()).toBe('');
   expect(await page.locator('#orders > li').count()).toBe(count + 1);
+});
+
+test('a press is told of at once, and the second of a double click orders nothing', async () => {
+  const page = await openWatch();
+  const before = await lastOrderId();
+  const owner = new pg.Client(stage().facts.ownerDatabaseUrl);
+  await owner.connect();
+  await owner.query('begin; select from wallet for update');
+  await page.getByRole('button', { name: 'Place order' }).dblclick();
+  await page.getByText('Placing the order…').waitFor();
+  await owner.end();
+  await page.getByText(/^Order \d+ is placed\.$/).waitFor();
+  await page.getByRole('button', { name: 'Ten, mixed' }).click();
+  await page.getByText('10 of 10 orders are placed.').waitFor();
+  const [{ count } = { count: 0 }] = await rows<{ readonly count: number }>(
+    `select count(*)::int from topup_order where client_id = 1 and id > ${before}`);
+  expect(count).toBe(11);
+});
+
+test('an order that took more steps than are read is shown at its end', async () => {
+  const page = await openWatch();
+  const order = await place(page, 'Holds it until it is released');
+  await order.getByText('Handed to the supplier').waitFor();
+  const id = await lastOrderId();
+  await rows(`with told as (
+      insert into topup_order_event (client_id, topup_order_id, version, type, status)
+        select 1, ${id}, n, 'RETRY_SCHEDULED', 'PENDING' from generate_series(3, 110) n
+        returning client_id, topup_order_id, version
+    ), queued as (
+      insert into feed_inbox (client_id, topup_order_id, version) select * from told
+    )
+    update topup_order set version = 110 where client_id = 1 and id = ${id}`);
+  await release(id);
+  await order.getByText('DELIVERED', { exact: true }).waitFor();
+  const later = await openWatch();
+  const same = later.locator(`#orders > li[data-order="${id}"]`);
+  await same.getByText('DELIVERED', { exact: true }).waitFor();
+  expect(await same.getByRole('listitem').count()).toBe(100);
+});
+
+test('an older order that moves comes with all of its steps', async () => {
+  const page = await openWatch();
+  const order = await place(page, 'Holds it until it is released');
+  await order.getByText('Handed to the supplier').waitFor();
+  const id = await lastOrderId();
+  for (const other of [page, await openWatch()]) {
+    await other.getByRole('button', { name: 'Ten, mixed' }).click();
+    await other.getByText('10 of 10 orders are placed.').waitFor();
+  }
+  const later = await openWatch();
+  await later.locator(`#orders > li[data-order="${id + 20}"]`).waitFor();
+  const same = later.locator(`#orders > li[data-order="${id}"]`);
+  expect(await same.count()).toBe(0);
+  await release(id);
+  await expect.poll(() => same.getByRole('listitem').allInnerTexts()).toEqual([
+    expect.stringContaining('Placed and paid'), expect.stringContaining('Handed to'),
+    expect.stringContaining('Delivered'),
+  ]);
+});
+
+test('that there are no orders is said only where that is known', async () => {
+  const page = await stage().openPage();
+  const isAway = Promise.withResolvers<undefined>();
+  await page.routeWebSocket(/graphql$/, async (socket) => {
+    await isAway.promise;
+    socket.connectToServer();
+  });
+  await page.goto(stage().facts.watchUrl);
+  await page.getByText('Connecting').waitFor();
+  expect(await page.getByText('None yet.').isVisible()).toBe(false);
+  isAway.resolve(undefined);
+  await youngest(page);
+  expect(await page.getByText('None yet.').isVisible()).toBe(false);
+});
+
+test('long names stay within the page', async () => {
+  const page = await openWatch({ viewport: { width: 320, height: 640 } });
+  await youngest(page);
+  await page.evaluate(`for (const name of document.querySelectorAll('#client, h3')) {
+    name.textContent = 'W'.repeat(150);
+  }`);
+  expect(await page.evaluate('document.body.scrollWidth')).toBe(320);
 });
 
 test('a page that is opened later shows the same orders and steps', async () => {
@@ -234,6 +323,12 @@ test('an order whose answer was cut off with its token is not called off', async
   const authorization = `Bearer ${data.access_token}`;
   expect((await post('logout', { authorization }, null)).status).toBe(200);
   await page.getByText('It may have been placed').waitFor();
+  await page.getByText('The token is no longer good').waitFor();
+  // A press right behind the last one is taken for the second of a double click.
+  await expect.poll(async () => {
+    await page.getByRole('button', { name: 'Place order' }).click();
+    return page.getByRole('alert').innerText();
+  }).toBe('Not placed: load the page again.');
   await owner.query('commit');
   await expect.poll(lastOrderId).toBeGreaterThan(before);
   await page.reload();

@@ -5,6 +5,7 @@ export interface Money {
 
 export interface Order {
   readonly orderId: number;
+  readonly status: 'PENDING' | 'DELIVERED' | 'FAILED' | 'CANCELLED';
   readonly productName: string;
   readonly variantName: string;
   readonly charge: Money;
@@ -19,7 +20,7 @@ export interface OrderEvent {
   readonly sequence: number;
   readonly version: number;
   readonly type: string;
-  readonly status: 'PENDING' | 'DELIVERED' | 'FAILED' | 'CANCELLED';
+  readonly status: Order['status'];
   readonly statusText: string;
   readonly occurredAt: string;
   readonly order: Order;
@@ -27,6 +28,7 @@ export interface OrderEvent {
 
 const ORDER = `fragment WatchedOrder on TopupOrder {
   orderId
+  status
   productName
   variantName
   charge { amount currency }
@@ -48,20 +50,29 @@ const EVENT = `fragment WatchedEvent on TopupOrderEvent {
 
 type EventOfOrder = Omit<OrderEvent, 'order'>;
 
-export interface RecentResult {
-  readonly topupOrders: {
-    readonly edges: readonly {
-      readonly node: Order & {
-        readonly events: { readonly edges: readonly { readonly node: EventOfOrder | null }[] };
-      };
-    }[];
-  };
+/** The order as it is now; of very many steps, the first ones. */
+export interface OrderWithSteps extends Order {
+  readonly events: { readonly edges: readonly { readonly node: EventOfOrder | null }[] };
 }
 
+export interface RecentResult {
+  readonly topupOrders: { readonly edges: readonly { readonly node: OrderWithSteps }[] };
+}
+
+const WITH_STEPS = '...WatchedOrder events(first: 100) { edges { node { ...WatchedEvent } } }';
+
 export const RECENT = `query Recent {
-  topupOrders(first: 20) {
-    edges { node { ...WatchedOrder events(first: 20) { edges { node { ...WatchedEvent } } } } }
-  }
+  topupOrders(first: 20) { edges { node { ${WITH_STEPS} } } }
+}
+${ORDER}
+${EVENT}`;
+
+export interface StepsResult {
+  readonly topupOrder: OrderWithSteps | null;
+}
+
+export const STEPS = `query Steps($orderId: SafeInt!) {
+  topupOrder(by: { orderId: $orderId }) { ${WITH_STEPS} }
 }
 ${ORDER}
 ${EVENT}`;

@@ -17,6 +17,11 @@ export function part<Type extends HTMLElement>(id: string, type: new () => Type)
   return found;
 }
 
+/** Changes a text. One that stays is not written again: a screen reader would say it again. */
+export function say(node: HTMLElement, text: string): void {
+  if (node.textContent !== text) node.textContent = text;
+}
+
 /** Shows for a moment that something has changed. */
 export function flash(changed: HTMLElement): void {
   changed.classList.remove('changed');

@@ -40,6 +40,11 @@ export class Gateway {
     });
   }
 
+  /** The token is no longer good: nothing is sent any more. */
+  get isRefused(): boolean {
+    return this.#isRefused;
+  }
+
   #endWithoutWord(): void {
     let ackIsDue: ReturnType<typeof setTimeout> | undefined;
     let pongIsDue: ReturnType<typeof setTimeout> | undefined;

@@ -1,10 +1,15 @@
+import { newReference } from '../reference.ts';
 import { DELAYS, orderInput, OUTCOMES, PRODUCTS } from './choices.ts';
 import { CREATE, type CreateResult } from './documents.ts';
-import { element, part } from './element.ts';
+import { element, part, say } from './element.ts';
 import type { Gateway } from './gateway.ts';
+import { Press } from './press.ts';
 
 const MIXED_COUNT = 10;
 const IN_DOUBT = 'It may have been placed: load the page again, and look.';
+const NOT_ASKED = 'Not placed: load the page again.';
+/** The second click of a double one on a button orders nothing; milliseconds. */
+const PRESS_AGAIN_MS = 500;
 
 type Chosen = readonly [product: number, outcome: number, delay: number];
 
@@ -15,8 +20,10 @@ export class OrderForm {
   readonly #outcome = part('outcome', HTMLSelectElement);
   readonly #delay = part('delay', HTMLSelectElement);
   readonly #answer = part('answer', HTMLElement);
-  /** Of the last press. */
-  #words: Words | null = null;
+  readonly #progress = part('progress', HTMLElement);
+  #pressCount = 0;
+  /** By how many orders a button places. */
+  readonly #pressedMs = new Map<number, number>();
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
@@ -44,57 +51,46 @@ export class OrderForm {
   }
 
   #placeAll(chosen: readonly Chosen[]): void {
-    const words = new Words(chosen.length, (text) => {
+    const pressedMs = performance.now();
+    const lastMs = this.#pressedMs.get(chosen.length) ?? -PRESS_AGAIN_MS;
+    if (pressedMs - lastMs < PRESS_AGAIN_MS) return;
+    this.#pressedMs.set(chosen.length, pressedMs);
+    this.#pressCount += 1;
+    const nthPress = this.#pressCount;
+    const show = (node: HTMLElement) => (text: string): void => {
       // What was said of an earlier press is not said any more.
-      if (words === this.#words) this.#answer.textContent = text;
+      if (nthPress === this.#pressCount) say(node, text);
+    };
+    const press = new Press(chosen.length, {
+      progress: show(this.#progress), trouble: show(this.#answer),
     });
-    this.#words = words;
-    words.say(0, '');
     chosen.forEach((each, nth) => {
-      this.#place(each, (text) => words.say(nth, text)).catch((error: unknown) => {
+      if (this.#gateway.isRefused) return press.failed(nth, NOT_ASKED);
+      this.#place(each, () => {
+        press.wait(nth, 'Asked for; it is placed when the gateway is back.');
+      }).then((orderId) => press.placed(nth, orderId), (error: unknown) => {
         // Any other end is that of the socket: what was sent over it may have been done.
-        words.say(nth, error instanceof Error ? error.message : IN_DOUBT);
+        press.failed(nth, error instanceof Error ? error.message : IN_DOUBT);
       });
     });
   }
 
-  /** @throws the gateway's refusal, or the end of a socket that is not to be opened again */
-  async #place(
-    [at, outcomeAt, delayAt]: Chosen,
-    say: (text: string) => void,
-  ): Promise<void> {
+  /**
+   * The id of the order. `onCut` is called where it has to be asked for again.
+   * @throws the gateway's refusal, or the end of a socket that is not to be opened again
+   */
+  async #place([at, outcomeAt, delayAt]: Chosen, onCut: () => void): Promise<number> {
     const [product, outcome, delay] = [PRODUCTS[at], OUTCOMES[outcomeAt], DELAYS[delayAt]];
-    if (product === undefined || outcome === undefined || delay === undefined) return;
-    const reference = `WATCH-${crypto.randomUUID()}`;
+    if (product === undefined || outcome === undefined || delay === undefined) {
+      throw new Error('Nothing is chosen');
+    }
+    const reference = `WATCH-${newReference()}`;
     const input = orderInput(product, { outcome, delay, reference });
     const { createTopupOrder } = await this.#gateway
-      .askUntilAnswered<CreateResult>(CREATE, { input }, () => {
-        say('Asked for; it is placed when the gateway is back.');
-      });
+      .askUntilAnswered<CreateResult>(CREATE, { input }, onCut);
     // Asked again after a cut, the gateway may tell of the order that it has placed already.
-    const isPlaced = createTopupOrder.order !== null || createTopupOrder.duplicateOf !== null;
-    say(isPlaced ? '' : createTopupOrder.userErrors[0]?.message ?? 'Not placed.');
-  }
-}
-
-/** What is said of the orders of one press, by their numbers from 0 on; '' of one placed. */
-class Words {
-  readonly #texts: string[];
-  readonly #show: (text: string) => void;
-
-  constructor(count: number, show: (text: string) => void) {
-    this.#texts = Array<string>(count).fill('');
-    this.#show = show;
-  }
-
-  say(nth: number, text: string): void {
-    this.#texts[nth] = text;
-    const counts = new Map<string, number>();
-    for (const each of this.#texts) {
-      if (each !== '') counts.set(each, (counts.get(each) ?? 0) + 1);
-    }
-    const ofAll = this.#texts.length;
-    this.#show([...counts]
-      .map(([each, count]) => ofAll === 1 ? each : `${count} of ${ofAll}: ${each}`).join('\n'));
+    const placed = createTopupOrder.order ?? createTopupOrder.duplicateOf;
+    if (placed !== null) return placed.orderId;
+    throw new Error(createTopupOrder.userErrors[0]?.message ?? 'Not placed.');
   }
 }

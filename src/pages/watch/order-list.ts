@@ -1,5 +1,5 @@
-import type { OrderEvent } from './documents.ts';
-import { part } from './element.ts';
+import type { Order, OrderEvent } from './documents.ts';
+import { part, say } from './element.ts';
 import { OrderRow } from './order-row.ts';
 
 /** Older orders leave the page. */
@@ -21,8 +21,17 @@ export class OrderList {
     this.#missedCount = 0;
     for (const { node } of this.#rows.values()) node.remove();
     this.#rows.clear();
-    this.#empty.hidden = false;
+    this.#empty.hidden = true;
     this.#feed.textContent = 'Following the feed: every event once, in order.';
+  }
+
+  /** All that was before is shown. */
+  end(): void {
+    this.#empty.hidden = this.#rows.size > 0;
+  }
+
+  has(orderId: number): boolean {
+    return this.#rows.has(orderId);
   }
 
   /** An event of the feed, live. */
@@ -31,7 +40,7 @@ export class OrderList {
     if (this.#lastSequence !== null) this.#missedCount += sequence - this.#lastSequence - 1;
     this.#lastSequence = sequence;
     this.#feed.textContent = `Event ${sequence} of the feed, ${this.#missedCount} missed.`;
-    if (status !== 'PENDING') this.#news.textContent = `Order ${order.orderId}: ${statusText}`;
+    if (status !== 'PENDING') say(this.#news, `Order ${order.orderId}: ${statusText}`);
     this.show(event);
   }
 
@@ -40,6 +49,11 @@ export class OrderList {
     const { orderId } = event.order;
     const row = this.#rows.get(orderId) ?? this.#addRow(event);
     row.show(event);
+  }
+
+  /** Shows where an order that was read stands, however many steps it took. */
+  stand(order: Order): void {
+    this.#rows.get(order.orderId)?.stand(order);
   }
 
   #addRow({ order }: OrderEvent): OrderRow {

@@ -12,6 +12,8 @@ const STEP_TEXTS: Readonly<Record<string, string>> = {
   LATE_NEWS: 'Late news of a supplier',
 };
 
+const DAY: Intl.DateTimeFormatOptions = { day: 'numeric', month: 'short', year: 'numeric' };
+
 /** One order of the list: what it is, where it stands, and every step it took. */
 export class OrderRow {
   readonly node = element('li', 'order');
@@ -45,12 +47,23 @@ export class OrderRow {
     this.#addStep(version, element('li', type.toLowerCase(),
       element('span', 'version', `${version}`),
       element('span', 'step', STEP_TEXTS[type] ?? type),
-      showTime(occurredAt)));
+      showTime(occurredAt, version)));
     if (!isLatest) return;
+    this.#showStatus(status, order);
+    flash(this.node);
+  }
+
+  /** The end of the order as it was read, where its steps were too many to be read up to it. */
+  stand(order: Order): void {
+    // What was heard meanwhile may be newer than what was read, but no order leaves its end.
+    const isOpen = this.node.dataset['status'] === 'PENDING';
+    if (isOpen && order.status !== 'PENDING') this.#showStatus(order.status, order);
+  }
+
+  #showStatus(status: Order['status'], order: Order): void {
     this.node.dataset['status'] = status;
     this.#status.textContent = status;
     this.#note.textContent = noteOf(status, order);
-    flash(this.node);
   }
 
   #addStep(version: number, step: HTMLLIElement): void {
@@ -61,7 +74,7 @@ export class OrderRow {
 }
 
 /** What a person wants to know besides the status. */
-function noteOf(status: OrderEvent['status'], order: Order): string {
+function noteOf(status: Order['status'], order: Order): string {
   const { failure, refund, reversal, receipt } = order;
   // The order was read after the event, and may be further than it.
   if (status === 'PENDING') return '';
@@ -83,8 +96,12 @@ export function showMoney({ amount, currency }: Money): string {
   return `${grouped}${cents} ${currency}`;
 }
 
-function showTime(iso: string): HTMLTimeElement {
-  const time = element('time', '', new Date(iso).toLocaleTimeString('en-GB'));
+/** The first step of an order tells its day as well. */
+function showTime(iso: string, version: number): HTMLTimeElement {
+  const at = new Date(iso);
+  const day = version === 1 ? `${at.toLocaleDateString('en-GB', DAY)}, ` : '';
+  const time = element('time', '', `${day}${at.toLocaleTimeString('en-GB')}`);
   time.dateTime = iso;
+  time.title = iso;
   return time;
 }

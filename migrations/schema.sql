@@ -3641,10 +3641,13 @@ CREATE INDEX email_outbox_waiting ON email_outbox USING btree (queued_at) WHERE 
 CREATE INDEX feed_entry_place ON feed_entry USING btree (place);
 CREATE INDEX feed_inbox_oldest ON feed_inbox USING btree (id);
 CREATE INDEX feed_position_oldest ON feed_position USING btree (kept_since);
+CREATE INDEX forex_rate_ends ON forex_rate USING btree (from_currency, to_currency, valid_to) WHERE (valid_to IS NOT NULL);
+CREATE INDEX forex_rate_open ON forex_rate USING btree (from_currency, to_currency, valid_from DESC) WHERE (valid_to IS NULL);
 CREATE INDEX forex_rate_pair ON forex_rate USING btree (from_currency, to_currency, valid_from DESC);
 CREATE INDEX order_milestone_latest ON order_milestone USING btree (client_id, latest_at);
 CREATE INDEX product_changed ON product USING btree (changed_in);
 CREATE UNIQUE INDEX submission_effective ON submission USING btree (client_id, topup_order_id) WHERE (state = ANY (ARRAY['INTENT'::text, 'ACCEPTED'::text, 'UNKNOWN'::text, 'DELIVERED'::text]));
+CREATE INDEX token_family_ends ON token_family USING btree (client_id, expires_at);
 CREATE INDEX topup_order_aside ON topup_order USING btree (set_aside_for, next_action_at, client_id, id) WHERE ((status = 'PENDING'::text) AND (set_aside_at = next_action_at));
 CREATE INDEX topup_order_country ON topup_order USING btree (client_id, country_code, id) WHERE (status <> 'PENDING'::text);
 CREATE INDEX topup_order_due ON topup_order USING btree (next_action_at) WHERE ((status = 'PENDING'::text) AND (set_aside_at IS DISTINCT FROM next_action_at));

@@ -25,12 +25,49 @@ export interface PricingHead {
 
 // $1: hours after which a rate is too old; null for never. $2: the moment of the version that is
 // known. Of two ends the earlier one counts. An end that no JavaScript date can hold, such as
-// infinity, is none to wait for. Rates of years stay in the table: of each pair one is told, that
-// which came into force last.
+// infinity, is none to wait for. Rates of years stay in the table, and are never read whole: of
+// each pair one is told, that which came into force last, be it open or with an end to come.
 const HEAD_SQL = `
-with moment as materialized (select clock_timestamp() as at),
+with recursive moment as materialized (
+  select clock_timestamp() as at, $1 * interval '1 hour' as held
+),
+pair as (
+  (select from_currency, to_currency from forex_rate order by 1, 2 limit 1)
+  union all
+  select n.* from pair p cross join lateral (
+    select f.from_currency, f.to_currency from forex_rate f
+      where (f.from_currency, f.to_currency) > (p.from_currency, p.to_currency)
+      order by 1, 2 limit 1) n
+),
 rate as (
-  select *, least(valid_to, valid_from + $1 * interval '1 hour') as ends_at from forex_rate
+  select n.* from pair p cross join moment m cross join lateral (
+    select * from (
+      (select * from forex_rate f
+        where f.from_currency = p.from_currency and f.to_currency = p.to_currency
+          and f.valid_to is null and f.valid_from <= m.at
+        order by f.valid_from desc, f.id desc limit 1)
+      union all
+      -- They are few, and to be found by their ends; a limit would have them sought by beginnings.
+      (select * from forex_rate f
+        where f.from_currency = p.from_currency and f.to_currency = p.to_currency
+          and f.valid_to > m.at and f.valid_from <= m.at)) f
+      where f.valid_from > m.at - m.held or m.held is null
+      order by f.valid_from desc, f.id desc limit 1) n
+),
+edge as (
+  select least(b.at, e.at, h.at) as at from pair p cross join moment m
+    left join lateral (select f.valid_from as at from forex_rate f
+      where f.from_currency = p.from_currency and f.to_currency = p.to_currency
+        and f.valid_from > m.at and f.valid_from < '9999-01-01'
+      order by f.valid_from limit 1) b on true
+    left join lateral (select f.valid_to as at from forex_rate f
+      where f.from_currency = p.from_currency and f.to_currency = p.to_currency
+        and f.valid_to > m.at and f.valid_to < '9999-01-01'
+      order by f.valid_to limit 1) e on true
+    left join lateral (select f.valid_from + m.held as at from forex_rate f
+      where f.from_currency = p.from_currency and f.to_currency = p.to_currency
+        and f.valid_from > m.at - m.held and f.valid_from < '9999-01-01'
+      order by f.valid_from limit 1) h on true
 )
 select
   (select version from pricing_version) as version,
@@ -38,8 +75,7 @@ select
   (select to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') from moment) as read_at,
   (select coalesce(at < $2::timestamptz, false) from moment) as is_set_back,
   least(
-    (select min(edge) from (select valid_from as edge from rate union all select ends_at from rate)
-      e where edge > (select at from moment) and edge < '9999-01-01'),
+    (select min(at) from edge),
     (select min(valid_from) from discount
       where valid_from > (select at from moment) and valid_from < '9999-01-01'),
     (select min(valid_to) from discount
@@ -48,10 +84,7 @@ select
     as currencies,
   (select json_agg(json_build_array(prefix, product_id)) from operator_prefix) as prefixes,
   (select json_agg(json_build_array(r.from_currency, r.to_currency, r.id, r.rate::text)) from (
-    select distinct on (from_currency, to_currency) * from rate
-      where valid_from <= (select at from moment)
-        and (ends_at is null or ends_at > (select at from moment))
-      order by from_currency, to_currency, valid_from desc, id desc) r) as rates,
+    select * from rate order by from_currency, to_currency) r) as rates,
   (select json_agg(s) from (select id, is_suspended, health from supplier order by id) s)
     as suppliers`;
 

@@ -217,6 +217,37 @@ describe('a refreshed price book', () => {
     }
   });
 
+  test.each([0, 72])('finds among the rates of years those that hold, %i hours', async (hours) => {
+    await database().query(`delete from forex_rate;
+      insert into forex_rate (from_currency, to_currency, rate, valid_from, valid_to, updated_by)
+      select p.f, p.t, 1 + n, b.at, case n % 4 when 0 then null when 1 then b.at + interval '5 days'
+          when 2 then 'infinity' else b.at + n % 7 * interval '1 day' + interval '1 hour' end, 'test'
+        from generate_series(1, 400) n,
+          lateral (select case when n % 50 = 0 then '-infinity' else date_trunc('hour', now())
+            + interval '29 minutes' + ((n * 7919) % 600 - 500) * interval '1 hour' end as at) b,
+          lateral (select (array['EUR', 'USD', 'INR', 'JPY', 'USD'])[1 + n % 5] as f,
+            (array['USD', 'EUR', 'USD', 'USD', 'JPY'])[1 + n % 5] as t) p
+        -- Of one pair all have ended.
+        where p.f <> 'JPY' or n % 4 = 3 and b.at < now() - interval '20 days'`);
+    const naive = await database().query<{ pair: string; id: string }>(`
+      select distinct on (from_currency, to_currency) from_currency || to_currency as pair, id
+        from forex_rate where valid_from <= now() and (valid_to is null or valid_to > now())
+          and ($1 = 0 or valid_from > now() - $1 * interval '1 hour')
+        order by from_currency, to_currency, valid_from desc, id desc`, [hours]);
+    const [next] = await database().query<{ at: Date }>(`select min(at) as at from (
+      select valid_from as at from forex_rate union all select valid_to from forex_rate
+      union all select valid_from + $1 * interval '1 hour' from forex_rate where $1 > 0) e
+      where at > now() and at < '9999-01-01'`, [hours]);
+    const { rate, validUntil } = await new PricingBook(pool, { forexRateHoursMax: hours })
+      .refresh();
+    const found = ['EURUSD', 'USDEUR', 'INRUSD', 'JPYUSD', 'USDJPY'].map((pair) =>
+      [pair, rate(pair.slice(0, 3), pair.slice(3))?.id]);
+    const wanted = new Map(naive.map(({ pair, id }) => [pair, Number(id)]));
+    expect(found).toEqual(found.map(([pair]) => [pair, wanted.get(String(pair))]));
+    expect(wanted.size).toBeGreaterThan(1);
+    expect(new Date(validUntil ?? 0)).toEqual(next?.at);
+  });
+
   test('has no rate that is too old, however late its own end', async () => {
     await database().query(`update forex_rate set valid_from = now() - interval '73 hours',
       valid_to = now() + interval '1 hour'

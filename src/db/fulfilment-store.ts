@@ -44,7 +44,10 @@ export function createFulfilmentStore(options: {
     },
   });
   const submissions = new Batcher<AskedSubmission, OrderAtSupplier | null>({
-    sizeMax: BATCH_SIZE_MAX, run: (asked) => askUntilBack(() => findSubmissions(pool, asked)),
+    sizeMax: BATCH_SIZE_MAX,
+    // A fault as the database tells it: the batcher asks for each apart unless that is away.
+    run: (asked) => repeatUntilKnown(() => findSubmissions(pool, asked),
+      (error) => !isLockTimeout(error)),
   });
   /** Where the last look at what is set aside ended; null: it came to the end. */
   let lookedUntil: string | null = null;
@@ -81,7 +84,7 @@ export function createFulfilmentStore(options: {
     async findSubmission(supplierReference, supplierCode) {
       const ours = parseSupplierReference(supplierReference);
       if (ours === null) return null;
-      return submissions.add({ ...ours, supplierCode });
+      return tellAway(async () => submissions.add({ ...ours, supplierCode }));
     },
     keepStrayCallback: (event) => askUntilBack(() => keepStrayCallback(pool, event)),
     async nextDueInMs() {

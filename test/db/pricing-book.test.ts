@@ -217,11 +217,12 @@ describe('a refreshed price book', () => {
     }
   });
 
-  test.each([0, 72])('finds among the rates of years those that hold, %i hours', async (hours) => {
+  test.each([0, 72])('finds among rates of years those that hold, %i hours', async (hours) => {
     await database().query(`delete from forex_rate;
       insert into forex_rate (from_currency, to_currency, rate, valid_from, valid_to, updated_by)
-      select p.f, p.t, 1 + n, b.at, case n % 4 when 0 then null when 1 then b.at + interval '5 days'
-          when 2 then 'infinity' else b.at + n % 7 * interval '1 day' + interval '1 hour' end, 'test'
+      select p.f, p.t, 1 + n, b.at, case n % 4 when 0 then null
+          when 1 then b.at + interval '5 days' when 2 then 'infinity'
+          else b.at + n % 7 * interval '1 day' + interval '1 hour' end, 'test'
         from generate_series(1, 400) n,
           lateral (select case when n % 50 = 0 then '-infinity' else date_trunc('hour', now())
             + interval '29 minutes' + ((n * 7919) % 600 - 500) * interval '1 hour' end as at) b,

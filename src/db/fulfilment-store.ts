@@ -26,6 +26,8 @@ function parseSupplierReference(
     : null;
 }
 
+const isNoLockTimeout = (error: unknown): boolean => !isLockTimeout(error);
+
 /** Fulfilment over the functions in migrations/schema.sql. `onMoved` is told after each commit. */
 export function createFulfilmentStore(options: {
   readonly pool: pg.Pool;
@@ -46,8 +48,7 @@ export function createFulfilmentStore(options: {
   const submissions = new Batcher<AskedSubmission, OrderAtSupplier | null>({
     sizeMax: BATCH_SIZE_MAX,
     // A fault as the database tells it: the batcher asks for each apart unless that is away.
-    run: (asked) => repeatUntilKnown(() => findSubmissions(pool, asked),
-      (error) => !isLockTimeout(error)),
+    run: (asked) => repeatUntilKnown(() => findSubmissions(pool, asked), isNoLockTimeout),
   });
   /** Where the last look at what is set aside ended; null: it came to the end. */
   let lookedUntil: string | null = null;

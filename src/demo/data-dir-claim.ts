@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { rm, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,30 +19,74 @@ const ATTEMPT_COUNT_MAX = 20;
 const ATTEMPT_PAUSE_MS = 50;
 // A living program answers at once; one that is stopped or very busy is still alive.
 const ANSWER_WAIT_MS = 1000;
+/** What every system takes as the path of a socket, with what removing one adds to it. */
+const SOCKET_PATH_BYTES_MAX = 95;
 
 /**
  * Claims a directory for the life of this program. The claim is a listening local socket named
  * after the directory: taking it is atomic, the kernel frees it with the process whatever ended
- * that, and it exists before the database and while the database is down.
+ * that, and it exists before the database and while the database is down. A second one lies in the
+ * directory, for programs of other containers, which see no name of this one's network.
  * @throws DataDirInUse
  */
 export async function claimDataDir(dataDir: string): Promise<DataDirClaim> {
-  const address = await socketAddress(dataDir);
+  const server = await claim(await socketAddress(dataDir), dataDir);
+  const within = await claimWithin(dataDir).catch((error: unknown) => {
+    server.close();
+    throw error;
+  });
+  return {
+    release() {
+      server.close();
+      within?.close();
+    },
+  };
+}
+
+async function claim(address: string, dataDir: string): Promise<Server> {
   for (let attempt = 1; attempt <= ATTEMPT_COUNT_MAX; attempt += 1) {
     const server = await listen(address);
-    if (server !== null) return { release: () => void server.close() };
+    if (server !== null) return server;
     const holder = await askHolder(address);
-    if (holder !== null) {
-      throw new DataDirInUse(
-        `${dataDir} is in use by another running program (${holder}). Stop that one, or give this `
-          + 'one its own DATA_DIR and PORT.',
-      );
-    }
+    if (holder !== null) throw inUse(dataDir, holder);
     // A socket file outlives its program, unlike the names that Linux and Windows keep in memory.
-    if (address.startsWith('/')) await rm(address, { force: true });
+    if (address.startsWith('/')) await removeLeftSocket(address, dataDir);
     await sleep(ATTEMPT_PAUSE_MS);
   }
   throw new Error(`${dataDir} cannot be claimed: ${address.replace('\0', '@')} stays occupied.`);
+}
+
+/** Null where the directory holds no sockets: not every file system does, nor under a long path. */
+async function claimWithin(dataDir: string): Promise<Server | null> {
+  const address = join(dataDir, '.claim.sock');
+  if (process.platform === 'win32' || Buffer.byteLength(address) > SOCKET_PATH_BYTES_MAX) {
+    return null;
+  }
+  return claim(address, dataDir).catch((error: unknown) => {
+    if (error instanceof DataDirInUse) throw error;
+    return null;
+  });
+}
+
+/** Another start may have put its own there since it was looked at: what is moved away tells. */
+async function removeLeftSocket(address: string, dataDir: string): Promise<void> {
+  const aside = `${address}-${randomUUID().slice(0, 4)}`;
+  await rename(address, aside).catch(ignoreMissing);
+  const holder = await askHolder(aside);
+  if (holder === null) return rm(aside, { force: true });
+  await rename(aside, address);
+  throw inUse(dataDir, holder);
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
+}
+
+function inUse(dataDir: string, holder: string): DataDirInUse {
+  return new DataDirInUse(
+    `${dataDir} is in use by another running program (${holder}). Stop that one, or give this `
+      + 'one its own DATA_DIR and PORT.',
+  );
 }
 
 // Device and inode: the same directory has the same name however its path is written.
@@ -76,7 +121,9 @@ async function askHolder(address: string): Promise<string | null> {
   socket.setEncoding('utf8');
   const answered = new Promise<string | null>((resolve) => {
     socket.once('data', (text) => resolve(String(text)));
-    socket.once('error', () => resolve(null));
+    // Of another user, who alone may ask.
+    socket.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(error.code === 'EACCES' ? 'of another user' : null));
     socket.once('close', () => resolve(null));
   });
   const silent = sleep(ANSWER_WAIT_MS, 'it does not answer', { ref: false });

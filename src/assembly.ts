@@ -11,7 +11,7 @@ import { startWorker } from './engine-room.ts';
 import {
   claimDemoFile, describeClients, openDemo, roleOf, signDemoToken, tellDemo, type Database,
 } from './model-home.ts';
-import { MIGRATE_COMMAND, overMigrated, overWritable } from './named-database.ts';
+import { MIGRATE_COMMAND, overMigrated, overOwned } from './named-database.ts';
 import { refuseAddress } from './own-address.ts';
 import { openParts, type Parts } from './parts.ts';
 import { refuseStart, StartRefused } from './start-refused.ts';
@@ -98,7 +98,7 @@ async function openGateway(config: Config, parts: Parts, appParts: AppParts): Pr
 async function migrateOrRefuse(database: Database, log: Logger): Promise<void> {
   if (database.ownerDatabaseUrl !== null) {
     const owner = { name: 'MIGRATION_DATABASE_URL', url: database.ownerDatabaseUrl };
-    await overWritable(owner, (ownerDatabaseUrl) => migrate({
+    await overOwned(owner, (ownerDatabaseUrl) => migrate({
       ownerDatabaseUrl,
       programRole: roleOf(database.databaseUrl),
       onWait: (reason) => log.warn({ reason }, 'The migration waits'),

@@ -12,7 +12,7 @@ import { importFile } from './import-command.ts';
 import { runKeysCommand } from './keys-command.ts';
 import { roleOf } from './model-home.ts';
 import {
-  assertAnswers, assertOneDatabase, overMigrated, overWritable, type NamedDatabase,
+  assertAnswers, assertOneDatabase, overMigrated, overOwned, type NamedDatabase,
 } from './named-database.ts';
 import { StartRefused } from './start-refused.ts';
 import { runVouchersCommand } from './vouchers-command.ts';
@@ -44,7 +44,7 @@ async function runMigrations(config: Config): Promise<void> {
   // Only its role is needed of the other address: it need not answer here.
   await assertOneDatabase(databaseUrl, migrationDatabaseUrl);
   const programRole = roleOf(databaseUrl);
-  await overWritable(owner, async (ownerDatabaseUrl) => {
+  await overOwned(owner, async (ownerDatabaseUrl) => {
     await migrate({
       ownerDatabaseUrl,
       programRole,

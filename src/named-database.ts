@@ -74,6 +74,24 @@ export async function overWritable<Result>(
   });
 }
 
+/** What a role may not do that owns neither the database nor its tables. */
+const NOT_ALLOWED = '42501';
+
+/**
+ * Runs `work` over a database in which it makes tables.
+ * @throws StartRefused where the role may not, or where the database only reads
+ */
+export async function overOwned<Result>(
+  database: NamedDatabase,
+  work: (databaseUrl: string) => Promise<Result>,
+): Promise<Result> {
+  return overWritable(database, work).catch((error: unknown) => {
+    if (codeOf(error) !== NOT_ALLOWED) throw error;
+    throw new StartRefused(`The role of ${database.name} may not migrate: ${reasonOf(error)}.`
+      + ' It has to own the database, and the tables in it');
+  });
+}
+
 const codeOf = (error: unknown): string => String((error as { code?: unknown }).code);
 
 /**

@@ -4,9 +4,12 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { isSupplierAddress } from '../../src/config-values.ts';
 import { prepareRestored } from '../../src/db/after-restore.ts';
+import { migrate } from '../../src/db/migrate.ts';
 import { readIdentity } from '../../src/db/server-facts.ts';
 import { withSingleConnection } from '../../src/db/single-connection.ts';
-import { assertAnswers, assertOneDatabase, overMigrated } from '../../src/named-database.ts';
+import {
+  assertAnswers, assertOneDatabase, overMigrated, overOwned,
+} from '../../src/named-database.ts';
 import { openParts } from '../../src/parts.ts';
 import { StartRefused } from '../../src/start-refused.ts';
 import { changed, withDatabaseName as otherDatabase } from '../support/database-url.ts';
@@ -48,6 +51,14 @@ describe('what is wrong with an address', () => {
       await expect(refused).rejects.toThrow(message);
       await expect(refused).rejects.not.toThrow(/wr0ng-w0rd|demo-owner/);
     }
+  });
+
+  it('is told of a role that may make no tables', async () => {
+    const notOwned = otherDatabase(database().databaseUrl, new URL(empty()).pathname.slice(1));
+    const refused = overOwned({ name: 'A_URL', url: notOwned }, (ownerDatabaseUrl) =>
+      migrate({ ownerDatabaseUrl, programRole: 'topup_app', onWait: () => undefined }));
+    await expect(refused).rejects.toThrow(StartRefused);
+    await expect(refused).rejects.toThrow(/^The role of A_URL may not migrate: permission denied/);
   });
 
   it('is believed where the role may not ask which database it is', async () => {

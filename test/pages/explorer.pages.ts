@@ -6,9 +6,13 @@ const stage = useStage();
 
 async function openExplorer(options: PageOptions = {}): Promise<Page> {
   const page = await stage().openPage(options);
-  await page.goto(stage().facts.explorerUrl);
-  await editorsAreThere(page);
+  await goToExplorer(page);
   return page;
+}
+
+async function goToExplorer(page: Page, url = stage().facts.explorerUrl): Promise<void> {
+  await page.goto(url);
+  await editorsAreThere(page);
 }
 
 /** The tabs are there before the editors, which hear of no tab that is chosen before them. */
@@ -84,4 +88,14 @@ test('it is as it was left when the page is loaded again', async () => {
   await run(page, 'CreateOrder');
   await answer(page).getByText('"status": "PENDING"').waitFor();
   expect(await tabs.allInnerTexts()).toEqual(names);
+});
+
+test('it works for somebody at another machine, over plain HTTP', async () => {
+  const page = await stage().openPage();
+  await goToExplorer(page, stage().elsewhere(stage().facts.explorerUrl));
+  expect(await page.evaluate('isSecureContext')).toBe(false);
+  await run(page, 'CreateOrder');
+  await answer(page).getByText('"status": "PENDING"').waitFor();
+  await run(page, 'WatchOrder');
+  await answer(page).getByText('"type": "SNAPSHOT"').waitFor();
 });

@@ -8,6 +8,8 @@ import { makeDataDir, removeDataDir, startProgram, type Program } from './progra
 import { ROOT } from './sources.ts';
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+/** This machine under the name of another: over plain HTTP, browsers trust it less. */
+const OTHER_HOST = 'demo.lan';
 /** Not kept by git: for people to look at. */
 const PICTURES = join(ROOT, 'dist/screenshots');
 
@@ -20,6 +22,8 @@ const MESSAGE_LENGTH_MAX = 300;
 /** The demo, started by hand, and a browser before it. */
 export interface Stage {
   readonly facts: DemoFacts;
+  /** The same place, for somebody at another machine. */
+  elsewhere(url: string): string;
   /** A page of a window of its own; whatever goes wrong in it fails the test. */
   openPage(options?: PageOptions): Promise<Page>;
   picture(page: Page, name: string): Promise<void>;
@@ -71,11 +75,17 @@ export function useStage(): () => Stage {
     });
     const page = await context.newPage();
     page.setDefaultTimeout(WAIT_MS_MAX);
-    watched.push(new PageWatch(page, [facts.baseUrl, facts.mailUrl]));
+    watched.push(new PageWatch(page, [
+      facts.baseUrl, facts.mailUrl, elsewhere(facts.baseUrl),
+    ]));
     return page;
   };
   const startAnew = (): Promise<void> => restart(async () => removeDataDir(env.DATA_DIR));
-  return () => ({ facts, openPage, picture, restart, startAnew });
+  return () => ({ facts, elsewhere, openPage, picture, restart, startAnew });
+}
+
+function elsewhere(url: string): string {
+  return url.replace(new URL(url).hostname, OTHER_HOST);
 }
 
 async function launch(): Promise<Browser> {
@@ -86,6 +96,7 @@ async function launch(): Promise<Browser> {
     args: [
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
       '--disable-background-networking', '--disable-component-update', '--disable-sync',
+      `--host-resolver-rules=MAP ${OTHER_HOST} 127.0.0.1`,
     ],
   });
 }

@@ -4,13 +4,14 @@ import { GraphiQL } from 'graphiql';
 import { Kind, parse, type OperationDefinitionNode } from 'graphql';
 import { createElement } from 'react';
 import { createRoot } from 'react-dom/client';
+import { newReference } from '../reference.ts';
 import { readSession, socketUrl } from '../session.ts';
 import { explorerTabs } from './tabs.ts';
 
 const { token = '' } = readSession();
 const headers = { Authorization: `Bearer ${token}` };
 const headersText = JSON.stringify(headers, null, 2);
-const tabs = explorerTabs(`EXPLORER-${crypto.randomUUID().slice(0, 8)}`);
+const tabs = explorerTabs(`EXPLORER-${newReference()}`);
 
 /** The headers panel speaks for both transports: the socket takes it as connection parameters. */
 const send = createGraphiQLFetcher({

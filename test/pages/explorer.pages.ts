@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
+import { postAuth } from '../support/access.ts';
 import { useStage, type PageOptions } from '../support/browser.ts';
 
 const stage = useStage();
@@ -24,16 +25,42 @@ async function editorsAreThere(page: Page): Promise<void> {
     .waitFor();
 }
 
-async function run(
+async function run(page: Page, tab: string, options?: TabOptions): Promise<void> {
+  await openTab(page, tab, options);
+  await execute(page);
+}
+
+interface TabOptions {
+  readonly hasVariables: boolean;
+}
+
+async function openTab(
   page: Page,
   tab: string,
-  { hasVariables } = { hasVariables: true },
+  { hasVariables }: TabOptions = { hasVariables: true },
 ): Promise<void> {
   await page.getByRole('tab', { name: tab }).click();
   await page.locator('.graphiql-query-editor .view-line').getByText(tab).first().waitFor();
   const variables = page.locator('.graphiql-editor-tool .view-line').getByText(/[a-z]/);
   if (hasVariables) await variables.first().waitFor();
-  await page.getByRole('button', { name: /execute query/i }).click();
+}
+
+const execute = (page: Page) => page.getByRole('button', { name: /execute query/i }).click();
+
+async function newToken(): Promise<string> {
+  const { baseUrl, clients: [client] } = stage().facts;
+  const { body: { data } } = await postAuth(baseUrl, 'login', {
+    body: { username: client?.apiKey, password: client?.apiSecret },
+  });
+  return data?.access_token ?? '';
+}
+
+/** Over what stands there; the editor closes the quote and the bracket by itself. */
+async function writeToken(page: Page, token: string): Promise<void> {
+  await page.getByRole('button', { name: 'Headers' }).click();
+  await page.locator('.graphiql-editor-tool .monaco-editor:visible').click();
+  await page.keyboard.press('Control+A');
+  await page.keyboard.insertText(`{"Authorization": "Bearer ${token}`);
 }
 
 const answer = (page: Page) => page.locator('.graphiql-response');
@@ -98,4 +125,60 @@ test('it works for somebody at another machine, over plain HTTP', async () => {
   await answer(page).getByText('"status": "PENDING"').waitFor();
   await run(page, 'WatchOrder');
   await answer(page).getByText('"type": "SNAPSHOT"').waitFor();
+});
+
+test('a subscription goes on when the gateway is started anew', async () => {
+  const page = await openExplorer();
+  await run(page, 'CreateOrder');
+  await answer(page).getByText('"status": "PENDING"').waitFor();
+  await run(page, 'WatchOrder');
+  await answer(page).getByText('"type": "SNAPSHOT"').waitFor();
+  // The editors fetch a font and their workers a moment after the answer.
+  await page.waitForTimeout(3_000);
+  // Away until the page has missed it.
+  await stage().restart(async () => void await page.waitForEvent('console', {
+    predicate: (message) => message.text().includes('ERR_CONNECTION_REFUSED'),
+  }));
+  await answer(page).getByText('"status": "DELIVERED"').waitFor();
+});
+
+test('a subscription needs no more of the page than was loaded with it', async () => {
+  const page = await openExplorer();
+  await run(page, 'CreateOrder');
+  await answer(page).getByText('"status": "PENDING"').waitFor();
+  // Workers are another matter: the editor does without them.
+  await page.route(/assets\/(?!.*worker).*\.js$/, (route) => route.abort());
+  await run(page, 'WatchOrder');
+  await answer(page).getByText('"type": "SNAPSHOT"').waitFor();
+});
+
+test('a subscription says in words that the gateway cannot be reached', async () => {
+  const page = await openExplorer();
+  let socketCount = 0;
+  await page.routeWebSocket(/graphql$/, async (socket) => {
+    socketCount += 1;
+    await socket.close({ code: 1001 });
+  });
+  await run(page, 'WatchOrder');
+  await answer(page).getByText('The gateway cannot be reached').waitFor({ timeout: 120_000 });
+  expect(socketCount).toBe(31);
+});
+
+test('the socket is opened with the token in Headers, and its end is told in words', async () => {
+  const page = await openExplorer();
+  await run(page, 'CreateOrder');
+  await answer(page).getByText('"status": "PENDING"').waitFor();
+  await openTab(page, 'WatchOrder');
+  await writeToken(page, 'none');
+  await execute(page);
+  await answer(page).getByText('A valid bearer token is required').waitFor({ timeout: 10_000 });
+  const token = await newToken();
+  await writeToken(page, token);
+  await execute(page);
+  await answer(page).getByText('"type": "SNAPSHOT"').waitFor();
+  const headers = { authorization: `Bearer ${token}` };
+  await postAuth(stage().facts.baseUrl, 'logout', { headers });
+  await answer(page).getByText('A valid bearer token is required').waitFor({ timeout: 10_000 });
+  expect(await answer(page).innerText()).not.toContain('stack');
+  await stage().picture(page, 'explorer-refused');
 });

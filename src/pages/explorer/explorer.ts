@@ -5,7 +5,8 @@ import { Kind, parse, type OperationDefinitionNode } from 'graphql';
 import { createElement } from 'react';
 import { createRoot } from 'react-dom/client';
 import { newReference } from '../reference.ts';
-import { readSession, socketUrl } from '../session.ts';
+import { readSession } from '../session.ts';
+import { socketClient } from './socket-client.ts';
 import { explorerTabs } from './tabs.ts';
 
 const { token = '' } = readSession();
@@ -13,26 +14,24 @@ const headers = { Authorization: `Bearer ${token}` };
 const headersText = JSON.stringify(headers, null, 2);
 const tabs = explorerTabs(`EXPLORER-${newReference()}`);
 
-/** The headers panel speaks for both transports: the socket takes it as connection parameters. */
-const send = createGraphiQLFetcher({
-  url: '/graphql',
-  subscriptionUrl: socketUrl(),
-  enableIncrementalDelivery: false,
-});
-
 /**
  * The explorer tells the name and the document of an operation as it knew them half a second ago,
  * which after a change of tabs is another one; the text itself is always right. And it asks for
  * the schema before there is a headers panel that could say who asks.
  */
 const fetcher: Fetcher = (params, options) => {
+  const asked = { headers, ...options };
+  // The headers panel speaks for both transports: the socket takes it as connection parameters.
+  const send = createGraphiQLFetcher({
+    url: '/graphql', enableIncrementalDelivery: false, wsClient: socketClient(asked.headers),
+  });
   const operations = operationsOf(params.query);
   const [only] = operations;
-  if (only === undefined || operations.length > 1) return send(params, { headers, ...options });
+  if (only === undefined || operations.length > 1) return send(params, asked);
   const { name: { value: operationName } = { value: undefined } } = only;
   return send(
     { ...params, operationName: operationName ?? null },
-    { headers, ...options, documentAST: { kind: Kind.DOCUMENT, definitions: [only] } },
+    { ...asked, documentAST: { kind: Kind.DOCUMENT, definitions: [only] } },
   );
 };
 

@@ -83,6 +83,17 @@ function page({ token, server }: {
 `;
 }
 
+/** Where a browser blocks the data of sites, Scalar would show nothing at all. */
+const STORAGE_IN_MEMORY = `try { localStorage.length; } catch {
+  const values = new Map();
+  Object.defineProperty(window, 'localStorage', { value: {
+    getItem: (key) => values.get(key) ?? null,
+    setItem: (key, value) => void values.set(key, value),
+    removeItem: (key) => void values.delete(key),
+  } });
+}
+`;
+
 /**
  * Scalar's script lies inside a plugin of Fastify, which is loaded when the first reader comes: it
  * costs 0.3 s and 20 MB. Its own page is not used, because its script would stand in the page.
@@ -93,5 +104,5 @@ async function readScript(): Promise<Buffer> {
   await plugin.register(scalar, { routePrefix: '/docs', configuration: { url: '/openapi.json' } });
   const { rawPayload } = await plugin.inject('/docs/js/scalar.js');
   await plugin.close();
-  return rawPayload;
+  return Buffer.concat([Buffer.from(STORAGE_IN_MEMORY), rawPayload]);
 }

@@ -127,6 +127,12 @@ test('it works for somebody at another machine, over plain HTTP', async () => {
   await answer(page).getByText('"type": "SNAPSHOT"').waitFor();
 });
 
+test('it works where the browser keeps nothing for the page', async () => {
+  const page = await openExplorer({ isStorageBlocked: true });
+  await run(page, 'Quote');
+  await answer(page).getByText('"amount": "282.26"').waitFor();
+});
+
 test('a subscription goes on when the gateway is started anew', async () => {
   const page = await openExplorer();
   await run(page, 'CreateOrder');

@@ -20,3 +20,12 @@ test('the reference shows the API, and sends a request with the token in its for
   await page.getByText('"PENDING"').first().waitFor();
   await picture(page, 'reference-request');
 });
+
+test('the reference is shown where the browser keeps nothing for the page', async () => {
+  const { facts, openPage } = stage();
+  const page = await openPage({ isStorageBlocked: true });
+  await page.goto(facts.docsUrl);
+  await page.getByRole('heading', { name: 'Top-up gateway' }).waitFor();
+  await page.locator('a[href="#tag/orders"]').click();
+  await page.getByRole('heading', { name: 'Create an order' }).first().waitFor();
+});

@@ -10,6 +10,12 @@ import { ROOT } from './sources.ts';
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 /** This machine under the name of another: over plain HTTP, browsers trust it less. */
 const OTHER_HOST = 'demo.lan';
+/** As Chromium has it where the data of sites is blocked. */
+const BLOCK_STORAGE = `for (const name of ['localStorage', 'sessionStorage']) {
+  Object.defineProperty(window, name, { configurable: true, get() {
+    throw new DOMException('Access is denied for this document.', 'SecurityError');
+  } });
+}`;
 /** Not kept by git: for people to look at. */
 const PICTURES = join(ROOT, 'dist/screenshots');
 
@@ -36,6 +42,7 @@ export interface Stage {
 export interface PageOptions {
   readonly colorScheme?: 'light' | 'dark';
   readonly viewport?: { readonly width: number; readonly height: number };
+  readonly isStorageBlocked?: boolean;
 }
 
 /** One program and one browser for a file. */
@@ -69,12 +76,15 @@ export function useStage(): () => Stage {
     program = startProgram(env);
     facts = await program.ready;
   };
-  const openPage = async (options: PageOptions = {}): Promise<Page> => {
+  const openPage = async (
+    { isStorageBlocked = false, ...options }: PageOptions = {},
+  ): Promise<Page> => {
     const context = await browser.newContext({
       viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', ...options,
     });
     const page = await context.newPage();
     page.setDefaultTimeout(WAIT_MS_MAX);
+    if (isStorageBlocked) await page.addInitScript(BLOCK_STORAGE);
     watched.push(new PageWatch(page, [
       facts.baseUrl, facts.mailUrl, elsewhere(facts.baseUrl),
     ]));

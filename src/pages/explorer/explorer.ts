@@ -7,6 +7,7 @@ import { createRoot } from 'react-dom/client';
 import { newReference } from '../reference.ts';
 import { readSession } from '../session.ts';
 import { socketClient } from './socket-client.ts';
+import { isStorageBlocked, memoryStorage } from './storage.ts';
 import { explorerTabs } from './tabs.ts';
 
 const { token = '' } = readSession();
@@ -55,5 +56,6 @@ createRoot(root).render(createElement(GraphiQL, {
   // A token in the browser's storage would outlive the demo that it is for.
   shouldPersistHeaders: false,
   showPersistHeadersSettings: false,
+  ...(isStorageBlocked() ? { storage: memoryStorage() } : {}),
   defaultEditorToolsVisibility: 'variables',
 }, createElement(GraphiQL.Logo, null, 'Top-up gateway')));

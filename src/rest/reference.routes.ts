@@ -75,6 +75,9 @@ function page({ token, server }: {
     <link rel="icon" href="data:,">
   </head>
   <body>
+    <noscript>
+      The reference needs JavaScript. It is made from <a href="/openapi.json">openapi.json</a>.
+    </noscript>
     <script id="api-reference" type="application/json" data-url="/openapi.json"
       data-configuration="${configuration}"></script>
     <script src="/docs/reference.js"></script>

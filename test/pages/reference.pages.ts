@@ -1,4 +1,4 @@
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 import { useStage } from '../support/browser.ts';
 
 const stage = useStage();
@@ -28,4 +28,15 @@ test('the reference is shown where the browser keeps nothing for the page', asyn
   await page.getByRole('heading', { name: 'Top-up gateway' }).waitFor();
   await page.locator('a[href="#tag/orders"]').click();
   await page.getByRole('heading', { name: 'Create an order' }).first().waitFor();
+});
+
+test('without JavaScript it says so, and where to read what it is made from', async () => {
+  const { facts, openPage, picture } = stage();
+  const page = await openPage({ javaScriptEnabled: false });
+  await page.goto(facts.docsUrl);
+  // Text inside this element is found by no other way.
+  const words = page.locator('noscript');
+  expect(await words.innerText()).toContain('The reference needs JavaScript.');
+  await picture(page, 'reference-without-script');
+  expect(await words.locator('a').getAttribute('href')).toBe('/openapi.json');
 });

@@ -42,6 +42,7 @@ export interface Stage {
 export interface PageOptions {
   readonly colorScheme?: 'light' | 'dark';
   readonly viewport?: { readonly width: number; readonly height: number };
+  readonly javaScriptEnabled?: boolean;
   readonly isStorageBlocked?: boolean;
 }
 

@@ -188,3 +188,22 @@ test('the socket is opened with the token in Headers, and its end is told in wor
   expect(await answer(page).innerText()).not.toContain('stack');
   await stage().picture(page, 'explorer-refused');
 });
+
+test('outside the demo there is only what reads, and a word on where the token goes', async () => {
+  const page = await stage().openPage();
+  await page.route(/graphql$/, async (route) => {
+    const response = await route.fetch();
+    const body = (await response.text()).replace(/("session">)[^<]*/, '$1{}');
+    // The browser calls a refusal an error of the page.
+    await route.fulfill({ response, body, status: 200 });
+  });
+  await goToExplorer(page);
+  expect(await page.getByRole('tab').allInnerTexts()).toEqual(['BrowseProducts']);
+  await page.getByText('Your token goes into Headers below').waitFor();
+  await stage().picture(page, 'explorer-outside');
+  await execute(page);
+  await answer(page).getByText('A valid bearer token is required').waitFor();
+  await writeToken(page, await newToken());
+  await execute(page);
+  await answer(page).getByText('"totalCount"').waitFor();
+});

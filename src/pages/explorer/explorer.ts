@@ -8,12 +8,12 @@ import { newReference } from '../reference.ts';
 import { readSession } from '../session.ts';
 import { socketClient } from './socket-client.ts';
 import { isStorageBlocked, memoryStorage } from './storage.ts';
-import { explorerTabs } from './tabs.ts';
+import { explorerTabs, readingTabs } from './tabs.ts';
 
-const { token = '' } = readSession();
-const headers = { Authorization: `Bearer ${token}` };
+const { token } = readSession();
+const headers = { Authorization: `Bearer ${token ?? ''}` };
 const headersText = JSON.stringify(headers, null, 2);
-const tabs = explorerTabs(`EXPLORER-${newReference()}`);
+const tabs = token === undefined ? readingTabs() : explorerTabs(`EXPLORER-${newReference()}`);
 
 /**
  * The explorer tells the name and the document of an operation as it knew them half a second ago,
@@ -57,5 +57,5 @@ createRoot(root).render(createElement(GraphiQL, {
   shouldPersistHeaders: false,
   showPersistHeadersSettings: false,
   ...(isStorageBlocked() ? { storage: memoryStorage() } : {}),
-  defaultEditorToolsVisibility: 'variables',
+  defaultEditorToolsVisibility: token === undefined ? 'headers' : 'variables',
 }, createElement(GraphiQL.Logo, null, 'Top-up gateway')));

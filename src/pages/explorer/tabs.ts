@@ -4,6 +4,10 @@ export interface Tab {
   readonly variables: Readonly<Record<string, unknown>>;
 }
 
+const TOKEN_PLACE = `# Your token goes into Headers below:
+# "Authorization": "Bearer ...".
+`;
+
 const BROWSE = `# What the caller may sell, and what
 # each product asks for. Run it: Ctrl-Enter.
 query BrowseProducts {
@@ -81,9 +85,14 @@ subscription WatchOrder($by: TopupOrderBy!) {
 }
 `;
 
+/** The tabs outside the demo, where an order would be one of a real product. */
+export function readingTabs(): readonly Tab[] {
+  return [{ query: TOKEN_PLACE + BROWSE, variables: {} }];
+}
+
 /**
- * The tabs a newcomer finds. `reference` names the order that one of them creates and another
- * watches, so that nothing has to be copied between them.
+ * The tabs a newcomer to the demo finds. `reference` names the order that one of them creates and
+ * another watches, so that nothing has to be copied between them.
  */
 export function explorerTabs(reference: string): readonly Tab[] {
   const order = {

@@ -133,6 +133,11 @@ test('it works where the browser keeps nothing for the page', async () => {
   await answer(page).getByText('"amount": "282.26"').waitFor();
 });
 
+test('all of it is the main part of the page', async () => {
+  const page = await openExplorer();
+  await page.getByRole('main').getByRole('button', { name: /execute query/i }).waitFor();
+});
+
 test('a subscription goes on when the gateway is started anew', async () => {
   const page = await openExplorer();
   await run(page, 'CreateOrder');

@@ -201,6 +201,14 @@ test('an older order that moves comes with all of its steps', async () => {
   ]);
 });
 
+test('an order is placed from another machine, over plain HTTP', async () => {
+  const page = await stage().openPage();
+  await page.goto(stage().elsewhere(stage().facts.watchUrl));
+  await page.getByText('Live', { exact: true }).waitFor();
+  expect(await page.evaluate('isSecureContext')).toBe(false);
+  await (await place(page, 'Delivers')).getByText('DELIVERED', { exact: true }).waitFor();
+});
+
 test('that there are no orders is said only where that is known', async () => {
   const page = await stage().openPage();
   const isAway = Promise.withResolvers<undefined>();

@@ -9,6 +9,9 @@ const RETRY_MS_MAX = 2_000;
 const RETRY_COUNT_MAX = 30;
 /** The token is no good, or no longer: asking again would not help. */
 const REFUSED = 4403;
+/** How a proxy may end a socket in the middle of everything; we never do. */
+const NORMAL_CLOSURE = 1000;
+const ENDED_HERE = 4499;
 
 /**
  * Of one subscription, whose headers its socket is opened with. What ends it comes as a last result
@@ -22,7 +25,11 @@ export function socketClient(headers: Readonly<Record<string, unknown>>): Client
     retryWait: (retryCount) => new Promise((resolve) => {
       setTimeout(resolve, Math.min(RETRY_MS_MIN * 2 ** retryCount, RETRY_MS_MAX));
     }),
-    shouldRetry: (fault) => fault instanceof Event && !isRefusal(fault),
+    shouldRetry: (fault) => isEnd(fault) && !isRefusal(fault),
+  });
+  client.on('closed', (event) => {
+    // After this one the library retries without a pause.
+    if (event instanceof CloseEvent && event.code === NORMAL_CLOSURE) client.terminate();
   });
   return {
     ...client,
@@ -36,6 +43,12 @@ export function socketClient(headers: Readonly<Record<string, unknown>>): Client
   };
 }
 
+/** The socket's, or by the library where it was ended here. */
+function isEnd(fault: unknown): boolean {
+  const { code } = (fault ?? {}) as { readonly code?: unknown };
+  return fault instanceof Event || code === ENDED_HERE;
+}
+
 function isRefusal(fault: unknown): boolean {
   return fault instanceof CloseEvent && fault.code === REFUSED;
 }
@@ -47,7 +60,7 @@ function errorsOf(fault: unknown): readonly Pick<GraphQLError, 'message'>[] {
 
 function wordsOf(fault: unknown): string {
   if (isRefusal(fault)) return 'A valid bearer token is required';
-  if (fault instanceof Error) return fault.message;
+  if (!isEnd(fault)) return fault instanceof Error ? fault.message : String(fault);
   const isToldWhy = fault instanceof CloseEvent && fault.reason !== '';
   return isToldWhy ? fault.reason : 'The gateway cannot be reached';
 }

@@ -52,7 +52,7 @@ export function openLogOutput(): LogOutput {
 
 /** JSON lines; texts are masked on their way out, and an outage is told of now and then. */
 export function createLog(level: string, output: DestinationStream): Logger {
-  const asToTell = createOutageLines();
+  const leftOutBefore = createOutageLines();
   return pino({
     level,
     serializers: { err: describeError },
@@ -62,9 +62,13 @@ export function createLog(level: string, output: DestinationStream): Logger {
     hooks: {
       streamWrite: (line) => line.replaceAll(SECRETS, MASK),
       logMethod(args, method) {
-        const [fields, ...rest] = args;
-        const told = asToTell(fields, rest[0]);
-        if (told !== null) method.apply(this, [told, ...rest] as typeof args);
+        const [fields, words] = args as unknown[];
+        // What a child adds names a request.
+        const isNamed = Object.keys(this.bindings()).length > 0;
+        const leftOut = isNamed ? 0 : leftOutBefore(fields, words);
+        if (leftOut === null) return;
+        if (leftOut > 0) Object.assign(args, [{ ...fields as object, left_out: leftOut }]);
+        method.apply(this, args);
       },
     },
   }, output);
@@ -81,6 +85,7 @@ function describeError(error: unknown): object {
     // The stack begins with the message as it was.
     stack: error.stack?.split('\n').filter((line) => /^\s+at /.test(line)).join('\n'),
     ...(typeof code === 'string' ? { code } : {}),
+    ...(error.cause === undefined ? {} : { cause: maskNumbers(wordsOf(error.cause)) }),
   };
 }
 

@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { claimDataDir, DataDirInUse } from '../src/demo/data-dir-claim.ts';
+import { claimDataDir, claimWithin, DataDirInUse } from '../src/demo/data-dir-claim.ts';
 
 let dataDir = '';
 beforeEach(() => {
@@ -21,6 +21,16 @@ async function holdFromElsewhere(): Promise<Server> {
   const server = createServer((socket) => socket.end('process 7')).listen(within());
   await once(server, 'listening');
   return server;
+}
+
+async function leaveSocket(): Promise<void> {
+  const server = await holdFromElsewhere();
+  const left = `${within()}-left`;
+  // A socket that is closed removes the file by the name it was made under.
+  linkSync(within(), left);
+  server.close();
+  await once(server, 'close');
+  renameSync(left, within());
 }
 
 it('is refused while another program has the directory', async () => {
@@ -42,18 +52,25 @@ it('is refused while a program of another container has it', async () => {
 });
 
 it('takes over what a killed program left', async () => {
-  const server = await holdFromElsewhere();
-  const left = `${within()}-left`;
-  // A socket that is closed removes the file by the name it was made under.
-  linkSync(within(), left);
-  server.close();
-  await once(server, 'close');
-  renameSync(left, within());
+  await leaveSocket();
+  mkdirSync(`${within()}.lock`);
   const claim = await claimDataDir(dataDir);
   expect(existsSync(within())).toBe(true);
   await expect(claimDataDir(dataDir)).rejects.toThrow(DataDirInUse);
   claim.release();
   expect(readdirSync(dataDir)).toEqual([]);
+});
+
+it('is given to one of many that find what a killed program left', async () => {
+  await leaveSocket();
+  // Each as in a container of its own, where the name of the network tells nothing.
+  const servers = await Promise.allSettled(Array.from({ length: 12 }, () => claimWithin(dataDir)));
+  const held = servers.filter(({ status }) => status === 'fulfilled');
+  expect(held).toHaveLength(1);
+  for (const { reason } of servers.filter((each) => each.status === 'rejected')) {
+    expect(reason).toBeInstanceOf(DataDirInUse);
+  }
+  for (const each of held) if (each.status === 'fulfilled') each.value?.close();
 });
 
 it('does without where the path is too long for a socket', async () => {

@@ -12,9 +12,10 @@ const POLL_MS = 1000;
 
 // A key that was revoked matters while a token of it may live: an hour, and some skew. Not by
 // client: every process answers for all of them.
-// Clients are read where they differ from the version $1 alone, 0 for none: a logout changes none.
+// Clients are read where their version is not $1, 0 for none: a logout changes none of them. They
+// are where the whole version is before $2, too: an older database may have come back.
 const STANDINGS_SQL = `select v.version, v.clients_version,
-  case when v.clients_version <> $1 then
+  case when v.clients_version <> $1 or v.version < $2 then
     (select json_agg(json_build_array(c.client_id, c.is_active, c.is_rate_limited,
         coalesce(g.generation, 1),
         (select json_agg(n.network) from client_network n where n.client_id = c.client_id),
@@ -89,13 +90,14 @@ async function readVersion(pool: pg.Pool): Promise<number> {
 
 async function readStandings(pool: pg.Pool, before: Copy): Promise<Copy> {
   const { rows: [row] } = await pool.query<StandingsRow>({
-    name: 'standings', text: STANDINGS_SQL, values: [before.clientsVersion],
+    name: 'standings', text: STANDINGS_SQL, values: [before.clientsVersion, before.version],
   });
   if (row === undefined) throw new Error('The standings have no row');
+  const areKnown = row.clients_version === before.clientsVersion && row.version >= before.version;
   return {
     version: row.version,
     clientsVersion: row.clients_version,
-    clients: row.clients_version === before.clientsVersion
+    clients: areKnown
       ? before.clients
       : new Map((row.clients ?? []).map((client) => [client[0], toStanding(client)])),
     revoked: new Set(row.revoked ?? []),

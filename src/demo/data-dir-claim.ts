@@ -1,6 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { rename, rm, stat } from 'node:fs/promises';
+import { mkdir, rm, rmdir, stat } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,8 +18,8 @@ const ATTEMPT_COUNT_MAX = 20;
 const ATTEMPT_PAUSE_MS = 50;
 // A living program answers at once; one that is stopped or very busy is still alive.
 const ANSWER_WAIT_MS = 1000;
-/** What every system takes as the path of a socket, with what removing one adds to it. */
-const SOCKET_PATH_BYTES_MAX = 95;
+/** What every system takes as the path of a socket. */
+const SOCKET_PATH_BYTES_MAX = 100;
 
 /**
  * Claims a directory for the life of this program. The claim is a listening local socket named
@@ -50,14 +49,17 @@ async function claim(address: string, dataDir: string): Promise<Server> {
     const holder = await askHolder(address);
     if (holder !== null) throw inUse(dataDir, holder);
     // A socket file outlives its program, unlike the names that Linux and Windows keep in memory.
-    if (address.startsWith('/')) await removeLeftSocket(address, dataDir);
+    if (isFile(address)) await removeLeftSocket(address, attempt === ATTEMPT_COUNT_MAX / 2);
     await sleep(ATTEMPT_PAUSE_MS);
   }
   throw new Error(`${dataDir} cannot be claimed: ${address.replace('\0', '@')} stays occupied.`);
 }
 
-/** Null where the directory holds no sockets: not every file system does, nor under a long path. */
-async function claimWithin(dataDir: string): Promise<Server | null> {
+/**
+ * By a file of the directory. Null where it holds no sockets: not every file system does, nor under
+ * a long path. @throws DataDirInUse
+ */
+export async function claimWithin(dataDir: string): Promise<Server | null> {
   const address = join(dataDir, '.claim.sock');
   if (process.platform === 'win32' || Buffer.byteLength(address) > SOCKET_PATH_BYTES_MAX) {
     return null;
@@ -68,18 +70,21 @@ async function claimWithin(dataDir: string): Promise<Server | null> {
   });
 }
 
-/** Another start may have put its own there since it was looked at: what is moved away tells. */
-async function removeLeftSocket(address: string, dataDir: string): Promise<void> {
-  const aside = `${address}-${randomUUID().slice(0, 4)}`;
-  await rename(address, aside).catch(ignoreMissing);
-  const holder = await askHolder(aside);
-  if (holder === null) return rm(aside, { force: true });
-  await rename(aside, address);
-  throw inUse(dataDir, holder);
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOENT') throw error;
+/**
+ * One start at a time removes what a killed program left: another one's would be removed with it
+ * otherwise. `isLast`: nobody has come to the end of it for so long that it was killed in it.
+ */
+async function removeLeftSocket(address: string, isLast: boolean): Promise<void> {
+  const lock = `${address}.lock`;
+  try {
+    await mkdir(lock);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (isLast) await rmdir(lock).catch(() => undefined);
+    return;
+  }
+  if (await askHolder(address) === null) await rm(address, { force: true });
+  await rmdir(lock).catch(() => undefined);
 }
 
 function inUse(dataDir: string, holder: string): DataDirInUse {
@@ -98,13 +103,18 @@ async function socketAddress(dataDir: string): Promise<string> {
   return join(tmpdir(), `${name}.sock`);
 }
 
+function isFile(address: string): boolean {
+  return address.startsWith('/');
+}
+
 async function listen(address: string): Promise<Server | null> {
   const server = createServer((socket) => {
     socket.on('error', () => {});
     socket.unref();
     socket.end(`process ${process.pid}`);
   });
-  server.listen(address);
+  // Other users may ask whether somebody is there.
+  server.listen({ path: address, readableAll: isFile(address), writableAll: isFile(address) });
   try {
     await once(server, 'listening');
   } catch (error) {

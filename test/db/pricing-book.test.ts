@@ -217,6 +217,25 @@ describe('a refreshed price book', () => {
     }
   });
 
+  test('looks rates up by keys, though its plan was made over four of them', async () => {
+    const own = createPool({
+      databaseUrl: database().databaseUrl, size: 1, applicationName: 'plans', onError() {},
+    });
+    const scans = async (): Promise<string | undefined> => (await database().query<{ n: string }>(
+      "select seq_scan as n from pg_stat_user_tables where relname = 'forex_rate'"))[0]?.n;
+    await database().query('analyze forex_rate');
+    const [before, book] = [await scans(), new PricingBook(own)];
+    for (let round = 0; round < 8; round += 1) {
+      await database().query("update client set name = name || '.' where client_id = 2");
+      await book.refresh();
+    }
+    // A connection that ends has told what it did.
+    await own.end();
+    await expect.poll(async () => (await database().query(
+      "select from pg_stat_activity where application_name = 'plans'")).length).toBe(0);
+    expect(await scans()).toBe(before);
+  });
+
   test.each([0, 72])('finds among rates of years those that hold, %i hours', async (hours) => {
     await database().query(`delete from forex_rate;
       insert into forex_rate (from_currency, to_currency, rate, valid_from, valid_to, updated_by)

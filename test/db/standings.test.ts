@@ -46,6 +46,16 @@ it.each([
   expect(standings.of(3)).toMatchObject(standing);
 });
 
+it('reads all clients anew where an older database has come back', async () => {
+  const before = standings.of(3)?.isActive;
+  await database().query(`begin;
+    update client set is_active = not is_active where client_id = 3;
+    update access_version set version = version - 5, clients_version = clients_version - 1;
+    commit`);
+  await standings.refresh();
+  expect(standings.of(3)?.isActive).toBe(!before);
+});
+
 it.each([
   ['token', `insert into revoked_token values (1, '${TOKEN_ID}', now() + interval '1 hour')`,
     TOKEN_ID],

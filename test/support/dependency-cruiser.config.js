@@ -84,7 +84,7 @@ export const FLOORS = {
   'command-line.ts': { rooms: ['start-refused.ts'], node: ['util'] },
   'keys-command.ts': {},
   'log.ts': { rooms: ['outage-lines.ts'], packages: ['pino'], node: ['timers/promises'] },
-  'outage-lines.ts': { rooms: ['db'] },
+  'outage-lines.ts': { rooms: ['db', 'domain'] },
   'start-refused.ts': { rooms: [] },
   'steady-start.ts': {
     rooms: ['db', 'domain', 'named-database.ts', 'start-refused.ts'],

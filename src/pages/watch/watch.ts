@@ -38,13 +38,16 @@ function showSteps(order: OrderWithSteps): void {
 
 /** An older order that moves again comes to the page with all that was before. */
 function take(event: OrderEvent): void {
-  const isUnknown = event.version > 1 && !orders.has(event.order.orderId);
-  orders.take(event);
-  if (!isUnknown) return;
   const { orderId } = event.order;
+  const isUnknown = event.version > 1 && !orders.has(orderId);
+  orders.take(event);
+  // Below fifty younger ones it is not shown.
+  if (!isUnknown || !orders.has(orderId)) return;
   // Where it cannot be read now, the step that came is shown alone.
   gateway.ask<StepsResult>(STEPS, { orderId })
-    .then(({ topupOrder }) => topupOrder === null ? undefined : showSteps(topupOrder))
+    .then(({ topupOrder }) => {
+      if (topupOrder !== null && orders.has(orderId)) showSteps(topupOrder);
+    })
     .catch(() => undefined);
 }
 

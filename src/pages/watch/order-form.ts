@@ -8,8 +8,6 @@ import { Press } from './press.ts';
 const MIXED_COUNT = 10;
 const IN_DOUBT = 'It may have been placed: load the page again, and look.';
 const NOT_ASKED = 'Not placed: load the page again.';
-/** The second click of a double one on a button orders nothing; milliseconds. */
-const PRESS_AGAIN_MS = 500;
 
 type Chosen = readonly [product: number, outcome: number, delay: number];
 
@@ -22,8 +20,6 @@ export class OrderForm {
   readonly #answer = part('answer', HTMLElement);
   readonly #progress = part('progress', HTMLElement);
   #pressCount = 0;
-  /** By how many orders a button places. */
-  readonly #pressedMs = new Map<number, number>();
 
   constructor(gateway: Gateway) {
     this.#gateway = gateway;
@@ -36,7 +32,11 @@ export class OrderForm {
         return option;
       }));
     }
-    part('form', HTMLFormElement).addEventListener('submit', (event) => {
+    const form = part('form', HTMLFormElement);
+    // Neither the second click of a double one nor a key that is held down orders again.
+    form.addEventListener('click', (event) => stopIf(event.detail > 1, event), true);
+    form.addEventListener('keydown', (event) => stopIf(event.repeat, event), true);
+    form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.#placeAll([[
         this.#product.selectedIndex, this.#outcome.selectedIndex, this.#delay.selectedIndex,
@@ -51,10 +51,6 @@ export class OrderForm {
   }
 
   #placeAll(chosen: readonly Chosen[]): void {
-    const pressedMs = performance.now();
-    const lastMs = this.#pressedMs.get(chosen.length) ?? -PRESS_AGAIN_MS;
-    if (pressedMs - lastMs < PRESS_AGAIN_MS) return;
-    this.#pressedMs.set(chosen.length, pressedMs);
     this.#pressCount += 1;
     const nthPress = this.#pressCount;
     const show = (node: HTMLElement) => (text: string): void => {
@@ -93,4 +89,10 @@ export class OrderForm {
     if (placed !== null) return placed.orderId;
     throw new Error(createTopupOrder.userErrors[0]?.message ?? 'Not placed.');
   }
+}
+
+function stopIf(isRepeated: boolean, event: Event): void {
+  if (!isRepeated || !(event.target instanceof HTMLButtonElement)) return;
+  event.preventDefault();
+  event.stopPropagation();
 }

@@ -9,7 +9,7 @@ const ROOT = resolve(SOURCES, '../..');
 const BUILT = join(ROOT, 'dist/pages');
 /** Beside the pages and not among them, because everything in there is served. */
 const STAMP = join(ROOT, 'dist/.pages-stamp');
-const PAGES = ['explorer', 'watch'];
+const PAGES = ['index', 'explorer', 'watch'];
 /** The editor of the explorer comes in one piece, and from the same machine. */
 const CHUNK_KILOBYTES_MAX = 5_000;
 

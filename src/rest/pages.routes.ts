@@ -12,7 +12,7 @@ export interface PageSource {
 }
 
 export interface Pages {
-  /** What the pages are made of, /docs, and /watch in the demo. */
+  /** What the pages are made of, the front page, /docs, and /watch in the demo. */
   readonly routes: FastifyPluginAsync;
   /** The explorer, for whoever opens the GraphQL endpoint in a browser. */
   readonly answerExplorer: (reply: FastifyReply) => Promise<FastifyReply>;
@@ -32,7 +32,7 @@ const POLICY = [
   "form-action 'none'",
   "frame-ancestors 'none'",
 ];
-const WATCH_POLICY = [...POLICY, "style-src 'self'"].join('; ');
+const STRICT_POLICY = [...POLICY, "style-src 'self'"].join('; ');
 // The editor in the explorer writes the place of each line and its themes into the page as styles,
 // and takes no nonce for them. Its fonts come inside its style sheet, its workers from here.
 const EXPLORER_POLICY = [
@@ -48,13 +48,12 @@ const SAFE_HEADERS = {
 export async function openPages({ folder, demoToken }: PageSource): Promise<Pages | null> {
   const explorer = await readPage(folder, 'explorer.html');
   const watch = await readPage(folder, 'watch.html');
-  if (explorer === null || watch === null) return null;
+  const front = await readPage(folder, 'index.html');
+  if (explorer === null || watch === null || front === null) return null;
+  const frontHere = demoToken === null ? withoutDemo(front) : front;
   const answer = async (reply: FastifyReply, html: string, policy: string) => {
     const session = demoToken === null ? {} : { token: await demoToken() };
-    return reply
-      .headers({ ...SAFE_HEADERS, 'content-security-policy': policy, 'cache-control': 'no-store' })
-      .type('text/html; charset=utf-8')
-      .send(withSession(html, session));
+    return send(reply, withSession(html, session), policy);
   };
   return {
     answerExplorer: (reply) => answer(reply, explorer, EXPLORER_POLICY),
@@ -69,11 +68,25 @@ export async function openPages({ folder, demoToken }: PageSource): Promise<Page
         maxAge: ASSET_MAX_AGE,
         setHeaders: (reply) => void reply.headers(SAFE_HEADERS),
       });
+      app.get('/', (request, reply) => {
+        // Only for browsers: to a program, nothing is here.
+        if (!(request.headers.accept ?? '').includes('text/html')) return reply.callNotFound();
+        return send(reply, frontHere, STRICT_POLICY);
+      });
       referenceRoutes(app, demoToken);
+      app.get('/docs/', (_request, reply) => reply.redirect('/docs', 308));
       if (demoToken === null) return;
-      app.get('/watch', (_request, reply) => answer(reply, watch, WATCH_POLICY));
+      app.get('/watch', (_request, reply) => answer(reply, watch, STRICT_POLICY));
+      app.get('/watch/', (_request, reply) => reply.redirect('/watch', 308));
     },
   };
+}
+
+function send(reply: FastifyReply, html: string, policy: string): FastifyReply {
+  return reply
+    .headers({ ...SAFE_HEADERS, 'content-security-policy': policy, 'cache-control': 'no-store' })
+    .type('text/html; charset=utf-8')
+    .send(html);
 }
 
 async function readPage(folder: string, name: string): Promise<string | null> {
@@ -83,6 +96,11 @@ async function readPage(folder: string, name: string): Promise<string | null> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
+}
+
+/** Without the entries of what is there in the demo alone. */
+function withoutDemo(html: string): string {
+  return html.replace(/<li data-demo>.*?<\/li>/s, '');
 }
 
 /** Into the element that the page reads; a `<` could end it. */

@@ -22,6 +22,7 @@ const folder = mkdtempSync(join(tmpdir(), 'topup-pages-'));
 mkdirSync(join(folder, 'assets'));
 writeFileSync(join(folder, 'explorer.html'), `<title>Explorer</title>${SESSION}`);
 writeFileSync(join(folder, 'watch.html'), `<title>Watch</title>${SESSION}`);
+writeFileSync(join(folder, 'index.html'), '<li data-demo>Watch</li><li>Explorer</li>');
 writeFileSync(join(folder, 'assets/page-1a2b3c.js'), 'export {};\n');
 writeFileSync(join(folder, 'assets/page-1a2b3c.css'), 'body {}\n');
 writeFileSync(join(folder, 'secret.txt'), 'not a page');
@@ -64,6 +65,24 @@ describe('the explorer', () => {
       const answer = await get('/graphql?query={__typename}', { headers: { accept } });
       expect([accept, answer.status]).toEqual([accept, 401]);
     }
+  });
+});
+
+describe('the front page', () => {
+  test('is what a browser finds at the root, and a program does not', async () => {
+    const answer = await get('/', BROWSER);
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(answer.headers.get('content-security-policy')).not.toContain('unsafe');
+    expect(await answer.text()).toBe('<li data-demo>Watch</li><li>Explorer</li>');
+    const program = await get('/');
+    expect(program.status).toBe(404);
+    expect(await program.json()).toMatchObject({ error: { code: 'NOT_FOUND' } });
+  });
+
+  test.each(['/watch', '/docs'])('%s is found with a slash behind it, too', async (path) => {
+    const answer = await get(`${path}/`, { ...BROWSER, redirect: 'manual' });
+    expect([answer.status, answer.headers.get('location')]).toEqual([308, path]);
   });
 });
 
@@ -152,6 +171,7 @@ describe('outside the demo', () => {
     await app.register(pages.routes);
     expect((await app.inject('/explorer')).body).toContain('id="session">{}</script>');
     expect((await app.inject('/watch')).statusCode).toBe(404);
+    expect((await app.inject({ url: '/', ...BROWSER })).body).toBe('<li>Explorer</li>');
     await app.close();
   });
 

@@ -40,3 +40,21 @@ test('without JavaScript it says so, and where to read what it is made from', as
   await picture(page, 'reference-without-script');
   expect(await words.locator('a').getAttribute('href')).toBe('/openapi.json');
 });
+
+test('the front page leads to every other page', async () => {
+  const { facts, openPage, picture } = stage();
+  const page = await openPage({ viewport: { width: 320, height: 640 } });
+  await page.goto(facts.baseUrl);
+  await page.getByRole('heading', { name: 'Top-up gateway' }).waitFor();
+  await picture(page, 'front');
+  const titles = [
+    ['Live orders', 'Live orders · Top-up gateway'],
+    ['GraphQL explorer', 'GraphQL explorer · Top-up gateway'],
+    ['REST reference', 'Top-up gateway: REST reference'],
+  ] as const;
+  for (const [name, title] of titles) {
+    await page.getByRole('link', { name }).click();
+    await expect.poll(() => page.title()).toBe(title);
+    await page.goto(facts.baseUrl);
+  }
+});

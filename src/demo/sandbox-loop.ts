@@ -28,6 +28,7 @@ export function startSandboxLoop(options: {
   const isStopping = (): boolean => stopping.signal.aborted;
   const pauseMsMin = Math.max(PAUSE_MS_MIN * options.delayScale, 5);
   let isWoken = false;
+  let toldFault = '';
   let pause = new AbortController();
 
   const wait = (ms: number, signal: AbortSignal): Promise<void> =>
@@ -38,8 +39,13 @@ export function startSandboxLoop(options: {
       let nextMs: number | null = FAULT_PAUSE_MS;
       try {
         nextMs = await options.runOnce(stopping.signal);
+        toldFault = '';
       } catch (error) {
-        if (!isStopping()) options.log(`A round of the sandbox supplier failed: ${String(error)}`);
+        const fault = String(error);
+        if (fault !== toldFault && !isStopping()) {
+          options.log(`A round of the sandbox supplier failed: ${fault}`);
+        }
+        toldFault = fault;
       }
       // No wake cuts this one short: a flood of them must not make a busy loop.
       await wait(pauseMsMin, stopping.signal);

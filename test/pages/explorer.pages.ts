@@ -63,6 +63,13 @@ async function writeToken(page: Page, token: string): Promise<void> {
   await page.keyboard.insertText(`{"Authorization": "Bearer ${token}`);
 }
 
+/** The editors fetch a font and their three workers a moment after the first answer. */
+async function loadWhole(page: Page): Promise<void> {
+  await expect.poll(() => page.workers().length).toBe(3);
+  await Promise.all(page.workers().map((worker) => worker.evaluate('location.href')));
+  await page.evaluate('document.fonts.ready');
+}
+
 const answer = (page: Page) => page.locator('.graphiql-response');
 
 test('the explorer creates an order and shows its events as they happen', async () => {
@@ -144,10 +151,7 @@ test('a subscription goes on when the gateway is started anew', async () => {
   await answer(page).getByText('"status": "PENDING"').waitFor();
   await run(page, 'WatchOrder');
   await answer(page).getByText('"type": "SNAPSHOT"').waitFor();
-  // The editors fetch a font and their three workers a moment after the answer.
-  await expect.poll(() => page.workers().length).toBe(3);
-  await Promise.all(page.workers().map((worker) => worker.evaluate('location.href')));
-  await page.evaluate('document.fonts.ready');
+  await loadWhole(page);
   // Away until the page has missed it.
   await stage().restart(async () => void await page.waitForEvent('console', {
     predicate: (message) => message.text().includes('ERR_CONNECTION_REFUSED'),
@@ -163,6 +167,20 @@ test('a subscription needs no more of the page than was loaded with it', async (
   await page.route(/assets\/(?!.*worker).*\.js$/, (route) => route.abort());
   await run(page, 'WatchOrder');
   await answer(page).getByText('"type": "SNAPSHOT"').waitFor();
+});
+
+test('a query that finds no gateway says so, and is answered when it is back', async () => {
+  const page = await openExplorer();
+  await run(page, 'Quote');
+  await answer(page).getByText('"amount": "282.26"').waitFor();
+  await loadWhole(page);
+  await stage().restart(async () => {
+    await run(page, 'CreateOrder');
+    await answer(page).getByText('The gateway cannot be reached').waitFor();
+    await stage().picture(page, 'explorer-away');
+  });
+  await run(page, 'CreateOrder');
+  await answer(page).getByText('"status": "PENDING"').waitFor();
 });
 
 test.each([1000, 1001])('behind ends by %i it says that there is no gateway', async (code) => {

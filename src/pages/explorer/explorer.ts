@@ -24,7 +24,10 @@ const fetcher: Fetcher = (params, options) => {
   const asked = { headers, ...options };
   // The headers panel speaks for both transports: the socket takes it as connection parameters.
   const send = createGraphiQLFetcher({
-    url: '/graphql', enableIncrementalDelivery: false, wsClient: socketClient(asked.headers),
+    url: '/graphql',
+    enableIncrementalDelivery: false,
+    fetch: fetchInWords,
+    wsClient: socketClient(asked.headers),
   });
   const operations = operationsOf(params.query);
   const [only] = operations;
@@ -35,6 +38,13 @@ const fetcher: Fetcher = (params, options) => {
     { ...asked, documentAST: { kind: Kind.DOCUMENT, definitions: [only] } },
   );
 };
+
+/** The browser's own words are "Failed to fetch". */
+const fetchInWords: typeof fetch = (...request) => fetch(...request).catch((error: unknown) => {
+  if (!(error instanceof TypeError)) throw error;
+  // The explorer shows the stack of a fault, where it has one.
+  throw Object.assign(new Error('The gateway cannot be reached'), { stack: undefined });
+});
 
 /** None where the text cannot be read: the gateway says why. */
 function operationsOf(text: string): readonly OperationDefinitionNode[] {

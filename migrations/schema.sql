@@ -2437,12 +2437,10 @@ begin
   end if;
   select m.* into last from order_milestone m
     where m.client_id = p_client_id order by m.position desc limit 1;
-  insert into order_milestone (client_id, position, topup_order_id, created_at, latest_at,
-      earliest_at)
-    select p_client_id, coalesce(last.position, 0) + s.nth * 1000, s.topup_order_id, s.created_at,
+  insert into order_milestone (client_id, position, topup_order_id, latest_at, earliest_at)
+    select p_client_id, coalesce(last.position, 0) + s.nth * 1000, s.topup_order_id,
         greatest(last.latest_at, max(s.latest) over (order by s.nth)), s.earliest
       from (select (n.nth + 999) / 1000 as nth, max(n.id) as topup_order_id,
-            max(n.created_at) filter (where n.nth % 1000 = 0) as created_at,
             min(n.created_at) as earliest, max(n.created_at) as latest
           from (select o.id, o.created_at, row_number() over (order by o.id) as nth
               from topup_order o
@@ -3238,7 +3236,6 @@ create table order_milestone (
   client_id bigint not null,
   "position" bigint not null,
   topup_order_id bigint not null,
-  created_at timestamp with time zone not null,
   latest_at timestamp with time zone not null,
   earliest_at timestamp with time zone not null,
   constraint order_milestone_pkey PRIMARY KEY (client_id, "position"),
@@ -3407,7 +3404,6 @@ END) stored,
   attempt_count integer not null default 0,
   backoff_step integer not null default 0,
   last_attempt_at timestamp with time zone,
-  pending_reason text,
   next_action_at timestamp with time zone,
   lease_token uuid,
   lease_until timestamp with time zone,
@@ -3561,6 +3557,11 @@ create table wallet_milestone (
   constraint wallet_milestone_client_id_wallet_id_fkey FOREIGN KEY (client_id, wallet_id) REFERENCES wallet(client_id, id)
 );
 
+comment on column callback.received_at is 'for auditors: when the supplier told it';
+comment on column topup_order.forex_rate_id is 'for auditors: the row of forex_rate by which it was charged';
+comment on column topup_order.input_fields_version is 'for auditors: the version of the product whose fields its input was checked by';
+comment on column voucher.code_last4 is 'for support: the code itself is not kept';
+
 create view operator_log as
  SELECT a.client_id,
     a.id,
@@ -3657,12 +3658,11 @@ CREATE INDEX topup_order_unsuccessful ON topup_order USING btree (client_id, sta
 CREATE INDEX topup_order_wallet ON topup_order USING btree (client_id, wallet_id, id) WHERE (status <> 'PENDING'::text);
 CREATE INDEX transfer_wallet ON transfer USING btree (client_id, wallet_id, id DESC) WHERE (wallet_id IS NOT NULL);
 CREATE INDEX variant_changed ON variant USING btree (changed_in);
-CREATE INDEX variant_product ON variant USING btree (product_id);
 CREATE UNIQUE INDEX wallet_default ON wallet USING btree (client_id) WHERE is_default;
 
 CREATE TRIGGER access AFTER UPDATE OF revoked_at ON api_key FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
 CREATE TRIGGER access AFTER INSERT OR DELETE OR UPDATE OF is_active, is_rate_limited ON client FOR EACH STATEMENT EXECUTE FUNCTION bump_access_version();
-CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE OF client_id, name, is_active, is_rate_limited ON client FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
+CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE OF client_id, name, is_active ON client FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_mark BEFORE INSERT OR UPDATE ON client FOR EACH ROW EXECUTE FUNCTION mark_pricing_change();
 CREATE TRIGGER pricing_moved AFTER UPDATE OF client_id ON client FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
 CREATE TRIGGER pricing_removal AFTER DELETE ON client FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();

@@ -88,6 +88,15 @@ const TABLES = `
   where ${OURS} and c.relkind in ('r', 'p') and ${NOT_OF_EXTENSION('pg_class', 'c.oid')}
   order by c.relname`;
 
+const COMMENTS = `
+  select format('comment on column %I.%I is %L;', c.relname, a.attname, d.description) as text
+  from pg_description d
+  join pg_class c on c.oid = d.objoid join pg_namespace n on n.oid = c.relnamespace
+  join pg_attribute a on a.attrelid = c.oid and a.attnum = d.objsubid
+  where ${OURS} and d.classoid = 'pg_class'::regclass and d.objsubid > 0
+    and ${NOT_OF_EXTENSION('pg_class', 'c.oid')}
+  order by c.relname, a.attname`;
+
 const VIEWS = `
   select format(E'create %sview %I as\\n%s\\n',
     case c.relkind when 'm' then 'materialized ' else '' end, c.relname,
@@ -160,5 +169,5 @@ const GRANTS = `
   order by text`;
 
 const STATEMENTS = [
-  EXTENSIONS, TYPES, SEQUENCES, FUNCTIONS, TABLES, VIEWS, INDEXES, TRIGGERS, GRANTS,
+  EXTENSIONS, TYPES, SEQUENCES, FUNCTIONS, TABLES, COMMENTS, VIEWS, INDEXES, TRIGGERS, GRANTS,
 ];

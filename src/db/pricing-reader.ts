@@ -105,7 +105,7 @@ const CLIENTS_SQL = `with changed as materialized (
     left join (
       select client_id, json_agg(json_build_object('variantId', variant_id, 'productId', product_id,
           'category', category, 'topupType', topup_type, 'percent', percent::text,
-          'mayLose', may_lose)) as discounts
+          'mayLose', may_lose) order by id) as discounts
         from discount where client_id in (select client_id from changed)
           and valid_from <= $3 and (valid_to is null or valid_to > $3) group by client_id
     ) d on d.client_id = h.client_id

@@ -20,7 +20,7 @@ export class Discounts {
     this.rows = rows;
   }
 
-  /** The most specific row wins, the greatest among equals. */
+  /** The most specific row wins, of several the greatest, of equals one that may lose. */
   of(product: Product, variant: Variant): Discount | undefined {
     // Most clients do not order within the life of a snapshot.
     this.#greatest ??= greatestOf(this.rows);
@@ -38,7 +38,8 @@ function greatestOf(rows: readonly Discount[]): Map<string, Discount> {
   for (const row of rows) {
     const key = targetOf(row);
     const other = greatest.get(key);
-    if (other === undefined || compare(row.percent, other.percent) >= 0) greatest.set(key, row);
+    const order = other === undefined ? 1 : compare(row.percent, other.percent);
+    if (order > 0 || (order === 0 && row.mayLose)) greatest.set(key, row);
   }
   return greatest;
 }

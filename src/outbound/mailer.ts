@@ -41,7 +41,10 @@ export function createMailer(
   const domain = /@([^>]+)>?$/.exec(from)?.[1] ?? 'localhost';
   let opening: Promise<Transporter> | null = null;
   const open = (): Promise<Transporter> => {
-    opening ??= openTransport(url, timeouts.socketMs ?? SOCKET_TIMEOUT_MS);
+    opening ??= openTransport(url, timeouts.socketMs ?? SOCKET_TIMEOUT_MS).catch((fault) => {
+      opening = null;
+      throw fault;
+    });
     return opening;
   };
   return {
@@ -52,7 +55,8 @@ export function createMailer(
       return sendOver(transport, { mail, from, domain, signal });
     },
     close() {
-      void opening?.then((transport) => transport.close());
+      // What was never opened needs no closing; who asked for it was told why.
+      void opening?.then((transport) => transport.close(), () => {});
     },
   };
 }

@@ -5,7 +5,7 @@ import { followStandings } from './db/standings.ts';
 import type { WakeUps } from './db/wake-ups.ts';
 import { admitCaller, isStillAdmitted, SCOPES, type Access } from './domain/access.ts';
 import type { Environment } from './domain/api-key.ts';
-import { logIn, logOut, refreshTokens, type LogIn } from './domain/log-in.ts';
+import { logIn, logOut, refreshTokens, type LogInDeps } from './domain/log-in.ts';
 import { parseNetwork } from './domain/network.ts';
 import type { Clock } from './domain/ports.ts';
 import { DEFAULT_RATES, type RateLimits } from './domain/rate-limits.ts';
@@ -50,7 +50,7 @@ export async function openAccess(
   const standings = await followStandings({ pool, wakeUps, onError: onError('the standings') });
   const tokens = createTokens({ signingKey: options.tokenSigningKey, environment, clock });
   const rateLimits = createRateLimits({ pool, standings, figures: DEFAULT_RATES[environment] });
-  const deps: Omit<LogIn, 'rateLimits'> = {
+  const deps: Omit<LogInDeps, 'rateLimits'> = {
     ...tokens,
     store: createAccessStore(pool),
     standings,

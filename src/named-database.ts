@@ -64,7 +64,7 @@ const READ_ONLY = '25006';
  * Runs `work` over a database that something is written to.
  * @throws StartRefused where it only reads
  */
-export async function overWritable<Result>(
+async function overWritable<Result>(
   { name, url }: NamedDatabase,
   work: (databaseUrl: string) => Promise<Result>,
 ): Promise<Result> {

@@ -51,8 +51,9 @@ export function createAccessStore(pool: pg.Pool): AccessStore {
 }
 
 /**
- * Every one of these calls may be repeated: it finds what an earlier one has done. Whoever calls
- * again after us cannot always; `whenLost` tells what it means.
+ * Every one of these calls may be repeated: it finds what an earlier one has done. Where our own
+ * repeats are used up, a client that tries again may find its token used: `whenLost` is what it is
+ * told then.
  */
 function repeat<Row extends object>(
   pool: pg.Pool,

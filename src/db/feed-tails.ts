@@ -23,6 +23,7 @@ export class FeedTails {
     return this.#tails.size;
   }
 
+  /** For tests: how many watches there are. */
   watchCount(): number {
     return this.#all().length;
   }

@@ -162,6 +162,7 @@ const CALLABLE = [
   'place_orders(json)',
   'claim_orders(int, json)',
   'claim_order(bigint, bigint)',
+  // The form that processes of an older version call.
   'leave_suspended_suppliers(int)',
   'leave_suspended_suppliers(int, text)',
   'recall_far_orders(int)',

@@ -143,5 +143,10 @@ function mayCallFrom(address: string, standing: Standing | undefined): boolean {
 
 /** @throws Forbidden */
 export function assertScope(caller: Pick<Caller, 'scopes'>, scope: Scope): void {
-  if (!caller.scopes.includes(scope)) throw new Forbidden(`The API key lacks the scope ${scope}`);
+  if (!caller.scopes.includes(scope)) throw new Forbidden(lackOf(scope));
+}
+
+/** In words for the client. */
+export function lackOf(scope: Scope): string {
+  return `The API key lacks the scope ${scope}`;
 }

@@ -11,7 +11,7 @@ import { normalisedPairs } from './recipient.ts';
 import { Rejection, TemporarilyUnavailable, type RejectionCode } from './rejection.ts';
 import type { TopupOrder } from './topup-order.ts';
 
-export interface CreateTopupOrder {
+export interface CreateTopupOrderDeps {
   readonly store: Store;
   readonly feed: Pick<OrderFeed, 'untilTerminal'>;
   readonly fulfilment: Fulfilment;
@@ -36,7 +36,7 @@ export interface CreateTopupOrder {
 export async function createTopupOrder(
   clientId: number,
   raw: RawOrderRequest,
-  deps: CreateTopupOrder,
+  deps: CreateTopupOrderDeps,
 ): Promise<TopupOrder> {
   const subject = parseOrderSubject(raw);
   let snapshot = deps.store.pricing();
@@ -57,12 +57,12 @@ export async function createTopupOrder(
 }
 
 /** A voucher's code may be a guess; a wallet is the client's own. */
-function place(order: PricedOrder, deps: CreateTopupOrder): Promise<Placement> {
+function place(order: PricedOrder, deps: CreateTopupOrderDeps): Promise<Placement> {
   return order.funding.kind === 'WALLET' ? deps.store.placeOrder(order) : placeGuess(order, deps);
 }
 
 /** No code is tried once too many were bad, but a retry still hears of its duplicate. */
-async function placeGuess(order: PricedOrder, deps: CreateTopupOrder): Promise<Placement> {
+async function placeGuess(order: PricedOrder, deps: CreateTopupOrderDeps): Promise<Placement> {
   const { store, guesses } = deps;
   const { clientId, clientReference, inputDigest: digest } = order;
   try {
@@ -78,7 +78,7 @@ async function placeGuess(order: PricedOrder, deps: CreateTopupOrder): Promise<P
 /** A retry must hear of its duplicate before anything that may have changed since. */
 async function priceOrTellDuplicate(
   pricing: Pricing,
-  deps: CreateTopupOrder,
+  deps: CreateTopupOrderDeps,
 ): Promise<PricedOrder> {
   try {
     return priceOrder(pricing, { ...deps, now: () => deps.fulfilment.clock.now() });
@@ -101,7 +101,7 @@ const LONG_AGO = new Date(0);
  * with the time then. Clocks that differ are all that may tell them otherwise.
  * @throws Rejection DUPLICATE_CLIENT_REFERENCE
  */
-async function tellCopyUnderWay(pricing: Pricing, deps: CreateTopupOrder): Promise<void> {
+async function tellCopyUnderWay(pricing: Pricing, deps: CreateTopupOrderDeps): Promise<void> {
   const order = unlessRejected(() => priceOrder(pricing, { ...deps, now: () => LONG_AGO }));
   if (order === null) return;
   const ended = { ...order, priceValidUntil: LONG_AGO.toISOString() };
@@ -117,7 +117,7 @@ interface Asked {
 }
 
 /** Of a request that an order may have been made of once. */
-function askedByRefused(pricing: Pricing, { hashingKey }: CreateTopupOrder): Asked {
+function askedByRefused(pricing: Pricing, { hashingKey }: CreateTopupOrderDeps): Asked {
   const { raw, subject } = pricing;
   const terms = unlessRejected(() => parseOrderTerms(raw));
   if (terms === null) return { digest: null, quoteId: null };
@@ -162,7 +162,7 @@ const REFUSALS: Readonly<Record<Exclude<PlacementRefusal, 'STALE' | 'DUPLICATE'>
 async function refusal(
   verdict: Exclude<PlacementRefusal, 'STALE'>,
   of: { readonly order: PricedOrder; readonly raw: RawOrderRequest },
-  deps: CreateTopupOrder,
+  deps: CreateTopupOrderDeps,
 ): Promise<Rejection> {
   if (verdict === 'DUPLICATE') {
     const { clientId, clientReference, inputDigest: digest } = of.order;
@@ -177,7 +177,7 @@ async function refusal(
 function duplicate(
   existing: TopupOrder | null,
   { digest, quoteId }: Asked,
-  { hashingKey }: CreateTopupOrder,
+  { hashingKey }: CreateTopupOrderDeps,
 ): Rejection {
   const isSame = existing !== null && existing.inputDigest === digest
     && (quoteId === null || isOfQuote(existing, quoteId, hashingKey));
@@ -188,7 +188,7 @@ function duplicate(
 }
 
 /** One bounded try, outside any transaction, where the product fulfils inside the request. */
-async function fulfilNow(order: TopupOrder, deps: CreateTopupOrder): Promise<TopupOrder> {
+async function fulfilNow(order: TopupOrder, deps: CreateTopupOrderDeps): Promise<TopupOrder> {
   if (!order.fulfilsInRequest) return order;
   const { fulfilment, feed, inlineWaitMs, stopping } = deps;
   try {

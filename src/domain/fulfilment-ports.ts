@@ -120,7 +120,7 @@ export interface FulfilmentStore {
    * clock did once; answers how many.
    */
   recallFarOrders(limit: number): Promise<number>;
-  /** The one way to a terminal state, for every kind of news. */
+  /** The one way for what suppliers tell, in whatever way it comes, to move an order. */
   recordMove(move: RecordedMove): Promise<MoveResult>;
   /** What a callback's order looks like to `decideMove`; null where the reference is unknown. */
   findSubmission(supplierReference: string, supplierCode: string): Promise<OrderAtSupplier | null>;

@@ -46,7 +46,7 @@ export interface Signed {
   readonly expiresAt: Date;
 }
 
-export interface LogIn {
+export interface LogInDeps {
   readonly store: AccessStore;
   readonly standings: Standings;
   readonly rateLimits: RateLimits;
@@ -75,7 +75,7 @@ export interface LoggedIn {
  */
 export async function logIn(
   shown: { readonly username: unknown; readonly password: unknown; readonly address: string },
-  deps: LogIn,
+  deps: LogInDeps,
 ): Promise<LoggedIn> {
   const { username, password, address } = shown;
   if (!isFilled(username) || !isFilled(password)) {
@@ -102,7 +102,7 @@ export async function logIn(
  */
 export async function refreshTokens(
   shown: { readonly refreshToken: unknown; readonly address: string },
-  deps: LogIn,
+  deps: LogInDeps,
 ): Promise<LoggedIn> {
   if (!isFilled(shown.refreshToken)) {
     throw new Rejection('VALIDATION_FAILURE', 'Refresh token is required');
@@ -128,7 +128,7 @@ export async function refreshTokens(
 /** Takes back all tokens of the client, in every process. */
 export async function logOut(
   clientId: number,
-  deps: Pick<LogIn, 'store' | 'standings'>,
+  deps: Pick<LogInDeps, 'store' | 'standings'>,
 ): Promise<void> {
   await deps.store.endTokens(clientId);
   await deps.standings.refresh();
@@ -137,7 +137,7 @@ export async function logOut(
 async function signBoth(
   refresh: RefreshToken,
   family: FamilyGrant,
-  deps: LogIn,
+  deps: LogInDeps,
 ): Promise<LoggedIn> {
   const { clientId, familyId } = refresh;
   const { keyId, scopes, generation, endsAt } = family;
@@ -155,7 +155,7 @@ async function signBoth(
  */
 async function countLogin(
   of: { readonly username: string; readonly address: string; readonly clientId: number | null },
-  { rateLimits, hashingKey }: LogIn,
+  { rateLimits, hashingKey }: LogInDeps,
 ): Promise<void> {
   if (of.clientId !== null) {
     await takeOrRefuse(rateLimits, { clientId: of.clientId, class: 'login', count: 1 });

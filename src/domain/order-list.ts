@@ -7,7 +7,7 @@ export interface OrderListFilter extends Partial<TopupOrderFilter> {
   readonly clientReference?: string | null;
 }
 
-/** A client's orders, newest first. The whole list is counted exactly. */
+/** A client's orders, newest first. The whole list is counted, whatever its length. */
 export interface OrderLists {
   listOrders(clientId: number, filter: OrderListFilter, page: OffsetPage):
     Promise<ListPage<TopupOrder>>;

@@ -9,7 +9,7 @@ import { QUOTE_VALID_MS, sealQuote } from './quote.ts';
 import { Rejection } from './rejection.ts';
 import { availableOf } from './wallet-transaction.ts';
 
-export interface QuoteTopup {
+export interface QuoteTopupDeps {
   readonly store: Pick<Store, 'freshPricing' | 'findWalletsByIds'>;
   readonly clock: Pick<Clock, 'now'>;
   /** Seals quotes; the same in every process. */
@@ -48,7 +48,7 @@ export interface TopupQuote {
 export async function quoteTopup(
   clientId: number,
   raw: RawQuoteRequest,
-  deps: QuoteTopup,
+  deps: QuoteTopupDeps,
 ): Promise<TopupQuote> {
   const request = parseOrderRequest({ ...NOT_ASKED, ...raw });
   // Fresh, so that an order right after costs the same: that one would be told of old figures.

@@ -97,7 +97,7 @@ export interface TopupOrder {
   readonly notificationEmail: string | null;
 }
 
-/** One transition of an order; `sequence` is its dense position in the client's feed. */
+/** One transition of an order; `sequence` is its place in the client's feed, from 1. */
 export interface TopupOrderEvent {
   readonly clientId: number;
   readonly topupOrderId: number;

@@ -6,7 +6,7 @@ export interface TransferPage extends KeysetPage {
   readonly walletId: number;
 }
 
-/** What a client reads of its wallets. Other movements of money are none of its concern. */
+/** What a client reads of its wallets; transfers between accounts of ours are not shown. */
 export interface WalletLists {
   listWallets(clientId: number): Promise<readonly Wallet[]>;
   /** The transfers behind `offset` others, the newest first, and how many there are. */

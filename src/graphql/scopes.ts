@@ -1,5 +1,5 @@
 import { OperationTypeNode, type GraphQLError, type OperationDefinitionNode } from 'graphql';
-import type { Caller, Scope } from '../domain/access.ts';
+import { lackOf, type Caller, type Scope } from '../domain/access.ts';
 import { requestError } from './errors.ts';
 
 /** Mutations change orders; everything else looks at them. */
@@ -16,5 +16,5 @@ export function scopeRefusal(
 ): GraphQLError | null {
   const scope = SCOPES[operation];
   if (scopes.includes(scope)) return null;
-  return requestError('FORBIDDEN', `The API key lacks the scope ${scope}`);
+  return requestError('FORBIDDEN', lackOf(scope));
 }

@@ -22,8 +22,8 @@ export class TopupOrderEventNode {
   id!: string;
 
   @Field(() => SafeInt, {
-    description: 'Dense position in the feed of all orders of the caller; of a SNAPSHOT the '
-      + 'position it stands at.',
+    description: 'Its place among all events of the caller: 1, 2, 3 … without gap, until a backup '
+      + 'is restored; of a SNAPSHOT the place it stands at.',
   })
   sequence!: number;
 

@@ -203,7 +203,7 @@ export class TopupOrderType {
 
   @Field(() => [InputFieldValue], {
     description: 'What was entered, normalised. Of an order that comes in a list, an event or a '
-      + 'transaction, or by `node`, the values of sensitive fields are masked: a cache by `id` '
+      + 'transaction, or by `nodes`, the values of sensitive fields are masked: a cache by `id` '
       + 'keeps what came last.',
   })
   inputData!: InputFieldValue[];

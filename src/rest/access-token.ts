@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { SCOPES, type AccessToken, type Grant, type Scope } from '../domain/access.ts';
-import type { LogIn, Signed } from '../domain/log-in.ts';
+import type { LogInDeps, Signed } from '../domain/log-in.ts';
 import type { ClientOf } from './load-shedder.ts';
 import { createJwts, SKEW_SECONDS, type Jwts, type JwtOptions } from './jwt.ts';
 
@@ -9,7 +9,7 @@ const TOKEN_LENGTH_MAX = 2048;
 /** Verified tokens that are remembered: some megabytes at most. */
 const REMEMBERED_COUNT_MAX = 10_000;
 
-export interface Tokens extends Pick<LogIn, 'signAccess' | 'signRefresh' | 'readRefresh'> {
+export interface Tokens extends Pick<LogInDeps, 'signAccess' | 'signRefresh' | 'readRefresh'> {
   /**
    * Takes a whole Authorization header; null for every kind of fault alike. A token is refused
    * 30 s after its end; `expiresAtMs` is the end itself.

@@ -31,7 +31,10 @@ export interface CatalogueStories {
   readonly store: Pick<Store, 'pricing'>;
 }
 
-/** What can be bought, by whom, and for how much; all but a wallet's balance comes from memory. */
+/**
+ * What can be bought, by whom, and for how much. All of it comes from memory but a wallet's balance,
+ * and what a quote asks: whether its prices still hold.
+ */
 export function catalogueRoutes(app: FastifyInstance, deps: CatalogueStories): void {
   productRoutes(app, deps.store);
   referenceRoutes(app, deps.store);

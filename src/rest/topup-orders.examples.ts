@@ -77,7 +77,7 @@ function shown(summary: string, order: TopupOrder): { summary: string; value: un
 }
 
 /** Each failure code on a FAILED order. */
-export const failures: NamedExamples = Object.fromEntries(FAILURE_CODES.map((failureCode) => [
+const failures: NamedExamples = Object.fromEntries(FAILURE_CODES.map((failureCode) => [
   `FAILED_${failureCode}`,
   shown(`FAILED: ${FAILURES[failureCode].title}`, {
     ...ENDED, status: 'FAILED', failureCode, refundTransferId: 7401124, attemptCount: 1,

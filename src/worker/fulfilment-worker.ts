@@ -104,6 +104,7 @@ export function startFulfilmentWorker(deps: FulfilmentWorkerDeps): FulfilmentWor
     const roomCount = Object.values(rooms).reduce((sum, room) => sum + room, 0);
     const limit = Math.min(
       CALLS_MAX - calling.size, IN_HAND_MAX - inHand.size, CLAIM_MAX,
+      // A process without any supplier claims still: each attempt tells that none is known.
       Object.keys(rooms).length > 0 ? roomCount : Infinity,
     );
     // The end of a step wakes the loop.

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { cancelTopupOrder } from '../../src/domain/cancel-topup-order.ts';
-import { createTopupOrder, type CreateTopupOrder } from '../../src/domain/create-topup-order.ts';
+import {
+  createTopupOrder, type CreateTopupOrderDeps,
+} from '../../src/domain/create-topup-order.ts';
 import { VoucherGuesses } from '../../src/domain/guess-voucher.ts';
 import type { RawOrderRequest } from '../../src/domain/order-request.ts';
 import type {
@@ -55,7 +57,7 @@ function story(of: {
   const feed: Pick<OrderFeed, 'untilTerminal'> = {
     untilTerminal: async () => ({ ...placed, status: 'DELIVERED' }),
   };
-  const deps: CreateTopupOrder = {
+  const deps: CreateTopupOrderDeps = {
     store: store as Store,
     feed,
     guesses: new VoucherGuesses({

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { admitCaller, Forbidden, SCOPES, type Standing } from '../../src/domain/access.ts';
 import { hashApiSecret, makeApiKey } from '../../src/domain/api-key.ts';
 import {
-  logIn, logOut, refreshTokens, type FamilyGrant, type LogIn, type RefreshToken,
+  logIn, logOut, refreshTokens, type FamilyGrant, type LogInDeps, type RefreshToken,
 } from '../../src/domain/log-in.ts';
 import { parseNetwork } from '../../src/domain/network.ts';
 import {
@@ -43,7 +43,7 @@ function story(of: {
     done.push('open');
     return FAMILY;
   };
-  const deps: LogIn = {
+  const deps: LogInDeps = {
     standings,
     store: {
       findSecretHash: async () => hashApiSecret(KEY.secret, HASHING_KEY),

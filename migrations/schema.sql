@@ -1919,18 +1919,52 @@ AS $function$
 #variable_conflict use_column
 declare
   proposed bigint;
+  broken text;
 begin
   if scale(trim_scale($10)) > 4 then
     raise exception 'the amount % has more than four decimals', $10
       using errcode = 'invalid_parameter_value';
   end if;
-  insert into operator_action as p (kind, client_id, topup_order_id, outcome, failure_code,
-      case_kind, case_route, wallet_id, amount, currency, remarks, seen_state, seen_route,
-      seen_attempt_count)
-    select $1, $2, $4, $5, $6, $7, $8::smallint, $9, $10, $11, $3, o.fulfilment_state, o.route,
-      o.attempt_count
-    from (select 1) one left join topup_order o on o.client_id = $2 and o.id = $4
-    returning p.id into proposed;
+  begin
+    insert into operator_action as p (kind, client_id, topup_order_id, outcome, failure_code,
+        case_kind, case_route, wallet_id, amount, currency, remarks, seen_state, seen_route,
+        seen_attempt_count)
+      select $1, $2, $4, $5, $6, $7, $8::smallint, $9, $10, $11, $3, o.fulfilment_state, o.route,
+        o.attempt_count
+      from (select 1) one left join topup_order o on o.client_id = $2 and o.id = $4
+      returning p.id into proposed;
+  exception when check_violation then
+    get stacked diagnostics broken = constraint_name;
+    raise exception '%', case broken
+      when 'operator_action_kind_check' then 'kind is SETTLE_ORDER, RESOLVE_CASE or ADJUST_WALLET'
+      when 'operator_action_remarks_check' then 'remarks have 1 to 500 characters'
+      when 'operator_action_amount_check' then 'amount is a number, and not 0'
+      when 'operator_action_failure_code_check' then format('there is no failure_code %s', $6)
+      else case $1
+        when 'SETTLE_ORDER' then 'SETTLE_ORDER takes order_id and outcome, and nothing else:'
+          ' DELIVERED, or FAILED with a failure_code'
+        when 'RESOLVE_CASE' then 'RESOLVE_CASE takes order_id, case_kind, case_route and outcome,'
+          ' and nothing else: NOTED, or of a LATE_SUCCESS or SECOND_ROUTE_SUCCESS also LOSS or'
+          ' RECOVERED, with an amount above 0 and its currency'
+        else 'ADJUST_WALLET takes wallet_id, amount and currency, and nothing else'
+      end end
+      using errcode = 'check_violation';
+  when foreign_key_violation then
+    raise exception '%', case
+      when not exists (select from client c where c.client_id = $2)
+        then format('there is no client %s', $2)
+      when $4 is not null and not exists (select from topup_order o
+          where o.client_id = $2 and o.id = $4)
+        then format('there is no order %s of client %s', $4, $2)
+      when $9 is not null and not exists (select from wallet w
+          where w.client_id = $2 and w.id = $9)
+        then format('there is no wallet %s of client %s', $9, $2)
+      when $7 is not null and not exists (select from reconciliation_case c
+          where c.client_id = $2 and c.topup_order_id = $4 and c.kind = $7 and c.route = $8)
+        then format('order %s of client %s has no case %s of route %s', $4, $2, $7, $8)
+      else format('there is no currency %s', $11) end
+      using errcode = 'foreign_key_violation';
+  end;
   return proposed;
 end
 $function$
@@ -1975,6 +2009,62 @@ begin
   )
   select count(*) into recalled from due;
   return recalled;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION recall_from_suspended_suppliers(p_after timestamp with time zone)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET enable_sort TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+  page_size constant int := 4096;
+  at timestamptz := clock_timestamp();
+  start timestamptz := greatest(at, p_after);
+  suspended bigint[];
+  others bigint[];
+  seen_count int;
+  last timestamptz;
+begin
+  select coalesce(array_agg(s.id) filter (where s.is_suspended), '{}'),
+      coalesce(array_agg(s.id) filter (where not s.is_suspended), '{}')
+    into suspended, others from supplier s;
+  if cardinality(suspended) = 0 or cardinality(others) = 0 then return null; end if;
+  with seen as materialized (
+    select d.ctid as address, d.client_id, d.id, d.variant_id, d.route, d.fulfilment_state,
+        d.next_action_at
+      from topup_order d
+      where d.status = 'PENDING' and d.set_aside_at is distinct from d.next_action_at
+        and d.next_action_at > start
+      order by d.next_action_at limit page_size
+  ), stuck as materialized (
+    select s.address from seen s
+      cross join lateral (select y.id
+        from supplier_in_turn(s.client_id, s.id, s.variant_id, s.route) y offset 0) x
+      where s.fulfilment_state in ('QUEUED', 'RETRY_WAIT') and x.id = any (suspended)
+        -- The cheap question first: most that waits here has nowhere else to go.
+        and exists (select from offer f where f.variant_id = s.variant_id and f.route > s.route
+          and f.supplier_id = any (others))
+        and exists (select from topup_order o cross join lateral way_past_suspended(o) w
+          where o.client_id = s.client_id and o.id = s.id)
+  ), held as materialized (
+    select x.address from stuck k cross join lateral (select d.ctid as address from topup_order d
+      where d.ctid = k.address and d.status = 'PENDING'
+        and d.set_aside_at is distinct from d.next_action_at and d.next_action_at > at
+      limit 1 for no key update skip locked) x
+  ), recalled as (
+    update topup_order d set next_action_at = at, set_aside_at = at, set_aside_for = 0
+      from held h where d.ctid = h.address
+  )
+  select count(*), max(s.next_action_at) into seen_count, last from seen s;
+  return case when seen_count = page_size then last end;
 end
 $function$
 ;
@@ -2095,6 +2185,21 @@ AS $function$
 begin
   raise exception 'rows of % are never changed or removed', tg_table_name
     using errcode = 'foreign_key_violation';
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION refuse_other_currency()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  if exists (select from transfer t where t.client_id = old.client_id and t.wallet_id = old.id) then
+    raise exception 'wallet % of client % has transfers in %: another currency is another wallet',
+      old.id, old.client_id, old.currency using errcode = 'foreign_key_violation';
+  end if;
+  return new;
 end
 $function$
 ;
@@ -3722,6 +3827,7 @@ CREATE TRIGGER pricing_mark BEFORE INSERT OR UPDATE ON variant FOR EACH ROW EXEC
 CREATE TRIGGER pricing_removal AFTER DELETE ON variant FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
 CREATE TRIGGER pricing_truncation BEFORE TRUNCATE ON variant FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_truncation_mark AFTER TRUNCATE ON variant FOR EACH STATEMENT EXECUTE FUNCTION mark_pricing_removal();
+CREATE TRIGGER currency_stays BEFORE UPDATE OF currency ON wallet FOR EACH ROW WHEN ((old.currency IS DISTINCT FROM new.currency)) EXECUTE FUNCTION refuse_other_currency();
 CREATE TRIGGER pricing BEFORE INSERT OR DELETE OR UPDATE OF currency, is_default ON wallet FOR EACH STATEMENT EXECUTE FUNCTION bump_pricing_version();
 CREATE TRIGGER pricing_mark AFTER INSERT OR UPDATE OF currency, is_default ON wallet FOR EACH ROW EXECUTE FUNCTION mark_client_of_wallet();
 CREATE TRIGGER stays BEFORE DELETE OR UPDATE OF client_id, id ON wallet FOR EACH ROW EXECUTE FUNCTION refuse_removal();
@@ -3743,6 +3849,7 @@ grant execute on function open_token_family(p_client_id bigint, p_key_id text, p
 grant execute on function place_orders(p_orders json) to topup_app;
 grant execute on function propose_action(kind text, client_id bigint, remarks text, order_id bigint, outcome text, failure_code text, case_kind text, case_route integer, wallet_id bigint, amount numeric, currency text) to topup_clerk;
 grant execute on function recall_far_orders(p_limit integer) to topup_app;
+grant execute on function recall_from_suspended_suppliers(p_after timestamp with time zone) to topup_app;
 grant execute on function record_moves(p_moves json) to topup_app;
 grant execute on function refuse_action(client_id bigint, id bigint) to topup_approver;
 grant execute on function refuse_action(client_id bigint, id bigint) to topup_clerk;

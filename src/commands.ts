@@ -114,10 +114,22 @@ async function importCatalogueFile(
   process.exitCode = isDone ? 0 : 1;
 }
 
-/** As the owner of the tables. */
+/**
+ * As the owner of the tables: of the very database that the environment names, and not of the demo
+ * that happens to run beside it.
+ */
 async function ownerOf(config: Config): Promise<NamedDatabase> {
-  return named('MIGRATION_DATABASE_URL', config.migrationDatabaseUrl)
-    ?? runningDemo(config, 'ownerDatabaseUrl');
+  const { databaseUrl, migrationDatabaseUrl } = config;
+  const owner = named('MIGRATION_DATABASE_URL', migrationDatabaseUrl);
+  if (owner !== null) {
+    if (databaseUrl !== null) await assertOneDatabase(databaseUrl, owner.url);
+    return owner;
+  }
+  if (databaseUrl !== null) {
+    throw new StartRefused('Set MIGRATION_DATABASE_URL as well, to the address of the owner of the'
+      + ' tables in the database of DATABASE_URL');
+  }
+  return runningDemo(config, 'ownerDatabaseUrl');
 }
 
 function named(name: string, url: string | null): NamedDatabase | null {

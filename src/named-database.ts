@@ -40,7 +40,7 @@ export async function assertAnswers({ name, url }: NamedDatabase): Promise<void>
 }
 
 /**
- * Tells whether both addresses are of one database, before the tables are made for either.
+ * Tells whether both addresses are of one database, before anything is made in either.
  * @throws StartRefused where they are not; nothing where one cannot be asked
  */
 export async function assertOneDatabase(
@@ -50,8 +50,8 @@ export async function assertOneDatabase(
   const [program, owner] = await Promise.all([databaseUrl, migrationDatabaseUrl].map((url) =>
     withSingleConnection(url, readIdentity).catch(() => null)));
   if (program === owner || program === null || owner === null) return;
-  throw new StartRefused('DATABASE_URL and MIGRATION_DATABASE_URL name two databases: tables would'
-    + ' be made where the program does not look. Both end alike, for instance'
+  throw new StartRefused('DATABASE_URL and MIGRATION_DATABASE_URL name two databases: what is made'
+    + ' in one, the program does not see in the other. Both end alike, for instance'
     + ' postgresql://topup_app:…@db/topup and postgresql://topup_owner:…@db/topup');
 }
 
@@ -76,6 +76,8 @@ async function overWritable<Result>(
 
 /** What a role may not do that owns neither the database nor its tables. */
 const NOT_ALLOWED = '42501';
+/** Whom the program is to be, and whom nobody has made. */
+const NO_SUCH_ROLE = '42704';
 
 /**
  * Runs `work` over a database in which it makes tables.
@@ -86,6 +88,9 @@ export async function overOwned<Result>(
   work: (databaseUrl: string) => Promise<Result>,
 ): Promise<Result> {
   return overWritable(database, work).catch((error: unknown) => {
+    if (codeOf(error) === NO_SUCH_ROLE) {
+      throw new StartRefused(`DATABASE_URL is to name the role of the program: ${reasonOf(error)}`);
+    }
     if (codeOf(error) !== NOT_ALLOWED) throw error;
     throw new StartRefused(`The role of ${database.name} may not migrate: ${reasonOf(error)}.`
       + ' It has to own the database, and the tables in it');

@@ -50,8 +50,6 @@ export function createFulfilmentStore(options: {
     // A fault as the database tells it: the batcher asks for each apart unless that is away.
     run: (asked) => repeatUntilKnown(() => findSubmissions(pool, asked), isNoLockTimeout),
   });
-  /** Where the last look at what is set aside ended; null: it came to the end. */
-  let lookedUntil: string | null = null;
   return {
     async claimOrders({ limit, rooms }) {
       const values = [limit, JSON.stringify(rooms)];
@@ -64,15 +62,7 @@ export function createFulfilmentStore(options: {
       if (order !== undefined) onMoved();
       return order ?? null;
     },
-    async leaveSuspendedSuppliers(limit) {
-      const { rows: [looked] } = await pool.query<{ found: number; after: string | null }>({
-        name: 'leave_suspended_suppliers',
-        text: 'select found_count as found, after from leave_suspended_suppliers($1, $2)',
-        values: [limit, lookedUntil],
-      });
-      lookedUntil = looked?.after ?? null;
-      return looked?.found ?? 0;
-    },
+    leaveSuspendedSuppliers: createRerouting(pool),
     async recallFarOrders(limit) {
       const { rows } = await pool.query<{ recalled: number }>({
         name: 'recall_far_orders',
@@ -197,4 +187,27 @@ async function keepStrayCallback(pool: pg.Pool, event: SupplierEvent): Promise<K
   });
   if (kept === undefined) throw new Error('A callback was not kept');
   return kept.verdict;
+}
+
+/** Both looks are in pages, and go on behind the last one. */
+function createRerouting(pool: pg.Pool): FulfilmentStore['leaveSuspendedSuppliers'] {
+  /** Where the last look at what waits for its next try ended; null: it came to the end. */
+  let recalledUntil: string | null = null;
+  /** The same, of what is set aside. */
+  let lookedUntil: string | null = null;
+  return async (limit) => {
+    const { rows: [recalled] } = await pool.query<{ after: string | null }>({
+      name: 'recall_from_suspended_suppliers',
+      text: 'select recall_from_suspended_suppliers($1)::text as after',
+      values: [recalledUntil],
+    });
+    recalledUntil = recalled?.after ?? null;
+    const { rows: [looked] } = await pool.query<{ found: number; after: string | null }>({
+      name: 'leave_suspended_suppliers',
+      text: 'select found_count as found, after from leave_suspended_suppliers($1, $2)',
+      values: [limit, lookedUntil],
+    });
+    lookedUntil = looked?.after ?? null;
+    return looked?.found ?? 0;
+  };
 }

@@ -50,6 +50,8 @@ export async function migrate(options: {
   await withSingleConnection(options.ownerDatabaseUrl, async (lock) => {
     const terms = await liftTimeLimits(lock);
     await takeLock(lock, onWait);
+    // Fails with 42704 where nobody has made it, before anything is done for it.
+    await lock.query('select quote_ident($1)::regrole', [options.programRole]);
     const missing = await findMissingFiles(lock);
     if (missing.length > 0) await applyWhenFree(options.ownerDatabaseUrl, terms, onWait);
     await installJobSchema(lock);
@@ -166,6 +168,7 @@ const CALLABLE = [
   'leave_suspended_suppliers(int)',
   'leave_suspended_suppliers(int, text)',
   'recall_far_orders(int)',
+  'recall_from_suspended_suppliers(timestamptz)',
   'record_moves(json)',
   'cancel_order(bigint, bigint)',
   'find_submission(bigint, bigint, smallint, text)',
@@ -217,11 +220,19 @@ const OWN = `select
       and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass
         and d.objid = c.oid and d.deptype = 'e')) as tables`;
 
+/** Lists, null where there is none. */
+interface Owned {
+  readonly routines: string | null;
+  readonly tables: string | null;
+}
+
 async function grant(client: pg.Client, programRole: string): Promise<void> {
   const role = client.escapeIdentifier(programRole);
   await client.query('begin');
-  const { rows: [own] } = await client.query<{ routines: string; tables: string }>(OWN);
-  if (own === undefined) throw new Error('Nobody knows what is there');
+  const { rows: [own] } = await client.query<Owned>(OWN);
+  if (own === undefined || own.routines === null || own.tables === null) {
+    throw Object.assign(new Error('it owns nothing there'), { code: '42501' });
+  }
   await client.query(`revoke execute on routine ${own.routines} from public`);
   await client.query(`grant usage on schema public to ${role}`);
   await client.query(`grant select on ${own.tables} to ${role}`);

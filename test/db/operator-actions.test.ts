@@ -453,26 +453,63 @@ describe('a wallet', () => {
   });
 });
 
+describe('the currency of a wallet', () => {
+  const change = (id: number) => database().query(
+    "update wallet set currency = 'KWD' where client_id = 1 and id = $1 returning currency", [id],
+  );
+
+  it('stays, once there were transfers in it', async () => {
+    await approve('ben', await propose('anna', {
+      kind: 'ADJUST_WALLET', wallet_id: 1, amount: 1, currency: 'USD', remarks: 'x',
+    }));
+    await expect(change(1)).rejects.toThrow('wallet 1 of client 1 has transfers in USD');
+  });
+
+  it('is put right while there were none', async () => {
+    await database().query("insert into wallet (client_id, id, currency) values (1, 77, 'TRY')");
+    expect(await change(77)).toEqual([{ currency: 'KWD' }]);
+  });
+});
+
 describe('an action', () => {
-  it.each<[string, Readonly<Record<string, unknown>>]>([
-    ['without remarks', { ...settle(1, 'DELIVERED'), remarks: ' ' }],
-    ['of no kind', { ...settle(1, 'DELIVERED'), kind: 'REMOVE_ORDER' }],
-    ['with a code for a delivery', settle(1, 'DELIVERED', 'UNKNOWN')],
-    ['without a code for a failure', settle(1, 'FAILED')],
-    ['with a code that there is not', settle(1, 'FAILED', 'LOST')],
-    ['that cancels', settle(1, 'CANCELLED')],
-    ['about an order that there is not', settle(999_999_999, 'DELIVERED')],
-    ['of nothing', { kind: 'ADJUST_WALLET', wallet_id: 1, amount: 0, currency: 'USD',
-      remarks: 'x' }],
-    ['of no number', { kind: 'ADJUST_WALLET', wallet_id: 1, amount: 'NaN', currency: 'USD',
-      remarks: 'x' }],
-    ['about a wallet that there is not', { kind: 'ADJUST_WALLET', wallet_id: 99, amount: 1,
-      currency: 'USD', remarks: 'x' }],
-  ])('%s is not proposed', async (_, action) => {
+  const adjustment = {
+    kind: 'ADJUST_WALLET', wallet_id: 1, amount: 1, currency: 'USD', remarks: 'x',
+  };
+  const resolution = {
+    kind: 'RESOLVE_CASE', order_id: 1, outcome: 'NOTED', case_kind: 'LATE_SUCCESS', case_route: 1,
+    remarks: 'x',
+  };
+  it.each<[string, Readonly<Record<string, unknown>>, string]>([
+    ['without remarks', { ...settle(1, 'DELIVERED'), remarks: ' ' }, 'remarks have 1 to 500'],
+    ['of no kind', { ...settle(1, 'DELIVERED'), kind: 'REMOVE_ORDER' }, 'kind is SETTLE_ORDER, R'],
+    ['with a code for a delivery', settle(1, 'DELIVERED', 'UNKNOWN'), 'SETTLE_ORDER takes'],
+    ['without a code for a failure', settle(1, 'FAILED'), 'or FAILED with a failure_code'],
+    ['with a code that there is not', settle(1, 'FAILED', 'LOST'), 'no failure_code LOST'],
+    ['that cancels', settle(1, 'CANCELLED'), 'SETTLE_ORDER takes order_id and outcome'],
+    ['about an order that there is not', settle(999_999_999, 'DELIVERED'),
+      'there is no order 999999999 of client 1'],
+    ['that notes an amount', { ...resolution, amount: 1, currency: 'USD' }, 'RESOLVE_CASE takes'],
+    ['about a case that there is not', resolution,
+      'order 1 of client 1 has no case LATE_SUCCESS of route 1'],
+    ['of nothing', { ...adjustment, amount: 0 }, 'amount is a number, and not 0'],
+    ['of no number', { ...adjustment, amount: 'NaN' }, 'amount is a number, and not 0'],
+    ['of an order as well', { ...adjustment, order_id: 1 }, 'ADJUST_WALLET takes wallet_id, am'],
+    ['about a wallet that there is not', { ...adjustment, wallet_id: 99 },
+      'there is no wallet 99 of client 1'],
+    ['of a currency that there is not', { ...adjustment, currency: 'XXX' },
+      'there is no currency XXX'],
+  ])('%s is not proposed', async (_, action, words) => {
     await orderAfter(DELIVER);
     await expect(propose('anna', action)).rejects.toMatchObject({
       code: expect.stringMatching(/^23(503|514)$/) as string,
+      message: expect.stringContaining(words) as string,
+      detail: undefined,
     });
+  });
+
+  it('of a client that there is not is not proposed', async () => {
+    await expect(as('anna', `select propose_action('ADJUST_WALLET', 99, 'x', wallet_id => 1,
+      amount => 1, currency => 'USD')`)).rejects.toThrow('there is no client 99');
   });
 
   it('knows the failure codes of the program', async () => {

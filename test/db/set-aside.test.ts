@@ -26,6 +26,8 @@ const A = 1;
 const B = 2;
 /** From so many on that wait for a full supplier they are set aside. */
 const CROWD = 512;
+/** A look for orders that could leave before their next try reads so many. */
+const RECALL_PAGE = 4096;
 
 async function offer(route: number, supplierId: number): Promise<void> {
   await database().query(`insert into offer (variant_id, route, supplier_id, supplier_sku)
@@ -37,8 +39,9 @@ async function suspend(...suppliers: readonly number[]): Promise<void> {
 }
 
 beforeEach(async () => {
-  await database().query("update topup_order set next_action_at = now() + interval '1 hour'"
-    + " where status = 'PENDING'");
+  // Whoever was taken stays with its supplier, suspended or not.
+  await database().query("update topup_order set next_action_at = now() + interval '1 hour',"
+    + " fulfilment_state = 'AWAITING_SUPPLIER' where status = 'PENDING'");
   await database().query('delete from offer where variant_id = $1', [VARIANT]);
   await offer(1, A);
   await suspend();
@@ -72,6 +75,11 @@ async function give(id: number, supplierId: number): Promise<void> {
   await database().query(`insert into submission (client_id, topup_order_id, route, supplier_id,
     state, attempt_count, resend_after) values (1, $1, 1, $2, 'NOT_APPLIED', 1, now())`,
     [id, supplierId]);
+}
+
+async function postpone(id: number): Promise<void> {
+  await database().query("update topup_order set next_action_at = now() + interval '1 hour'"
+    + ' where id = $1', [id]);
 }
 
 const claim = async (rooms: Readonly<Record<string, number>> = {}, limit = 256):
@@ -111,6 +119,47 @@ describe('an order that waits for a suspended supplier', () => {
     expect(await store.leaveSuspendedSuppliers(100)).toBe(1);
     expect(await store.claimOrders({ limit: 10, rooms: {} }))
       .toMatchObject([{ orderId: id, supplierCode: 'sandbox-b', route: 2 }]);
+  });
+
+  it('leaves before its next try, however far off that is', async () => {
+    await offer(2, B);
+    const id = await placeOne();
+    await postpone(id);
+    expect(await store.leaveSuspendedSuppliers(100)).toBe(0);
+    await suspend(A);
+    expect(await store.leaveSuspendedSuppliers(100)).toBe(1);
+    expect(await store.claimOrders({ limit: 10, rooms: {} }))
+      .toMatchObject([{ orderId: id, supplierCode: 'sandbox-b', route: 2 }]);
+  });
+
+  it('waits for its next try where nobody else could have it', async () => {
+    const id = await placeOne();
+    await postpone(id);
+    const before = await database().query('select * from topup_order where id = $1', [id]);
+    await suspend(A);
+    expect(await store.leaveSuspendedSuppliers(100)).toBe(0);
+    await offer(2, B);
+    await suspend(A, B);
+    expect(await store.leaveSuspendedSuppliers(100)).toBe(0);
+    expect(await database().query('select * from topup_order where id = $1', [id]))
+      .toEqual(before);
+  });
+
+  it('leaves behind thousands that wait for what they were taken by', async () => {
+    await offer(2, B);
+    const ids = await place(RECALL_PAGE);
+    await database().query(`update topup_order set fulfilment_state = 'AWAITING_SUPPLIER',
+      next_action_at = now() + interval '30 minutes' where id = any ($1)`, [ids]);
+    const id = await placeOne();
+    await postpone(id);
+    await suspend(A);
+    expect(await store.leaveSuspendedSuppliers(100)).toBe(0);
+    expect(await store.leaveSuspendedSuppliers(100)).toBe(1);
+    expect(await claim()).toEqual([id]);
+    // From the first on again.
+    await database().query(`update topup_order set fulfilment_state = 'RETRY_WAIT'
+      where id = $1`, [ids[0]]);
+    expect(await store.leaveSuspendedSuppliers(100)).toBe(1);
   });
 
   it('is marked as one that can leave where it can, and stays where it no more can', async () => {

@@ -61,6 +61,27 @@ describe('what is wrong with an address', () => {
     await expect(refused).rejects.toThrow(/^The role of A_URL may not migrate: permission denied/);
   });
 
+  it('is told of the program\'s own role, which owns none of the tables', async () => {
+    const { databaseUrl } = database();
+    const refused = overOwned({ name: 'A_URL', url: databaseUrl }, (ownerDatabaseUrl) =>
+      migrate({ ownerDatabaseUrl, programRole: 'topup_app', onWait: () => undefined }));
+    await expect(refused).rejects.toThrow(StartRefused);
+    await expect(refused).rejects.toThrow(/^The role of A_URL may not migrate: it owns nothing/);
+  });
+
+  it('is told of a role of the program that nobody has made, before anything is done', async () => {
+    const url = empty();
+    const refused = overOwned({ name: 'A_URL', url }, (ownerDatabaseUrl) =>
+      migrate({ ownerDatabaseUrl, programRole: 'No_App', onWait: () => undefined }));
+    await expect(refused).rejects.toThrow(StartRefused);
+    await expect(refused).rejects
+      .toThrow(/^DATABASE_URL is to name the role of the program: role "No_App" does not exist/);
+    const tables = await withSingleConnection(url, async (client) => (
+      await client.query("select from pg_class where relnamespace = 'public'::regnamespace")
+    ).rows);
+    expect(tables).toEqual([]);
+  });
+
   it('is believed where the role may not ask which database it is', async () => {
     const { databaseUrl, ownerDatabaseUrl, superuserUrl } = database();
     const right = 'execute on function pg_control_system()';

@@ -115,7 +115,7 @@ export function isOrigin(text: string): boolean {
     && (bare === text || new URL(bare).port === '');
 }
 
-/** Keys by code of `code=key[:oldkey],...`; null where it reads otherwise. */
+/** Keys by code of `code=key[:oldkey],...`; null where it reads otherwise, or has a code twice. */
 export function parseSupplierKeys(text: string): Record<string, readonly string[]> | null {
   const pairs = text.split(',').map((pair) => {
     const at = pair.indexOf('=');
@@ -123,7 +123,9 @@ export function parseSupplierKeys(text: string): Record<string, readonly string[
   });
   const isRight = pairs.every(([code, keys]) => /^[a-z][a-z0-9-]*$/.test(code)
     && keys.every((key) => key.length >= SECRET_LENGTH_MIN));
-  return isRight ? Object.fromEntries(pairs) : null;
+  // Of two entries one would be lost, as the old key is that belongs behind a colon.
+  const isEachOnce = new Set(pairs.map(([code]) => code)).size === pairs.length;
+  return isRight && isEachOnce ? Object.fromEntries(pairs) : null;
 }
 
 /** Where no supplier is: this host's own unknown self, metadata of a cloud, groups of hosts. */

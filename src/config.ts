@@ -123,8 +123,8 @@ const environment = z.object({
   KEY_HASHING_KEY: secret('KEY_HASHING_KEY'),
   SUPPLIER_SIGNING_KEYS: z.string().optional()
     .refine((text) => text === undefined || parseSupplierKeys(text) !== null, {
-      message: 'SUPPLIER_SIGNING_KEYS must read code=KEY[:OLDKEY],..., each key of at least '
-        + `${SECRET_LENGTH_MIN} characters, e.g. ${SUPPLIER_KEYS_EXAMPLE}`,
+      message: 'SUPPLIER_SIGNING_KEYS must read code=KEY[:OLDKEY],..., each code once, each '
+        + `key of at least ${SECRET_LENGTH_MIN} characters, e.g. ${SUPPLIER_KEYS_EXAMPLE}`,
     }),
 });
 

@@ -26,6 +26,11 @@ describe("suppliers' signing keys", () => {
   it('are refused with an example where they are too short', () => {
     expect(() => read('acme=short')).toThrow(/SUPPLIER_SIGNING_KEYS must .*, e\.g\. SUPPLIER_S/);
   });
+
+  it('are refused where one has two entries, as an old key belongs behind a colon', () => {
+    expect(() => read(`acme=${newSecret()},other=${newSecret()},acme=${newSecret()}`))
+      .toThrow(/SUPPLIER_SIGNING_KEYS must read code=KEY\[:OLDKEY\],\.\.\., each code once/);
+  });
 });
 
 describe('a wrong variable', () => {

@@ -1,7 +1,7 @@
 /**
  * A reference that nobody else makes: 32 hexadecimal digits. A page over plain HTTP has no
- * `crypto.randomUUID`, unless it comes from the machine it is read on. (The gateway's own pages have
- * the same: they stand alone, as this client does.)
+ * `crypto.randomUUID`, unless it comes from the machine it is read on. (The gateway's own pages
+ * have the same: they stand alone, as this client does.)
  */
 export function newReference(): string {
   return Array.from(

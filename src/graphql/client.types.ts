@@ -9,7 +9,7 @@ import { WalletType } from './wallet.types.ts';
 @ObjectType('Discount', {
   simpleResolvers: true,
   description: 'A discount of the caller on face values. Of several that apply the most specific '
-    + 'holds: they do not add up.',
+    + 'holds, of equally specific ones the greatest: they do not add up.',
 })
 export class DiscountType implements Omit<Discount, 'mayLose'> {
   @Field(() => Decimal, { description: 'Percent of the face value.' })

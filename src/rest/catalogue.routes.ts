@@ -32,8 +32,8 @@ export interface CatalogueStories {
 }
 
 /**
- * What can be bought, by whom, and for how much. All of it comes from memory but a wallet's balance,
- * and what a quote asks: whether its prices still hold.
+ * What can be bought, by whom, and for how much. All of it comes from memory but a wallet's
+ * balance, and what a quote asks: whether its prices still hold.
  */
 export function catalogueRoutes(app: FastifyInstance, deps: CatalogueStories): void {
   productRoutes(app, deps.store);

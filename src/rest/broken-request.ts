@@ -20,6 +20,14 @@ const BROKEN: Readonly<Record<string, RefusalStatus>> = {
 const ending = new WeakSet<Socket>();
 
 /**
+ * Whether a connection was told that its last request never came whole, and may be sent again. Node
+ * reads on behind a timeout, unlike behind a fault: what completes then must not be carried out.
+ */
+export function isEnding(socket: Socket): boolean {
+  return ending.has(socket);
+}
+
+/**
  * Node's parser has given up: there is no request any more, only a socket to answer and close.
  * Where a request that came before is being answered, that answer is the last: a refusal in its
  * place would be read as the refusal of an order that is placed.

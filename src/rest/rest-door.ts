@@ -3,7 +3,7 @@ import type {
 } from 'fastify';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import { loginRoutes, logoutRoute, type AuthStories } from './auth.routes.ts';
-import { ANSWER_HEADERS, answerBrokenRequest } from './broken-request.ts';
+import { ANSWER_HEADERS, answerBrokenRequest, isEnding } from './broken-request.ts';
 import { catalogueRoutes, type CatalogueStories } from './catalogue.routes.ts';
 import { requireClient, type ClientGuard } from './client-guard.ts';
 import { errorAnswer, HttpRefusal } from './errors.ts';
@@ -71,7 +71,9 @@ export function setRestEnvelope(app: FastifyInstance): void {
   });
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(ANSWER_HEADERS).header('x-request-id', request.id);
-    if (isClosing) {
+    if (isEnding(request.raw.socket)) {
+      done(new HttpRefusal(400));
+    } else if (isClosing) {
       // Another process takes over at once, or this one is back after its restart.
       done(new TemporarilyUnavailable('Server is restarting'));
     } else if (!hasItsHost(request)) {
@@ -82,6 +84,10 @@ export function setRestEnvelope(app: FastifyInstance): void {
     } else {
       done();
     }
+  });
+  // Once more behind its body, of which the rest may have come too late.
+  app.addHook('preHandler', (request, _reply, done) => {
+    done(isEnding(request.raw.socket) ? new HttpRefusal(400) : undefined);
   });
   app.addHook('onError', (_request, reply, _error, done) => {
     // Fastify ends a connection with each body that it refuses, though what is pipelined behind it

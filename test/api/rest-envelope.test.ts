@@ -436,6 +436,43 @@ describe('broken HTTP', () => {
     expect(answer).toContain('HTTP/1.1 408 ');
     expect((await call('/livez')).status).toBe(200);
   });
+
+  const body = JSON.stringify({ product_id: 4218, amount: 4.99, input_data: { player_id: '1' } });
+  const whole = `POST ${ORDERS} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\n`
+    + `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+
+  test('is no order where it is none: the same bytes in time are one', async () => {
+    calls.length = 0;
+    await raw(whole.replace('Host: x', 'Host: x\r\nConnection: close'));
+    expect(calls).toMatchObject([{ name: 'create' }]);
+  });
+
+  test.each([
+    ['nothing', ''],
+    ['an empty line', '\r\n'],
+    ['half of a head', whole.slice(0, 40)],
+    ['half of a body', whole.slice(0, -10)],
+    ['an order, but for the end of the next one', `GET /livez HTTP/1.1\r\nHost: x\r\n\r\n${
+      whole.slice(0, -10)}`],
+  ])('what completes %s behind its 408 is not carried out', async (_name, first) => {
+    const rest = first.includes('livez') ? whole.slice(-10) : whole.slice(first.trim().length);
+    calls.length = 0;
+    const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    const timedOut = new Promise((resolve) => {
+      let text = '';
+      socket.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+        if (text.includes('HTTP/1.1 408 ')) resolve(text);
+      });
+    });
+    socket.write(first);
+    await timedOut;
+    socket.write(rest);
+    await once(socket, 'close');
+    expect(calls).toEqual([]);
+    expect((await call('/livez')).status).toBe(200);
+  });
 });
 
 test('every answer names its request and is nothing but data', async () => {

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { errorAnswer, HttpRefusal, type RefusalStatus } from './errors.ts';
-import { answerInHand, isAnsweredEarly, REST_OF_BODY_MS } from './http-server.ts';
+import {
+  answerInHand, beginNoMore, isAnsweredEarly, isEnding, REST_OF_BODY_MS,
+} from './http-server.ts';
 
 /** On every answer that says nothing else: it is for one caller, and is what its type says. */
 export const ANSWER_HEADERS = {
@@ -16,16 +18,6 @@ const BROKEN: Readonly<Record<string, RefusalStatus>> = {
   HPE_HEADER_OVERFLOW: 431,
 };
 
-/** Sockets that end with an answer; what still comes over them is nobody's request. */
-const ending = new WeakSet<Socket>();
-
-/**
- * Whether a connection was told that its last request never came whole, and may be sent again. Node
- * reads on behind a timeout, unlike behind a fault: what completes then must not be carried out.
- */
-export function isEnding(socket: Socket): boolean {
-  return ending.has(socket);
-}
 
 /**
  * Node's parser has given up: there is no request any more, only a socket to answer and close.
@@ -33,11 +25,11 @@ export function isEnding(socket: Socket): boolean {
  * place would be read as the refusal of an order that is placed.
  */
 export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !(socket.writable || ending.has(socket))) {
+  if (error.code === 'ECONNRESET' || !(socket.writable || isEnding(socket))) {
     socket.destroy();
     return;
   }
-  if (ending.has(socket)) return;
+  if (isEnding(socket)) return;
   const before = answerInHand(socket);
   if (before !== null) {
     endBehind(before, socket);
@@ -63,7 +55,7 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket
 }
 
 function endBehind(answer: ServerResponse, socket: Socket): void {
-  ending.add(socket);
+  beginNoMore(socket);
   // As long as its head is not out, it says that it is the last.
   answer.shouldKeepAlive = false;
   answer.once('close', () => end(socket));
@@ -71,7 +63,7 @@ function endBehind(answer: ServerResponse, socket: Socket): void {
 
 /** Closed once the other side has closed as well: what it still sends would cost it the answer. */
 function end(socket: Socket, text = ''): void {
-  ending.add(socket);
+  beginNoMore(socket);
   socket.end(text);
   const timer = setTimeout(() => socket.destroy(), REST_OF_BODY_MS);
   socket.once('close', () => clearTimeout(timer));

@@ -19,6 +19,10 @@ export interface HttpServerOptions {
   readonly socketPath: string;
   readonly requestsPerConnection?: number;
   readonly silentMs?: number;
+  /** How long a request may take to come whole. */
+  readonly requestMs?: number;
+  /** How long its head may. */
+  readonly headersMs?: number;
 }
 
 /** Answers that wait for the rest of a body. */
@@ -56,16 +60,17 @@ export function createHttpServer(
   handler: RequestListener,
   {
     socketPath, requestsPerConnection = REQUESTS_PER_CONNECTION, silentMs = SILENT_MS,
+    requestMs = REQUEST_TIMEOUT_MS, headersMs = HEADERS_TIMEOUT_MS,
   }: HttpServerOptions,
 ): Server {
   const bounded = boundedByConnection(handler, requestsPerConnection);
   const server = createServer({
     // A missing one is refused in the envelope; Node's own answer is empty.
     requireHostHeader: false,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: requestMs,
+    headersTimeout: headersMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    connectionsCheckingInterval: Math.min(TIMEOUT_CHECK_MS, headersMs),
     // Node knows it since 24.9; an older one leaves every upgrade to the sockets, which refuse it.
     shouldUpgradeCallback: (request) => asksForSocket(request, socketPath),
     ServerResponse: LastingResponse,
@@ -90,9 +95,21 @@ const ANSWERS_HALF_OPEN = { httpAllowHalfOpen: true };
  * begin, or be refused, in the middle of that answer.
  */
 function asksForSocket(request: IncomingMessage, path: string): boolean {
+  takeOriginForm(request);
   const { method, url = '', headers, socket } = request;
   return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket'
     && url.split('?', 1)[0] === path && !hasBody(headers) && answerInHand(socket) === null;
+}
+
+/** As clients write to proxies, and every server has to take it: RFC 9112, 3.2.2. */
+const ABSOLUTE_FORM = /^https?:\/\/[^/?]*/i;
+
+/** From here on a target is a path, however it was written. */
+function takeOriginForm(request: IncomingMessage): void {
+  const { url = '' } = request;
+  if (url.startsWith('/') || !ABSOLUTE_FORM.test(url)) return;
+  const path = url.replace(ABSOLUTE_FORM, '');
+  request.url = path.startsWith('/') ? path : `/${path}`;
 }
 
 /** What a connection has asked for so far. */
@@ -112,6 +129,8 @@ const askedBy = new WeakMap<Socket, Asked>();
  */
 function boundedByConnection(handler: RequestListener, countMax: number): RequestListener {
   return (request, response) => {
+    if (ending.has(request.socket)) return;
+    takeOriginForm(request);
     const known = askedBy.get(request.socket);
     const asked = known?.count ?? 0;
     if (asked >= countMax) return;
@@ -139,6 +158,31 @@ function hasBody(headers: IncomingMessage['headers']): boolean {
 /** HTTP/1.0 knows no chunks: nobody can say where such a request ends (RFC 9112, 6.1). */
 function isMisframed({ httpVersion, headers }: IncomingMessage): boolean {
   return httpVersion === '1.0' && headers['transfer-encoding'] !== undefined;
+}
+
+/** Connections that end with an answer; what still comes over them is nobody's request. */
+const ending = new WeakSet<Socket>();
+const tooLate = new WeakSet<IncomingMessage>();
+
+/**
+ * From now on nothing begins on a connection, and what has not come whole is not carried out: its
+ * sender is told that it was not understood, or took too long, and may send it again. Node reads on
+ * behind a timeout, unlike behind a fault.
+ */
+export function beginNoMore(socket: Socket): void {
+  ending.add(socket);
+  const last = askedBy.get(socket)?.last.request;
+  if (last?.complete === false) tooLate.add(last);
+}
+
+/** Whether `beginNoMore` was said of a connection. */
+export function isEnding(socket: Socket): boolean {
+  return ending.has(socket);
+}
+
+/** Whether the end of a request came when its connection was ending. */
+export function isTooLate(request: IncomingMessage): boolean {
+  return tooLate.has(request);
 }
 
 const connectionsOf = new WeakMap<Server, Set<Socket>>();

@@ -3,12 +3,12 @@ import type {
 } from 'fastify';
 import { TemporarilyUnavailable } from '../domain/rejection.ts';
 import { loginRoutes, logoutRoute, type AuthStories } from './auth.routes.ts';
-import { ANSWER_HEADERS, answerBrokenRequest, isEnding } from './broken-request.ts';
+import { ANSWER_HEADERS, answerBrokenRequest } from './broken-request.ts';
 import { catalogueRoutes, type CatalogueStories } from './catalogue.routes.ts';
 import { requireClient, type ClientGuard } from './client-guard.ts';
 import { errorAnswer, HttpRefusal } from './errors.ts';
 import { healthRoutes, type HealthProbe } from './health.routes.ts';
-import { endUnanswerable } from './http-server.ts';
+import { endUnanswerable, isTooLate } from './http-server.ts';
 import { readJsonBodies } from './json-body.ts';
 import { collectRoutes, openApiRoutes } from './open-api.ts';
 import { supplierCallbackRoutes, type CallbackGate } from './supplier-callback.routes.ts';
@@ -71,9 +71,7 @@ export function setRestEnvelope(app: FastifyInstance): void {
   });
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(ANSWER_HEADERS).header('x-request-id', request.id);
-    if (isEnding(request.raw.socket)) {
-      done(new HttpRefusal(400));
-    } else if (isClosing) {
+    if (isClosing) {
       // Another process takes over at once, or this one is back after its restart.
       done(new TemporarilyUnavailable('Server is restarting'));
     } else if (!hasItsHost(request)) {
@@ -85,9 +83,9 @@ export function setRestEnvelope(app: FastifyInstance): void {
       done();
     }
   });
-  // Once more behind its body, of which the rest may have come too late.
   app.addHook('preHandler', (request, _reply, done) => {
-    done(isEnding(request.raw.socket) ? new HttpRefusal(400) : undefined);
+    // Nobody reads this any more.
+    done(isTooLate(request.raw) ? new HttpRefusal(400) : undefined);
   });
   app.addHook('onError', (_request, reply, _error, done) => {
     // Fastify ends a connection with each body that it refuses, though what is pipelined behind it

@@ -76,6 +76,26 @@ afterEach(() => {
 const open = (): Connection => new Connection(Number(new URL(world().gateway.url).port));
 const token = (): string => `Authorization: ${authorization(world(), 1)['authorization']}`;
 
+describe('a target with scheme and host', () => {
+  const asked = async (line: string, headers: readonly string[] = []) => {
+    const { status, headers: answered } = await open().ask(line, headers);
+    return [status, answered.get('allow')];
+  };
+
+  test('is its path, for every method and door', async () => {
+    expect(await asked('GET http://x/livez')).toEqual([200, null]);
+    expect(await asked('POST HTTPS://x:443/livez')).toEqual([405, 'GET, HEAD']);
+    expect(await asked('DELETE http://x/api/v1/topups/orders')).toEqual([405, 'GET, HEAD, POST']);
+    expect(await asked('GET http://x')).toEqual([404, null]);
+    expect(await asked('GET http://x?a=b')).toEqual([404, null]);
+    expect(await asked('GET http://x/graphql', WEB_SOCKET)).toEqual([101, null]);
+  });
+
+  test('of another scheme is nothing that is here', async () => {
+    expect(await asked('GET ftp://x/livez')).toEqual([404, null]);
+  });
+});
+
 describe('an upgrade', () => {
   test('to what is no WebSocket is passed over, and its request served', async () => {
     const headers = [...H2C, token(), 'Content-Type: application/json'];

@@ -8,6 +8,7 @@ import type { CallbackResult } from '../../src/domain/receive-callback.ts';
 import { NumberText } from '../../src/domain/money.ts';
 import type { RawCallback } from '../../src/domain/fulfilment-ports.ts';
 import { Rejection, TemporarilyUnavailable } from '../../src/domain/rejection.ts';
+import { createHttpServer } from '../../src/rest/http-server.ts';
 import {
   envelopeOptions, restDoor, setRestEnvelope, type RestDeps,
 } from '../../src/rest/rest-door.ts';
@@ -36,8 +37,9 @@ async function startApp(): Promise<FastifyInstance> {
   const started = Fastify({
     ...envelopeOptions,
     genReqId: () => randomUUID(),
-    requestTimeout: 400,
-    http: { connectionsCheckingInterval: 100, headersTimeout: 300, requireHostHeader: false },
+    serverFactory: (handler) => createHttpServer(handler, {
+      socketPath: '/graphql', requestMs: 400, headersMs: 300,
+    }),
   });
   setRestEnvelope(started);
   await started.register(restDoor({

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
-import type { FastifyPluginAsync, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply } from 'fastify';
 import { referenceRoutes } from './reference.routes.ts';
 
 /** Where the built pages lie, and what they may show. */
@@ -21,6 +21,8 @@ export interface Pages {
 const ASSETS = '/pages/assets/';
 /** Names carry a hash of the content, so nothing behind a name ever changes. */
 const ASSET_MAX_AGE = '365d';
+
+const PRECONDITIONS = ['range', 'if-range', 'if-match', 'if-unmodified-since'];
 
 /** Nothing but this gateway: no script inside a page, no frame, no form, no other address. */
 const POLICY = [
@@ -58,16 +60,7 @@ export async function openPages({ folder, demoToken }: PageSource): Promise<Page
   return {
     answerExplorer: (reply) => answer(reply, explorer, EXPLORER_POLICY),
     routes: async (app) => {
-      await app.register(fastifyStatic, {
-        root: join(folder, 'assets'),
-        prefix: ASSETS,
-        // One route for each file that is there now: no folder is listed, no path is resolved.
-        wildcard: false,
-        decorateReply: false,
-        immutable: true,
-        maxAge: ASSET_MAX_AGE,
-        setHeaders: (reply) => void reply.headers(SAFE_HEADERS),
-      });
+      await app.register((assets) => assetRoutes(assets, join(folder, 'assets')));
       app.get('/', (request, reply) => {
         // Only for browsers: to a program, nothing is here.
         if (!(request.headers.accept ?? '').includes('text/html')) return reply.callNotFound();
@@ -80,6 +73,26 @@ export async function openPages({ folder, demoToken }: PageSource): Promise<Page
       app.get('/watch/', (_request, reply) => reply.redirect('/watch', 308));
     },
   };
+}
+
+async function assetRoutes(app: FastifyInstance, root: string): Promise<void> {
+  app.addHook('onRequest', (request, _reply, done) => {
+    // Files are small and never change. What asks for a part of one, or for one that has not
+    // changed, is answered with all of it; the library knows faults of its own for these.
+    for (const name of PRECONDITIONS) delete request.headers[name];
+    done();
+  });
+  await app.register(fastifyStatic, {
+    root,
+    prefix: ASSETS,
+    // One route for each file that is there now: no folder is listed, no path is resolved.
+    wildcard: false,
+    decorateReply: false,
+    acceptRanges: false,
+    immutable: true,
+    maxAge: ASSET_MAX_AGE,
+    setHeaders: (reply) => void reply.headers(SAFE_HEADERS),
+  });
 }
 
 function send(reply: FastifyReply, html: string, policy: string): FastifyReply {

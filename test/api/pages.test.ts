@@ -118,6 +118,15 @@ describe('the files of the pages', () => {
   });
 
   test.each([
+    { range: 'bytes=0-1' }, { range: 'bytes=999999999-' }, { range: 'bytes=abc' },
+    { range: 'bytes=0-1', 'if-range': '"x"' }, { 'if-match': '"x"' },
+    { 'if-unmodified-since': 'Sun, 06 Nov 1994 08:49:37 GMT' },
+  ])('are given whole, whatever part or state is asked for: %o', async (headers) => {
+    expect(await getRaw('/pages/assets/page-1a2b3c.js', headers))
+      .toEqual({ status: 200, body: 'export {};\n' });
+  });
+
+  test.each([
     '/pages', '/pages/', '/pages/assets', '/pages/assets/', '/pages/explorer.html',
     '/pages/assets/none.js', '/pages/assets/../secret.txt', '/pages/assets/..%2fsecret.txt',
     '/pages/assets/%2e%2e/secret.txt', '/pages/assets/..%5csecret.txt',

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { livezSchema, metricsSchema, readyzSchema } from './health.schemas.ts';
 import type { Metrics } from './metrics.ts';
+import { shareAnswer } from './share-answer.ts';
 
 /** A worker that is alive says so more often. */
 const WORKER_SILENT_MS_MAX = 15_000;
@@ -20,10 +21,12 @@ export interface HealthProbe {
  */
 export function healthRoutes(app: FastifyInstance, probe: HealthProbe): void {
   const { metrics } = probe;
+  const isDatabaseReady = shareAnswer(probe.isDatabaseReady);
+  const isMigrated = shareAnswer(probe.isMigrated);
   app.get('/livez', { schema: livezSchema }, async () => ({ ok: true }));
   app.get('/readyz', { schema: readyzSchema }, async (request, reply) => {
-    const database = await isTrue(probe.isDatabaseReady(), request.log);
-    const migrations = database && await isTrue(probe.isMigrated(), request.log);
+    const database = await isTrue(isDatabaseReady(), request.log);
+    const migrations = database && await isTrue(isMigrated(), request.log);
     const worker = probe.workerSilentMs() <= WORKER_SILENT_MS_MAX;
     // Without a worker, orders are still taken and wait for it: to refuse them would help nobody.
     const ok = database && migrations;

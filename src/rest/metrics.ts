@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { shareAnswer } from './share-answer.ts';
 
 /** Upper bounds in seconds, from an answer out of memory to the end of our patience. */
 const SECONDS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -62,10 +63,11 @@ export function startMetrics(app: FastifyInstance, source: MetricsSource): Metri
   });
   const openWork = gaugesOf(OPEN_WORK, registry);
   const ofProcess = gaugesOf(PROCESS, registry);
+  const countOpenWork = shareAnswer(() => source.countOpenWork().catch(() => null));
   return {
     contentType: registry.contentType,
     async write() {
-      const counts = await source.countOpenWork().catch(() => null);
+      const counts = await countOpenWork();
       for (const [key, gauge] of openWork) gauge.set(counts?.[key] ?? Number.NaN);
       const values = source.readGauges();
       for (const [key, gauge] of ofProcess) gauge.set(values[key]);

@@ -74,6 +74,8 @@ export function createSandboxSupplier(options: SandboxSupplierOptions): Supplier
       method,
       headers: {
         accept: 'application/json',
+        // Whoever is told nothing may compress its answer: RFC 9110, 12.5.3.
+        'accept-encoding': 'identity',
         ...(body === null ? {} : { 'content-type': 'application/json' }),
         'x-timestamp': String(timestamp),
         'x-signature': createHmac('sha256', signingKey).update(signed).digest('hex'),

@@ -71,6 +71,7 @@ describe('a request', () => {
     });
     const timestamp = String(NOW_MS / 1000);
     expect(headers['x-timestamp']).toBe(timestamp);
+    expect(headers['accept-encoding']).toBe('identity');
     const signed = `${timestamp}.POST./sandbox-a/orders.${body}`;
     expect(headers['x-signature']).toBe(hmac(KEY, signed));
   });

@@ -64,6 +64,9 @@ export async function openAccess(
     authenticate: (shown) => admitCaller(shown, { readToken: tokens.readAccess, standings }),
     isStillAdmitted: (caller) => isStillAdmitted(caller, standings),
     onAccessChange: (listener) => standings.onChange(listener),
+    catchUp: async () => {
+      if (standings.hasSlept()) await standings.refresh();
+    },
     clientOf: tokens.clientOf,
     addressOf: createAddressOf(options.trustedProxies.map(toNetwork)),
     rateLimits,

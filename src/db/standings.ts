@@ -9,6 +9,8 @@ import type { WakeUps } from './wake-ups.ts';
 
 /** A lost wake-up leaves a revocation unknown for at most this, well within the 5 s promised. */
 const POLL_MS = 1000;
+/** Where so long nobody began to look, the process stood still. */
+const ASLEEP_MS = 3000;
 
 // A key that was revoked matters while a token of it may live: an hour, and some skew. Not by
 // client: every process answers for all of them.
@@ -55,17 +57,27 @@ export async function followStandings(options: {
   readonly pool: pg.Pool;
   readonly wakeUps: WakeUps;
   readonly onError: (error: Error) => void;
+  readonly nowMs?: () => number;
 }): Promise<Standings & { close(): void }> {
-  const { pool } = options;
+  const { pool, nowMs = () => performance.now() } = options;
   const emitter = new EventEmitter();
   emitter.setMaxListeners(0);
+  let awakeMs = nowMs();
   let copy = await readStandings(pool, NOTHING);
   // While the database is away, those who ask come by the second.
-  const refresh = oneAtATime(() => askUntilBack(async () => {
+  const read = oneAtATime(() => askUntilBack(async () => {
     if (await readVersion(pool) === copy.version) return;
     copy = await readStandings(pool, copy);
     emitter.emit('change');
   }));
+  const hasSlept = (): boolean => nowMs() - awakeMs > ASLEEP_MS;
+  const refresh = async (): Promise<void> => {
+    const begunMs = nowMs();
+    // A database that does not answer is another matter: nobody waits for it here.
+    if (!hasSlept()) awakeMs = begunMs;
+    // What was read before the sleep wakes nobody, though it ends behind it.
+    await read().finally(() => { awakeMs = Math.max(awakeMs, begunMs); });
+  };
   const close = followChannel({
     ...options, channel: 'access', pollMs: POLL_MS, look: refresh,
   });
@@ -73,6 +85,7 @@ export async function followStandings(options: {
     of: (clientId) => copy.clients.get(clientId),
     isRevoked: (id) => copy.revoked.has(id),
     refresh,
+    hasSlept,
     onChange(listener) {
       emitter.on('change', listener);
       return () => emitter.off('change', listener);

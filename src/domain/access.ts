@@ -46,6 +46,11 @@ export interface Standings {
   isRevoked(id: string): boolean;
   /** Reads what changed; resolves when it is known. */
   refresh(): Promise<void>;
+  /**
+   * Whether nobody has begun to look for longer than revocations may take, as in a process that was
+   * stopped and goes on: what it knows may be of any age.
+   */
+  hasSlept(): boolean;
   /** Tells of changes, whoever made them; answers how to stop listening. */
   onChange(listener: () => void): () => void;
 }
@@ -82,6 +87,8 @@ export interface Access {
   readonly isStillAdmitted: (caller: Caller) => boolean;
   /** Answers how to stop listening. */
   readonly onAccessChange: (listener: () => void) => () => void;
+  /** Before anything begins for a caller who was admitted earlier: a process may have slept. */
+  readonly catchUp: () => Promise<void>;
 }
 
 /** What a caller is admitted by. */
@@ -116,9 +123,9 @@ export function isStillAdmitted(caller: Caller, standings: Standings): boolean {
 /** How a client stands; one that is younger than our copy of the standings is looked up. */
 export async function standingOf(
   clientId: number,
-  standings: Pick<Standings, 'of' | 'refresh'>,
+  standings: Pick<Standings, 'of' | 'refresh' | 'hasSlept'>,
 ): Promise<Standing | undefined> {
-  if (standings.of(clientId) === undefined) await standings.refresh();
+  if (standings.of(clientId) === undefined || standings.hasSlept()) await standings.refresh();
   return standings.of(clientId);
 }
 

@@ -129,9 +129,11 @@ async function begin(
     }
     if (!connection.operations.hasPlace(limit)) return [carried(tooBusy())];
     const request = readParameters({ ...payload });
-    const admission = await turns.run(caller.clientId, async () => connection.isOpen
-      ? admitOperation(request, { ...caller, transport: 'SOCKET' })
-      : null);
+    const admission = await turns.run(caller.clientId, async () => {
+      // Ends the sockets of those who were revoked meanwhile.
+      await deps.catchUp();
+      return connection.isOpen ? admitOperation(request, { ...caller, transport: 'SOCKET' }) : null;
+    });
     if (admission === null) return [requestError('UNAUTHENTICATED', 'The socket was closed')];
     if (admission.kind === 'REFUSED') return admission.errors;
     // The limits may have taken longer than the socket lived.

@@ -44,6 +44,7 @@ function deps(httpText: GraphqlDeps['httpText']): GraphqlDeps {
     authenticate: async ({ authorization }) => authorization === TOKEN ? callerOf(1) : null,
     isStillAdmitted: () => true,
     onAccessChange: () => () => {},
+    catchUp: async () => {},
     addressOf: () => '127.0.0.1',
     createTopupOrder: async () => breakDown(),
     quoteTopup: async () => breakDown(),

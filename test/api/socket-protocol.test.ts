@@ -267,6 +267,7 @@ async function start(): Promise<Harness> {
     log: { error: (fields) => logged.push(fields), info: () => {} },
     isStillAdmitted: () => fault.at !== 'isStillAdmitted',
     onAccessChange: () => () => {},
+    catchUp: async () => failAt('catchUp'),
     addressOf: () => '127.0.0.1',
     async authenticate({ authorization }) {
       failAt('authenticate');
@@ -917,6 +918,14 @@ describe('an internal error is masked', () => {
     expect(answer.body).not.toContain(CANARY);
     expect(harness.logged).toHaveLength(2);
     expect(harness.logged[1]).toMatchObject({ requestId: answer.headers['x-request-id'] });
+  });
+
+  test('where nobody can say any more who was revoked, before anything begins', async () => {
+    const peer = await Peer.acknowledged();
+    harness.fault.at = 'catchUp';
+    peer.subscribe('1', `mutation { ${CREATE} }`);
+    expect((await peer.heard()).payload).toMatchObject([internal]);
+    expect(harness.created).toEqual([]);
   });
 
   test('in the middle of a subscription', async () => {

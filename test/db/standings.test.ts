@@ -1,9 +1,9 @@
 import type pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPool } from '../../src/db/pool.ts';
 import { followStandings } from '../../src/db/standings.ts';
 import type { WakeUps } from '../../src/db/wake-ups.ts';
-import type { Standings } from '../../src/domain/access.ts';
+import { admitCaller, type AccessToken, type Standings } from '../../src/domain/access.ts';
 import { useTestDatabase } from '../support/database.ts';
 
 const database = useTestDatabase();
@@ -14,11 +14,12 @@ const wakeUps: WakeUps =
 const TOKEN_ID = '00000000-0000-4000-8000-000000000001';
 let pool: pg.Pool;
 let standings: Standings;
+let nowMs = 0;
 beforeAll(async () => {
   pool = createPool({
     databaseUrl: database().databaseUrl, size: 2, applicationName: 'test', onError,
   });
-  const followed = await followStandings({ pool, wakeUps, onError });
+  const followed = await followStandings({ pool, wakeUps, onError, nowMs: () => nowMs });
   // Nobody reads but this test.
   followed.close();
   standings = followed;
@@ -70,4 +71,45 @@ it.each([
   expect(standings.isRevoked(id)).toBe(true);
   expect(before).toBeDefined();
   expect(standings.of(1)).toBe(before);
+});
+
+describe('a process that stood still', () => {
+  const token = {
+    clientId: 2, scopes: [], generation: 9, keyId: null, familyId: null,
+    tokenId: '00000000-0000-4000-8000-000000000009',
+  } as unknown as AccessToken;
+  const admit = () => admitCaller({ authorization: 'Bearer x', address: '127.0.0.1' },
+    { standings, readToken: async () => token });
+
+  it('admits nobody by what it knew before', async () => {
+    await standings.refresh();
+    expect(await admit()).toMatchObject({ clientId: 2 });
+    await database().query(`insert into revoked_token
+      values (2, '${token.tokenId}', now() + interval '1 hour')`);
+    nowMs += 2_500;
+    expect(await admit()).toMatchObject({ clientId: 2 });
+    nowMs += 1_000;
+    expect(standings.hasSlept()).toBe(true);
+    expect(await admit()).toBeNull();
+    expect(standings.hasSlept()).toBe(false);
+  });
+
+  it('knows nothing new by a look that began before', async () => {
+    const before = standings.refresh();
+    nowMs += 20_000;
+    await before;
+    expect(standings.hasSlept()).toBe(true);
+    await standings.refresh();
+    expect(standings.hasSlept()).toBe(false);
+  });
+
+  it('is another one than a process whose database is silent', async () => {
+    const looks: Promise<void>[] = [];
+    for (let look = 0; look < 6; look += 1) {
+      nowMs += 1_000;
+      looks.push(standings.refresh());
+      expect(standings.hasSlept()).toBe(false);
+    }
+    await Promise.all(looks);
+  });
 });

@@ -37,6 +37,7 @@ function story(of: {
       done.push('refresh');
       isKnown = true;
     },
+    hasSlept: () => false,
     onChange: () => () => undefined,
   };
   const open = async (): Promise<FamilyGrant> => {

@@ -71,12 +71,15 @@ export async function followStandings(options: {
     emitter.emit('change');
   }));
   const hasSlept = (): boolean => nowMs() - awakeMs > ASLEEP_MS;
-  const refresh = async (): Promise<void> => {
+  const refresh = (): Promise<void> => {
     const begunMs = nowMs();
     // A database that does not answer is another matter: nobody waits for it here.
     if (!hasSlept()) awakeMs = begunMs;
     // What was read before the sleep wakes nobody, though it ends behind it.
-    await read().finally(() => { awakeMs = Math.max(awakeMs, begunMs); });
+    const wake = (): void => { awakeMs = Math.max(awakeMs, begunMs); };
+    const reading = read();
+    reading.then(wake, wake);
+    return reading;
   };
   const close = followChannel({
     ...options, channel: 'access', pollMs: POLL_MS, look: refresh,

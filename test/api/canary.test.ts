@@ -90,6 +90,7 @@ const deps = {
   addressOf: () => '127.0.0.1',
   isStillAdmitted: () => true,
   onAccessChange: () => () => {},
+  catchUp: async () => {},
   log: { error: () => {}, info: () => {} },
   authenticate: async () =>
     isAuthenticationBroken ? breakDown() : { clientId: 1, scopes: SCOPES, expiresAtMs: Infinity },

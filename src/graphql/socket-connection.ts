@@ -19,6 +19,8 @@ const OTHERS_AT_ONCE_MAX = 2_000;
 const OTHERS_PER_SECOND = 500;
 /** A longer one counts as several: it is read, and its pong written, in so much more time. */
 const OTHER_BYTES = 1_024;
+/** How long a socket that we end waits for the answers of what is under way on it. */
+const ANSWERS_WITHIN_MS = 3_000;
 /** What one slow reader may keep in our memory. */
 const SEND_BUFFER_BYTES_MAX = 1_048_576;
 
@@ -57,6 +59,7 @@ export class SocketConnection {
   #roomAtMs = 0;
   #operationCount = 0;
   #isAlive = true;
+  #isLeaving = false;
 
   constructor(
     socket: WebSocket,
@@ -103,7 +106,7 @@ export class SocketConnection {
   /** Whether one more message is read; closes the socket where it is not. */
   readsMessage(): boolean {
     // A client that leaves our closing frame unanswered could go on placing orders.
-    if (!this.isOpen) return false;
+    if (!this.isOpen || this.#isLeaving) return false;
     if (this.#caller !== null) return true;
     this.#messageCount += 1;
     if (this.#messageCount <= MESSAGES_BEFORE_ACK_MAX) return true;
@@ -145,6 +148,8 @@ export class SocketConnection {
   async send(message: string): Promise<void> {
     const shown = this.operations.shown(message);
     if (!this.isOpen || shown === null) return;
+    // What is not told of a subscription now comes behind its cursor, where it goes on.
+    if (this.#isLeaving && this.operations.isOfStream(message)) return;
     if (this.#socket.bufferedAmount > SEND_BUFFER_BYTES_MAX) return this.close(CLOSE.tooSlow);
     await new Promise<void>((resolve) => {
       this.#socket.send(shown, () => resolve());
@@ -153,6 +158,24 @@ export class SocketConnection {
 
   close([code, reason]: readonly [code: number, reason: string]): void {
     this.#socket.close(code, reason);
+  }
+
+  /**
+   * Ends it for a reason of ours. Reads nothing more, and first tells what became of queries and
+   * mutations that are under way: clients send again what was cut off, and a second order is one.
+   */
+  async leave(why: Parameters<SocketConnection['close']>[0]): Promise<void> {
+    if (this.#isLeaving) return;
+    this.#isLeaving = true;
+    if (this.operations.areAnswersDue) {
+      const patience = new AbortController();
+      const signal = AbortSignal.any([patience.signal, this.#ended.signal]);
+      await Promise.race([
+        this.operations.untilAnswered(), this.#clock.sleep(ANSWERS_WITHIN_MS, signal),
+      ]);
+      patience.abort();
+    }
+    this.close(why);
   }
 
   /** Ends it without a word; for who would not listen, or is many. */
@@ -208,6 +231,6 @@ export class SocketConnection {
 
   async #closeAtExpiry(expiresAtMs: number): Promise<void> {
     await sleepUntil(expiresAtMs, this.#clock, this.#ended.signal);
-    if (!this.#ended.signal.aborted) this.close(CLOSE.expired);
+    if (!this.#ended.signal.aborted) await this.leave(CLOSE.expired);
   }
 }

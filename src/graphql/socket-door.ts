@@ -180,14 +180,16 @@ class Sockets {
   closeRevoked(): void {
     for (const connection of this.#connections.keys()) {
       const { caller } = connection;
-      if (caller !== null && !this.#deps.isStillAdmitted(caller)) connection.close(CLOSE.revoked);
+      if (caller !== null && !this.#deps.isStillAdmitted(caller)) {
+        void connection.leave(CLOSE.revoked);
+      }
     }
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
     const gone = [...this.#connections.values()];
-    for (const connection of this.#connections.keys()) connection.close(CLOSE.goingAway);
+    for (const connection of this.#connections.keys()) void connection.leave(CLOSE.goingAway);
     await Promise.all(gone);
   }
 }

@@ -30,8 +30,11 @@ export class SocketOperations {
   /** Those that the client has not completed, by its ids. */
   readonly #numbers = new Map<string, number>();
   readonly #told = new Set<number>();
+  /** Those that last until somebody ends them. */
+  readonly #streams = new Set<number>();
   #lastNumber = 0;
   #count = 0;
+  #waiting: PromiseWithResolvers<void> | null = null;
 
   /** Operations that the client has begun and not completed, and that have not ended. */
   get openCount(): number {
@@ -50,6 +53,31 @@ export class SocketOperations {
    */
   hasPlace(openMax: number): boolean {
     return this.#count <= placesOf(openMax);
+  }
+
+  /** Whether queries or mutations are under way, or what may turn out to be one. */
+  get areAnswersDue(): boolean {
+    return this.#count > this.#streams.size;
+  }
+
+  /** Resolves once no answer is due. */
+  async untilAnswered(): Promise<void> {
+    while (this.areAnswersDue) {
+      this.#waiting ??= Promise.withResolvers();
+      await this.#waiting.promise;
+    }
+  }
+
+  /** Tells of an operation, by the id that the library knows, that it is a subscription. */
+  noteStream(numberedId: string): void {
+    this.#streams.add(Number.parseInt(numberedId, 10));
+    this.#tellAnswered();
+  }
+
+  /** Whether a message is about a subscription. */
+  isOfStream(message: string): boolean {
+    const [, number] = NUMBERED.exec(message) ?? [];
+    return number !== undefined && this.#streams.has(Number(number));
   }
 
   /** @throws IdInUse, MalformedRequest */
@@ -80,7 +108,9 @@ export class SocketOperations {
       await handle({ ...message, id: `${number}:${id}` });
     } finally {
       this.#count -= 1;
+      this.#streams.delete(number);
       this.#forget(id, number);
+      this.#tellAnswered();
     }
   }
 
@@ -90,6 +120,11 @@ export class SocketOperations {
     if (number === undefined) return;
     this.#forget(message.id, number);
     await handle({ ...message, id: `${number}:${message.id}` });
+  }
+
+  #tellAnswered(): void {
+    this.#waiting?.resolve();
+    this.#waiting = null;
   }
 
   #forget(id: string, number: number): void {

@@ -51,7 +51,7 @@ export function socketProtocol(options: SocketProtocolOptions): Server<SocketCon
     // The connection keeps one deadline for connection_init and authentication together.
     connectionInitWaitTimeout: 0,
     onConnect: ({ extra, connectionParams }) => connect(extra, connectionParams, options),
-    onSubscribe: (context, _id, payload) => begin(context, payload, { ...options, turns }),
+    onSubscribe: (context, id, payload) => begin(context, { id, payload }, { ...options, turns }),
     execute: (args) => executeOnce(args),
     subscribe: (args) => subscribe(args, options),
     onOperation: ({ extra }, _id, _payload, _args, result) =>
@@ -116,7 +116,7 @@ function authorizationOf(init: Init | undefined): string | undefined {
 /** What to execute, or why not; thrown errors would end the socket, so nothing is thrown. */
 async function begin(
   { extra: connection }: SocketContext,
-  payload: SubscribePayload,
+  { id, payload }: { readonly id: string; readonly payload: SubscribePayload },
   { schema, admitOperation, deps, turns }: BeginParts,
 ): Promise<AdmittedArgs | readonly GraphQLError[]> {
   try {
@@ -138,6 +138,9 @@ async function begin(
     if (admission.kind === 'REFUSED') return admission.errors;
     // The limits may have taken longer than the socket lived.
     if (!connection.isOpen) return [requestError('UNAUTHENTICATED', 'The socket was closed')];
+    // The socket ends once what was begun is answered; this is not begun.
+    if (!deps.isStillAdmitted(caller)) return [requestError('UNAUTHENTICATED', 'Token revoked')];
+    if (admission.operation.operation === 'subscription') connection.operations.noteStream(id);
     const requestId = connection.nextRequestId();
     return {
       schema,

@@ -208,6 +208,8 @@ interface Harness {
   /** Of every take, how many tokens. */
   readonly taken: number[];
   readonly delay: Delay;
+  /** What admitted a caller may hold no more: everybody is looked at. */
+  readonly tellAccess: () => void;
   readonly port: number;
 }
 
@@ -218,6 +220,8 @@ async function start(): Promise<Harness> {
   const walletReads: (readonly number[])[] = [];
   const created: number[] = [];
   const taken: number[] = [];
+  const accessListeners: (() => void)[] = [];
+  const tellAccess = (): void => accessListeners.forEach((tell) => tell());
   const fault: Harness['fault'] = { at: null };
   const delay = new Delay();
   const failAt = (place: string): void => {
@@ -266,7 +270,10 @@ async function start(): Promise<Harness> {
     feedRetentionDays: 7,
     log: { error: (fields) => logged.push(fields), info: () => {} },
     isStillAdmitted: () => fault.at !== 'isStillAdmitted',
-    onAccessChange: () => () => {},
+    onAccessChange: (listener) => {
+      accessListeners.push(listener);
+      return () => {};
+    },
     catchUp: async () => failAt('catchUp'),
     addressOf: () => '127.0.0.1',
     async authenticate({ authorization }) {
@@ -279,6 +286,7 @@ async function start(): Promise<Harness> {
     },
     async createTopupOrder(clientId) {
       failAt('createTopupOrder');
+      await delay.at('createTopupOrder');
       created.push(clientId);
       return orderOf(7, { clientId });
     },
@@ -296,7 +304,9 @@ async function start(): Promise<Harness> {
   const door = await graphqlDoor(app, deps);
   await app.listen({ port: 0, host: '127.0.0.1' });
   const { port } = app.server.address() as AddressInfo;
-  return { app, door, clock, feed, logged, walletReads, created, fault, delay, taken, port };
+  return {
+    app, door, clock, feed, logged, walletReads, created, fault, delay, taken, tellAccess, port,
+  };
 }
 
 /** A peer of the door that the test has started. */
@@ -603,6 +613,54 @@ describe('a socket is ended', () => {
     const url = `ws://127.0.0.1:${harness.port}/elsewhere`;
     const socket = new WebSocket(url, PROTOCOL);
     await expect(once(socket, 'open')).rejects.toThrow(/404/);
+  });
+});
+
+describe('a socket that we end', () => {
+  const ends = [
+    ['as its token expires', [4403, 'Token expired'], () => harness.clock.advance(3_600_000)],
+    ['as its token was taken back', [4403, 'Token revoked'], () => {
+      harness.fault.at = 'isStillAdmitted';
+      harness.tellAccess();
+    }],
+    ['as the process stops', [1001, 'Going away'], () => void harness.door.close()],
+  ] as const;
+
+  async function ordering(): Promise<Peer> {
+    const peer = await Peer.acknowledged();
+    peer.subscribe('events', UPDATES, { id: 1 });
+    expect((await peer.heard()).id).toBe('events');
+    harness.delay.hold('createTopupOrder');
+    peer.subscribe('order', `mutation { ${CREATE} }`);
+    await until(() => harness.delay.heldCount === 1);
+    return peer;
+  }
+
+  test.each(ends)('%s tells first what became of an order, and reads no other', async (
+    _name, close, end,
+  ) => {
+    const peer = await ordering();
+    end();
+    peer.subscribe('late', `mutation { ${CREATE} }`);
+    // Whoever goes on with the events elsewhere hears of this there.
+    harness.feed.move(1, { status: 'DELIVERED' }, 'DELIVERED');
+    await peer.arrived();
+    harness.delay.release();
+    expect(await peer.heard()).toMatchObject({
+      type: 'next', id: 'order', payload: { data: { createTopupOrder: { order: { orderId: 7 } } } },
+    });
+    expect(await peer.heard()).toEqual({ type: 'complete', id: 'order' });
+    expect(await peer.closed).toEqual(close);
+    expect(harness.created).toEqual([1]);
+  });
+
+  test.each(ends)('%s waits no longer than that', async (_name, close, end) => {
+    const peer = await ordering();
+    end();
+    await until(() => harness.clock.sleeperCount > 0);
+    harness.clock.advance(3_000);
+    expect(await peer.closed).toEqual(close);
+    harness.delay.release();
   });
 });
 

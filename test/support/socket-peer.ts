@@ -96,6 +96,13 @@ export class SocketPeer {
     this.#socket.ping();
   }
 
+  /** Until the answer to a frame that is sent now: what was said before it has arrived. */
+  async arrived(): Promise<void> {
+    const pong = once(this.#socket, 'pong');
+    this.#socket.ping();
+    await pong;
+  }
+
   terminate(): void {
     this.#socket.terminate();
   }

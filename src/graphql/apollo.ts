@@ -93,7 +93,7 @@ function guardedPlugin({ log }: GraphqlDeps): ApolloServerPlugin<GuardedContext>
     // Apollo's own way to the execution negotiates media types of answers in parts, and copies the
     // result; a create through GraphQL takes a tenth less of the process without it.
     async responseForOperation({ schema, request, contextValue }) {
-      const { document, requestId } = contextValue;
+      const { document, requestId, moved } = contextValue;
       const { data, errors } = await execute({
         schema,
         document,
@@ -104,7 +104,9 @@ function guardedPlugin({ log }: GraphqlDeps): ApolloServerPlugin<GuardedContext>
       });
       const singleResult = {
         ...(data === undefined ? {} : { data }),
-        ...(errors === undefined ? {} : { errors: maskErrors(errors, { requestId, log }) }),
+        ...(errors === undefined ? {} : {
+          errors: maskErrors(errors, { requestId, log, orderId: moved.orderId }),
+        }),
       };
       return { http: NO_HEAD, body: { kind: 'single', singleResult } };
     },

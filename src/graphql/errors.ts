@@ -130,16 +130,32 @@ export function maskError(error: unknown, requestId?: string): GraphQLFormattedE
   };
 }
 
-/** Masks the errors of one operation; what the caller will not see is logged. */
+/**
+ * Masks the errors of one operation; what the caller will not see is logged.
+ * @param orderId the order that it has placed or cancelled: each of its errors came behind that,
+ *   and says so, as the order may be missing in the answer
+ */
 export function maskErrors(
   errors: readonly unknown[],
-  { requestId, log }: { readonly requestId: string; readonly log: Log },
+  { requestId, log, orderId = null }: {
+    readonly requestId: string; readonly log: Log; readonly orderId?: number | null;
+  },
 ): GraphQLFormattedError[] {
   // One fault may have failed many fields: those of a batch share it.
   for (const err of new Set(errors.filter(isUnexpected).map(faultOf))) {
     log.error({ requestId, err }, 'A GraphQL operation failed unexpectedly');
   }
-  return errors.map((error) => maskError(error, requestId));
+  return errors.map((error) => {
+    const masked = maskError(error, requestId);
+    return orderId === null ? masked : behindOrder(masked, orderId);
+  });
+}
+
+/** Without `retryAfter`: what waits and sends the same again would order twice. */
+function behindOrder(masked: GraphQLFormattedError, orderId: number): GraphQLFormattedError {
+  const { retryAfter, ...extensions } = masked.extensions ?? {};
+  const message = retryAfter === undefined ? masked.message : new OrderStands(orderId).message;
+  return { ...masked, message, extensions: { ...extensions, orderId } };
 }
 
 interface VisiblePart {
@@ -177,7 +193,6 @@ function visiblePart(error: unknown): VisiblePart {
     };
   }
   if (cause instanceof OrderStands) {
-    // Without `retryAfter`: what waits and sends the same again would order twice.
     const { message, orderId } = cause;
     return { message, extensions: { code: 'SERVICE_UNAVAILABLE', orderId } };
   }

@@ -9,6 +9,7 @@ import type { GraphqlRequest } from './graphql-request.ts';
 import { checkLimits, rootFieldNames } from './guard-limits.ts';
 import { chargesOf, type Charge } from './operation-charge.ts';
 import { CostEstimate, pointsOf, type Estimate } from './operation-cost.ts';
+import { lateFault } from './late-fault.ts';
 import { parseDocument } from './parse-document.ts';
 import { PersistedDocuments, type TrustedDocuments } from './persisted-documents.ts';
 
@@ -80,6 +81,11 @@ export function createGuard(schema: GraphQLSchema, options: GuardOptions): Guard
     found.register();
     const operation = getOperationAST(ready.document, request.operationName) ?? null;
     if (operation === null) return refused([unknownOperation(request.operationName)]);
+    if (operation.operation === OperationTypeNode.MUTATION) {
+      const { document } = ready;
+      const fault = lateFault(schema, { document, operation, variables: request.variables });
+      if (fault !== null) return refused([fault]);
+    }
     const cost = costOf(schema, {
       ready, operation, request, variantCountMax: options.variantCountMax,
     });

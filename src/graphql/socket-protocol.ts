@@ -169,13 +169,13 @@ function shownResult(
   { data, errors }: ShownParts,
   log: GraphqlDeps['log'],
 ): FormattedExecutionResult {
-  const { requestId } = args.contextValue;
+  const { requestId, moved: { orderId } } = args.contextValue;
   const cost = args.settle?.({
     dataJson: () => JSON.stringify(data), hasErrors: errors !== undefined,
   });
   args.settle = null;
   return {
-    ...(errors === undefined ? {} : { errors: maskErrors(errors, { requestId, log }) }),
+    ...(errors === undefined ? {} : { errors: maskErrors(errors, { requestId, log, orderId }) }),
     ...(data === undefined ? {} : { data }),
     ...(cost === undefined ? {} : { extensions: { cost } }),
   };

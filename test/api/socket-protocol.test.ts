@@ -978,6 +978,18 @@ describe('an internal error is masked', () => {
     expect(harness.logged[1]).toMatchObject({ requestId: answer.headers['x-request-id'] });
   });
 
+  test('and tells the order that it came behind, on both transports', async () => {
+    const query = `mutation { createTopupOrder(input: {productId: 1, amount: 1}) {
+      order { orderId wallet { id } } } }`;
+    const behind = [{ ...internal, extensions: { ...internal.extensions, orderId: 7 } }];
+    const peer = await Peer.acknowledged();
+    harness.fault.at = 'findWalletsByIds';
+    peer.subscribe('1', query);
+    expect((await peer.heard()).payload.errors).toMatchObject(behind);
+    expect((await post(query)).json().errors).toMatchObject(behind);
+    expect(harness.created).toEqual([1, 1]);
+  });
+
   test('where nobody can say any more who was revoked, before anything begins', async () => {
     const peer = await Peer.acknowledged();
     harness.fault.at = 'catchUp';

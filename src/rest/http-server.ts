@@ -13,6 +13,8 @@ const SILENT_MS = 90_000;
 export const REST_OF_BODY_MS = 1_000;
 /** Often enough to spread busy connections over new processes, too seldom to cost anybody time. */
 const REQUESTS_PER_CONNECTION = 100_000;
+/** Requests behind the last one of a connection, which are not begun. */
+const DROPPED_COUNT_MAX = 1_000;
 
 export interface HttpServerOptions {
   /** Where a request may become a WebSocket. */
@@ -129,11 +131,11 @@ const askedBy = new WeakMap<Socket, Asked>();
  */
 function boundedByConnection(handler: RequestListener, countMax: number): RequestListener {
   return (request, response) => {
-    if (ending.has(request.socket)) return;
+    if (ending.has(request.socket)) return drop(request.socket);
     takeOriginForm(request);
     const known = askedBy.get(request.socket);
     const asked = known?.count ?? 0;
-    if (asked >= countMax) return;
+    if (asked >= countMax) return drop(request.socket);
     const isLast = isMisframed(request) || offersUpgradeWithBody(request);
     const count = isLast ? countMax : asked + 1;
     const before = known?.last.response ?? null;
@@ -141,6 +143,15 @@ function boundedByConnection(handler: RequestListener, countMax: number): Reques
     if (count === countMax) response.shouldKeepAlive = false;
     handler(request, response);
   };
+}
+
+const droppedBy = new WeakMap<Socket, number>();
+
+/** Node keeps each of them until the connection ends, which an answer in hand may put off. */
+function drop(socket: Socket): void {
+  const count = (droppedBy.get(socket) ?? 0) + 1;
+  droppedBy.set(socket, count);
+  if (count > DROPPED_COUNT_MAX) socket.destroy();
 }
 
 /**

@@ -373,6 +373,7 @@ describe('a connection that had its last request', () => {
   afterEach(() => {
     server.close();
     begun.length = 0;
+    answerers.length = 0;
   });
 
   async function serve(): Promise<Connection> {
@@ -395,6 +396,16 @@ describe('a connection that had its last request', () => {
     }
     expect(told).toEqual([[200, 'keep-alive'], [200, 'keep-alive'], [200, 'close']]);
     expect(await connection.rest()).toBe('');
+  });
+
+  test('takes the connection along where very many come behind it', async () => {
+    const connection = await serve();
+    for (const path of ['/', '/', '/slow']) connection.write(`GET ${path}`);
+    connection.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1_000));
+    await expect.poll(() => answerers.length).toBe(1);
+    expect(connection.socket.closed).toBe(false);
+    connection.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await connection.rest();
   });
 
   test('is the first of HTTP/1.0 with chunks, whose end is nobody\'s to say', async () => {

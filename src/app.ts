@@ -168,6 +168,7 @@ async function openDoors(
     rateLimits: parts.rateLimits,
     isStillAdmitted: parts.isStillAdmitted,
     onAccessChange: parts.onAccessChange,
+    catchUp: parts.catchUp,
     feed,
     clock: fulfilment.clock,
     cursorKey: settings.keyHashingKey,

@@ -62,7 +62,11 @@ export async function followStandings(options: {
   const { pool, nowMs = () => performance.now() } = options;
   const emitter = new EventEmitter();
   emitter.setMaxListeners(0);
-  let awakeMs = nowMs();
+  /** When somebody last asked; the poll does by the second, also of a database that is silent. */
+  let askedMs = nowMs();
+  let sleepCount = 0;
+  /** The last sleep behind which somebody has looked. */
+  let knownSleep = 0;
   let copy = await readStandings(pool, NOTHING);
   // While the database is away, those who ask come by the second.
   const read = oneAtATime(() => askUntilBack(async () => {
@@ -70,14 +74,15 @@ export async function followStandings(options: {
     copy = await readStandings(pool, copy);
     emitter.emit('change');
   }));
-  const hasSlept = (): boolean => nowMs() - awakeMs > ASLEEP_MS;
+  const hasSlept = (): boolean => nowMs() - askedMs > ASLEEP_MS || knownSleep < sleepCount;
   const refresh = (): Promise<void> => {
-    const begunMs = nowMs();
-    // A database that does not answer is another matter: nobody waits for it here.
-    if (!hasSlept()) awakeMs = begunMs;
-    // What was read before the sleep wakes nobody, though it ends behind it.
-    const wake = (): void => { awakeMs = Math.max(awakeMs, begunMs); };
+    if (nowMs() - askedMs > ASLEEP_MS) sleepCount += 1;
+    askedMs = nowMs();
+    const behind = sleepCount;
     const reading = read();
+    // What was read before the sleep wakes nobody, though it ends behind it. Where nothing can be
+    // read, nobody waits again: a database that is away lets no order in either.
+    const wake = (): void => { knownSleep = Math.max(knownSleep, behind); };
     reading.then(wake, wake);
     return reading;
   };

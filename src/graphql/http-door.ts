@@ -103,6 +103,7 @@ class HttpDoor {
     const { executor, deps } = this.#parts;
     const caller = this.#callers.get(request);
     if (caller === undefined) throw new Error('The request was not authenticated');
+    await deps.catchUp();
     if (!deps.isStillAdmitted(caller)) {
       // Taken back while the body was on its way. Nobody's any more, it counts for nobody.
       this.#callers.delete(request);

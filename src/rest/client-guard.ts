@@ -31,7 +31,7 @@ interface Charge {
   readonly verdict: RateVerdict;
 }
 
-export interface ClientGuard extends Pick<Access, 'authenticate' | 'isStillAdmitted'> {
+export interface ClientGuard extends Pick<Access, 'authenticate' | 'isStillAdmitted' | 'catchUp'> {
   readonly addressOf: AddressOf;
   readonly rateLimits: RateLimits;
 }
@@ -60,6 +60,7 @@ export function requireClient(app: FastifyInstance, guard: ClientGuard): void {
   });
   app.addHook('preHandler', async ({ caller }) => {
     // A body may take half a minute, in which the token may have been taken back.
+    await guard.catchUp();
     if (caller !== null && !guard.isStillAdmitted(caller)) throw invalidToken();
   });
 }

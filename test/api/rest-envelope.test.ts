@@ -25,6 +25,9 @@ const told = {
   error: new Rejection('PRODUCT_NOT_FOUND', 'Product not found') as Error,
   callback: 'DONE' as CallbackResult,
   isReady: true,
+  /** Whether the token was taken back while this process stood still. */
+  isRevokedAsleep: false,
+  isRevoked: false,
 };
 let app: FastifyInstance;
 let baseUrl: string;
@@ -72,8 +75,9 @@ async function startApp(): Promise<FastifyInstance> {
     clock: systemClock,
     cursorKey: 'cursor key',
     streamsPerClient: 1,
-    isStillAdmitted: () => true,
+    isStillAdmitted: () => !told.isRevoked,
     onAccessChange: () => () => undefined,
+    catchUp: async () => { told.isRevoked = told.isRevokedAsleep; },
     isMigrated: async () => true,
     workerSilentMs: () => 0,
     metrics: { contentType: 'text/plain', write: async () => 'a 1' },
@@ -475,6 +479,16 @@ describe('broken HTTP', () => {
     expect(calls).toEqual([]);
     expect((await call('/livez')).status).toBe(200);
   });
+});
+
+test('a token that was taken back while its request stood still places nothing', async () => {
+  told.isRevokedAsleep = true;
+  const body = JSON.stringify({ product_id: 4218, amount: 4.99, input_data: {} });
+  expectError(await post(ORDERS, { body }), 401, { code: 'UNAUTHORIZED' });
+  expect(calls).toEqual([]);
+  told.isRevokedAsleep = false;
+  await post(ORDERS, { body });
+  expect(calls).toMatchObject([{ name: 'create' }]);
 });
 
 test('every answer names its request and is nothing but data', async () => {

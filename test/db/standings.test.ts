@@ -15,11 +15,16 @@ const TOKEN_ID = '00000000-0000-4000-8000-000000000001';
 let pool: pg.Pool;
 let standings: Standings;
 let nowMs = 0;
+let isBroken = false;
 beforeAll(async () => {
   pool = createPool({
     databaseUrl: database().databaseUrl, size: 2, applicationName: 'test', onError,
   });
-  const followed = await followStandings({ pool, wakeUps, onError, nowMs: () => nowMs });
+  const query = (config: pg.QueryConfig) =>
+    isBroken ? Promise.reject(new Error('broken')) : pool.query(config);
+  const followed = await followStandings({
+    pool: { query } as pg.Pool, wakeUps, onError, nowMs: () => nowMs,
+  });
   // Nobody reads but this test.
   followed.close();
   standings = followed;
@@ -101,6 +106,22 @@ describe('a process that stood still', () => {
     expect(standings.hasSlept()).toBe(true);
     await standings.refresh();
     expect(standings.hasSlept()).toBe(false);
+  });
+
+  it('looks once where nothing can be read, and goes on by what it knew', async () => {
+    isBroken = true;
+    nowMs += 20_000;
+    const look = standings.refresh();
+    // As long as a database is waited for that does not answer.
+    for (let second = 0; second < 6; second += 1) {
+      nowMs += 1_000;
+      void standings.refresh().catch(() => undefined);
+    }
+    expect(standings.hasSlept()).toBe(true);
+    await expect(look).rejects.toThrow('broken');
+    expect(standings.hasSlept()).toBe(false);
+    isBroken = false;
+    await standings.refresh();
   });
 
   it('is another one than a process whose database is silent', async () => {

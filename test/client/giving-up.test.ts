@@ -104,10 +104,16 @@ describe('createOrder whose first answer was lost', () => {
     expect(await findsItsOrder(failure)).toBe(true);
   });
 
-  it('tells a refusal, and doubts only whose a reference is that is taken', async () => {
+  it('tells a refusal, and doubts one that a try on its way may have overtaken', async () => {
     const client = connect();
+    expect(await failureOf(client.createOrder({ ...NEW_ORDER, amount: '5' })))
+      .toBeInstanceOf(TopupRefused);
     proxy.loseNextAnswer();
     expect(await failureOf(client.createOrder({ ...NEW_ORDER, amount: '5' })))
+      .toMatchObject({ name: 'TopupInDoubt', cause: { name: 'TopupRefused' } });
+    // This is told behind whatever is on its way.
+    proxy.loseNextAnswer();
+    expect(await failureOf(client.createOrder({ ...NEW_ORDER, redeemVoucherCode: 'NO-SUCH' })))
       .toBeInstanceOf(TopupRefused);
     const clientReference = 'TAKEN-BY-ANOTHER';
     await client.createOrder({ ...NEW_ORDER, clientReference });

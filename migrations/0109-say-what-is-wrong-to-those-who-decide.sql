@@ -16,6 +16,10 @@ begin
     raise exception 'the amount % has more than four decimals', $10
       using errcode = 'invalid_parameter_value';
   end if;
+  if num_nulls($1, $2, $3) > 0 then
+    raise exception 'an action takes kind, client_id and remarks'
+      using errcode = 'null_value_not_allowed';
+  end if;
   begin
     insert into operator_action as p (kind, client_id, topup_order_id, outcome, failure_code,
         case_kind, case_route, wallet_id, amount, currency, remarks, seen_state, seen_route,
@@ -40,6 +44,9 @@ begin
         else 'ADJUST_WALLET takes wallet_id, amount and currency, and nothing else'
       end end
       using errcode = 'check_violation';
+  when numeric_value_out_of_range then
+    raise exception 'amount or case_route is too large'
+      using errcode = 'numeric_value_out_of_range';
   when foreign_key_violation then
     raise exception '%', case
       when not exists (select from client c where c.client_id = $2)

@@ -507,6 +507,19 @@ describe('an action', () => {
     });
   });
 
+  it.each([
+    ['kind => null', 'an action takes kind, client_id and remarks'],
+    ['remarks => null', 'an action takes kind, client_id and remarks'],
+    ['amount => 1e30', 'amount or case_route is too large'],
+    ["amount => 'Infinity'", 'amount or case_route is too large'],
+    ['case_route => 70000', 'amount or case_route is too large'],
+  ])('with %s is not proposed', async (part, words) => {
+    const given = ["kind => 'ADJUST_WALLET'", "remarks => 'x'", 'client_id => 1'];
+    const parts = given.filter((each) => each.split(' ')[0] !== part.split(' ')[0]);
+    await expect(as('anna', `select propose_action(${[...parts, part].join(', ')})`))
+      .rejects.toThrow(words);
+  });
+
   it('of a client that there is not is not proposed', async () => {
     await expect(as('anna', `select propose_action('ADJUST_WALLET', 99, 'x', wallet_id => 1,
       amount => 1, currency => 'USD')`)).rejects.toThrow('there is no client 99');

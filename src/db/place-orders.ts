@@ -69,7 +69,7 @@ export function createPlaceOrder(options: PlaceOrdersOptions): PlaceOrder {
     if (row.verdict !== 'PLACED' && row.verdict !== 'REPEATED') {
       // A call whose answer was lost may still be on its way, and find what this one did not. Only
       // the reference of a duplicate is taken for ever.
-      if (placing.mayBePlaced && row.verdict !== 'DUPLICATE') throw unknownPlacement();
+      if (placing.mayBePlaced && row.verdict !== 'DUPLICATE') throw unknownPlacement(order);
       return { verdict: row.verdict };
     }
     const orderId = row.order_id;
@@ -77,7 +77,7 @@ export function createPlaceOrder(options: PlaceOrdersOptions): PlaceOrder {
     if (row.verdict === 'PLACED') return { verdict: 'PLACED', order: placedOrder(order, row) };
     const found = await tellUnknown(
       repeatUntilKnown(() => readOrder(options.pool, order.clientId, orderId)),
-      { mayBePlaced: true },
+      { order, mayBePlaced: true },
     );
     if (found === null) throw new Error('A repeated order is not there');
     return { verdict: 'PLACED', order: found };
@@ -117,30 +117,37 @@ async function callUntilKnown(
   });
 }
 
+/** What is told of an order whose verdict did not come. */
+type Asked = Readonly<Pick<Placing, 'order' | 'mayBePlaced'>>;
+
 /**
  * What the last of several calls met says nothing of an earlier one whose answer was lost.
  * @throws TemporarilyUnavailable where the database stays away, or the wallet is locked
  */
 async function tellUnknown<Result>(
   call: Promise<Result>,
-  of: { readonly mayBePlaced: boolean },
+  of: Asked,
 ): Promise<Result> {
   try {
     return await call;
   } catch (error) {
     const isRefused = isKnownNotCommitted(error);
-    if (isRefused && !of.mayBePlaced) {
+    // Who has the lock may be an earlier copy, on its way under the same reference.
+    const isBehindLock = isLockTimeout(error) && of.order.clientReference !== null;
+    if (isRefused && !of.mayBePlaced && !isBehindLock) {
       throw new TemporarilyUnavailable('The order was not placed, please retry');
     }
     if (!isRefused && !isConnectionLost(error)) throw error;
-    throw unknownPlacement();
+    throw unknownPlacement(of.order);
   }
 }
 
-function unknownPlacement(): TemporarilyUnavailable {
-  return new TemporarilyUnavailable(
-    'It is not known whether the order was placed; ask by its client_reference',
-  );
+/** A look for it may come before it: only a repeat waits for the copy that is on its way. */
+function unknownPlacement({ clientReference }: PricedOrder): Error {
+  return new TemporarilyUnavailable(`It is not known whether the order was placed; ${
+    clientReference === null
+      ? 'look for it before you order again'
+      : 'repeat it with its client_reference'}`);
 }
 
 function toPlacement({ requestId, order }: Placing, index: number): object {

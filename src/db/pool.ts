@@ -162,18 +162,25 @@ export function askUntilBack<Result>(
   ask: () => Promise<Result>,
   whenLost?: string,
 ): Promise<Result> {
-  return tellAway(() => repeatUntilKnown(ask), whenLost);
+  // What the last try met says nothing of an earlier one whose answer was lost.
+  let wasLost = false;
+  const askOnce = () => ask().catch((error: unknown) => {
+    wasLost ||= isConnectionLost(error);
+    throw error;
+  });
+  return tellAway(() => repeatUntilKnown(askOnce), whenLost, () => wasLost);
 }
 
 /** @throws TemporarilyUnavailable where the database is away, or too much is locked */
 export async function tellAway<Result>(
   ask: () => Promise<Result>,
   whenLost = 'The service is restarting, please retry',
+  wasLost = () => false,
 ): Promise<Result> {
   try {
     return await ask();
   } catch (error) {
-    const isLost = isConnectionLost(error);
+    const isLost = isConnectionLost(error) || (wasLost() && isKnownNotCommitted(error));
     if (!isLost && !isKnownNotCommitted(error)) throw error;
     const words = isLost ? whenLost : 'The service is busy, please retry';
     // The words are for clients; what happened is for the log.

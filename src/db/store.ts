@@ -6,6 +6,7 @@ import type { OrderLists } from '../domain/order-list.ts';
 import type { Store } from '../domain/ports.ts';
 import type { OrderInquiry } from '../domain/refresh-topup-order.ts';
 import type { WalletLists } from '../domain/wallet-list.ts';
+import { ADDRESS_NOT_KNOWN, CANCEL_NOT_KNOWN } from '../domain/rejection.ts';
 import { Milestones } from './milestones.ts';
 import { createOrderEvents } from './order-events.ts';
 import { createOrderInquiry } from './order-inquiry.ts';
@@ -88,7 +89,7 @@ export async function openStore(
         name: 'cancel_order',
         text: 'select cancel_order($1, $2) as result',
         values: [clientId, orderId],
-      }));
+      }), CANCEL_NOT_KNOWN);
       const [{ result } = { result: 'UNKNOWN_ORDER' as const }] = rows;
       if (result === 'CANCELLED') options.onMoved();
       return result === 'UNKNOWN_ORDER' ? 'NOT_FOUND' : result;
@@ -99,7 +100,7 @@ export async function openStore(
           name: 'set_notification_email',
           text: 'select set_notification_email($1, $2, $3) as is_found',
           values: [clientId, orderId, address],
-        }));
+        }), ADDRESS_NOT_KNOWN);
         return rows[0]?.is_found === true ? 'SET' : 'NOT_FOUND';
       } catch (error) {
         if (isLimitOfFunction(error)) return 'TOO_MANY';

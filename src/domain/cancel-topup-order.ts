@@ -1,5 +1,5 @@
 import type { Store } from './ports.ts';
-import { Rejection } from './rejection.ts';
+import { CANCEL_NOT_KNOWN, readBehind, Rejection } from './rejection.ts';
 import type { TopupOrder } from './topup-order.ts';
 
 /**
@@ -17,7 +17,9 @@ export async function cancelTopupOrder(
   if (result === 'NOT_CANCELLABLE') {
     throw new Rejection('NOT_CANCELLABLE', 'Order can no longer be cancelled');
   }
-  const order = result === 'CANCELLED' ? await deps.store.findOrder(clientId, orderId) : null;
+  const order = result === 'CANCELLED'
+    ? await readBehind(deps.store.findOrder(clientId, orderId), CANCEL_NOT_KNOWN)
+    : null;
   if (order === null) throw new Rejection('ORDER_NOT_FOUND', 'Order not found');
   return order;
 }

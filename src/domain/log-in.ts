@@ -131,7 +131,8 @@ export async function logOut(
   deps: Pick<LogInDeps, 'store' | 'standings'>,
 ): Promise<void> {
   await deps.store.endTokens(clientId);
-  await deps.standings.refresh();
+  // It is done: every process hears of it within seconds, and this one now if it can.
+  await deps.standings.refresh().catch(() => undefined);
 }
 
 async function signBoth(

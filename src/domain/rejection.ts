@@ -49,6 +49,27 @@ export class Rejection extends Error {
 /** What is too much now, or away, is mostly over by then. */
 const RETRY_AFTER_MS = 1000;
 
+export const CANCEL_NOT_KNOWN =
+  'It is not known whether the order was cancelled; try again: it is cancelled once';
+export const ADDRESS_NOT_KNOWN =
+  'It is not known whether the address was set; try again: no mail is sent twice';
+
+/**
+ * What is read behind a deed that is done.
+ * @throws TemporarilyUnavailable with these words where it cannot be read now
+ */
+export async function readBehind<Result>(
+  read: Promise<Result>,
+  whenUnread: string,
+): Promise<Result> {
+  try {
+    return await read;
+  } catch (error) {
+    if (!(error instanceof TemporarilyUnavailable)) throw error;
+    throw new TemporarilyUnavailable(whenUnread, undefined, { cause: error });
+  }
+}
+
 /**
  * We cannot decide now, and nothing was done unless the message says that it is not known; the
  * caller may ask again after `retryAfterMs`.

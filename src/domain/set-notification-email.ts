@@ -1,6 +1,6 @@
 import { ADDRESSES_MAX, type NotificationStore } from './mail.ts';
 import type { Store } from './ports.ts';
-import { Rejection } from './rejection.ts';
+import { ADDRESS_NOT_KNOWN, readBehind, Rejection } from './rejection.ts';
 import type { TopupOrder } from './topup-order.ts';
 
 /** The longest address that SMTP can carry (RFC 5321 4.5.3.1, less the brackets of a path). */
@@ -29,7 +29,9 @@ export async function setNotificationEmail(
       { field: ['email'] },
     );
   }
-  const order = result === 'SET' ? await deps.store.findOrder(clientId, orderId) : null;
+  const order = result === 'SET'
+    ? await readBehind(deps.store.findOrder(clientId, orderId), ADDRESS_NOT_KNOWN)
+    : null;
   if (order === null) throw new Rejection('ORDER_NOT_FOUND', 'Order not found');
   return order;
 }

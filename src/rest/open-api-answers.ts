@@ -46,8 +46,9 @@ const WITH_TOKEN = {
 } as const;
 /** Where an answer can be lost between the database and us. */
 const MAYBE_DONE = 'Not now: the gateway has too much to do, is restarting, or its database is '
-  + 'away. Nothing was done, unless the message says that it is not known: look, or repeat an '
-  + 'order with the same `client_reference`.';
+  + 'away. Nothing was done, unless the message says that it is not known: repeat it, an order '
+  + 'with the same `client_reference` until it is there or told as a duplicate, as it may be on '
+  + 'its way.';
 /** What is sent to a route that needs no body is read all the same. */
 const WITH_BODY = {
   413: 'The body is larger than 64 KiB.',

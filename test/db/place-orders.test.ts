@@ -63,6 +63,9 @@ function poolOf(query: (config: pg.QueryConfig) => Promise<unknown>): pg.Pool {
   return { query, connect } as unknown as pg.Pool;
 }
 
+const NOT_KNOWN =
+  'It is not known whether the order was placed; look for it before you order again';
+
 describe('placing orders', () => {
   it('debits once and tells the order as it stands in the table', async () => {
     const placed = await place(pricedOrder({ pricingVersion }));
@@ -451,6 +454,17 @@ describe('a call that the database refuses for now', () => {
       .rejects.toEqual(new TemporarilyUnavailable('The order was not placed, please retry', 1000));
   });
 
+  it('because of a lock that may be an earlier copy\'s says nothing of that', async () => {
+    const nowMs = performance.now();
+    const { place: placeHere } = placeUnder((count) => {
+      if (count === 2) vi.spyOn(performance, 'now').mockReturnValue(nowMs + 60_000);
+      return refusal('55P03');
+    });
+    await expect(placeHere(pricedOrder({ pricingVersion, clientReference: 'BEHIND-A-COPY' })))
+      .rejects.toEqual(new TemporarilyUnavailable('It is not known whether the order was placed;'
+        + ' repeat it with its client_reference', 1000));
+  });
+
   it.each(['55P03', '53100', '25006'])('says nothing of the call before, whose answer was lost: %s',
     async (code) => {
       const nowMs = performance.now();
@@ -460,15 +474,13 @@ describe('a call that the database refuses for now', () => {
         return refusal(code);
       });
       await expect(placeHere(pricedOrder({ pricingVersion }))).rejects
-        .toEqual(new TemporarilyUnavailable(
-          'It is not known whether the order was placed; ask by its client_reference', 1000));
+        .toEqual(new TemporarilyUnavailable(NOT_KNOWN, 1000));
       expect(calls.length).toBeGreaterThan(1);
     });
 
   it('says nothing by a refusal behind a call that was lost, but of a duplicate', async () => {
     await setBalance(database(), { clientId: 2, walletId: 4, to: '0' });
-    const unknown = new TemporarilyUnavailable(
-      'It is not known whether the order was placed; ask by its client_reference', 1000);
+    const unknown = new TemporarilyUnavailable(NOT_KNOWN, 1000);
     const lost = () => placeUnder((count) => count === 1 ? refusal('08006') : null).place;
     await expect(lost()(pricedOrder({
       pricingVersion, clientId: 2, funding: { kind: 'WALLET', walletId: 4 },
@@ -514,8 +526,7 @@ describe('a call that the database refuses for now', () => {
     };
     const placeHere = createPlaceOrder({ pool: poolOf(query), onPlaced: () => undefined });
     await expect(placeHere(pricedOrder({ pricingVersion }))).rejects
-      .toEqual(new TemporarilyUnavailable(
-        'It is not known whether the order was placed; ask by its client_reference', 1000));
+      .toEqual(new TemporarilyUnavailable(NOT_KNOWN, 1000));
     expect(count).toBeGreaterThan(2);
   });
 

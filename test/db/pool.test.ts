@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import type pg from 'pg';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { isConnectionLost } from '../../src/db/faults.ts';
 import {
   askUntilBack, createPool, tellAway, withConnection, type PoolOptions,
@@ -182,6 +182,22 @@ describe('what the database refuses for now', () => {
       .toBeInstanceOf(TemporarilyUnavailable);
     const refused = Object.assign(new Error('not permitted'), { code: '28000', severity: 'ERROR' });
     expect(await faultOf(tellAway(() => Promise.reject(refused)))).toBe(refused);
+  });
+
+  it('says nothing of a try before, whose answer was lost', async () => {
+    const faults = [
+      Object.assign(new Error('gone'), { code: '08006' }),
+      Object.assign(new Error('locked'), { code: '55P03' }),
+    ];
+    const nowMs = performance.now();
+    let asked = 0;
+    const told = await faultOf(askUntilBack(() => {
+      asked += 1;
+      if (asked === 2) vi.spyOn(performance, 'now').mockReturnValue(nowMs + 60_000);
+      return Promise.reject(faults[asked - 1] ?? new Error('Asked too often'));
+    }, 'It is not known'));
+    vi.restoreAllMocks();
+    expect(told).toEqual(new TemporarilyUnavailable('It is not known', 1000));
   });
 
   it('is told as it is where it will not pass', async () => {

@@ -114,6 +114,13 @@ test('a logout is over once this process knows of it', async () => {
   expect(done).toEqual(['end', 'refresh']);
 });
 
+test('a logout is done though this process hears of it later', async () => {
+  const { deps, done } = story();
+  const standings = { ...deps.standings, refresh: () => Promise.reject(new Error('away')) };
+  await logOut(7, { ...deps, standings });
+  expect(done).toEqual(['end']);
+});
+
 test('a login asks where a client that nobody knows yet may call from', async () => {
   const { deps, done } = story({ isKnown: false });
   const shown = { username: KEY.id, password: KEY.secret };

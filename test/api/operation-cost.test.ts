@@ -229,6 +229,7 @@ test('an answer tells in its headers how a limit stands, and when to come again'
     addressOf: () => '127.0.0.1',
     isStillAdmitted: () => true,
     onAccessChange: () => () => {},
+    catchUp: async () => {},
   } as unknown as GraphqlDeps);
   const ask = () => app.inject({
     method: 'POST', url: '/graphql', headers: { authorization: 'x' },

@@ -3,6 +3,7 @@ import { systemClock } from './clock.ts';
 import type { Command } from './command-line.ts';
 import type { Config } from './config.ts';
 import { prepareRestored } from './db/after-restore.ts';
+import { isConnectionLost } from './db/faults.ts';
 import { findViolations, SHOWN_ROWS_MAX } from './db/invariants.ts';
 import { migrate } from './db/migrate.ts';
 import { withSingleConnection } from './db/single-connection.ts';
@@ -12,13 +13,30 @@ import { importFile } from './import-command.ts';
 import { runKeysCommand } from './keys-command.ts';
 import { roleOf } from './model-home.ts';
 import {
-  assertAnswers, assertOneDatabase, overMigrated, overOwned, type NamedDatabase,
+  assertAnswers, assertOneDatabase, overMigrated, overOwned, reasonOf, type NamedDatabase,
 } from './named-database.ts';
 import { StartRefused } from './start-refused.ts';
 import { runVouchersCommand } from './vouchers-command.ts';
 
-/** Does what a command asks for; what it finds wrong is told by the exit code of the process. */
+/**
+ * Does what a command asks for; what it finds wrong is told by the exit code of the process.
+ * @throws StartRefused in words for people, also where the answer of the database was lost
+ */
 export async function runCommand(
+  command: Command,
+  config: Config,
+  words: readonly string[],
+): Promise<void> {
+  try {
+    await carryOut(command, config, words);
+  } catch (error) {
+    if (!isConnectionLost(error)) throw error;
+    throw new StartRefused(`The connection to the database was lost: ${reasonOf(error)}.\n`
+      + 'It is not known whether this was done: look, and run it again where it was not');
+  }
+}
+
+async function carryOut(
   command: Command,
   config: Config,
   words: readonly string[],

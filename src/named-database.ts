@@ -1,4 +1,3 @@
-import { isConnectionLost } from './db/faults.ts';
 import { CONNECTION_TERMS } from './db/pool.ts';
 import { HEARD_TERM, readIdentity, readServerFacts } from './db/server-facts.ts';
 import { withSingleConnection } from './db/single-connection.ts';
@@ -70,11 +69,6 @@ async function overWritable<Result>(
   work: (databaseUrl: string) => Promise<Result>,
 ): Promise<Result> {
   return work(url).catch((error: unknown) => {
-    if (isConnectionLost(error)) {
-      throw new StartRefused(`The connection to the database of ${name} was lost`
-        + ` (${reasonOf(error)}): it is not known whether this was done. Look, and run it again`
-        + ' where it was not');
-    }
     if (codeOf(error) !== READ_ONLY) throw error;
     throw new StartRefused(`The database of ${name} only reads: ${reasonOf(error)}`);
   });

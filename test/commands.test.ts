@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Command } from '../src/command-line.ts';
 import { runCommand } from '../src/commands.ts';
 import { readConfig } from '../src/config.ts';
 import { writeDemoFile } from '../src/demo/demo-file.ts';
-import { useEmptyDatabase, useTestDatabase } from './support/database.ts';
+import { untilWaiting, useEmptyDatabase, useTestDatabase } from './support/database.ts';
 
 /** Which database a command is done over, where the environment and a demo name several. */
 const database = useTestDatabase();
@@ -55,4 +56,20 @@ it.each(COMMANDS)('%s is not done where the two addresses name two databases', a
   const { databaseUrl } = database();
   await expect(run(command, words, { DATABASE_URL: databaseUrl, MIGRATION_DATABASE_URL: other() }))
     .rejects.toThrow('name two databases');
+});
+
+it('a command whose database ends in the middle says that nobody knows', async () => {
+  const { databaseUrl, ownerDatabaseUrl: owner } = database();
+  const held = new pg.Client(owner);
+  held.on('error', () => undefined);
+  await held.connect();
+  await held.query('begin; lock table api_key');
+  const told = run('--keys', ['create', '--client', '1'],
+    { DATABASE_URL: databaseUrl, MIGRATION_DATABASE_URL: owner }).catch(String);
+  await untilWaiting(database());
+  await database().query(`select pg_terminate_backend(pid) from pg_stat_activity
+    where wait_event_type = 'Lock' and datname = current_database()`);
+  expect(await told)
+    .toMatch(/The connection to the database was lost: .*\nIt is not known whether/);
+  await held.end();
 });

@@ -124,7 +124,8 @@ export async function startGateway(
     url: listeners.url,
     hasPages: doors.hasPages,
     stop() {
-      stopping ??= doors.close().then(() => listeners.close());
+      // Together: a socket may have an answer due for seconds, in which nobody else is to come.
+      stopping ??= Promise.all([doors.close(), listeners.close()]).then(() => undefined);
       return stopping;
     },
   };

@@ -31,8 +31,10 @@ export async function runCommand(
     await carryOut(command, config, words);
   } catch (error) {
     if (!isConnectionLost(error)) throw error;
-    throw new StartRefused(`The connection to the database was lost: ${reasonOf(error)}.\n`
-      + 'It is not known whether this was done: look, and run it again where it was not');
+    throw new StartRefused(`The connection to the database was lost: ${reasonOf(error)}.\n${
+      command === '--invariants'
+        ? 'Run this again'
+        : 'It is not known whether this was done: look, and run it again where it was not'}`);
   }
 }
 

@@ -45,14 +45,14 @@ async function createOnce(input: Input, options: HttpOptions): Promise<OrderPart
   throw new TopupRefused(userErrors, input.clientReference);
 }
 
-/** What is decided behind an earlier try that is still on its way, if there is one. */
+/** What is decided behind an earlier try that the database has at hand, if there is one. */
 const DECIDED_LAST: ReadonlySet<string> = new Set([
   'INSUFFICIENT_FUNDS', 'WALLET_FROZEN', 'VOUCHER_INVALID', 'VOUCHER_VALUE_MISMATCH',
 ]);
 
 /**
- * Whether a refusal says that no order has the reference, and none will. All others come before an
- * order is placed, and may overtake a try whose commit hangs; a duplicate may be this one.
+ * Whether a refusal says that no order has the reference. All others come before an order is
+ * placed, and may overtake a try whose commit hangs; a duplicate may be this one.
  */
 function endsDoubt(fault: unknown): boolean {
   return fault instanceof TopupRefused

@@ -1,6 +1,6 @@
 import type { UserErrorPartsFragment } from './generated/graphql.ts';
 
-/** The gateway refused the order: nothing was placed or debited for it, by this try or another. */
+/** The gateway refused the order: nothing was placed or debited for it. */
 export class TopupRefused extends Error {
   readonly userErrors: readonly UserErrorPartsFragment[];
   /** What the order was asked for under, the client's own reference included. */

@@ -1,7 +1,14 @@
 import {
-  getArgumentValues, getVariableValues, GraphQLError, separateOperations, TypeInfo, visit,
-  visitWithTypeInfo, type DocumentNode, type GraphQLSchema, type OperationDefinitionNode,
+  getArgumentValues, getVariableValues, GraphQLError, Kind, TypeInfo, visit, visitWithTypeInfo,
+  type DirectiveNode, type DocumentNode, type FragmentDefinitionNode, type GraphQLSchema,
+  type OperationDefinitionNode, type SelectionNode, type VariableDefinitionNode,
 } from 'graphql';
+
+interface Asked {
+  readonly document: DocumentNode;
+  readonly operation: OperationDefinitionNode;
+  readonly variables: Readonly<Record<string, unknown>> | null;
+}
 
 /**
  * What is wrong with the variables of an operation, where graphql-js would find it only on its way:
@@ -9,36 +16,70 @@ import {
  * null, in a place that may not, is the one thing left for then, and behind an order too late to
  * be refused. Null where nothing is wrong, or where all of it is refused before anything begins.
  */
-export function lateFault(schema: GraphQLSchema, asked: {
-  readonly document: DocumentNode;
-  readonly operation: OperationDefinitionNode;
-  readonly variables: Readonly<Record<string, unknown>> | null;
-}): GraphQLError | null {
-  const { document, operation } = asked;
-  const variables = asked.variables ?? {};
+export function lateFault(
+  schema: GraphQLSchema,
+  { document, operation, variables }: Asked,
+): GraphQLError | null {
+  const given = variables ?? {};
   const definitions = operation.variableDefinitions ?? [];
-  const isLeftNull = definitions.some(({ variable: { name: { value: name } }, defaultValue }) =>
-    variables[name] === null || (variables[name] === undefined && defaultValue === undefined));
-  if (!isLeftNull) return null;
-  const { coerced } = getVariableValues(schema, definitions, variables, { maxErrors: 1 });
+  if (!definitions.some((definition) => isLeftNull(definition, given))) return null;
+  const { coerced } = getVariableValues(schema, definitions, given, { maxErrors: 1 });
   if (coerced === undefined) return null;
-  const types = new TypeInfo(schema);
-  const read = (
-    definition: Parameters<typeof getArgumentValues>[0] | null | undefined,
-    node: Parameters<typeof getArgumentValues>[1],
-  ): void => {
-    if (definition) getArgumentValues(definition, node, coerced);
-  };
   try {
-    visit(separateOperations(document)[operation.name?.value ?? ''] ?? document, visitWithTypeInfo(
-      types, {
-        Field: (node) => read(types.getFieldDef(), node),
-        Directive: (node) => read(types.getDirective(), node),
-      },
-    ));
+    readArguments(schema, { document, operation, variables: coerced });
+    return null;
   } catch (error) {
     if (error instanceof GraphQLError) return error;
     throw error;
   }
-  return null;
+}
+
+function isLeftNull(
+  { variable: { name: { value: name } }, defaultValue }: VariableDefinitionNode,
+  given: Readonly<Record<string, unknown>>,
+): boolean {
+  if (given[name] !== undefined) return given[name] === null;
+  return defaultValue === undefined || defaultValue.kind === Kind.NULL;
+}
+
+/** Of every field that would be reached, each fragment once. @throws GraphQLError */
+function readArguments(schema: GraphQLSchema, { document, operation, variables }: Asked): void {
+  const given = variables ?? {};
+  const types = new TypeInfo(schema);
+  const reached = new Set<string>();
+  const waiting: (OperationDefinitionNode | FragmentDefinitionNode)[] = [operation];
+  const visitor = visitWithTypeInfo(types, {
+    Field(node) {
+      if (!isIncluded(schema, node, given)) return false;
+      const definition = types.getFieldDef();
+      if (definition) getArgumentValues(definition, node, given);
+      return undefined;
+    },
+    InlineFragment: (node) => isIncluded(schema, node, given) ? undefined : false,
+    FragmentSpread(node) {
+      const { name: { value: name } } = node;
+      if (!isIncluded(schema, node, given) || reached.has(name)) return;
+      reached.add(name);
+      waiting.push(...document.definitions.filter((each): each is FragmentDefinitionNode =>
+        each.kind === Kind.FRAGMENT_DEFINITION && each.name.value === name));
+    },
+  });
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) visit(next, visitor);
+}
+
+/** As @skip and @include have it. @throws GraphQLError */
+function isIncluded(
+  schema: GraphQLSchema,
+  { directives = [] }: SelectionNode,
+  given: Readonly<Record<string, unknown>>,
+): boolean {
+  const conditionOf = (node: DirectiveNode): unknown => {
+    const definition = schema.getDirective(node.name.value);
+    return definition ? getArgumentValues(definition, node, given)['if'] : undefined;
+  };
+  return directives.every((node) => {
+    const condition = conditionOf(node);
+    return node.name.value === 'skip' ? condition !== true
+      : node.name.value !== 'include' || condition === true;
+  });
 }

@@ -140,6 +140,9 @@ async function begin(
     if (!connection.isOpen) return [requestError('UNAUTHENTICATED', 'The socket was closed')];
     // The socket ends once what was begun is answered; this is not begun.
     if (!deps.isStillAdmitted(caller)) return [requestError('UNAUTHENTICATED', 'Token revoked')];
+    if (caller.expiresAtMs <= deps.clock.now().getTime()) {
+      return [requestError('UNAUTHENTICATED', 'Token expired')];
+    }
     if (admission.operation.operation === 'subscription') connection.operations.noteStream(id);
     const requestId = connection.nextRequestId();
     return {

@@ -405,7 +405,7 @@ describe('a connection that had its last request', () => {
     await expect.poll(() => answerers.length).toBe(1);
     expect(connection.socket.closed).toBe(false);
     connection.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
-    await connection.rest();
+    await expect.poll(() => connection.socket.closed, { timeout: 20_000 }).toBe(true);
   });
 
   test('is the first of HTTP/1.0 with chunks, whose end is nobody\'s to say', async () => {

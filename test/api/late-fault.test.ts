@@ -1,5 +1,7 @@
-import { getOperationAST, parse, type GraphQLSchema } from 'graphql';
+import { getOperationAST, GraphQLError, parse, type GraphQLSchema } from 'graphql';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
+import { maskErrors } from '../../src/graphql/errors.ts';
 import { readParameters } from '../../src/graphql/graphql-request.ts';
 import { createGuard } from '../../src/graphql/guard.ts';
 import { lateFault } from '../../src/graphql/late-fault.ts';
@@ -47,6 +49,9 @@ describe('a null variable in a place that may not be null', () => {
       ${ADDRESS}(input: {by: {orderId: $v}, email: null}) { order { id } } }`;
     expect([faultOf(text, {}), faultOf(text, { v: null })]).not.toContain(null);
     expect(faultOf(text, { v: 7 })).toBeNull();
+    const byDefault = text.replace('SafeInt', 'SafeInt = null');
+    expect(faultOf(byDefault, {})).not.toBeNull();
+    expect(faultOf(byDefault, { v: 7 })).toBeNull();
   });
 
   test('is none where it may be null, or belongs to another operation', () => {
@@ -62,6 +67,19 @@ describe('a null variable in a place that may not be null', () => {
     expect(lateFault(schema, { document, operation, variables: { v: null } })).toBeNull();
   });
 
+  test.each([
+    `createTopupOrder(${INPUT}) { order { events(first: $v) @include(if: $w) {
+      edges { cursor } } } }`,
+    `createTopupOrder(${INPUT}) { order { ... @include(if: $w) { events(first: $v) {
+      edges { cursor } } } } }`,
+    `createTopupOrder(${INPUT}) { order { ...E @include(if: $w) } }`,
+  ])('is none in what is not asked for: %s', (fields) => {
+    const text = `mutation ($v: Int = 5, $w: Boolean!) { ${fields} }
+      fragment E on TopupOrder { events(first: $v) { edges { cursor } } }`;
+    expect(faultOf(text, { v: null, w: false })).toBeNull();
+    expect(faultOf(text, { v: null, w: true })).not.toBeNull();
+  });
+
   test.each(LATE)('is refused before anything begins: %s', (_where, query) => {
     const guard = createGuard(schema, {
       isIntrospectionAllowed: false,
@@ -71,4 +89,15 @@ describe('a null variable in a place that may not be null', () => {
     expect(guard(readParameters({ query, variables: { v: null } })).kind).toBe('REFUSED');
     expect(guard(readParameters({ query })).kind).toBe('ALLOWED');
   });
+});
+
+test('an error behind an order names it, and never says when to send the same again', () => {
+  const error = new GraphQLError('x', { originalError: new TemporarilyUnavailable('Away') });
+  const log = { error: () => undefined, info: () => undefined };
+  const [before] = maskErrors([error], { requestId: 'r', log });
+  expect(before).toMatchObject({ message: 'Away', extensions: { retryAfter: 1 } });
+  const [behind] = maskErrors([error], { requestId: 'r', log, orderId: 7 });
+  expect(behind?.message).toContain('placed or cancelled order 7');
+  expect(behind?.extensions)
+    .toEqual({ code: 'SERVICE_UNAVAILABLE', orderId: 7, requestId: 'r' });
 });

@@ -654,6 +654,23 @@ describe('a socket that we end', () => {
     expect(harness.created).toEqual([1]);
   });
 
+  test.each(ends.slice(0, 2))('%s begins nothing that is still to be admitted', async (
+    _name, close, end,
+  ) => {
+    const peer = await Peer.acknowledged();
+    harness.delay.hold('take');
+    peer.subscribe('order', `mutation { ${CREATE} }`);
+    await until(() => harness.delay.heldCount === 1);
+    end();
+    await peer.arrived();
+    harness.delay.release();
+    expect(await peer.heard()).toMatchObject({
+      type: 'error', id: 'order', payload: [{ extensions: { code: 'UNAUTHENTICATED' } }],
+    });
+    expect(await peer.closed).toEqual(close);
+    expect(harness.created).toEqual([]);
+  });
+
   test.each(ends)('%s waits no longer than that', async (_name, close, end) => {
     const peer = await ordering();
     end();

@@ -26,7 +26,7 @@ begin
         d.next_action_at
       from topup_order d
       where d.status = 'PENDING' and d.set_aside_at is distinct from d.next_action_at
-        and d.next_action_at > start
+        and d.next_action_at >= start
       order by d.next_action_at limit page_size
   ), stuck as materialized (
     select s.address from seen s
@@ -48,6 +48,8 @@ begin
       from held h where d.ctid = h.address
   )
   select count(*), max(s.next_action_at) into seen_count, last from seen s;
-  return case when seen_count = page_size then last end;
+  -- From the same moment on, as others of it may be behind the page, unless all of it was of one.
+  return case when seen_count = page_size
+    then greatest(last, start + interval '1 microsecond') end;
 end
 $$;

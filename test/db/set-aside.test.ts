@@ -153,13 +153,16 @@ describe('an order that waits for a suspended supplier', () => {
     const id = await placeOne();
     await postpone(id);
     await suspend(A);
-    expect(await store.leaveSuspendedSuppliers(100)).toBe(0);
-    expect(await store.leaveSuspendedSuppliers(100)).toBe(1);
+    // All of one moment are read twice: others of it may stand behind the first page.
+    for (const found of [0, 0, 1]) {
+      expect(await store.leaveSuspendedSuppliers(100)).toBe(found);
+    }
     expect(await claim()).toEqual([id]);
     // From the first on again.
     await database().query(`update topup_order set fulfilment_state = 'RETRY_WAIT'
       where id = $1`, [ids[0]]);
-    expect(await store.leaveSuspendedSuppliers(100)).toBe(1);
+    const first = await store.leaveSuspendedSuppliers(100);
+    expect(first + await store.leaveSuspendedSuppliers(100)).toBe(1);
   });
 
   it('is marked as one that can leave where it can, and stays where it no more can', async () => {

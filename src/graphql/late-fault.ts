@@ -1,6 +1,6 @@
 import {
   getArgumentValues, getVariableValues, GraphQLError, Kind, TypeInfo, visit, visitWithTypeInfo,
-  type DirectiveNode, type DocumentNode, type FragmentDefinitionNode, type GraphQLSchema,
+  type DocumentNode, type FragmentDefinitionNode, type GraphQLSchema,
   type OperationDefinitionNode, type SelectionNode, type VariableDefinitionNode,
 } from 'graphql';
 
@@ -67,19 +67,16 @@ function readArguments(schema: GraphQLSchema, { document, operation, variables }
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) visit(next, visitor);
 }
 
-/** As @skip and @include have it. @throws GraphQLError */
+/** As @skip has it, and then @include, in whatever order they are written. @throws GraphQLError */
 function isIncluded(
   schema: GraphQLSchema,
   { directives = [] }: SelectionNode,
   given: Readonly<Record<string, unknown>>,
 ): boolean {
-  const conditionOf = (node: DirectiveNode): unknown => {
-    const definition = schema.getDirective(node.name.value);
-    return definition ? getArgumentValues(definition, node, given)['if'] : undefined;
+  const conditionOf = (name: string): unknown => {
+    const definition = schema.getDirective(name);
+    const node = directives.find((each) => each.name.value === name);
+    return definition && node ? getArgumentValues(definition, node, given)['if'] : undefined;
   };
-  return directives.every((node) => {
-    const condition = conditionOf(node);
-    return node.name.value === 'skip' ? condition !== true
-      : node.name.value !== 'include' || condition === true;
-  });
+  return conditionOf('skip') !== true && conditionOf('include') !== false;
 }

@@ -80,6 +80,18 @@ describe('a null variable in a place that may not be null', () => {
     expect(faultOf(text, { v: null, w: true })).not.toBeNull();
   });
 
+  test('is looked for in @skip first, as it is read, in whatever order they are written', () => {
+    const skip = '@skip(if: $b)';
+    const include = '@include(if: $c)';
+    for (const both of [`${skip} ${include}`, `${include} ${skip}`]) {
+      const text = `mutation ($c: Boolean = true, $b: Boolean = false) {
+        createTopupOrder(${INPUT}) { order { id } userErrors ${both} { code } } }`;
+      expect(faultOf(text, { c: false, b: null })).not.toBeNull();
+      expect(faultOf(text, { c: null, b: false })).not.toBeNull();
+      expect(faultOf(text, { c: null, b: true })).toBeNull();
+    }
+  });
+
   test.each(LATE)('is refused before anything begins: %s', (_where, query) => {
     const guard = createGuard(schema, {
       isIntrospectionAllowed: false,

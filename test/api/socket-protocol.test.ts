@@ -1012,6 +1012,8 @@ describe('an internal error is masked', () => {
     harness.fault.at = 'catchUp';
     peer.subscribe('1', `mutation { ${CREATE} }`);
     expect((await peer.heard()).payload).toMatchObject([internal]);
+    // Over HTTP once more behind the body, in which a process may stand still as well.
+    expect((await post(`mutation { ${CREATE} }`)).json().errors).toMatchObject([internal]);
     expect(harness.created).toEqual([]);
   });
 

@@ -57,6 +57,8 @@ export function createPlaceOrder(options: PlaceOrdersOptions): PlaceOrder {
     sizeMax: BATCH_SIZE_MAX,
     secondCallFrom: SECOND_CALL_FROM,
     laneOf: ({ order }) => order.clientId,
+    // "Too much at once" says that nothing was done.
+    isRefusable: ({ mayBePlaced }) => !mayBePlaced,
     run: async (placings) => {
       const rows = await callUntilKnown(options.pool, placings);
       if (rows.some((row) => row.verdict === 'PLACED')) options.onPlaced();

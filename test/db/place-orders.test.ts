@@ -515,6 +515,39 @@ describe('a call that the database refuses for now', () => {
       .toEqual(['INSUFFICIENT_FUNDS', 'VOUCHER_INVALID', 'STALE']);
   });
 
+  it('is made again for an order that may stand, however late', async () => {
+    const isBegun = Promise.withResolvers<void>();
+    const isParted = Promise.withResolvers<void>();
+    const nowMs = performance.now();
+    const tries = { alone: 0, crowd: 0 };
+    const query = async (config: pg.QueryConfig): Promise<unknown> => {
+      const { length } = JSON.parse(String(config.values?.[0])) as unknown[];
+      const call = length === 1 ? 'alone' : 'crowd';
+      tries[call] += 1;
+      if (tries[call] === 1) {
+        isBegun.resolve();
+        await pools[0]?.query(config);
+        if (call === 'alone') await vi.waitUntil(() => tries.crowd > 0);
+        throw refusal('08006');
+      }
+      if (tries[call] === 2) {
+        if (call === 'crowd') await vi.waitUntil(() => tries.alone === 3);
+        setImmediate(() => { if (call === 'crowd') isParted.resolve(); });
+        throw refusal('55P03');
+      }
+      if (call === 'crowd') return pools[0]?.query(config);
+      await isParted.promise;
+      // Nobody waits for a turn any more.
+      vi.spyOn(performance, 'now').mockReturnValue(nowMs + 4_500);
+      return pools[0]?.query(config);
+    };
+    const placeHere = createPlaceOrder({ pool: poolOf(query), onPlaced: () => undefined });
+    const first = placeHere(pricedOrder({ pricingVersion }));
+    await isBegun.promise;
+    const others = Array.from({ length: 16 }, () => placeHere(pricedOrder({ pricingVersion })));
+    expect(verdicts(await Promise.all([first, ...others]))).toEqual({ PLACED: 17 });
+  });
+
   it('says nothing of an order that is there and cannot be read', async () => {
     let count = 0;
     const query = async (config: pg.QueryConfig): Promise<unknown> => {

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { ClientShares } from '../domain/client-shares.ts';
-import type { FeedExtent, FeedPosition, OrderFeed } from '../domain/ports.ts';
+import type { FeedExtent, OrderFeed } from '../domain/ports.ts';
 import { isTerminal, type FeedEvent, type TopupOrder } from '../domain/topup-order.ts';
 import type { EntryFollower, EntryReader, FeedEntry } from './entry-reader.ts';
 import { readClientEvents, readEvents, readExtent, readOrderEvents } from './feed-log.ts';
@@ -56,8 +56,8 @@ export class PostgresOrderFeed implements OrderFeed, EntryFollower {
     return row === undefined ? null : { order: toOrder(row), sequence: row.sequence };
   }
 
-  watchOrder(clientId: number, orderId: number, from: FeedPosition): LogWatch<FeedEvent> {
-    let { version } = from;
+  watchOrder(clientId: number, orderId: number, afterVersion: number): LogWatch<FeedEvent> {
+    let version = afterVersion;
     return new LogWatch<FeedEvent>({
       register: (watch) => this.#register(watch, { clientId, orderId }),
       unregister: (watch) => this.#tails.unregister(watch, { clientId, orderId }),
@@ -113,7 +113,7 @@ export class PostgresOrderFeed implements OrderFeed, EntryFollower {
   ): Promise<TopupOrder> {
     const order = await this.#get(clientId, orderId);
     if (isTerminal(order.status) || timeoutMs <= 0 || stopping.aborted) return order;
-    const events = this.watchOrder(clientId, orderId, { sequence: 0, version: order.version });
+    const events = this.watchOrder(clientId, orderId, order.version);
     const end = (): void => events.end();
     const timer = setTimeout(end, timeoutMs);
     stopping.addEventListener('abort', end);

@@ -1,6 +1,6 @@
 import { cursorRefused, parseCursor, writeCursor, type FeedAddress } from './feed-cursor.ts';
 import { FeedEdges, type FeedEdge } from './feed-edges.ts';
-import type { Clock, FeedExtent, FeedPosition, OrderFeed } from './ports.ts';
+import type { Clock, FeedExtent, OrderFeed } from './ports.ts';
 import { Rejection } from './rejection.ts';
 import { isTerminal, type FeedEvent, type TopupOrder } from './topup-order.ts';
 
@@ -26,12 +26,21 @@ export function orderEdge(event: FeedEvent, address: FeedAddress): OrderEdge {
   return { cursor: writeCursor([event.sequence, event.version], address), node: event };
 }
 
-/** @throws Rejection VALIDATION_FAILURE for a cursor that is not of the order */
-export function parseOrderCursor(cursor: string, order: TopupOrder, key: string): FeedPosition {
-  const [sequence = 0, version = 0] = parseCursor(cursor, orderAddress(order, key));
+/**
+ * The version of the order that a cursor stands behind.
+ * @throws Rejection VALIDATION_FAILURE for a cursor that is not of the order, or of a lost time
+ */
+export async function versionAt(
+  cursor: string,
+  order: TopupOrder,
+  { feed, cursorKey }: Pick<FollowPorts, 'feed' | 'cursorKey'>,
+): Promise<number> {
+  const [sequence = 0, version = 0] = parseCursor(cursor, orderAddress(order, cursorKey));
   // A cursor from the future: the database is not the one that it was made over.
   if (version > order.version) throw cursorRefused('CURSOR_AHEAD');
-  return { sequence, version };
+  // The order may have come as far again by other events than the cursor's owner was told of.
+  assertNotLost(sequence, await feed.extent(order.clientId));
+  return version;
 }
 
 /** @throws Rejection VALIDATION_FAILURE for a cursor of the time that a restored backup lacks */
@@ -64,11 +73,12 @@ async function begin(
   const snapshot = await feed.snapshot(clientId, id);
   if (snapshot === null) throw new Rejection('ORDER_NOT_FOUND', 'Order not found');
   const { order, sequence } = snapshot;
-  const position = { sequence, version: order.version };
+  const { version } = order;
   const node: FeedEvent = {
     clientId,
     topupOrderId: id,
-    ...position,
+    sequence,
+    version,
     type: 'SNAPSHOT',
     previousStatus: null,
     status: order.status,
@@ -79,7 +89,7 @@ async function begin(
   const address = orderAddress(order, cursorKey);
   return new FeedEdges({
     first: [orderEdge(node, address)],
-    watch: isTerminal(order.status) ? null : () => feed.watchOrder(clientId, id, position),
+    watch: isTerminal(order.status) ? null : () => feed.watchOrder(clientId, id, version),
     edgeOf: (event) => orderEdge(event, address),
   });
 }
@@ -88,16 +98,15 @@ async function begin(
 async function resume(
   order: TopupOrder,
   after: string,
-  { feed, cursorKey }: FollowPorts,
+  ports: FollowPorts,
 ): Promise<AsyncIterableIterator<OrderEdge>> {
-  const position = parseOrderCursor(after, order, cursorKey);
-  // The order may have come as far again by other events than the cursor's owner was told of.
-  assertNotLost(position.sequence, await feed.extent(order.clientId));
-  const isAtEnd = isTerminal(order.status) && position.version === order.version;
+  const { feed, cursorKey } = ports;
+  const version = await versionAt(after, order, ports);
+  const isAtEnd = isTerminal(order.status) && version === order.version;
   const address = orderAddress(order, cursorKey);
   return new FeedEdges({
     first: [],
-    watch: isAtEnd ? null : () => feed.watchOrder(order.clientId, order.id, position),
+    watch: isAtEnd ? null : () => feed.watchOrder(order.clientId, order.id, version),
     edgeOf: (event) => orderEdge(event, address),
   });
 }

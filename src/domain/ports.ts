@@ -106,12 +106,6 @@ export interface Transfer {
   readonly createdAt: Date;
 }
 
-/** A position in a client's feed and, on an order's feed, the version reached. */
-export interface FeedPosition {
-  readonly sequence: number;
-  readonly version: number;
-}
-
 /** How far a client's feed reaches, and from where on it is still kept. */
 export interface FeedExtent {
   /** Everything up to this sequence was removed; 0 where all is kept. */
@@ -128,10 +122,10 @@ export interface OrderFeed {
     readonly order: TopupOrder; readonly sequence: number;
   } | null>;
   /**
-   * Events of one order after `from`, in order of version. The iterator ends after the terminal
+   * Events of one order behind a version, in order of version. The iterator ends after the terminal
    * event; its `return()` frees everything at once.
    */
-  watchOrder(clientId: number, orderId: number, from: FeedPosition):
+  watchOrder(clientId: number, orderId: number, afterVersion: number):
     AsyncIterableIterator<FeedEvent>;
   extent(clientId: number): Promise<FeedExtent>;
   /**

@@ -1,6 +1,6 @@
 import { OperationTypeNode, type GraphQLResolveInfo } from 'graphql';
 import { Arg, Ctx, FieldResolver, Info, Int, Query, Resolver, Root } from 'type-graphql';
-import { orderAddress, orderEdge, parseOrderCursor } from '../domain/follow-topup-order.ts';
+import { orderAddress, orderEdge, versionAt } from '../domain/follow-topup-order.ts';
 import { maskSensitive } from '../domain/mask.ts';
 import type { FoundEvents } from '../domain/order-events.ts';
 import { Rejection, TemporarilyUnavailable } from '../domain/rejection.ts';
@@ -73,7 +73,7 @@ export class TopupOrdersResolver {
     const isAfter = typeof after === 'string';
     const read = async (): Promise<FoundEvents> => loaders.eventPages.load({
       orderId: order.id,
-      afterVersion: isAfter ? parseOrderCursor(after, order, cursorKey).version : 0,
+      afterVersion: isAfter ? await versionAt(after, order, deps) : 0,
       throughVersion: order.version,
       first: parseFirst(first),
     });

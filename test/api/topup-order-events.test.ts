@@ -1,7 +1,9 @@
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
+import { writeCursor } from '../../src/domain/feed-cursor.ts';
 import { graphqlRequest, rest, type CreateRequest } from '../support/doors.ts';
 import { useSubscriptions, type Following } from '../support/subscriptions.ts';
+import { VOUCHER_KEY } from '../support/voucher-hash.ts';
 import { useWorld } from '../support/world.ts';
 
 const world = useWorld({ role: 'gateway' });
@@ -423,6 +425,33 @@ describe('TopupOrder.events', () => {
       expect(await live.ended).toBe('complete');
       expect(live.edges.map(({ node }) => node?.type)).toEqual(index === 0 ? ['CANCELLED'] : []);
     }
+  });
+
+  it('refuses a cursor of the time that a restored backup lacks', async () => {
+    const id = await create();
+    await cancel(id);
+    await untilQuiet();
+    const [[, last]] = [(await readEvents(id, { first: 9 }))?.edges ?? []];
+    const { sequence = 0, version = 0 } = last?.node ?? {};
+    // As it would be told in that time: the order had come as far by another event.
+    const after = writeCursor([sequence + 5, version], {
+      clientId: 1, kind: 'order', id, key: VOUCHER_KEY,
+    });
+    await world().database.query(
+      `with moved as (update feed_position set last_sequence = last_sequence + 100
+        where client_id = 1 returning client_id, last_sequence - 100 as since, last_sequence)
+        insert into feed_skip select * from moved`,
+    );
+    const live = follow<Edge>({
+      url: world().gateway.url,
+      token: world().token(1),
+      query: `subscription ($id: SafeInt!, $after: String) {
+        topupOrderUpdated(by: { orderId: $id }, after: $after) { cursor } }`,
+      variables: { id, after },
+    });
+    await expect(live.ended).resolves.not.toBe('complete');
+    await expect(readEvents(id, { first: 9, after })).rejects.toThrow(/CURSOR_AHEAD/);
+    expect((await readEvents(id, { first: 9, after: last?.cursor }))?.edges).toEqual([]);
   });
 
   it("refuses another order's cursor, and is null with an order of another client", async () => {

@@ -24,7 +24,7 @@ it('tells who watches an order of an event once, though it is handed out again',
   await number();
   const [entry] = await database().query<{ sequence: string }>(
     'select sequence from feed_entry where topup_order_id = $1', [orderId]);
-  const watch = feed.watchOrder(1, orderId, { sequence: 0, version: 0 });
+  const watch = feed.watchOrder(1, orderId, 0);
   expect((await watch.next()).value?.version).toBe(1);
   // As after a read of the log that failed half-way.
   await feed.handOut([{

@@ -85,17 +85,6 @@ export function requestError(
   return new GraphQLError(message, { extensions: { code, ...more } });
 }
 
-/** What follows an order in one operation failed, and takes the order out of the answer. */
-export class OrderStands extends Error {
-  readonly orderId: number;
-
-  constructor(orderId: number) {
-    super(`The operation placed or cancelled order ${orderId}, and could not go on behind it:`
-      + ' do not send all of it again');
-    this.orderId = orderId;
-  }
-}
-
 /** Something that nobody outside may see anything of, whatever it says of itself. */
 class Unexpected extends Error {
   constructor(cause: unknown) {
@@ -154,7 +143,10 @@ export function maskErrors(
 /** Without `retryAfter`: what waits and sends the same again would order twice. */
 function behindOrder(masked: GraphQLFormattedError, orderId: number): GraphQLFormattedError {
   const { retryAfter, ...extensions } = masked.extensions ?? {};
-  const message = retryAfter === undefined ? masked.message : new OrderStands(orderId).message;
+  const message = retryAfter === undefined
+    ? masked.message
+    : `The operation placed or cancelled order ${orderId}, and could not go on behind it:`
+      + ' do not send all of it again';
   return { ...masked, message, extensions: { ...extensions, orderId } };
 }
 
@@ -191,10 +183,6 @@ function visiblePart(error: unknown): VisiblePart {
       message: cause.message,
       extensions: { code: 'SERVICE_UNAVAILABLE', retryAfter: retryAfterSeconds(cause) },
     };
-  }
-  if (cause instanceof OrderStands) {
-    const { message, orderId } = cause;
-    return { message, extensions: { code: 'SERVICE_UNAVAILABLE', orderId } };
   }
   if (cause instanceof Forbidden) {
     return { message: cause.message, extensions: { code: 'FORBIDDEN' } };

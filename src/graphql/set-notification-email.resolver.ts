@@ -1,8 +1,7 @@
 import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
-import { Rejection, TemporarilyUnavailable } from '../domain/rejection.ts';
+import { Rejection } from '../domain/rejection.ts';
 import { parseNotificationEmail } from '../domain/set-notification-email.ts';
 import type { OperationContext } from './context.ts';
-import { OrderStands } from './errors.ts';
 import { forgetRead } from './loaders.ts';
 import {
   SetTopupOrderNotificationEmailInput, SetTopupOrderNotificationEmailPayload,
@@ -19,7 +18,7 @@ export class SetNotificationEmailResolver {
   async setTopupOrderNotificationEmail(
     @Arg('input', () => SetTopupOrderNotificationEmailInput, { description: 'Order, address.' })
     input: SetTopupOrderNotificationEmailInput,
-    @Ctx() { clientId, deps, loaders, moved }: OperationContext,
+    @Ctx() { clientId, deps, loaders }: OperationContext,
   ): Promise<SetTopupOrderNotificationEmailPayload> {
     try {
       // First, as through REST: a wrong address is told before an order that is not there.
@@ -28,10 +27,6 @@ export class SetNotificationEmailResolver {
       const order = await deps.setNotificationEmail(clientId, id, address);
       return { order, userErrors: [] };
     } catch (error) {
-      const { orderId } = moved;
-      if (orderId !== null && error instanceof TemporarilyUnavailable) {
-        throw new OrderStands(orderId);
-      }
       if (!(error instanceof Rejection)) throw error;
       return { order: null, userErrors: userErrorsOf(error) };
     } finally {

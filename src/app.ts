@@ -27,8 +27,6 @@ import {
 import { envelopeOptions, restDoor, setRestEnvelope } from './rest/rest-door.ts';
 import { openStories } from './stories.ts';
 
-const BODY_BYTES_MAX = 64 * 1024;
-
 export interface AppParts extends Access, ClientGuard {
   readonly auth: AuthStories;
   readonly clientOf: ClientOf;
@@ -110,7 +108,6 @@ export async function startGateway(
       compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler },
     },
     genReqId: () => randomUUID(),
-    bodyLimit: BODY_BYTES_MAX,
     serverFactory: (handler) =>
       createHttpServer(shareWithOrigins(shedder.shed(handler), settings.allowedOrigins), {
         socketPath: GRAPHQL_PATH,
@@ -137,7 +134,7 @@ async function openDoors(
   settings: AppSettings,
   shedder: LoadShedder,
 ): Promise<{ readonly hasPages: boolean; close(): Promise<void> }> {
-  const { store, feed, fulfilment, workerPulse } = parts;
+  const { fulfilment, workerPulse } = parts;
   const stopping = new AbortController();
   let graphql: GraphqlDoor | null = null;
   const metrics = startMetrics(app, {
@@ -161,22 +158,12 @@ async function openDoors(
   if (pages !== null) await app.register(pages.routes);
   else if (settings.pages !== undefined) parts.log.warn('The pages are not built: npm run build');
   await app.register(restDoor({
+    ...parts,
     ...stories,
-    store,
-    auth: parts.auth,
-    authenticate: parts.authenticate,
-    addressOf: parts.addressOf,
-    rateLimits: parts.rateLimits,
-    isStillAdmitted: parts.isStillAdmitted,
-    onAccessChange: parts.onAccessChange,
-    catchUp: parts.catchUp,
-    feed,
     clock: fulfilment.clock,
     cursorKey: settings.keyHashingKey,
     streamsPerClient: settings.socketsPerClient,
     receiveCallback: (raw) => receiveCallback(raw, fulfilment),
-    isDatabaseReady: parts.isDatabaseReady,
-    isMigrated: parts.isMigrated,
     workerSilentMs: () => workerPulse.silentMs(),
     metrics,
   }));

@@ -82,8 +82,12 @@ export function parseOrderTerms(raw: RawOrderRequest): OrderTerms {
 
 /** A positive integer below 2^53 written as plain digits, or null. */
 export function parseId(value: unknown): number | null {
-  if (!(value instanceof NumberText) || !/^[1-9][0-9]{0,15}$/.test(value.text)) return null;
-  const id = Number(value.text);
+  return value instanceof NumberText ? idOf(value.text) : null;
+}
+
+/** The same, of the digits themselves. */
+export function idOf(text: string): number | null {
+  const id = /^[1-9][0-9]{0,15}$/.test(text) ? Number(text) : null;
   return Number.isSafeInteger(id) ? id : null;
 }
 

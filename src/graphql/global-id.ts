@@ -1,3 +1,5 @@
+import { idOf } from '../domain/order-request.ts';
+
 /** Types that have a global id; the word is part of the id. */
 export type GlobalIdType =
   | 'TopupOrder' | 'TopupOrderEvent' | 'TopupProduct' | 'Variant' | 'Wallet'
@@ -23,12 +25,8 @@ export function parseGlobalId(type: GlobalIdType, id: string): number | null {
 
 /** The positive integers of a key, or null. */
 export function parseKey(key: string, partCount = 1): readonly number[] | null {
-  const parts = key.split(':');
-  if (parts.length !== partCount || !parts.every((part) => /^[1-9][0-9]{0,15}$/.test(part))) {
-    return null;
-  }
-  const numbers = parts.map(Number);
-  return numbers.every(Number.isSafeInteger) ? numbers : null;
+  const ids = key.split(':').map(idOf);
+  return ids.length === partCount && ids.every((id) => id !== null) ? ids : null;
 }
 
 function decode(id: string): string {

@@ -2,6 +2,7 @@ import { Arg, FieldResolver, ID, Resolver, Root, Subscription } from 'type-graph
 import type { FeedEdge } from '../domain/feed-edges.ts';
 import { followWallets, type WalletEvent } from '../domain/follow-wallets.ts';
 import type { Money } from '../domain/money.ts';
+import { idOf } from '../domain/order-request.ts';
 import type { Transfer } from '../domain/ports.ts';
 import type { OperationContext } from './context.ts';
 import { parseGlobalId } from './global-id.ts';
@@ -40,14 +41,11 @@ function open(
   { walletId, after }: WalletUpdatedArgs,
   { clientId, deps }: OperationContext,
 ): Promise<AsyncIterableIterator<FeedEdge<WalletEvent>>> {
-  const wallet = typeof walletId === 'string' ? integerOf(walletId) : null;
+  // No wallet has the id 0: what names none is as absent as another client's.
+  const wallet = typeof walletId === 'string'
+    ? parseGlobalId('Wallet', walletId) ?? idOf(walletId) ?? 0
+    : null;
   return followWallets(clientId, { walletId: wallet, after: after ?? null }, deps);
-}
-
-/** No wallet has the id 0: what names none is as absent as another client's. */
-function integerOf(walletId: string): number {
-  const integer = /^[1-9][0-9]{0,15}$/.test(walletId) ? Number(walletId) : 0;
-  return parseGlobalId('Wallet', walletId) ?? (Number.isSafeInteger(integer) ? integer : 0);
 }
 
 /** An event of the domain as the schema shows it. */

@@ -1,8 +1,7 @@
 import { createSecretKey } from 'node:crypto';
 import { jwtVerify, SignJWT, type JWTPayload } from 'jose';
 import type { Environment } from '../domain/api-key.ts';
-import { NumberText } from '../domain/money.ts';
-import { parseId } from '../domain/order-request.ts';
+import { idOf } from '../domain/order-request.ts';
 import type { Clock } from '../domain/ports.ts';
 
 const ALGORITHM = 'HS256';
@@ -76,7 +75,7 @@ export function createJwts({ signingKey, environment, clock }: JwtOptions): Jwts
 
 function read(claims: JWTPayload, now: Date): VerifiedToken | null {
   const { sub = '', jti = '', iat = Infinity, exp = 0 } = claims;
-  const clientId = parseId(new NumberText(sub));
+  const clientId = idOf(sub);
   const isIssued = iat <= now.getTime() / 1000 + SKEW_SECONDS;
   if (clientId === null || !isIssued) return null;
   return { clientId, tokenId: jti, expiresAtMs: exp * 1000, claims };

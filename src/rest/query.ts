@@ -1,7 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { parseMoment } from '../domain/moment.ts';
-import { NumberText } from '../domain/money.ts';
-import { parseId } from '../domain/order-request.ts';
+import { idOf } from '../domain/order-request.ts';
 import { Rejection } from '../domain/rejection.ts';
 
 /** The query of a URL, each parameter given at most once; what is not asked for is ignored. */
@@ -38,7 +37,7 @@ export class Query {
   id(name: string): number | null {
     const value = this.text(name);
     if (value === null) return null;
-    const id = parseId(new NumberText(value));
+    const id = idOf(value);
     if (id === null) throw invalidParameter(name, `${name} must be a positive integer`);
     return id;
   }
@@ -77,7 +76,7 @@ export function invalidParameter(name: string, message: string): Rejection {
  * @throws Rejection VALIDATION_FAILURE
  */
 export function idIn({ id: text }: { readonly id: string }, noun: string): number {
-  const id = parseId(new NumberText(text));
+  const id = idOf(text);
   if (id === null) throw invalidParameter('id', `${noun} ID must be a positive integer`);
   return id;
 }

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ListPage } from '../domain/list-page.ts';
 import { maskSensitive } from '../domain/mask.ts';
 import type { OrderLists } from '../domain/order-list.ts';
-import { type RawOrderRequest } from '../domain/order-request.ts';
+import type { RawOrderRequest } from '../domain/order-request.ts';
 import type { Store } from '../domain/ports.ts';
 import { Rejection } from '../domain/rejection.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';

@@ -778,6 +778,31 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION find_stray_callbacks(p_after bigint, p_limit integer, OUT after bigint, OUT ids bigint[])
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+begin
+  with page as materialized (
+    select c.id, c.client_id, c.topup_order_id, c.route, c.supplier_id from stray_callback c
+      where c.id > p_after order by c.id limit p_limit
+  )
+  select case when count(*) = p_limit then max(p.id) end,
+      coalesce(array_agg(p.id order by p.id) filter (where exists (
+        select from submission m where m.client_id = p.client_id
+          and m.topup_order_id = p.topup_order_id and m.route = p.route
+          and m.supplier_id = p.supplier_id)), '{}')
+    into after, ids from page p;
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION find_submission(p_client_id bigint, p_order_id bigint, p_route smallint, p_supplier_code text)
  RETURNS SETOF claimed_order
  LANGUAGE plpgsql
@@ -798,6 +823,25 @@ begin
   if not found then return; end if;
   o.route := p_route;
   return next describe_order(o, 'QUERY');
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION forget_stray_callbacks(p_ids bigint[], p_limit integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+begin
+  delete from stray_callback c where c.id = any (p_ids);
+  delete from stray_callback c where c.id = any (array(
+    select x.id from stray_callback x where x.received_at < clock_timestamp() - interval '24 hours'
+      order by x.received_at limit p_limit for update skip locked));
 end
 $function$
 ;
@@ -893,6 +937,36 @@ begin
   select c.* into strict known from callback c where c.client_id = m.client_id
     and c.supplier_id = from_supplier and c.event_id = m.event_id;
   return case when known.body_digest = m.body_digest
+    then 'REPEATED_EVENT' else 'CONFLICTING_EVENT' end;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION keep_stray_callback(m recorded_move, p_outcome json)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+  from_supplier bigint;
+  known_digest text;
+begin
+  select s.id into strict from_supplier from supplier s where s.code = m.supplier_code;
+  select c.body_digest into known_digest from callback c where c.client_id = m.client_id
+    and c.supplier_id = from_supplier and c.event_id = m.event_id;
+  if not found then
+    insert into stray_callback (client_id, supplier_id, event_id, supplier_reference, body_digest,
+        topup_order_id, route, outcome)
+      values (m.client_id, from_supplier, m.event_id, m.supplier_reference, m.body_digest,
+        m.order_id, m.route, p_outcome)
+      on conflict on constraint stray_callback_event do nothing;
+    if found then return 'NEW'; end if;
+    select c.body_digest into known_digest from stray_callback c where c.client_id = m.client_id
+      and c.supplier_id = from_supplier and c.event_id = m.event_id;
+  end if;
+  -- Null: forgotten in between, as it was applied. It is heard, whatever this one says.
+  return case when known_digest is null or known_digest = m.body_digest
     then 'REPEATED_EVENT' else 'CONFLICTING_EVENT' end;
 end
 $function$
@@ -3418,6 +3492,23 @@ create table revoked_token (
   constraint revoked_token_client_id_fkey FOREIGN KEY (client_id) REFERENCES client(client_id)
 );
 
+create table stray_callback (
+  id bigint not null generated always as identity,
+  client_id bigint not null,
+  supplier_id bigint not null,
+  event_id text not null,
+  supplier_reference text not null,
+  body_digest text not null,
+  topup_order_id bigint,
+  route smallint,
+  outcome json not null,
+  received_at timestamp with time zone not null default clock_timestamp(),
+  constraint stray_callback_pkey PRIMARY KEY (id),
+  constraint stray_callback_event UNIQUE (client_id, supplier_id, event_id),
+  constraint stray_callback_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES supplier(id),
+  constraint stray_callback_event_id_check CHECK (((length(event_id) >= 1) AND (length(event_id) <= 255)))
+);
+
 create table submission (
   client_id bigint not null,
   topup_order_id bigint not null,
@@ -3672,6 +3763,7 @@ create table wallet_milestone (
 );
 
 comment on column callback.received_at is 'for auditors: when the supplier told it';
+comment on column stray_callback.topup_order_id is 'read from the reference, as the route; null where that is none of ours';
 comment on column topup_order.forex_rate_id is 'for auditors: the row of forex_rate by which it was charged';
 comment on column topup_order.input_fields_version is 'for auditors: the version of the product whose fields its input was checked by';
 comment on column voucher.code_last4 is 'for support: the code itself is not kept';
@@ -3761,6 +3853,7 @@ CREATE INDEX forex_rate_open ON forex_rate USING btree (from_currency, to_curren
 CREATE INDEX forex_rate_pair ON forex_rate USING btree (from_currency, to_currency, valid_from DESC);
 CREATE INDEX order_milestone_latest ON order_milestone USING btree (client_id, latest_at);
 CREATE INDEX product_changed ON product USING btree (changed_in);
+CREATE INDEX stray_callback_received ON stray_callback USING btree (received_at);
 CREATE UNIQUE INDEX submission_effective ON submission USING btree (client_id, topup_order_id) WHERE (state = ANY (ARRAY['INTENT'::text, 'ACCEPTED'::text, 'UNKNOWN'::text, 'DELIVERED'::text]));
 CREATE INDEX token_family_ends ON token_family USING btree (client_id, expires_at);
 CREATE INDEX topup_order_aside ON topup_order USING btree (set_aside_for, next_action_at, client_id, id) WHERE ((status = 'PENDING'::text) AND (set_aside_at = next_action_at));
@@ -3848,9 +3941,12 @@ grant execute on function cancel_order(p_client_id bigint, p_order_id bigint) to
 grant execute on function claim_order(p_client_id bigint, p_order_id bigint) to topup_app;
 grant execute on function claim_orders(p_limit integer, p_rooms json) to topup_app;
 grant execute on function end_tokens(p_client_id bigint) to topup_app;
+grant execute on function find_stray_callbacks(p_after bigint, p_limit integer, OUT after bigint, OUT ids bigint[]) to topup_app;
 grant execute on function find_submission(p_client_id bigint, p_order_id bigint, p_route smallint, p_supplier_code text) to topup_app;
+grant execute on function forget_stray_callbacks(p_ids bigint[], p_limit integer) to topup_app;
 grant execute on function give_tokens_back(p_client_id bigint, p_class text, p_subject text, p_count integer) to topup_app;
 grant execute on function keep_callback(m recorded_move) to topup_app;
+grant execute on function keep_stray_callback(m recorded_move, p_outcome json) to topup_app;
 grant execute on function leave_suspended_suppliers(p_limit integer) to topup_app;
 grant execute on function leave_suspended_suppliers(p_limit integer, p_after text, OUT found_count integer, OUT after text) to topup_app;
 grant execute on function number_events(p_limit integer) to topup_app;
@@ -3903,6 +3999,7 @@ grant select on table rate_count to topup_app;
 grant select on table reconciliation_case to topup_app;
 grant select on table revoked_token to topup_app;
 grant select on table sellable_route to topup_app;
+grant select on table stray_callback to topup_app;
 grant select on table submission to topup_app;
 grant select on table supplier to topup_app;
 grant select on table token_family to topup_app;

@@ -3,6 +3,7 @@ import { startFeedRetention } from './worker/feed-retention.ts';
 import { startFulfilmentWorker } from './worker/fulfilment-worker.ts';
 import { startMailWorker, type MailWorker } from './worker/mail-worker.ts';
 import { startRecall } from './worker/recall.ts';
+import { startStrayCallbacks } from './worker/stray-callbacks.ts';
 import { createTroubleNotes } from './worker/trouble-notes.ts';
 
 /** Attempts in hand may finish within this time; what is left is asked about after its lease. */
@@ -42,6 +43,13 @@ export function startWorker(parts: AppParts): Running {
       worker.wake();
     },
   });
+  const strays = startStrayCallbacks({
+    ...parts.fulfilment,
+    onError: (error) => parts.log.error({ err: error }, 'Callbacks that were kept were not seen'),
+    onApplied: ({ event }) => parts.log.warn(
+      { supplier: event.supplierCode, reference: event.supplierReference },
+      'A callback that was kept has met its order'),
+  });
   const stopListening = parts.onWork(() => worker.wake());
   let stopping: Promise<void> | null = null;
   return {
@@ -49,7 +57,7 @@ export function startWorker(parts: AppParts): Running {
       stopListening();
       stopping ??= Promise.all([
         worker.stop(WORKER_GRACE_MS), mailWorker?.stop(WORKER_GRACE_MS), retention.stop(),
-        recall.stop(),
+        recall.stop(), strays.stop(),
       ]).then(() => undefined);
       return stopping;
     },

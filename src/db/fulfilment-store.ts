@@ -1,30 +1,15 @@
 import type pg from 'pg';
 import type {
-  ClaimedOrder, FulfilmentStore, KeptCallback, MoveResult, OrderAtSupplier, RecordedMove,
-  SupplierEvent,
+  ClaimedOrder, FulfilmentStore, MoveResult, OrderAtSupplier, RecordedMove,
 } from '../domain/fulfilment-ports.ts';
 import { Batcher } from './batcher.ts';
 import { toClaimedOrder, toOrderAtSupplier } from './order-rows.ts';
 import { isLockTimeout, isUnable } from './faults.ts';
-import { askUntilBack, repeatUntilKnown, tellAway } from './pool.ts';
+import { repeatUntilKnown, tellAway } from './pool.ts';
+import { createStrayCallbacks } from './stray-callbacks.ts';
+import { parseSupplierReference, type SubmissionKey } from './supplier-reference.ts';
 
 const BATCH_SIZE_MAX = 256;
-
-/** Routes are smallint. */
-const ROUTE_MAX = 32_767;
-
-/** The parts of '<clientId>-<orderId>-<route>', or null where it is not one of ours. */
-function parseSupplierReference(
-  reference: string,
-): { readonly clientId: number; readonly orderId: number; readonly route: number } | null {
-  const parts = /^([1-9][0-9]{0,15})-([1-9][0-9]{0,15})-([1-9][0-9]{0,4})$/.exec(reference);
-  if (parts === null) return null;
-  const [clientId, orderId, route] = parts.slice(1).map(Number);
-  if (clientId === undefined || orderId === undefined || route === undefined) return null;
-  return Number.isSafeInteger(clientId) && Number.isSafeInteger(orderId) && route <= ROUTE_MAX
-    ? { clientId, orderId, route }
-    : null;
-}
 
 const isNoLockTimeout = (error: unknown): boolean => !isLockTimeout(error);
 
@@ -77,7 +62,7 @@ export function createFulfilmentStore(options: {
       if (ours === null) return null;
       return tellAway(async () => submissions.add({ ...ours, supplierCode }));
     },
-    keepStrayCallback: (event) => askUntilBack(() => keepStrayCallback(pool, event)),
+    strays: createStrayCallbacks(pool),
     async nextDueInMs() {
       const { rows } = await pool.query<{ in_ms: number | null }>({
         name: 'next_due',
@@ -105,10 +90,7 @@ async function queryClaims(
   return rows.map((row) => toClaimedOrder(row, askedAtMs));
 }
 
-interface AskedSubmission {
-  readonly clientId: number;
-  readonly orderId: number;
-  readonly route: number;
+interface AskedSubmission extends SubmissionKey {
   readonly supplierCode: string;
 }
 
@@ -170,23 +152,6 @@ function toMoveRow(recorded: RecordedMove, index: number): object {
     supplier_reference: callback?.supplierReference ?? null,
     body_digest: callback?.bodyDigest ?? null,
   };
-}
-
-async function keepStrayCallback(pool: pg.Pool, event: SupplierEvent): Promise<KeptCallback> {
-  const row = {
-    client_id: parseSupplierReference(event.supplierReference)?.clientId ?? 0,
-    supplier_code: event.supplierCode,
-    event_id: event.eventId,
-    supplier_reference: event.supplierReference,
-    body_digest: event.bodyDigest,
-  };
-  const { rows: [kept] } = await pool.query<{ verdict: KeptCallback }>({
-    name: 'keep_callback',
-    text: 'select keep_callback(json_populate_record(null::recorded_move, $1::json)) as verdict',
-    values: [JSON.stringify(row)],
-  });
-  if (kept === undefined) throw new Error('A callback was not kept');
-  return kept.verdict;
 }
 
 /** Both looks are in pages, and go on behind the last one. */

@@ -172,7 +172,11 @@ const CALLABLE = [
   'record_moves(json)',
   'cancel_order(bigint, bigint)',
   'find_submission(bigint, bigint, smallint, text)',
+  // The form that processes of an older version call.
   'keep_callback(recorded_move)',
+  'keep_stray_callback(recorded_move, json)',
+  'find_stray_callbacks(bigint, int)',
+  'forget_stray_callbacks(bigint[], int)',
   'number_events(int)',
   'remove_feed_positions(bigint, int)',
   'set_notification_email(bigint, bigint, text)',

@@ -100,7 +100,26 @@ export type MoveResult =
 export type SupplierRooms = Readonly<Record<string, number>>;
 
 /** Whether an event is a new one, the same again, or another one under the same id. */
-export type KeptCallback = 'NEW' | 'REPEATED_EVENT' | 'CONFLICTING_EVENT';
+export type StrayVerdict = 'NEW' | 'REPEATED_EVENT' | 'CONFLICTING_EVENT';
+
+/** A callback that was kept, under the number it is forgotten by. */
+export interface StrayCallback extends SupplierCallback {
+  readonly id: string;
+}
+
+/** Callbacks whose submission was not there when they came: they are kept for 24 hours. */
+export interface StrayCallbacks {
+  keep(callback: SupplierCallback): Promise<StrayVerdict>;
+  /**
+   * Looks through a page of them, from behind `after`, null for the first: those whose submission
+   * is there by now, and where the next page begins, null where this was the last.
+   */
+  find(limit: number, after: string | null): Promise<{
+    readonly callbacks: readonly StrayCallback[]; readonly after: string | null;
+  }>;
+  /** Removes these, and some of those that have been kept for long enough. */
+  forget(ids: readonly string[]): Promise<void>;
+}
 
 /** What fulfilment needs of the database; held by workers and by the bounded try of a request. */
 export interface FulfilmentStore {
@@ -124,8 +143,7 @@ export interface FulfilmentStore {
   recordMove(move: RecordedMove): Promise<MoveResult>;
   /** What a callback's order looks like to `decideMove`; null where the reference is unknown. */
   findSubmission(supplierReference: string, supplierCode: string): Promise<OrderAtSupplier | null>;
-  /** Keeps a callback whose order is unknown, for the operators. */
-  keepStrayCallback(event: SupplierEvent): Promise<KeptCallback>;
+  readonly strays: StrayCallbacks;
   /** Milliseconds until the next order is due; null where none waits. */
   nextDueInMs(): Promise<number | null>;
 }

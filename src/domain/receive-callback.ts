@@ -1,14 +1,16 @@
 import {
   backoff, decideMove, isPassing, type Fulfilment,
 } from './fulfil-topup-order.ts';
-import type { OrderAtSupplier, Move, Outcome, RawCallback } from './fulfilment-ports.ts';
+import type {
+  Move, OrderAtSupplier, Outcome, RawCallback, SupplierCallback,
+} from './fulfilment-ports.ts';
 
 export type CallbackResult = 'REFUSED' | 'NOT_UNDERSTOOD' | 'TRY_LATER' | 'KEPT' | 'DONE';
 
 /**
  * A supplier's unasked message. REFUSED: not authentic, nothing is stored. NOT_UNDERSTOOD:
- * authentic, and nothing is stored either. KEPT: authentic, but of no order we know. TRY_LATER: the
- * order is in a worker's hands right now. DONE: applied, or already known.
+ * authentic, and nothing is stored either. KEPT: authentic, but of no order we know, yet. TRY_LATER:
+ * the order is in a worker's hands right now. DONE: applied, or already known.
  */
 export async function receiveCallback(
   raw: RawCallback & { readonly supplierCode: string },
@@ -17,15 +19,41 @@ export async function receiveCallback(
   const callback = deps.suppliers.find(raw.supplierCode)?.verifyCallback(raw) ?? null;
   if (callback === null) return 'REFUSED';
   if (callback === 'UNREADABLE') return 'NOT_UNDERSTOOD';
-  const { event, outcome } = callback;
-  const order = await deps.store.findSubmission(event.supplierReference, raw.supplierCode);
+  const order = await findOrder(callback, deps);
   if (order === null) {
-    const kept = await deps.store.keepStrayCallback(event);
+    const kept = await deps.store.strays.keep(callback);
     return kept === 'CONFLICTING_EVENT' ? 'REFUSED' : 'KEPT';
   }
   deps.reached?.('CALLBACK_VERIFIED');
-  const { clientId, orderId, route } = order;
-  const move = decideAfterCallback(order, outcome, deps.random);
+  return apply(callback, order, deps, decideAfterCallback(order, callback.outcome, deps.random));
+}
+
+/** A callback that was kept, whose order may be there by now; answers as if it came just now. */
+export async function applyStrayCallback(
+  callback: SupplierCallback,
+  deps: Fulfilment,
+): Promise<CallbackResult> {
+  const order = await findOrder(callback, deps);
+  if (order === null) return 'KEPT';
+  return apply(callback, order, deps, decideAfterStray(order, callback.outcome, deps.random));
+}
+
+/** It is older than the attempt that is noted: what only that one could have met is no news. */
+function decideAfterStray(order: OrderAtSupplier, outcome: Outcome, random: () => number): Move {
+  return outcome.kind === 'FAILED' && isPassing(outcome.failureCode)
+    ? { kind: 'NONE' }
+    : decideAfterCallback(order, outcome, random);
+}
+
+const findOrder = ({ event }: SupplierCallback, { store }: Fulfilment) =>
+  store.findSubmission(event.supplierReference, event.supplierCode);
+
+async function apply(
+  { event }: SupplierCallback,
+  { clientId, orderId, route }: OrderAtSupplier,
+  deps: Fulfilment,
+  move: Move,
+): Promise<CallbackResult> {
   const result = await deps.store.recordMove({
     clientId, orderId, route, leaseToken: null, move, callback: event,
   });

@@ -21,7 +21,9 @@ const examples: RouteExamples = {
   answers: {
     200: { DONE: { summary: 'Applied, or known already', value: { result: 'DONE' } } },
     202: {
-      KEPT: { summary: 'Kept for operators: no such order is known', value: { result: 'KEPT' } },
+      KEPT: {
+        summary: 'Kept for a day, until its order is known', value: { result: 'KEPT' },
+      },
     },
     400: refused(400, 'Callback not understood'),
     401: refused(401, 'Callback refused'),
@@ -53,7 +55,7 @@ export const supplierCallbackSchema = {
   }).meta({ id: 'SandboxCallback' }),
   response: {
     200: jsonAnswer('Applied, or known already.', result('DONE.')),
-    202: jsonAnswer('Kept for operators: no such order is known.', result('KEPT.')),
+    202: jsonAnswer('Kept for a day: no such order is known yet.', result('KEPT.')),
     400: refusal('Not understood.'),
     401: refusal('Not authentic, too old, or not from this supplier.'),
     503: refusal('A worker holds the order, or too much is to be done; send it again.'),

@@ -77,7 +77,8 @@ function story(of: {
       },
       store: {
         claimOrder: async () => claimedOrder(), recordMove: async () => 'APPLIED',
-        claimOrders: unused, findSubmission: unused, keepStrayCallback: unused,
+        claimOrders: unused, findSubmission: unused,
+        strays: { keep: unused, find: unused, forget: unused },
         nextDueInMs: unused, leaveSuspendedSuppliers: unused,
         recallFarOrders: unused,
       },

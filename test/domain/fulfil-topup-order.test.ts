@@ -286,7 +286,11 @@ function world(of: {
     recallFarOrders: async () => 0,
     recordMove: async (recorded) => (moves.push(recorded), result),
     findSubmission: async () => order,
-    keepStrayCallback: async ({ eventId }) => (strays.push(eventId), 'NEW' as const),
+    strays: {
+      keep: async ({ event }) => (strays.push(event.eventId), 'NEW' as const),
+      find: async () => ({ callbacks: [], after: null }),
+      forget: async () => undefined,
+    },
     nextDueInMs: async () => null,
   };
   const clock: Clock = {

@@ -106,6 +106,10 @@ const SCRIPTS: Readonly<Record<string, Script>> = {
       return PROCESSING;
     },
   },
+  // A callback alone can tell how it ended.
+  10010: { submit: () => Promise.resolve(PROCESSING), query: () => Promise.resolve(PROCESSING) },
+  // It has to be asked.
+  10011: { submit: () => Promise.resolve(PROCESSING), query: () => Promise.resolve(DELIVERED) },
 };
 
 const recipients = new Map<string, string>();
@@ -203,6 +207,18 @@ const failed = (cases: readonly string[] = []): Outcome => ({
   cases,
 });
 
+async function place(player: string, reference: string): Promise<number> {
+  const id = await placeOverRest(gateway.url, {
+    token,
+    reference,
+    productId: 4218,
+    amount: '0.99',
+    inputData: { player_id: player, server: 'asia' },
+  });
+  if (id === null) throw new Error('The order was refused');
+  return id;
+}
+
 describe('callbacks', () => {
   it.each<readonly [string, string, Outcome, readonly number[]]>([
     ['before the answer, which adds nothing', '10001', delivered(), [200]],
@@ -215,14 +231,7 @@ describe('callbacks', () => {
     ['under one id with two bodies', '10008', delivered(), [200, 401]],
     ['that are signed and not understood', '10009', delivered(), [400, 200]],
   ])('%s', async (_says, player, outcome, answers) => {
-    const id = await placeOverRest(gateway.url, {
-      token,
-      reference: `CALLBACK-${player}`,
-      productId: 4218,
-      amount: '0.99',
-      inputData: { player_id: player, server: 'asia' },
-    });
-    if (id === null) throw new Error('The order was refused');
+    const id = await place(player, `CALLBACK-${player}`);
     await expect.poll(() => outcomeOf(id), { timeout: 30_000, interval: 20 }).toEqual(outcome);
     await expect.poll(() => heard[`1-${id}-1`], { timeout: 30_000, interval: 20 }).toEqual(answers);
     expect(await outcomeOf(id)).toEqual(outcome);
@@ -235,5 +244,28 @@ describe('callbacks', () => {
     await callBack('1-999999-1', INVALID, eventId);
     await callBack('1-999998-1', DELIVERED, eventId);
     expect([heard['1-999999-1'], heard['1-999998-1']]).toEqual([[202, 202, 401], [401]]);
+  });
+
+  it.each<readonly [string, string, News, Outcome]>([
+    ['of a delivery', '10010', DELIVERED, delivered()],
+    ['of a refusal for good', '10010', INVALID, failed()],
+    ['of a refusal that may be of an attempt before', '10011', BUSY, delivered()],
+  ])('that come before their order are applied once it is there: %s', async (
+    says, player, news, outcome,
+  ) => {
+    const reference = `1-${await place('10001', `BEFORE-${says}`) + 1}-1`;
+    const eventId = randomUUID();
+    await callBack(reference, news, eventId);
+    await callBack(reference, news, eventId);
+    expect(heard[reference]).toEqual([202, 202]);
+    const id = await place(player, `AFTER-${says}`);
+    expect(reference).toBe(`1-${id}-1`);
+    await expect.poll(() => outcomeOf(id), { timeout: 30_000, interval: 20 }).toEqual(outcome);
+    const kept = (): Promise<unknown> => database().query(
+      'select from stray_callback where supplier_reference = $1', [reference]);
+    await expect.poll(kept, { timeout: 30_000, interval: 20 }).toEqual([]);
+    await callBack(reference, news, eventId);
+    expect(heard[reference]).toEqual([202, 202, 200]);
+    expect(await outcomeOf(id)).toEqual(outcome);
   });
 });

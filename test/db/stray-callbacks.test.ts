@@ -1,0 +1,169 @@
+import { randomUUID } from 'node:crypto';
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
+import { createPlaceOrder } from '../../src/db/place-orders.ts';
+import { createPool } from '../../src/db/pool.ts';
+import type { Fulfilment } from '../../src/domain/fulfil-topup-order.ts';
+import type {
+  FulfilmentStore, StrayCallback, SupplierCallback, SupplierEvent,
+} from '../../src/domain/fulfilment-ports.ts';
+import type { Clock } from '../../src/domain/ports.ts';
+import { startStrayCallbacks } from '../../src/worker/stray-callbacks.ts';
+import { pricedOrder } from '../support/builders.ts';
+import { useTestDatabase } from '../support/database.ts';
+
+const database = useTestDatabase();
+let pool: pg.Pool;
+let store: FulfilmentStore;
+
+beforeAll(() => {
+  pool = createPool({
+    databaseUrl: database().databaseUrl, size: 4, applicationName: 'test', onError: () => undefined,
+  });
+  store = createFulfilmentStore({ pool, onMoved: () => undefined });
+});
+afterAll(() => pool.end());
+
+function callback(over: Partial<SupplierEvent>): SupplierCallback {
+  return {
+    event: {
+      supplierCode: 'sandbox-a',
+      eventId: randomUUID(),
+      supplierReference: '1-1-1',
+      bodyDigest: 'digest',
+      ...over,
+    },
+    outcome: { kind: 'DELIVERED', receipt: { pin: '1234' } },
+  };
+}
+
+async function placeOne(): Promise<number> {
+  const [row] = await database().query<{ version: string }>('select version from pricing_version');
+  const place = createPlaceOrder({ pool, onPlaced: () => undefined });
+  const placed = await place(pricedOrder({ pricingVersion: Number(row?.version) }));
+  return placed.verdict === 'PLACED' ? placed.order.id : expect.fail(placed.verdict);
+}
+
+/** All rounds of a look, from the first page to the last, by a loop that then waits for ever. */
+async function lookThrough(over: Partial<FulfilmentStore> = {}): Promise<{
+  readonly applied: readonly StrayCallback[]; readonly faults: readonly unknown[];
+}> {
+  const applied: StrayCallback[] = [];
+  const faults: unknown[] = [];
+  const isThrough = Promise.withResolvers<void>();
+  const strays: FulfilmentStore['strays'] = {
+    ...store.strays,
+    async find(limit, after) {
+      const page = await store.strays.find(limit, after);
+      if (page.after === null) isThrough.resolve();
+      return page;
+    },
+  };
+  let isLast = false;
+  void isThrough.promise.then(() => { isLast = true; });
+  const ended = Promise.withResolvers<void>();
+  const clock: Clock = {
+    now: () => new Date(0),
+    monotonicMs: () => 0,
+    sleep: async (_ms, signal) => {
+      if (!isLast) return;
+      ended.resolve();
+      await new Promise((resolve) => signal?.addEventListener('abort', resolve));
+    },
+  };
+  const deps: Fulfilment = {
+    store: { ...store, ...over, strays },
+    suppliers: { find: () => undefined, rooms: () => ({}) },
+    clock,
+    random: () => 0.5,
+  };
+  const loop = startStrayCallbacks({
+    ...deps,
+    onError: (error) => faults.push(error),
+    onApplied: (each) => applied.push(each),
+  });
+  await ended.promise;
+  await loop.stop();
+  return { applied, faults };
+}
+
+const keptEvents = async (): Promise<readonly string[]> =>
+  (await database().query<{ event_id: string }>('select event_id from stray_callback order by id'))
+    .map((row) => row.event_id);
+
+describe('callbacks of orders that are not there', () => {
+  it('are kept once each, and nothing else is kept under their id', async () => {
+    const first = callback({ supplierReference: '1-777777-1' });
+    expect(await store.strays.keep(first)).toBe('NEW');
+    expect(await store.strays.keep(first)).toBe('REPEATED_EVENT');
+    const other = { ...first, event: { ...first.event, bodyDigest: 'another' } };
+    expect(await store.strays.keep(other)).toBe('CONFLICTING_EVENT');
+    const twice = callback({ supplierReference: '1-777778-1' });
+    const verdicts = await Promise.all([store.strays.keep(twice), store.strays.keep(twice)]);
+    expect(verdicts.toSorted()).toEqual(['NEW', 'REPEATED_EVENT']);
+    expect(await lookThrough()).toEqual({ applied: [], faults: [] });
+    expect(await keptEvents()).toEqual([first.event.eventId, twice.event.eventId]);
+    await database().query('delete from stray_callback');
+  });
+
+  it.each(['not one of ours', '1-2', '0-1-1', '1-1-99999', '1-99999999999999999-1'])(
+    'are kept, whatever their reference is: %s', async (supplierReference) => {
+      const stray = callback({ supplierReference });
+      expect(await store.strays.keep(stray)).toBe('NEW');
+      expect(await store.strays.keep(stray)).toBe('REPEATED_EVENT');
+      expect(await lookThrough()).toEqual({ applied: [], faults: [] });
+      await database().query('delete from stray_callback');
+    });
+
+  it('are found behind a page of others, and wait while a worker holds the order', async () => {
+    await database().query(`insert into stray_callback (client_id, supplier_id, event_id,
+        supplier_reference, body_digest, topup_order_id, route, outcome)
+      select 1, 1, 'other-' || n, '1-' || (800000 + n) || '-1', 'digest', 800000 + n, 1,
+        '{"kind":"DELIVERED","receipt":null}' from generate_series(1, 500) n`);
+    const id = await placeOne();
+    const refused = callback({ supplierReference: `1-${id}-1` });
+    await store.strays.keep({ ...refused, outcome: { kind: 'FAILED', failureCode: 'OPERATOR_UNAVAILABLE' } });
+    const told = callback({ supplierReference: `1-${id}-1` });
+    await store.strays.keep(told);
+    const [order] = await store.claimOrders({ limit: 100, rooms: {} });
+    expect(order?.orderId).toBe(id);
+    // A delivery counts at once, what is not final waits for the worker.
+    const { applied, faults } = await lookThrough();
+    expect(faults).toEqual([]);
+    expect(applied.map(({ event }) => event.eventId)).toContain(told.event.eventId);
+    const [row] = await database().query<{ status: string; receipt: unknown }>(
+      'select status, receipt from topup_order where id = $1', [id]);
+    expect(row).toEqual({ status: 'DELIVERED', receipt: { pin: '1234' } });
+    expect((await keptEvents()).includes(told.event.eventId)).toBe(false);
+    expect((await keptEvents()).length).toBeGreaterThanOrEqual(500);
+    await database().query('delete from stray_callback');
+  });
+
+  it('are still there after a fault, which keeps none of the others', async () => {
+    const [poison, good] = [await placeOne(), await placeOne()];
+    await store.claimOrders({ limit: 100, rooms: {} });
+    for (const id of [poison, good]) {
+      await store.strays.keep(callback({ supplierReference: `1-${id}-1`, eventId: String(id) }));
+    }
+    const fault = new Error('This one cannot be applied');
+    const looked = await lookThrough({
+      recordMove: (move) => move.orderId === poison
+        ? Promise.reject(fault) : store.recordMove(move),
+    });
+    expect(looked.faults).toEqual([fault]);
+    expect(await keptEvents()).toEqual([String(poison), String(good)]);
+    expect((await lookThrough()).applied.map(({ event }) => event.eventId))
+      .toEqual([String(poison), String(good)]);
+    expect(await keptEvents()).toEqual([]);
+  });
+
+  it('are forgotten after 24 hours', async () => {
+    await store.strays.keep(callback({ supplierReference: '1-777777-1', eventId: 'old' }));
+    await store.strays.keep(callback({ supplierReference: '1-777777-1', eventId: 'young' }));
+    await database().query(`update stray_callback set received_at = received_at
+      - case event_id when 'old' then interval '24 hours 1 minute' else '23 hours 59 minutes' end`);
+    await lookThrough();
+    expect(await keptEvents()).toEqual(['young']);
+  });
+});

@@ -83,11 +83,13 @@ declare
 begin
   select s.state into sent_state from submission s
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route;
-  -- Repeated, or the success itself, which comes after its reversal.
+  -- Repeated, or the success itself, which comes after its reversal. To a worker that asks about
+  -- this very route it is all that will ever be said.
   if m.kind in ('DELIVER', 'REVERSE') and exists (select from reconciliation_case c
       where c.client_id = o.client_id and c.topup_order_id = o.id and c.route = m.route
         and c.reversed_at is not null) then
-    return 'NO_CHANGE';
+    return case when o.status = 'PENDING' and o.route = m.route and o.lease_token = m.lease_token
+      then apply_reversal(o, m, sent_state) else 'NO_CHANGE' end;
   end if;
   if m.kind = 'REVERSE' then return apply_reversal(o, m, sent_state); end if;
   if o.status <> 'PENDING' then
@@ -184,6 +186,7 @@ declare
   step text := m.kind;
   due timestamptz := clock_timestamp() + m.next_in_ms * interval '1 ms';
   sent text;
+  sent_again smallint;
 begin
   if o.status <> 'PENDING' or o.route <> m.route then return 'NO_CHANGE'; end if;
   if o.lease_token is distinct from m.lease_token then return 'STALE_LEASE'; end if;
@@ -227,10 +230,17 @@ begin
           set resend_after = excluded.resend_after;
     end if;
   end if;
+  -- What a supplier took back it will not deliver under that number again: the last one that was
+  -- asked, and knows nothing of the order, is sent it.
+  sent_again := case when not exists (select from reconciliation_case c
+      where c.client_id = o.client_id and c.topup_order_id = o.id and c.route = o.restored_route
+        and c.reversed_at is not null) then o.restored_route end;
   sent := case step when 'AWAIT' then 'ACCEPTED' when 'RETRY' then 'NOT_APPLIED'
     when 'NEXT_ROUTE' then 'NOT_APPLIED' else null end;
   update submission s set state = case
-      when sent is not null then sent when s.state = 'INTENT' then 'UNKNOWN' else s.state end
+      when sent is not null then sent when s.state = 'INTENT' then 'UNKNOWN' else s.state end,
+      accepted_at = case when sent = 'ACCEPTED' and s.state <> 'ACCEPTED'
+        then clock_timestamp() else s.accepted_at end
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = o.route;
   update topup_order set
       fulfilment_state = case step when 'AWAIT' then 'AWAITING_SUPPLIER'
@@ -240,7 +250,7 @@ begin
         -- A question without an answer leaves an accepted order where it is.
         else case when o.fulfilment_state = 'SUBMITTING' then 'OUTCOME_UNKNOWN'
           else o.fulfilment_state end end,
-      route = coalesce(next_route, case when step = 'RETRY' then o.restored_route end, o.route),
+      route = coalesce(next_route, case when step = 'RETRY' then sent_again end, o.route),
       restored_route = case when step not in ('RETRY', 'NEXT_ROUTE') then o.restored_route end,
       backoff_step = case when step = 'NEXT_ROUTE'
           or (step = 'AWAIT' and o.fulfilment_state = 'SUBMITTING') then 0
@@ -681,11 +691,18 @@ CREATE OR REPLACE FUNCTION end_orders(p_moves recorded_move[])
 AS $function$
 declare
   is_whole boolean;
+  kept_count int;
 begin
   insert into callback (client_id, supplier_id, event_id, supplier_reference, body_digest)
     select m.client_id, s.id, m.event_id, m.supplier_reference, m.body_digest
     from unnest(p_moves) m join supplier s on s.code = m.supplier_code
-    where m.event_id is not null order by 1, 2, 3;
+    where m.event_id is not null order by 1, 2, 3
+    on conflict do nothing;
+  get diagnostics kept_count = row_count;
+  -- Another process was told the same event, of another order, at the same moment.
+  if kept_count <> (select count(m.event_id) from unnest(p_moves) m) then
+    raise exception 'an event was kept meanwhile' using errcode = 'serialization_failure';
+  end if;
   with news as materialized (
     -- Numbered under the wallets' locks: a wallet's transfers are in the order of their balances.
     select n.*, nextval('transfer_id_seq') as transfer_id from (
@@ -2003,6 +2020,8 @@ begin
     raise exception 'an action takes kind, client_id and remarks'
       using errcode = 'null_value_not_allowed';
   end if;
+  -- What is being said of the order at this moment is seen, or is news to the proposal.
+  perform from topup_order o where o.client_id = $2 and o.id = $4 for no key update;
   begin
     insert into operator_action as p (kind, client_id, topup_order_id, outcome, failure_code,
         case_kind, case_route, wallet_id, amount, currency, remarks, seen_state, seen_route,
@@ -2771,7 +2790,9 @@ begin
         limit 1) s on true
   ), noted as (
     update submission s set state = case m.kind when 'AWAIT' then 'ACCEPTED'
-        when 'RETRY' then 'NOT_APPLIED' else 'UNKNOWN' end
+        when 'RETRY' then 'NOT_APPLIED' else 'UNKNOWN' end,
+        accepted_at = case when m.kind = 'AWAIT' and s.state <> 'ACCEPTED'
+          then clock_timestamp() else s.accepted_at end
       from known m where s.ctid = m.submission_address returning 1
   ), stepped as (
     update topup_order o set

@@ -43,7 +43,8 @@ export function createStrayCallbacks(pool: pg.Pool): StrayCallbacks {
         values: [after ?? '0', limit],
       });
       const ids = page?.ids ?? [];
-      return { callbacks: ids.length === 0 ? [] : await read(pool, ids), after: page?.after ?? null };
+      const callbacks = ids.length === 0 ? [] : await read(pool, ids);
+      return { callbacks, after: page?.after ?? null };
     },
     async forget(ids) {
       await pool.query({

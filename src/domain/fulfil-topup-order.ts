@@ -146,9 +146,12 @@ export function decideMove(order: OrderAtSupplier, outcome: Outcome, random: () 
   }
 }
 
-/** One that is never finished is asked about for ever, and once the window is over, counted. */
+/**
+ * One that is never finished is asked about for ever, and once the window is over, counted. That it
+ * was taken is noted first: "not found" proves nothing then, and a person is told of it.
+ */
 function decideAfterAccepted(order: OrderAtSupplier, random: () => number): Move {
-  const isOverdue = order.action === 'QUERY' && order.windowLeftMs <= 0;
+  const isOverdue = order.action === 'QUERY' && order.wasAccepted && order.windowLeftMs <= 0;
   return { kind: isOverdue ? 'REVIEW' : 'AWAIT', nextInMs: backoff(order, random) };
 }
 

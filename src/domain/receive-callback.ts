@@ -9,8 +9,8 @@ export type CallbackResult = 'REFUSED' | 'NOT_UNDERSTOOD' | 'TRY_LATER' | 'KEPT'
 
 /**
  * A supplier's unasked message. REFUSED: not authentic, nothing is stored. NOT_UNDERSTOOD:
- * authentic, and nothing is stored either. KEPT: authentic, but of no order we know, yet. TRY_LATER:
- * the order is in a worker's hands right now. DONE: applied, or already known.
+ * authentic, and nothing is stored either. KEPT: authentic, but of no order that we know yet.
+ * TRY_LATER: the order is in a worker's hands right now. DONE: applied, or already known.
  */
 export async function receiveCallback(
   raw: RawCallback & { readonly supplierCode: string },

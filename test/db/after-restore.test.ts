@@ -529,6 +529,65 @@ describe('an order that was found on none of its routes', () => {
   });
 });
 
+describe('an order whose own route took back what it delivered in the lost time', () => {
+  /** What its own supplier tells of the order in `restored`, unasked. */
+  async function tellReversed(id: number): Promise<void> {
+    const pool = createPool({
+      databaseUrl: restoredUrls().program, size: 1, applicationName: 'test',
+      onError: () => undefined,
+    });
+    await createFulfilmentStore({ pool, onMoved: () => undefined }).recordMove({
+      clientId: 1, orderId: id, route: 1, leaseToken: null, move: { kind: 'REVERSE' },
+      callback: {
+        supplierCode: 'sandbox-a', eventId: 'e1', supplierReference: `1-${id}-1`, bodyDigest: 'd',
+      },
+    }).finally(() => pool.end());
+  }
+
+  async function restoreAndAskFirst(): Promise<number> {
+    const id = await during(original.databaseUrl, (program) => program.place(TWO_ROUTES));
+    await backUp();
+    await restored.connect();
+    await prepareRestored(restoredUrls().owner);
+    await settle();
+    expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
+    return id;
+  }
+
+  it('is sent to who was asked last, not there again', async () => {
+    const id = await restoreAndAskFirst();
+    await tellReversed(id);
+    expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
+    await settle();
+    expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
+    await settle();
+    expect(await workNow()).toEqual([`SUBMIT 1-${id}-2`]);
+    await expectDelivered(1);
+    expect([...effects]).toEqual([[`1-${id}-2`, 1]]);
+  });
+
+  it.each<Outcome>([
+    { kind: 'DELIVERED', receipt: null }, { kind: 'REVERSED' },
+  ])('ends where it was sent there all the same, and is credited: $kind', async (answer) => {
+    const id = await restoreAndAskFirst();
+    await tellReversed(id);
+    // As a version before this one went on.
+    await restored.query(`update topup_order set route = 1, restored_route = null,
+      fulfilment_state = 'RETRY_WAIT'`);
+    await restored.query("update submission set state = 'NOT_APPLIED'");
+    refusals.set(`1-${id}-1`, answer);
+    await settle();
+    expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
+    const { rows } = await restored.query(`select o.status,
+        array(select t.reason from transfer t where t.topup_order_id = o.id order by t.id) as moved
+      from topup_order o`);
+    expect(rows).toEqual([{
+      status: 'DELIVERED', moved: ['ORDER_DEBIT', 'ORDER_SALE', 'REVERSAL'],
+    }]);
+    await expectDelivered(1);
+  });
+});
+
 it('finds what went past a suspended supplier in the lost time', async () => {
   const suspend = (supplierId: number) => original.query(
     'update supplier set is_suspended = (id = $1)', [supplierId]);

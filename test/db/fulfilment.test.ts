@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
+import { withSingleConnection } from '../../src/db/single-connection.ts';
 import { decideMove } from '../../src/domain/fulfil-topup-order.ts';
 import type {
   ClaimedOrder, FulfilmentStore, Move, MoveResult, RecordedMove, SupplierEvent,
@@ -12,7 +13,7 @@ import type { PricedOrder } from '../../src/domain/ports.ts';
 import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 import type { FailureCode } from '../../src/domain/topup-order.ts';
 import { pricedOrder } from '../support/builders.ts';
-import { useTestDatabase } from '../support/database.ts';
+import { untilWaiting, useTestDatabase } from '../support/database.ts';
 import { hashVoucherCode } from '../support/voucher-hash.ts';
 
 const database = useTestDatabase();
@@ -547,6 +548,30 @@ describe('a callback', () => {
     expect(await record(order, DELIVER, { leaseToken: null, callback: other })).toBe(
       'CONFLICTING_EVENT',
     );
+  });
+
+  it('is refused where another process is told it of another order at that moment', async () => {
+    const [one, other] = [await placeOne(), await placeOne()];
+    const claims = await store.claimOrders({ limit: 100, rooms: {} });
+    const told = event({ eventId: `both-${one}`, bodyDigest: `of ${one}` });
+    const [first, second] = [one, other].map((id) => claims.find((each) => each.orderId === id));
+    if (first === undefined || second === undefined) throw new Error('They were not claimed');
+    const result = await withSingleConnection(database().ownerDatabaseUrl, async (client) => {
+      await client.query('begin');
+      await client.query(`insert into callback (client_id, supplier_id, event_id,
+        supplier_reference, body_digest) select 1, id, $1, '1-1-1', $2 from supplier
+        where code = 'sandbox-a'`, [told.eventId, told.bodyDigest]);
+      const recording = record(second, DELIVER, {
+        leaseToken: null, callback: { ...told, bodyDigest: `of ${other}` },
+      });
+      await untilWaiting(database());
+      await client.query('commit');
+      return recording;
+    });
+    expect(result).toBe('CONFLICTING_EVENT');
+    expect((await look(other))['status']).toBe('PENDING');
+    await record(second, DELIVER);
+    await record(first, DELIVER);
   });
 
   it('with news that is not final is not kept while a worker holds the order', async () => {

@@ -6,6 +6,7 @@ import { findViolations } from '../../src/db/invariants.ts';
 import { countOpenWork } from '../../src/db/open-work.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
+import { withSingleConnection } from '../../src/db/single-connection.ts';
 import type { FulfilmentStore, Move } from '../../src/domain/fulfilment-ports.ts';
 import { FAILURE_CODES } from '../../src/domain/topup-order.ts';
 import { pricedOrder } from '../support/builders.ts';
@@ -88,6 +89,12 @@ async function record(orderId: number, move: Move): Promise<void> {
   const claims = await store.claimOrders({ limit: 100, rooms: {} });
   const leaseToken = claims.find((each) => each.orderId === orderId)?.leaseToken ?? null;
   await store.recordMove({ clientId: 1, orderId, route: 1, leaseToken, move, callback: null });
+}
+
+/** Of a route that took its delivery back. */
+async function haveOldCase(orderId: number): Promise<void> {
+  await database().query(`insert into reconciliation_case (client_id, topup_order_id, kind, route,
+    reversed_at) values (1, $1, 'SECOND_ROUTE_SUCCESS', 3, now())`, [orderId]);
 }
 
 const UNDER_REVIEW: Move = { kind: 'REVIEW', nextInMs: 3_600_000 };
@@ -245,6 +252,40 @@ describe('an order under review', () => {
     await expect(approve('ben', stale)).rejects.toThrow('as its supplier says');
     await approve('ben', await propose('anna', settle(id, 'DELIVERED')));
     expect(await look(id)).toMatchObject({ status: 'DELIVERED' });
+  });
+
+  it.each([
+    ['together with others', false],
+    ['by itself', true],
+  ])('nor before it said so to a worker: %s', async (_says, hasCase) => {
+    const id = await orderAfter(UNDER_REVIEW);
+    // One with a case is none of those that are recorded together.
+    if (hasCase) await haveOldCase(id);
+    const stale = await propose('anna', settle(id, 'FAILED', 'UNKNOWN'));
+    await record(id, { kind: 'AWAIT', nextInMs: 0 });
+    await record(id, UNDER_REVIEW);
+    await expect(approve('ben', stale)).rejects.toThrow('as its supplier says');
+    const known = await propose('anna', settle(id, 'FAILED', 'UNKNOWN'));
+    // What was known already is no news.
+    await record(id, UNDER_REVIEW);
+    await approve('ben', known);
+    expect(await look(id)).toMatchObject({ status: 'FAILED' });
+  });
+
+  it('nor where it said so while that was proposed', async () => {
+    const id = await orderAfter(UNDER_REVIEW);
+    const row = { client_id: 1, order_id: id, route: 1, kind: 'NOTE_ACCEPTED', ordinal: 1 };
+    const stale = await withSingleConnection(database().ownerDatabaseUrl, async (client) => {
+      await client.query('begin');
+      await client.query('select * from record_moves($1)', [JSON.stringify([row])]);
+      const proposing = propose('anna', settle(id, 'FAILED', 'UNKNOWN'));
+      await untilWaiting(database());
+      await client.query('commit');
+      return proposing;
+    });
+    await record(id, UNDER_REVIEW);
+    await expect(approve('ben', stale)).rejects.toThrow('went on since');
+    expect(await look(id)).toMatchObject({ status: 'PENDING' });
   });
 
   it('is settled once, by none of those who proposed, however many approve at once', async () => {

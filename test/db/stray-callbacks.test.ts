@@ -6,7 +6,7 @@ import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
 import type { Fulfilment } from '../../src/domain/fulfil-topup-order.ts';
 import type {
-  FulfilmentStore, StrayCallback, SupplierCallback, SupplierEvent,
+  FulfilmentStore, Outcome, StrayCallback, SupplierCallback, SupplierEvent,
 } from '../../src/domain/fulfilment-ports.ts';
 import type { Clock } from '../../src/domain/ports.ts';
 import { startStrayCallbacks } from '../../src/worker/stray-callbacks.ts';
@@ -123,7 +123,8 @@ describe('callbacks of orders that are not there', () => {
         '{"kind":"DELIVERED","receipt":null}' from generate_series(1, 500) n`);
     const id = await placeOne();
     const refused = callback({ supplierReference: `1-${id}-1` });
-    await store.strays.keep({ ...refused, outcome: { kind: 'FAILED', failureCode: 'OPERATOR_UNAVAILABLE' } });
+    const outcome: Outcome = { kind: 'FAILED', failureCode: 'OPERATOR_UNAVAILABLE' };
+    await store.strays.keep({ ...refused, outcome });
     const told = callback({ supplierReference: `1-${id}-1` });
     await store.strays.keep(told);
     const [order] = await store.claimOrders({ limit: 100, rooms: {} });

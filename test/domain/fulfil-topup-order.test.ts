@@ -46,8 +46,10 @@ describe('decideMove', () => {
     ['awaits what was accepted', {}, ACCEPTED, { kind: 'AWAIT', nextInMs: STEP_MS }],
     ['awaits it still when asked', QUERY, ACCEPTED, { kind: 'AWAIT', nextInMs: STEP_MS }],
     ['awaits what was sent after the window', LATE, ACCEPTED, { kind: 'AWAIT', nextInMs: STEP_MS }],
-    ['hands what is never finished to review', { ...QUERY, ...LATE }, ACCEPTED,
+    ['hands what is never finished to review', { ...QUERY, ...LATE, wasAccepted: true }, ACCEPTED,
       { kind: 'REVIEW', nextInMs: STEP_MS }],
+    ['notes before that it was taken', { ...QUERY, ...LATE }, ACCEPTED,
+      { kind: 'AWAIT', nextInMs: STEP_MS }],
 
     ['retries what was not taken', {}, transient(), { kind: 'RETRY', nextInMs: STEP_MS }],
     ['asks about what may have been applied before a repeat was not taken', { isResent: true },

@@ -61,8 +61,15 @@ const SERVER_FIELD: DemoInputField = {
   options: SERVERS.map(([value, label]) => ({ value, label })),
 };
 
+const PLAYER_FIELD: DemoInputField = {
+  ...digitsField({ name: 'player_id', label: 'Player ID' }),
+  placeholder: '5123456789',
+};
+
 const ZONE_FIELD: DemoInputField = {
-  ...digitsField({ name: 'zone_id', label: 'Zone ID', min: 4, max: 5 }),
+  ...digitsField({ name: 'zone_id', label: 'Zone ID' }),
+  min_length: 4,
+  max_length: 5,
   help_text: 'The digits in brackets behind the player ID',
 };
 
@@ -79,14 +86,14 @@ export const DEMO_PRODUCTS: readonly DemoProduct[] = [
     id: 4218,
     name: 'PUBG Mobile UC',
     operator: 'PUBG Mobile',
-    inputFields: [playerField(5), SERVER_FIELD],
+    inputFields: [{ ...PLAYER_FIELD, min_length: 5, max_length: 20 }, SERVER_FIELD],
   }),
   {
     ...game({
       id: 4219,
       name: 'Mobile Legends Diamonds',
       operator: 'Mobile Legends',
-      inputFields: [playerField(1), ZONE_FIELD],
+      inputFields: [PLAYER_FIELD, ZONE_FIELD],
     }),
     fulfilsInRequest: true,
   },
@@ -95,7 +102,7 @@ export const DEMO_PRODUCTS: readonly DemoProduct[] = [
   mobile({ id: 5101, name: 'Orange France', operator: 'Orange', place: ['FRA', 'EUR'] }),
   mobile({ id: 5201, name: 'Safaricom Kenya', operator: 'Safaricom', place: ['KEN', 'KES'] }),
   {
-    ...game({ id: 6001, name: 'Delisted Game', operator: null, inputFields: [playerField(1)] }),
+    ...game({ id: 6001, name: 'Delisted Game', operator: null, inputFields: [PLAYER_FIELD] }),
     isActive: false,
   },
 ];
@@ -138,21 +145,8 @@ export const DEMO_VARIANTS: readonly DemoVariant[] = [
   fixed(13, 6001, 'Delisted', ['1.00'], 'delisted-game'),
 ];
 
-function digitsField(of: { name: string; label: string; min: number; max: number }) {
-  return {
-    name: of.name,
-    label: of.label,
-    type: 'text',
-    required: true,
-    pattern: '^[0-9]+$',
-    min_length: of.min,
-    max_length: of.max,
-  } as const;
-}
-
-function playerField(min: number): DemoInputField {
-  const field = digitsField({ name: 'player_id', label: 'Player ID', min, max: 20 });
-  return { ...field, placeholder: '5123456789' };
+function digitsField(of: { name: string; label: string }) {
+  return { ...of, type: 'text', required: true, pattern: '^[0-9]+$' } as const;
 }
 
 function game(of: Pick<DemoProduct, 'id' | 'name' | 'operator' | 'inputFields'>): DemoProduct {

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -10,6 +10,7 @@ const ROOT = resolve(SOURCES, '..');
 const PAGES = join(SOURCES, 'pages') + sep;
 /** Written by tsc whenever it wrote anything: by somebody else too, as `npm run check`. */
 const TSC_STATE = join(ROOT, 'dist/.tsbuildinfo');
+const COULD_NOT_WRITE = 'error TS5033';
 const STAMP = join(ROOT, 'dist/.program-stamp');
 
 /**
@@ -28,13 +29,31 @@ async function buildProgram(isAlways: boolean): Promise<number> {
   if (isAlways || built === null) await remove(TSC_STATE);
   await remove(STAMP);
   const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-  const { status } = spawnSync(process.execPath, [compiler, '-p', ROOT], { stdio: 'inherit' });
-  if (status !== 0) return status ?? 1;
+  const compiled = spawnSync(process.execPath, [compiler, '-p', ROOT], {
+    stdio: ['inherit', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: Infinity,
+  });
+  if (compiled.status !== 0) {
+    process.stderr.write(`${whyNotCompiled(compiled)}\n`);
+    return compiled.status ?? 1;
+  }
   // What was changed while it read may or may not be in there.
   if (sources === await stampOfProgram()) {
     await writeFile(STAMP, await stampOf(sources)).catch(() => {});
   }
   return 0;
+}
+
+/** In words, where what the compiler says would not tell a reader what to do. */
+function whyNotCompiled(compiled: SpawnSyncReturns<string>): string {
+  const { status, signal, error, stdout } = compiled;
+  if (status === null) {
+    return `The compiler was ended (${signal ?? error?.message}), as happens where memory is short:`
+      + ' it takes up to 1 GB. Build where there is more, by npm run build, and bring dist along.';
+  }
+  const lines = stdout.trim().split('\n');
+  if (!lines.every((line) => line.includes(COULD_NOT_WRITE))) return stdout.trimEnd();
+  return `${lines[0]}\n${join(ROOT, 'dist')} cannot be written, and what is in there is not up to`
+    + ' date: build as its owner, by npm run build, or give it to the user who starts the program.';
 }
 
 function stampOfProgram(): Promise<string> {

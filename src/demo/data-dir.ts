@@ -12,7 +12,8 @@ export async function makeDataDir(dataDir: string): Promise<void> {
   } catch (error) {
     throw new Error(
       `DATA_DIR=${dataDir} is no folder that can be used (${(error as Error).message}); `
-        + 'name one that can be written, e.g. DATA_DIR=.data',
+        + 'give it to the user who starts the program, or name another one, '
+        + 'e.g. DATA_DIR=/tmp/topup-gateway',
       { cause: error },
     );
   }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -72,11 +72,13 @@ function send(pid: number, signal: NodeJS.Signals): void {
 async function findServerPids(clusterDir: string): Promise<number[]> {
   if (process.platform === 'win32') return [];
   if (process.platform !== 'linux') return findByCommand(clusterDir);
+  // By what it is, not by its name: a container, a mount or a link gives it another one.
+  const home = await identityOf(clusterDir);
   const names = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const found = await Promise.all(names.map(async (name) => {
     try {
       // Every process of a server has the cluster as its working directory.
-      if ((await readlink(`/proc/${name}/cwd`)) !== clusterDir) return null;
+      if (home === null || await identityOf(`/proc/${name}/cwd`) !== home) return null;
       const command = await readFile(`/proc/${name}/comm`, 'utf8');
       return command.trim() === 'postgres' ? Number(name) : null;
     } catch {
@@ -85,6 +87,11 @@ async function findServerPids(clusterDir: string): Promise<number[]> {
     }
   }));
   return found.filter((pid) => pid !== null);
+}
+
+async function identityOf(path: string): Promise<string | null> {
+  const file = await stat(path, { bigint: true }).catch(() => null);
+  return file && `${file.dev}:${file.ino}`;
 }
 
 async function findByCommand(clusterDir: string): Promise<number[]> {

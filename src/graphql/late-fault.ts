@@ -42,7 +42,7 @@ function isLeftNull(
   return defaultValue === undefined || defaultValue.kind === Kind.NULL;
 }
 
-/** Of every field that would be reached, each fragment once. @throws GraphQLError */
+/** Of every field that may be reached, each fragment once. @throws GraphQLError */
 function readArguments(schema: GraphQLSchema, { document, operation, variables }: Asked): void {
   const given = variables ?? {};
   const types = new TypeInfo(schema);

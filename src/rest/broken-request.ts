@@ -18,7 +18,6 @@ const BROKEN: Readonly<Record<string, RefusalStatus>> = {
   HPE_HEADER_OVERFLOW: 431,
 };
 
-
 /**
  * Node's parser has given up: there is no request any more, only a socket to answer and close.
  * Where a request that came before is being answered, that answer is the last: a refusal in its

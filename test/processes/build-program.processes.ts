@@ -94,6 +94,26 @@ describe('what is built before a start', () => {
     expect(build()).not.toBe(0);
   });
 
+  test('is told of in a sentence where the compiler is killed, or dist cannot be written', () => {
+    symlinkSync('/proc', join(folder, 'dist'));
+    const unwritable = tell();
+    expect(unwritable.status).not.toBe(0);
+    expect(unwritable.told).toContain('dist cannot be written');
+    expect(unwritable.told.split('error TS5033')).toHaveLength(2);
+    rmSync(join(folder, 'dist'));
+    uninstall();
+    const compiler = join(folder, 'node_modules/typescript/bin');
+    mkdirSync(compiler, { recursive: true });
+    writeFileSync(join(compiler, 'tsc'), "process.kill(process.pid, 'SIGKILL');");
+    const killed = tell();
+    expect(killed.status).toBe(1);
+    expect(killed.told).toContain('(SIGKILL), as happens where memory is short');
+    rmSync(join(folder, 'node_modules'), { recursive: true });
+    install();
+    writeFileSync(join(folder, 'src/told.ts'), 'export const told: number = "first";\n');
+    expect(tell().told).toContain('error TS2322');
+  });
+
   test('is compiled anew with other settings and other packages', () => {
     expect(build()).toBe(0);
     uninstall();
@@ -127,6 +147,14 @@ describe('what is built before a start', () => {
 
   function build(...words: readonly string[]): number | null {
     return run(join(folder, 'src/build-program.ts'), words);
+  }
+
+  function tell(): { readonly status: number | null; readonly told: string } {
+    const script = join(folder, 'src/build-program.ts');
+    const { status, stderr } = spawnSync(process.execPath, [script], {
+      cwd: folder, encoding: 'utf8',
+    });
+    return { status, told: stderr };
   }
 
   function compile(): number | null {

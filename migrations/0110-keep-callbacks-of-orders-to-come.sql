@@ -4,7 +4,7 @@
 -- What suppliers said of submissions that are not there (yet): a database that was set back may
 -- still be about to make them. Kept for 24 hours, and moved to `callback` once it is applied.
 create table stray_callback (
-  id bigint generated always as identity primary key,
+  id bigint generated always as identity,
   client_id bigint not null,
   supplier_id bigint not null references supplier,
   event_id text not null check (length(event_id) between 1 and 255),
@@ -14,11 +14,12 @@ create table stray_callback (
   route smallint,
   outcome json not null,
   received_at timestamptz not null default clock_timestamp(),
-  constraint stray_callback_event unique (client_id, supplier_id, event_id)
+  primary key (client_id, supplier_id, event_id)
 );
 comment on column stray_callback.topup_order_id is
   'read from the reference, as the route; null where that is none of ours';
--- Reader: forget_stray_callbacks.
+-- Readers: find_stray_callbacks, which goes through them in pages; forget_stray_callbacks.
+create index stray_callback_page on stray_callback (id);
 create index stray_callback_received on stray_callback (received_at);
 
 -- Whether the event is a new one, the same again, or another one under the same id.
@@ -36,7 +37,7 @@ begin
         topup_order_id, route, outcome)
       values (m.client_id, from_supplier, m.event_id, m.supplier_reference, m.body_digest,
         m.order_id, m.route, p_outcome)
-      on conflict on constraint stray_callback_event do nothing;
+      on conflict do nothing;
     if found then return 'NEW'; end if;
     select c.body_digest into known_digest from stray_callback c where c.client_id = m.client_id
       and c.supplier_id = from_supplier and c.event_id = m.event_id;

@@ -977,7 +977,7 @@ begin
         topup_order_id, route, outcome)
       values (m.client_id, from_supplier, m.event_id, m.supplier_reference, m.body_digest,
         m.order_id, m.route, p_outcome)
-      on conflict on constraint stray_callback_event do nothing;
+      on conflict do nothing;
     if found then return 'NEW'; end if;
     select c.body_digest into known_digest from stray_callback c where c.client_id = m.client_id
       and c.supplier_id = from_supplier and c.event_id = m.event_id;
@@ -3524,8 +3524,7 @@ create table stray_callback (
   route smallint,
   outcome json not null,
   received_at timestamp with time zone not null default clock_timestamp(),
-  constraint stray_callback_pkey PRIMARY KEY (id),
-  constraint stray_callback_event UNIQUE (client_id, supplier_id, event_id),
+  constraint stray_callback_pkey PRIMARY KEY (client_id, supplier_id, event_id),
   constraint stray_callback_supplier_id_fkey FOREIGN KEY (supplier_id) REFERENCES supplier(id),
   constraint stray_callback_event_id_check CHECK (((length(event_id) >= 1) AND (length(event_id) <= 255)))
 );
@@ -3874,6 +3873,7 @@ CREATE INDEX forex_rate_open ON forex_rate USING btree (from_currency, to_curren
 CREATE INDEX forex_rate_pair ON forex_rate USING btree (from_currency, to_currency, valid_from DESC);
 CREATE INDEX order_milestone_latest ON order_milestone USING btree (client_id, latest_at);
 CREATE INDEX product_changed ON product USING btree (changed_in);
+CREATE INDEX stray_callback_page ON stray_callback USING btree (id);
 CREATE INDEX stray_callback_received ON stray_callback USING btree (received_at);
 CREATE UNIQUE INDEX submission_effective ON submission USING btree (client_id, topup_order_id) WHERE (state = ANY (ARRAY['INTENT'::text, 'ACCEPTED'::text, 'UNKNOWN'::text, 'DELIVERED'::text]));
 CREATE INDEX token_family_ends ON token_family USING btree (client_id, expires_at);

@@ -2,7 +2,7 @@
 -- nobody applied it, and what the supplier said again counted as a repeat.
 
 -- What suppliers said of submissions that are not there (yet): a database that was set back may
--- still be about to make them. Kept for 24 hours, and moved to `callback` once it is applied.
+-- still be about to make them. Kept for 24 hours, and in `callback` from then on, or once applied.
 create table stray_callback (
   id bigint generated always as identity,
   client_id bigint not null,
@@ -49,7 +49,8 @@ end
 $$;
 
 -- A page of what is kept, from behind `p_after`: those whose submission is there by now, and where
--- the next page begins, null where this was the last one.
+-- the next page begins, null where this was the last one. What is older than the order of its
+-- number is of another one, which was lost.
 create function find_stray_callbacks(
   p_after bigint, p_limit int, out after bigint, out ids bigint[])
 language plpgsql stable security definer set search_path = public, pg_temp
@@ -57,27 +58,39 @@ language plpgsql stable security definer set search_path = public, pg_temp
   set plan_cache_mode = force_generic_plan as $$
 begin
   with page as materialized (
-    select c.id, c.client_id, c.topup_order_id, c.route, c.supplier_id from stray_callback c
-      where c.id > p_after order by c.id limit p_limit
+    select c.id, c.client_id, c.topup_order_id, c.route, c.supplier_id, c.received_at
+      from stray_callback c where c.id > p_after order by c.id limit p_limit
   )
   select case when count(*) = p_limit then max(p.id) end,
-      coalesce(array_agg(p.id order by p.id) filter (where exists (
-        select from submission m where m.client_id = p.client_id
-          and m.topup_order_id = p.topup_order_id and m.route = p.route
-          and m.supplier_id = p.supplier_id)), '{}')
+      coalesce(array_agg(p.id order by p.id) filter (where p.topup_order_id is not null and exists (
+        select from submission m
+          join topup_order o on o.client_id = m.client_id and o.id = m.topup_order_id
+          where m.client_id = p.client_id and m.topup_order_id = p.topup_order_id
+            and m.route = p.route and m.supplier_id = p.supplier_id
+            and o.created_at <= p.received_at)), '{}')
     into after, ids from page p;
 end
 $$;
 
--- Removes these, as they are applied, and up to `p_limit` that have been kept for long enough.
+-- Removes these, as they are applied, and up to `p_limit` that have been kept for long enough: what
+-- is left of them is that they were heard.
 create function forget_stray_callbacks(p_ids bigint[], p_limit int) returns void
 language plpgsql security definer set search_path = public, pg_temp
   set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
   set plan_cache_mode = force_generic_plan as $$
 begin
   delete from stray_callback c where c.id = any (p_ids);
-  delete from stray_callback c where c.id = any (array(
-    select x.id from stray_callback x where x.received_at < clock_timestamp() - interval '24 hours'
-      order by x.received_at limit p_limit for update skip locked));
+  with forgotten as (
+    delete from stray_callback c where c.id = any (array(
+      select x.id from stray_callback x
+        where x.received_at < clock_timestamp() - interval '24 hours'
+        order by x.received_at limit p_limit for update skip locked))
+      returning c.*
+  )
+  insert into callback (client_id, supplier_id, event_id, supplier_reference, body_digest,
+      received_at)
+    select f.client_id, f.supplier_id, f.event_id, f.supplier_reference, f.body_digest,
+      f.received_at from forgotten f order by 1, 2, 3
+    on conflict do nothing;
 end
 $$;

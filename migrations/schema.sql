@@ -807,14 +807,16 @@ CREATE OR REPLACE FUNCTION find_stray_callbacks(p_after bigint, p_limit integer,
 AS $function$
 begin
   with page as materialized (
-    select c.id, c.client_id, c.topup_order_id, c.route, c.supplier_id from stray_callback c
-      where c.id > p_after order by c.id limit p_limit
+    select c.id, c.client_id, c.topup_order_id, c.route, c.supplier_id, c.received_at
+      from stray_callback c where c.id > p_after order by c.id limit p_limit
   )
   select case when count(*) = p_limit then max(p.id) end,
-      coalesce(array_agg(p.id order by p.id) filter (where exists (
-        select from submission m where m.client_id = p.client_id
-          and m.topup_order_id = p.topup_order_id and m.route = p.route
-          and m.supplier_id = p.supplier_id)), '{}')
+      coalesce(array_agg(p.id order by p.id) filter (where p.topup_order_id is not null and exists (
+        select from submission m
+          join topup_order o on o.client_id = m.client_id and o.id = m.topup_order_id
+          where m.client_id = p.client_id and m.topup_order_id = p.topup_order_id
+            and m.route = p.route and m.supplier_id = p.supplier_id
+            and o.created_at <= p.received_at)), '{}')
     into after, ids from page p;
 end
 $function$
@@ -856,9 +858,18 @@ CREATE OR REPLACE FUNCTION forget_stray_callbacks(p_ids bigint[], p_limit intege
 AS $function$
 begin
   delete from stray_callback c where c.id = any (p_ids);
-  delete from stray_callback c where c.id = any (array(
-    select x.id from stray_callback x where x.received_at < clock_timestamp() - interval '24 hours'
-      order by x.received_at limit p_limit for update skip locked));
+  with forgotten as (
+    delete from stray_callback c where c.id = any (array(
+      select x.id from stray_callback x
+        where x.received_at < clock_timestamp() - interval '24 hours'
+        order by x.received_at limit p_limit for update skip locked))
+      returning c.*
+  )
+  insert into callback (client_id, supplier_id, event_id, supplier_reference, body_digest,
+      received_at)
+    select f.client_id, f.supplier_id, f.event_id, f.supplier_reference, f.body_digest,
+      f.received_at from forgotten f order by 1, 2, 3
+    on conflict do nothing;
 end
 $function$
 ;

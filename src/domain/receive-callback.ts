@@ -38,11 +38,9 @@ export async function applyStrayCallback(
   return apply(callback, order, deps, decideAfterStray(order, callback.outcome, deps.random));
 }
 
-/** It is older than the attempt that is noted: what only that one could have met is no news. */
+/** It is older than the attempt that is noted, so a refusal is that of another one. */
 function decideAfterStray(order: OrderAtSupplier, outcome: Outcome, random: () => number): Move {
-  return outcome.kind === 'FAILED' && isPassing(outcome.failureCode)
-    ? { kind: 'NONE' }
-    : decideAfterCallback(order, outcome, random);
+  return outcome.kind === 'FAILED' ? { kind: 'NONE' } : decideAfterCallback(order, outcome, random);
 }
 
 const findOrder = ({ event }: SupplierCallback, { store }: Fulfilment) =>

@@ -66,8 +66,8 @@ async function lookThrough(over: Partial<FulfilmentStore> = {}): Promise<{
   const clock: Clock = {
     now: () => new Date(0),
     monotonicMs: () => 0,
-    sleep: async (_ms, signal) => {
-      if (!isLast) return;
+    sleep: async (ms, signal) => {
+      if (ms === 0 || !isLast) return;
       ended.resolve();
       await new Promise((resolve) => signal?.addEventListener('abort', resolve));
     },
@@ -86,6 +86,15 @@ async function lookThrough(over: Partial<FulfilmentStore> = {}): Promise<{
   await ended.promise;
   await loop.stop();
   return { applied, faults };
+}
+
+const claimAll = (): Promise<unknown> => store.claimOrders({ limit: 1000, rooms: {} });
+
+async function look(id: number): Promise<Record<string, unknown>> {
+  const [row] = await database().query(`select o.status, o.receipt,
+      array(select t.reason from transfer t where t.topup_order_id = o.id order by t.id) as moved
+    from topup_order o where o.id = $1`, [id]);
+  return row ?? {};
 }
 
 const keptEvents = async (): Promise<readonly string[]> =>
@@ -116,55 +125,98 @@ describe('callbacks of orders that are not there', () => {
       await database().query('delete from stray_callback');
     });
 
-  it('are found behind a page of others, and wait while a worker holds the order', async () => {
-    await database().query(`insert into stray_callback (client_id, supplier_id, event_id,
-        supplier_reference, body_digest, topup_order_id, route, outcome)
-      select 1, 1, 'other-' || n, '1-' || (800000 + n) || '-1', 'digest', 800000 + n, 1,
-        '{"kind":"DELIVERED","receipt":null}' from generate_series(1, 500) n`);
+  it('are applied once their submission is there, by one of many that look', async () => {
     const id = await placeOne();
-    const refused = callback({ supplierReference: `1-${id}-1` });
-    const outcome: Outcome = { kind: 'FAILED', failureCode: 'OPERATOR_UNAVAILABLE' };
-    await store.strays.keep({ ...refused, outcome });
     const told = callback({ supplierReference: `1-${id}-1` });
     await store.strays.keep(told);
-    const [order] = await store.claimOrders({ limit: 100, rooms: {} });
-    expect(order?.orderId).toBe(id);
-    // A delivery counts at once, what is not final waits for the worker.
+    expect(await lookThrough()).toEqual({ applied: [], faults: [] });
+    await claimAll();
+    const looked = await Promise.all([lookThrough(), lookThrough(), lookThrough()]);
+    expect(looked.flatMap(({ faults }) => faults)).toEqual([]);
+    expect(looked.flatMap(({ applied }) => applied).map(({ event }) => event))
+      .toContainEqual(told.event);
+    expect(await look(id)).toEqual({
+      status: 'DELIVERED', receipt: { pin: '1234' }, moved: ['ORDER_DEBIT', 'ORDER_SALE'],
+    });
+    expect(await keptEvents()).toEqual([]);
+    expect(await store.strays.keep(told)).toBe('REPEATED_EVENT');
+  });
+
+  it('are of another order where they are older than the one of their number', async () => {
+    const id = await placeOne();
+    await claimAll();
+    const older = callback({ supplierReference: `1-${id}-1`, eventId: 'older' });
+    await store.strays.keep(older);
+    await database().query(
+      "update stray_callback set received_at = received_at - interval '1 hour'");
+    expect(await lookThrough()).toEqual({ applied: [], faults: [] });
+    expect((await look(id))['status']).toBe('PENDING');
+    expect(await keptEvents()).toEqual(['older']);
+    await database().query('delete from stray_callback');
+  });
+
+  it.each<[string, Outcome, string]>([
+    ['a refusal is left aside', { kind: 'FAILED', failureCode: 'INVALID_RECIPIENT' }, 'SUBMITTING'],
+    ['that it was taken is noted', { kind: 'ACCEPTED' }, 'AWAITING_SUPPLIER'],
+  ])('are news of an attempt before: %s', async (_says, outcome, state) => {
+    const id = await placeOne();
+    await store.strays.keep({ ...callback({ supplierReference: `1-${id}-1` }), outcome });
+    await claimAll();
+    expect((await lookThrough()).faults).toEqual([]);
+    expect(await database().query('select fulfilment_state from topup_order where id = $1', [id]))
+      .toEqual([{ fulfilment_state: state }]);
+    expect(await keptEvents()).toEqual([]);
+  });
+
+  it('are found behind a page of others, and all of many', async () => {
+    const keep = (from: number, to: number): Promise<unknown> => database().query(
+      `insert into stray_callback (client_id, supplier_id, event_id, supplier_reference,
+        body_digest, topup_order_id, route, outcome)
+      select 1, 1, 'event-' || n, '1-' || n || '-1', 'digest', n, 1,
+        '{"kind":"DELIVERED","receipt":null}' from generate_series($1::int, $2::int) n`,
+      [from, to],
+    );
+    await keep(800_001, 805_000);
+    const ids = await Promise.all(Array.from({ length: 300 }, () => placeOne()));
+    await claimAll();
+    await keep(Math.min(...ids), Math.max(...ids));
     const { applied, faults } = await lookThrough();
     expect(faults).toEqual([]);
-    expect(applied.map(({ event }) => event.eventId)).toContain(told.event.eventId);
-    const [row] = await database().query<{ status: string; receipt: unknown }>(
-      'select status, receipt from topup_order where id = $1', [id]);
-    expect(row).toEqual({ status: 'DELIVERED', receipt: { pin: '1234' } });
-    expect((await keptEvents()).includes(told.event.eventId)).toBe(false);
-    expect((await keptEvents()).length).toBeGreaterThanOrEqual(500);
+    expect(applied.map(({ event }) => event.eventId).toSorted())
+      .toEqual(ids.map((id) => `event-${id}`).toSorted());
+    expect(await keptEvents()).toHaveLength(5000);
     await database().query('delete from stray_callback');
   });
 
   it('are still there after a fault, which keeps none of the others', async () => {
     const [poison, good] = [await placeOne(), await placeOne()];
-    await store.claimOrders({ limit: 100, rooms: {} });
+    await claimAll();
     for (const id of [poison, good]) {
       await store.strays.keep(callback({ supplierReference: `1-${id}-1`, eventId: String(id) }));
     }
+    await store.strays.keep(callback({ supplierReference: '1-777777-1', eventId: 'old' }));
+    await database().query(`update stray_callback
+      set received_at = received_at - interval '25 hours' where event_id = 'old'`);
     const fault = new Error('This one cannot be applied');
     const looked = await lookThrough({
       recordMove: (move) => move.orderId === poison
         ? Promise.reject(fault) : store.recordMove(move),
     });
     expect(looked.faults).toEqual([fault]);
-    expect(await keptEvents()).toEqual([String(poison), String(good)]);
-    expect((await lookThrough()).applied.map(({ event }) => event.eventId))
-      .toEqual([String(poison), String(good)]);
+    expect(await keptEvents()).toEqual([String(poison)]);
+    expect((await lookThrough()).applied).toMatchObject([{ event: { eventId: String(poison) } }]);
     expect(await keptEvents()).toEqual([]);
   });
 
-  it('are forgotten after 24 hours', async () => {
-    await store.strays.keep(callback({ supplierReference: '1-777777-1', eventId: 'old' }));
+  it('are forgotten after 24 hours, but that they were heard', async () => {
+    await store.strays.keep(callback({ supplierReference: '1-777777-1', eventId: 'past' }));
     await store.strays.keep(callback({ supplierReference: '1-777777-1', eventId: 'young' }));
     await database().query(`update stray_callback set received_at = received_at
-      - case event_id when 'old' then interval '24 hours 1 minute' else '23 hours 59 minutes' end`);
+      - case event_id when 'past' then interval '1441 minutes' else '1439 minutes' end`);
     await lookThrough();
     expect(await keptEvents()).toEqual(['young']);
+    expect(await database().query(`select supplier_reference,
+        received_at < now() - interval '1 day' as is_old from callback where event_id = 'past'`))
+      .toEqual([{ supplier_reference: '1-777777-1', is_old: true }]);
   });
 });

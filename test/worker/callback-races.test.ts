@@ -19,6 +19,7 @@ const database = useTestDatabase();
 let parts: Parts;
 let gateway: Gateway;
 let worker: Running;
+let startWorking: () => Running;
 let supplier: Server;
 let token: string;
 
@@ -165,7 +166,8 @@ beforeAll(async () => {
     subscriptionsPerSocket: 50,
     feedRetentionDays: 30,
   }, { host: '127.0.0.1', port: 0 });
-  worker = startWorker(appParts);
+  startWorking = () => startWorker(appParts);
+  worker = startWorking();
 });
 
 afterAll(async () => {
@@ -246,26 +248,39 @@ describe('callbacks', () => {
     expect([heard['1-999999-1'], heard['1-999998-1']]).toEqual([[202, 202, 401], [401]]);
   });
 
-  it.each<readonly [string, string, News, Outcome]>([
-    ['of a delivery', '10010', DELIVERED, delivered()],
-    ['of a refusal for good', '10010', INVALID, failed()],
-    ['of a refusal that may be of an attempt before', '10011', BUSY, delivered()],
-  ])('that come before their order are applied once it is there: %s', async (
-    says, player, news, outcome,
-  ) => {
-    const reference = `1-${await place('10001', `BEFORE-${says}`) + 1}-1`;
+  it.each<readonly [string, string, News]>([
+    ['a delivery is applied', '10010', DELIVERED],
+    ['a refusal, as it is of another attempt, is not', '10011', INVALID],
+  ])('that come before their order is sent are kept: %s', async (says, player, news) => {
+    await worker.stop();
+    const id = await place(player, `KEPT ${says}`);
+    const reference = `1-${id}-1`;
     const eventId = randomUUID();
     await callBack(reference, news, eventId);
     await callBack(reference, news, eventId);
     expect(heard[reference]).toEqual([202, 202]);
-    const id = await place(player, `AFTER-${says}`);
-    expect(reference).toBe(`1-${id}-1`);
-    await expect.poll(() => outcomeOf(id), { timeout: 30_000, interval: 20 }).toEqual(outcome);
+    worker = startWorking();
+    await expect.poll(() => outcomeOf(id), { timeout: 30_000, interval: 20 }).toEqual(delivered());
     const kept = (): Promise<unknown> => database().query(
       'select from stray_callback where supplier_reference = $1', [reference]);
     await expect.poll(kept, { timeout: 30_000, interval: 20 }).toEqual([]);
     await callBack(reference, news, eventId);
     expect(heard[reference]).toEqual([202, 202, 200]);
-    expect(await outcomeOf(id)).toEqual(outcome);
+    expect(await outcomeOf(id)).toEqual(delivered());
+  });
+
+  it('that came before their order was made count where they are told again', async () => {
+    const reference = `1-${await place('10001', 'BEFORE') + 1}-1`;
+    const eventId = randomUUID();
+    await callBack(reference, DELIVERED, eventId);
+    const id = await place('10010', 'AFTER');
+    expect(reference).toBe(`1-${id}-1`);
+    const isSent = async (): Promise<boolean | undefined> =>
+      (await outcomeOf(id))?.events.includes('SUBMITTED');
+    await expect.poll(isSent, { timeout: 30_000, interval: 20 }).toBe(true);
+    expect((await outcomeOf(id))?.status).toBe('PENDING');
+    await callBack(reference, DELIVERED, eventId);
+    expect(heard[reference]).toEqual([202, 200]);
+    expect(await outcomeOf(id)).toEqual(delivered());
   });
 });

@@ -230,11 +230,21 @@ begin
           set resend_after = excluded.resend_after;
     end if;
   end if;
-  -- What a supplier took back it will not deliver under that number again: the last one that was
+  -- What a supplier took back it will not deliver under that number again: another one that was
   -- asked, and knows nothing of the order, is sent it.
-  sent_again := case when not exists (select from reconciliation_case c
+  sent_again := o.restored_route;
+  if step = 'RETRY' and exists (select from reconciliation_case c
       where c.client_id = o.client_id and c.topup_order_id = o.id and c.route = o.restored_route
-        and c.reversed_at is not null) then o.restored_route end;
+        and c.reversed_at is not null) then
+    sent_again := (select s.route from submission s
+      join sellable_route n on n.variant_id = o.variant_id and n.supplier_id = s.supplier_id
+      join supplier x on x.id = s.supplier_id
+      where s.client_id = o.client_id and s.topup_order_id = o.id and s.is_ruled_out
+        and n.is_in_stock and s.route <> o.restored_route
+        and not exists (select from reconciliation_case c where c.client_id = o.client_id
+          and c.topup_order_id = o.id and c.route = s.route)
+      order by x.is_suspended, s.route limit 1);
+  end if;
   sent := case step when 'AWAIT' then 'ACCEPTED' when 'RETRY' then 'NOT_APPLIED'
     when 'NEXT_ROUTE' then 'NOT_APPLIED' else null end;
   update submission s set state = case
@@ -2031,8 +2041,11 @@ begin
     raise exception 'an action takes kind, client_id and remarks'
       using errcode = 'null_value_not_allowed';
   end if;
-  -- What is being said of the order at this moment is seen, or is news to the proposal.
-  perform from topup_order o where o.client_id = $2 and o.id = $4 for no key update;
+  if $1 = 'SETTLE_ORDER' then
+    -- What is being said of the order at this moment is seen, or is news to the proposal.
+    perform set_config('idle_in_transaction_session_timeout', '5s', true);
+    perform from topup_order o where o.client_id = $2 and o.id = $4 for no key update;
+  end if;
   begin
     insert into operator_action as p (kind, client_id, topup_order_id, outcome, failure_code,
         case_kind, case_route, wallet_id, amount, currency, remarks, seen_state, seen_route,

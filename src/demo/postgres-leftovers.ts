@@ -77,10 +77,11 @@ async function findServerPids(clusterDir: string): Promise<number[]> {
   const names = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const found = await Promise.all(names.map(async (name) => {
     try {
-      // Every process of a server has the cluster as its working directory.
-      if (home === null || await identityOf(`/proc/${name}/cwd`) !== home) return null;
+      // First: where another one works may be a file system that does not answer any more.
       const command = await readFile(`/proc/${name}/comm`, 'utf8');
-      return command.trim() === 'postgres' ? Number(name) : null;
+      if (home === null || command.trim() !== 'postgres') return null;
+      // Every process of a server has the cluster as its working directory.
+      return await identityOf(`/proc/${name}/cwd`) === home ? Number(name) : null;
     } catch {
       // It has ended meanwhile, or is another user's.
       return null;

@@ -554,7 +554,7 @@ describe('an order whose own route took back what it delivered in the lost time'
     return id;
   }
 
-  it('is sent to who was asked last, not there again', async () => {
+  it('is sent to the other one, not there again', async () => {
     const id = await restoreAndAskFirst();
     await tellReversed(id);
     expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
@@ -564,6 +564,33 @@ describe('an order whose own route took back what it delivered in the lost time'
     expect(await workNow()).toEqual([`SUBMIT 1-${id}-2`]);
     await expectDelivered(1);
     expect([...effects]).toEqual([[`1-${id}-2`, 1]]);
+  });
+
+  it.each<[string, string, number]>([
+    ['all are to be had', '', 2],
+    ['the last one is not sold', 'update offer set is_active = false where route = 3', 2],
+    ['the one between is suspended', 'update supplier set is_suspended = true where id = 2', 3],
+  ])('is sent to one of two others, where %s', async (_says, change, route) => {
+    await withSingleConnection(original.ownerDatabaseUrl, (client) => client.query(
+      `insert into supplier (id, code, base_url, call_deadline_ms, lease_ms, settle_window_ms,
+          retry_window_ms, backoff_ms)
+        select 3, 'sandbox-c', base_url, call_deadline_ms, lease_ms, settle_window_ms,
+          retry_window_ms, backoff_ms from supplier where id = 2;
+      insert into offer (variant_id, route, supplier_id, supplier_sku)
+        select variant_id, 3, 3, 'sku-c' from offer where variant_id = 3 and route = 2`));
+    const id = await restoreAndAskFirst();
+    await tellReversed(id);
+    expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
+    await settle();
+    expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
+    expect(await workNow()).toEqual([`QUERY 1-${id}-3`]);
+    await restored.query(change);
+    await settle();
+    expect(await workNow()).toEqual([`QUERY 1-${id}-3`]);
+    await settle();
+    expect(await workNow()).toEqual([`SUBMIT 1-${id}-${route}`]);
+    await expectDelivered(1);
+    expect([...effects]).toEqual([[`1-${id}-${route}`, 1]]);
   });
 
   it.each<Outcome>([

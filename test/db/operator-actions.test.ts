@@ -288,6 +288,15 @@ describe('an order under review', () => {
     expect(await look(id)).toMatchObject({ status: 'PENDING' });
   });
 
+  it('is let go of soon by who proposes and does not commit', async () => {
+    const id = await orderAfter(UNDER_REVIEW);
+    await as('anna', 'begin');
+    await propose('anna', settle(id, 'DELIVERED'));
+    expect(await as('anna', 'show idle_in_transaction_session_timeout'))
+      .toEqual([{ idle_in_transaction_session_timeout: '5s' }]);
+    await as('anna', 'rollback');
+  });
+
   it('is settled once, by none of those who proposed, however many approve at once', async () => {
     const id = await orderAfter(UNDER_REVIEW);
     const byCleo = await propose('cleo', settle(id, 'DELIVERED'));

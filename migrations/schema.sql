@@ -230,21 +230,11 @@ begin
           set resend_after = excluded.resend_after;
     end if;
   end if;
-  -- What a supplier took back it will not deliver under that number again: another one that was
-  -- asked, and knows nothing of the order, is sent it.
-  sent_again := o.restored_route;
-  if step = 'RETRY' and exists (select from reconciliation_case c
+  -- What a supplier took back it will not deliver under that number again: the last one that was
+  -- asked is sent it. Not one before, which nobody would ask any more after a second restore.
+  sent_again := case when not exists (select from reconciliation_case c
       where c.client_id = o.client_id and c.topup_order_id = o.id and c.route = o.restored_route
-        and c.reversed_at is not null) then
-    sent_again := (select s.route from submission s
-      join sellable_route n on n.variant_id = o.variant_id and n.supplier_id = s.supplier_id
-      join supplier x on x.id = s.supplier_id
-      where s.client_id = o.client_id and s.topup_order_id = o.id and s.is_ruled_out
-        and n.is_in_stock and s.route <> o.restored_route
-        and not exists (select from reconciliation_case c where c.client_id = o.client_id
-          and c.topup_order_id = o.id and c.route = s.route)
-      order by x.is_suspended, s.route limit 1);
-  end if;
+        and c.reversed_at is not null) then o.restored_route end;
   sent := case step when 'AWAIT' then 'ACCEPTED' when 'RETRY' then 'NOT_APPLIED'
     when 'NEXT_ROUTE' then 'NOT_APPLIED' else null end;
   update submission s set state = case

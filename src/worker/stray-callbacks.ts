@@ -16,19 +16,33 @@ export function startStrayCallbacks(options: Fulfilment & {
 }): Loop {
   const { strays } = options.store;
   let after: string | null = null;
+  /** Ids of those that failed, perhaps for the sake of another one; who failed last stands last. */
+  const failed = new Set<string>();
 
-  /** Answers whether it is over; one that cannot be applied now keeps none of the others. */
-  const apply = async (callback: StrayCallback): Promise<boolean> => {
-    try {
-      const result = await applyStrayCallback(callback, options);
-      if (result === 'KEPT' || result === 'TRY_LATER') return false;
-      options.onApplied(callback);
-      return true;
-    } catch (error) {
-      options.onError(error);
-      return false;
-    }
-  };
+  /** Applies them, all at once or one after the other up to the first that fails. */
+  async function apply(
+    callbacks: readonly StrayCallback[],
+    noted: { readonly applied: string[]; readonly faults: unknown[] },
+  ): Promise<void> {
+    const applyOne = async (callback: StrayCallback): Promise<boolean> => {
+      const { id } = callback;
+      failed.delete(id);
+      try {
+        const result = await applyStrayCallback(callback, options);
+        if (result === 'KEPT' || result === 'TRY_LATER') return true;
+        options.onApplied(callback);
+        noted.applied.push(id);
+        return true;
+      } catch (error) {
+        failed.add(id);
+        noted.faults.push(error);
+        return false;
+      }
+    };
+    const alone = [...failed].flatMap((id) => callbacks.filter((each) => each.id === id));
+    await Promise.all(callbacks.filter(({ id }) => !failed.has(id)).map(applyOne));
+    for (const callback of alone) if (!await applyOne(callback)) break;
+  }
 
   return startLoop({
     ...options,
@@ -37,8 +51,10 @@ export function startStrayCallbacks(options: Fulfilment & {
       const callbacks = page.callbacks.slice(0, APPLIED_MAX);
       const isWhole = callbacks.length === page.callbacks.length;
       after = isWhole ? page.after : callbacks.at(-1)?.id ?? null;
-      const isOver = await Promise.all(callbacks.map(apply));
-      await strays.forget(callbacks.filter((_, index) => isOver[index]).map(({ id }) => id));
+      const noted = { applied: [], faults: [] };
+      await apply(callbacks, noted);
+      await strays.forget(noted.applied);
+      if (noted.faults.length > 0) options.onError(noted.faults[0]);
       return isWhole ? POLL_MS : 0;
     },
   });

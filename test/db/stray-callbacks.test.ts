@@ -4,11 +4,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
+import { withSingleConnection } from '../../src/db/single-connection.ts';
 import type { Fulfilment } from '../../src/domain/fulfil-topup-order.ts';
 import type {
   FulfilmentStore, Outcome, StrayCallback, SupplierCallback, SupplierEvent,
 } from '../../src/domain/fulfilment-ports.ts';
 import type { Clock } from '../../src/domain/ports.ts';
+import { systemClock } from '../../src/clock.ts';
 import { startStrayCallbacks } from '../../src/worker/stray-callbacks.ts';
 import { pricedOrder } from '../support/builders.ts';
 import { useTestDatabase } from '../support/database.ts';
@@ -86,6 +88,20 @@ async function lookThrough(over: Partial<FulfilmentStore> = {}): Promise<{
   await ended.promise;
   await loop.stop();
   return { applied, faults };
+}
+
+/** A loop as in a program; answers its faults at the end. */
+function keepLooking(): { end(): Promise<readonly unknown[]> } {
+  const faults: unknown[] = [];
+  const loop = startStrayCallbacks({
+    store,
+    suppliers: { find: () => undefined, rooms: () => ({}) },
+    clock: { ...systemClock, sleep: (_ms, signal) => systemClock.sleep(10, signal) },
+    random: () => 0.5,
+    onError: (error) => faults.push(error),
+    onApplied: () => undefined,
+  });
+  return { end: () => loop.stop().then(() => faults) };
 }
 
 const claimAll = (): Promise<unknown> => store.claimOrders({ limit: 1000, rooms: {} });
@@ -207,6 +223,24 @@ describe('callbacks of orders that are not there', () => {
     expect((await lookThrough()).applied).toMatchObject([{ event: { eventId: String(poison) } }]);
     expect(await keptEvents()).toEqual([]);
   });
+
+  it('are applied but for one whose order is held', async () => {
+    const ids = await Promise.all(Array.from({ length: 12 }, () => placeOne()));
+    await claimAll();
+    for (const id of ids) {
+      await store.strays.keep(callback({ supplierReference: `1-${id}-1`, eventId: String(id) }));
+    }
+    const held = ids[5] ?? 0;
+    await withSingleConnection(database().ownerDatabaseUrl, async (client) => {
+      await client.query('begin');
+      await client.query('select from topup_order where id = $1 for update', [held]);
+      const looking = keepLooking();
+      await expect.poll(keptEvents, { timeout: 40_000 }).toEqual([String(held)]);
+      await client.query('rollback');
+      await expect.poll(keptEvents, { timeout: 40_000 }).toEqual([]);
+      expect((await looking.end()).length).toBeGreaterThan(0);
+    });
+  }, 90_000);
 
   it('are forgotten after 24 hours, but that they were heard', async () => {
     await store.strays.keep(callback({ supplierReference: '1-777777-1', eventId: 'past' }));

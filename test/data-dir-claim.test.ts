@@ -9,11 +9,13 @@ import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { claimDataDir, claimWithin, DataDirInUse } from '../src/demo/data-dir-claim.ts';
 
+let madeDir = '';
 let dataDir = '';
 beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), 'topup-claim-'));
+  madeDir = mkdtempSync(join(tmpdir(), 'topup-claim-'));
+  dataDir = madeDir;
 });
-afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
+afterEach(() => rmSync(madeDir, { recursive: true, force: true }));
 
 const within = (): string => join(dataDir, '.claim.sock');
 

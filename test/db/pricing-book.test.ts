@@ -221,11 +221,12 @@ describe('a refreshed price book', () => {
     const own = createPool({
       databaseUrl: database().databaseUrl, size: 1, applicationName: 'plans', onError() {},
     });
-    const scans = async (): Promise<string | undefined> => (await database().query<{ n: string }>(
-      "select seq_scan as n from pg_stat_user_tables where relname = 'forex_rate'"))[0]?.n;
+    const rounds = 8;
+    const scans = async (): Promise<number> => Number((await database().query<{ n: string }>(
+      "select seq_scan as n from pg_stat_user_tables where relname = 'forex_rate'"))[0]?.n);
     await database().query('analyze forex_rate');
     const [before, book] = [await scans(), new PricingBook(own)];
-    for (let round = 0; round < 8; round += 1) {
+    for (let round = 0; round < rounds; round += 1) {
       await database().query("update client set name = name || '.' where client_id = 2");
       await book.refresh();
     }
@@ -233,7 +234,8 @@ describe('a refreshed price book', () => {
     await own.end();
     await expect.poll(async () => (await database().query(
       "select from pg_stat_activity where application_name = 'plans'")).length).toBe(0);
-    expect(await scans()).toBe(before);
+    // Other connections may tell only now of a scan or two before; by no keys it is one a round.
+    expect(await scans() - before).toBeLessThan(rounds);
   });
 
   test.each([0, 72])('finds among rates of years those that hold, %i hours', async (hours) => {

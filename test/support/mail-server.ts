@@ -36,7 +36,7 @@ export async function startMailServer(port = 0): Promise<MailServer> {
   const next: Behaviour[] = [];
   const onData: SMTPServerOptions['onData'] = (stream, session, done) => {
     const behaviour = next[0] === 'REFUSE_RECIPIENT' ? undefined : next.shift();
-    void buffer(stream).then(async (raw) => {
+    buffer(stream).then(async (raw) => {
       if (behaviour === 'HANG') return;
       if (behaviour === 'DRIP') {
         for (const connection of connections(server)) {
@@ -60,7 +60,7 @@ export async function startMailServer(port = 0): Promise<MailServer> {
       } else {
         done();
       }
-    });
+    }, () => undefined /* Cut before its end: the sender gave up. */);
   };
   const server = new SMTPServer({
     disabledCommands: ['AUTH', 'STARTTLS'],

@@ -219,20 +219,18 @@ function isAuthentic(raw: RawCallback, signingKeys: readonly string[], clock: Cl
   }).includes(true);
 }
 
-const CALLBACK_STATUSES: ReadonlySet<string> = new Set(
-  ['DELIVERED', 'PROCESSING', 'REJECTED', 'DECLINED', 'REVERSED'],
-);
-
 function readCallback(body: Uint8Array, supplierCode: string): SupplierCallback | null {
   const fields = parseObject(body);
   const answer = fields === null ? null : parseAnswer(fields);
   if (fields === null || answer === null || answer.reference === null) return null;
   const { event_id: eventId, occurred_at: occurredAt } = fields;
   if (!isIdentifier(eventId) || !isIdentifier(occurredAt)) return null;
-  if (Number.isNaN(Date.parse(occurredAt)) || !CALLBACK_STATUSES.has(answer.status)) return null;
+  const outcome = outcomeOf(answer);
+  // As applied, nobody would hear that it says nothing; as refused, it is told, and sent again.
+  if (Number.isNaN(Date.parse(occurredAt)) || outcome.kind === 'UNKNOWN') return null;
   const bodyDigest = createHash('sha256').update(body).digest('hex');
   return {
     event: { supplierCode, eventId, supplierReference: answer.reference, bodyDigest },
-    outcome: outcomeOf(answer),
+    outcome,
   };
 }

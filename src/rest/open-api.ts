@@ -16,11 +16,14 @@ at until it is DELIVERED or clearly FAILED and refunded. Poll until its status i
 orders are PENDING for seconds to minutes, some for hours.
 
 - **Amounts** are JSON numbers and exact decimals: no digit is lost on the way in or out.
+- **Ids** and sequences are integers below 2^53: keep them in 64 bits.
 - **Times** are RFC 3339 in UTC. Fields without a value are left out.
 - **Fields may be added, never taken away**: ignore what you do not know.
 - **A repeated create is safe only with a \`client_reference\`.**
 - **Limits** are counted by class. An answer that was counted says in \`RateLimit\` and \
 \`X-RateLimit-*\` what is left, unless you have no limit.
+- **Any request** that does not come whole in time may be answered 408, and one with more than \
+16 KiB of URL and headers 431, in the form of every refusal.
 - Every answer carries \`X-Request-Id\`; name it when you ask us about a request.`;
 
 const TAGS = [
@@ -43,7 +46,7 @@ const SECURITY_SCHEMES = {
     type: 'apiKey' as const,
     in: 'header',
     name: 'x-signature',
-    description: 'HMAC-SHA256 over timestamp and body, in hex.',
+    description: 'HMAC-SHA256 over timestamp and body, in lower-case hex.',
   },
 };
 
@@ -63,10 +66,22 @@ const HEAD: NonNullable<FastifyDynamicSwaggerOptions['openapi']> = {
   components: { securitySchemes: SECURITY_SCHEMES },
 };
 
-/** Answers may gain fields, so their schemas are open; zod would close them. */
+interface JsonSchema {
+  additionalProperties?: unknown;
+  type?: unknown;
+  maximum?: number;
+  format?: string;
+}
+
+/**
+ * Answers may gain fields, so their schemas are open; zod would close them. Generators of clients
+ * take an integer of no format for one of 32 bits, which ids outgrow.
+ */
 const zodToJsonConfig = {
-  override: ({ jsonSchema }: { jsonSchema: { additionalProperties?: unknown } }) => {
+  override: ({ jsonSchema }: { jsonSchema: JsonSchema }) => {
     if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
+    const { type, maximum } = jsonSchema;
+    if (type === 'integer' && maximum === Number.MAX_SAFE_INTEGER) jsonSchema.format = 'int64';
   },
 };
 

@@ -90,9 +90,11 @@ export function setRestEnvelope(app: FastifyInstance): void {
   app.addHook('onError', (_request, reply, _error, done) => {
     // Fastify ends a connection with each body that it refuses, though what is pipelined behind it
     // is begun, and though the answer is lost where the rest of the body is on its way.
-    // The last one of a connection has to say so: Node is silent where a header was removed.
-    if (!reply.raw.shouldKeepAlive) reply.header('connection', 'close');
-    else if (!isClosing) reply.removeHeader('connection');
+    // Said as Node says it: Node is silent where a header was removed.
+    if (reply.hasHeader('connection') && reply.raw.shouldKeepAlive && !isClosing) {
+      const seconds = Math.floor(app.server.keepAliveTimeout / 1000);
+      reply.headers({ connection: 'keep-alive', 'keep-alive': `timeout=${seconds}` });
+    }
     done();
   });
   app.setNotFoundHandler((request) => {

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { jsonAnswer, refusal, timeSchema } from './envelope.schemas.ts';
 import { refused, type RouteExamples } from './examples.ts';
 
-const result = (description: string) => z.object({
-  result: z.enum(['DONE', 'KEPT']).meta({ description, examples: ['DONE'] }),
+const result = (word: 'DONE' | 'KEPT') => z.object({
+  result: z.literal(word).meta({ examples: [word] }),
 });
 
 const examples: RouteExamples = {
@@ -15,6 +15,16 @@ const examples: RouteExamples = {
         occurred_at: '2026-05-19T14:30:02Z',
         reference: '1-2-1',
         status: 'DELIVERED',
+      },
+    },
+    rejected: {
+      summary: 'A refusal',
+      value: {
+        event_id: 'evt_2',
+        occurred_at: '2026-05-19T14:30:03Z',
+        reference: '1-3-1',
+        status: 'REJECTED',
+        code: 'INVALID-CREDIT-PARTY',
       },
     },
   },
@@ -34,9 +44,10 @@ const examples: RouteExamples = {
 export const supplierCallbackSchema = {
   operationId: 'receiveSupplierCallback',
   summary: 'Tell how fulfilment went',
-  description: 'For suppliers. X-Signature is the HMAC-SHA256, in hex, of X-Timestamp, a full stop '
-    + 'and the bytes of the body, by a key that the supplier and we share. The form of the body is '
-    + 'the supplier\'s own; this is the sandbox supplier\'s. Repeated callbacks change nothing.',
+  description: 'For suppliers. X-Signature is the HMAC-SHA256, in lower-case hex, of X-Timestamp, '
+    + 'a full stop and the bytes of the body, by a key that the supplier and we share. The form of '
+    + 'the body is the supplier\'s own; this is the sandbox supplier\'s. Repeated callbacks change '
+    + 'nothing.',
   tags: ['Suppliers'],
   security: [{ supplierSignature: [] }],
   params: z.object({
@@ -51,11 +62,25 @@ export const supplierCallbackSchema = {
     event_id: z.string().meta({ description: 'The same where it is told again.' }),
     occurred_at: timeSchema('When it happened.'),
     reference: z.string().meta({ description: 'Our reference of the submission.' }),
-    status: z.string().meta({ description: 'What became of it.', examples: ['DELIVERED'] }),
+    status: z.enum(['PROCESSING', 'DELIVERED', 'REJECTED', 'DECLINED', 'REVERSED']).meta({
+      description: 'What became of it: taken and under way; delivered; refused for the reason in '
+        + '`code`; refused for none; taken back after it was delivered.',
+      examples: ['DELIVERED'],
+    }),
+    code: z.enum([
+      'INVALID-CREDIT-PARTY', 'BARRED-CREDIT-PARTY', 'INELIGIBLE-CREDIT-PARTY',
+      'LIMITATIONS-ON-CREDIT-PARTY-AMOUNT', 'OPERATOR-CURRENTLY-UNAVAILABLE',
+      'LIMITATIONS-ON-OPERATOR', 'LIMITATIONS-ON-CUSTOMER', 'PRODUCT-UNAVAILABLE', 'OUT-OF-STOCK',
+      'INVALID-AMOUNT',
+    ]).optional().meta({ description: 'Why, with `REJECTED`: without it nothing is understood.' }),
+    receipt: z.record(z.string(), z.string()).optional().meta({
+      description: 'What the client is shown of a delivery: a PIN, a serial number.',
+      examples: [{ pin: '1234-5678-9012' }],
+    }),
   }).meta({ id: 'SandboxCallback' }),
   response: {
-    200: jsonAnswer('Applied, or known already.', result('DONE.')),
-    202: jsonAnswer('Kept for a day: no such order is known yet.', result('KEPT.')),
+    200: jsonAnswer('Applied, or known already.', result('DONE')),
+    202: jsonAnswer('Kept for a day: no such order is known yet.', result('KEPT')),
     400: refusal('Not understood.'),
     401: refusal('Not authentic, too old, or not from this supplier.'),
     503: refusal('A worker holds the order, or too much is to be done; send it again.'),

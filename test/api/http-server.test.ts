@@ -429,6 +429,14 @@ describe('a connection that had its last request', () => {
     expect(await connection.rest()).toBe('');
   });
 
+  test.each(['GET /nowhere', 'POST /auth/login'])('is none that is refused: %s', async (line) => {
+    const connection = new Connection(Number(new URL(world().gateway.url).port));
+    const { status, headers } = await connection.ask(line, ['Content-Type: application/json'], '{');
+    expect([status, headers.get('connection'), headers.get('keep-alive')])
+      .toEqual([line.startsWith('GET') ? 404 : 400, 'keep-alive', 'timeout=5']);
+    connection.socket.destroy();
+  });
+
   test('begins nothing of what is pipelined behind', async () => {
     const connection = await serve();
     for (const path of ['/a', '/b', '/slow', '/c', '/d']) connection.write(`POST ${path}`, [], 'x');

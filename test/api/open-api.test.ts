@@ -39,6 +39,13 @@ test.each(['/openapi.json', '/openapi.yaml'])('%s is served for the address it i
     expect(parse(body)).toEqual({ ...document, servers: [expect.objectContaining({ url: '/' })] });
   });
 
+test('every integer without a bound of its own is one of 64 bits', () => {
+  const text = JSON.stringify(document);
+  const unbound = text.match(/\{[^{}]*"maximum":9007199254740991[^{}]*\}/g) ?? [];
+  expect(unbound.length).toBeGreaterThan(20);
+  expect(unbound.filter((schema) => !schema.includes('"format":"int64"'))).toEqual([]);
+});
+
 test('a reader of YAML 1.1 sees the same, no dates among it', async () => {
   const text = await readFile(COMMITTED, 'utf8');
   expect(parse(text, { version: '1.1' })).toEqual(document);

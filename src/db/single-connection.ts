@@ -1,8 +1,7 @@
 import pg from 'pg';
 import { READING_TERMS, withTerms } from './pool.ts';
 
-/** What is done once takes as long as it takes, whatever the database or the role is set to. */
-const COMMAND_TERMS = `${READING_TERMS} -c statement_timeout=0 -c jit=off`;
+const COMMAND_TERMS = `${READING_TERMS} -c jit=off`;
 
 /**
  * A database that takes connections and says nothing would hold whoever waits. Longer than a
@@ -14,14 +13,14 @@ const CONNECT_MS_MAX = 5000;
 export async function withSingleConnection<Result>(
   databaseUrl: string,
   work: (client: pg.Client) => Promise<Result>,
-  { applicationName = 'topup-gateway command', options = COMMAND_TERMS }: {
+  { applicationName = 'topup-gateway command', options }: {
     readonly applicationName?: string;
-    /** Settings of the connection, as PostgreSQL takes them when it begins. */
+    /** Settings of the connection, as PostgreSQL takes them when it begins; else no time limits. */
     readonly options?: string;
   } = {},
 ): Promise<Result> {
   const client = new pg.Client({
-    ...withTerms(databaseUrl, options),
+    ...withTerms(databaseUrl, options ?? COMMAND_TERMS),
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_MS_MAX,
   });
@@ -33,8 +32,21 @@ export async function withSingleConnection<Result>(
     throw error;
   });
   try {
+    if (options === undefined) await liftTimeLimits(client);
     return await work(client);
   } finally {
     await client.end();
   }
+}
+
+/**
+ * What is done once takes as long as it takes, whatever the database or the role is set to. Answers
+ * the settings for another connection of which the same shall hold; older servers know fewer.
+ */
+export async function liftTimeLimits(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ name: string }>(`
+    select name, set_config(name, '0', false) from pg_settings where name in ('statement_timeout',
+      'transaction_timeout', 'lock_timeout', 'idle_session_timeout',
+      'idle_in_transaction_session_timeout')`);
+  return [READING_TERMS, ...rows.map(({ name }) => `-c ${name}=0`)].join(' ');
 }

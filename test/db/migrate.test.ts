@@ -69,8 +69,8 @@ it('takes its time, whatever the database is set to, and one of two at a time', 
   await asOwner(async (owner) => {
     await owner.query("set application_name = 'a third one'; select pg_advisory_lock(6204871)");
     const { rows } = await superuser.query<{ name: string }>(`select name from pg_settings
-      where name in ('statement_timeout', 'transaction_timeout', 'idle_session_timeout',
-        'idle_in_transaction_session_timeout')`);
+      where name in ('statement_timeout', 'transaction_timeout', 'lock_timeout',
+        'idle_session_timeout', 'idle_in_transaction_session_timeout')`);
     for (const limit of rows) {
       await superuser.query(`alter database ${name} set ${limit.name} = '1s'`);
     }

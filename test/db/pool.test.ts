@@ -96,11 +96,17 @@ it('is read as we write, whatever the database is set to', async () => {
 
 it('gives what is done once its time, whatever the database is set to', async () => {
   const name = new URL(database().databaseUrl).pathname.slice(1);
-  await database().query(`alter database ${name} set statement_timeout = '20ms'`);
-  const slept = withSingleConnection(database().databaseUrl, async (client) =>
-    (await client.query('select pg_sleep(0.1)')).rowCount);
-  await expect(slept).resolves.toBe(1);
-  await database().query(`alter database ${name} reset statement_timeout`);
+  const limits = (await database().query<{ name: string }>(`select name from pg_settings
+    where name in ('statement_timeout', 'lock_timeout', 'transaction_timeout')`))
+    .map((limit) => limit.name);
+  for (const limit of limits) {
+    await database().query(`alter database ${name} set ${limit} = '500ms'`);
+  }
+  const [waited] = await withSingleConnection(database().databaseUrl, async (client) => (
+    await client.query<Record<string, string>>(`select ${limits.map((limit) => (
+      `current_setting('${limit}') as ${limit}`)).join(', ')} from pg_sleep(0.6)`)).rows);
+  expect(waited).toEqual(Object.fromEntries(limits.map((limit) => [limit, '0'])));
+  for (const limit of limits) await database().query(`alter database ${name} reset ${limit}`);
 });
 
 describe('a database that is silent', () => {

@@ -56,8 +56,9 @@ function parseMobileNumber(value: unknown): string {
 }
 
 /**
- * The products of the longest prefix that the number begins with, sold to the client or not. A
- * prefix may be that of a whole calling code: those of a country that is not the number's are none.
+ * The MOBILE products of the longest prefix that the number begins with, sold to the client or not.
+ * A prefix may be that of a whole calling code: products of another country than the number's are
+ * none of it.
  */
 function holdersOf(
   snapshot: PricingSnapshot,
@@ -67,7 +68,7 @@ function holdersOf(
   for (let length = number.length; length > 1; length -= 1) {
     const ids = snapshot.productIdsByPrefix(number.slice(0, length)).filter((id) => {
       const product = snapshot.product(id);
-      return product !== undefined && mayBeOf(product.countryCode);
+      return product?.topupType === 'MOBILE' && mayBeOf(product.countryCode);
     });
     if (ids.length > 0) return ids;
   }

@@ -16,7 +16,9 @@ const figures = snapshot({
     mobile(11, 'T-Mobile', 'USA'), mobile(12, 'Safaricom', 'KEN', '254[17][0-9]{8}'),
   ],
   clients: [client(), client({ id: 2, disabledProducts: new Set([1]) })],
-  prefixes: { '+9188': [1], '+91': [2], '+9177': [1, 3], '+247': [8], '+1': [11], '+254': [12] },
+  prefixes: {
+    '+91997': [5], '+9188': [1], '+91': [2], '+9177': [1, 3], '+247': [8], '+1': [11], '+254': [12],
+  },
 });
 const told = (number: unknown, clientId = 1) => lookupMobileNumber(figures, clientId, number)
   .map(({ product: { id }, isIdentified }) => [id, isIdentified]);
@@ -25,7 +27,7 @@ describe('lookupMobileNumber', () => {
   test.each<[string, string, [number, boolean][]]>([
     ['the longest prefix, then the others of the country', '+918879685100',
       [[1, true], [2, false], [3, false]]],
-    ['a shorter prefix where no longer one fits', '+919979685100',
+    ['a shorter prefix where no longer one fits that is MOBILE, too', '+919979685100',
       [[2, true], [1, false], [3, false]]],
     ['nobody as identified where two share the prefix', '+917779685100',
       [[1, false], [3, false], [2, false]]],

@@ -11,7 +11,9 @@ export function startProgress(total: number, output: NodeJS.WriteStream): Import
   const bar = new SingleBar({
     stream: output,
     format: 'Importing {bar} {percentage}% | {value} of {total} | {duration_formatted}',
-    hideCursor: true,
+    // What it would switch off, nobody would switch on again where the import is ended by a signal.
+    hideCursor: false,
+    linewrap: true,
   }, Presets.shades_classic);
   bar.start(total, 0);
   return { update: (rowCount) => bar.update(rowCount), stop: () => bar.stop() };

@@ -29,25 +29,43 @@ const sizes: Sizes = flags.short
     createsPerSecond: 1000,
   };
 const orders = Number(flags.orders);
+type Group = 'create' | 'read' | 'sockets' | 'start' | 'growth';
+const GROUPS: readonly Group[] =
+  ['create', 'read', 'sockets', 'start', ...(flags.short ? [] : ['growth' as const])];
+const chosen: readonly string[] = flags.only?.split(',') ?? GROUPS;
+const unknown = chosen.filter((name) => !GROUPS.some((group) => group === name));
+if (unknown.length > 0 || !(Number.isSafeInteger(orders) && orders > 0)) {
+  process.stderr.write(`--only takes ${GROUPS.join(', ')}, and --orders a positive integer\n`);
+  process.exit(1);
+}
 
-const world = await BenchWorld.open();
+const opening = BenchWorld.open();
+let isEnding = false;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    isEnding = true;
+    // Its PostgreSQL would outlive us.
+    void opening.then((world) => world.close())
+      .finally(() => process.kill(process.pid, signal));
+  });
+}
+const world = await opening;
 try {
   const database = await world.createDatabase('bench');
   const floorUrl = await world.createFloor();
   const tokens = await signTokens(CLIENT_COUNT);
   const parts = { database, floorUrl, tokens, sizes };
-  const groups: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
+  const groups: Readonly<Record<Group, () => Promise<readonly Row[]>>> = {
     create: () => createRows(world, parts),
     read: () => readRows(world, parts),
     sockets: () => socketRows(world, parts),
     start: () => startRows(world, sizes),
-    ...(flags.short ? {} : { growth: () => growthRows(world, { tokens, sizes, orders }) }),
+    growth: () => growthRows(world, { tokens, sizes, orders }),
   };
   const rows: Row[] = [];
-  for (const [name, run] of Object.entries(groups)) {
-    if (flags.only !== undefined && !flags.only.split(',').includes(name)) continue;
+  for (const name of GROUPS.filter((each) => chosen.includes(each))) {
     process.stderr.write(`${name} …\n`);
-    rows.push(...await run());
+    rows.push(...await groups[name]());
   }
   const kind = cpus()[0]?.model ?? 'unknown';
   const machine = `${cpus().length} x ${kind}, Node ${process.version}`;
@@ -55,6 +73,9 @@ try {
   if (flags.out !== undefined) {
     writeFileSync(flags.out, `${JSON.stringify({ rows }, null, 2)}\n`);
   }
+} catch (error) {
+  // What was under way misses what is being stopped.
+  if (!isEnding) throw error;
 } finally {
   await world.close();
 }

@@ -3,7 +3,7 @@ import type { TopupOrderFilter } from './topup-order-filter.ts';
 import type { TopupOrder } from './topup-order.ts';
 
 /** Which orders to list: those that have one of the values of every key that is given. */
-export interface OrderListFilter extends Partial<TopupOrderFilter> {
+export interface OrderListFilter extends TopupOrderFilter {
   readonly clientReference?: string | null;
 }
 

@@ -8,7 +8,7 @@ import {
 import type { OperationContext } from './context.ts';
 import { TopupOrderEventConnection } from './topup-order-connection.types.ts';
 import { EVENT_TYPES_DESCRIPTION } from './topup-order-event.types.ts';
-import { toFilter, TopupOrderFilterInput } from './topup-order-filter.ts';
+import { TopupOrderFilterInput } from './topup-order-filter.ts';
 import { TopupOrderEventTypeEnum } from './topup-order.enums.ts';
 
 interface EventLogPage {
@@ -39,7 +39,7 @@ export class TopupOrderEventLogResolver {
     const { edges, hasMore, endCursor } = await readTopupOrderLog(clientId, {
       first: parseFirst(first),
       after: after ?? null,
-      filter: toFilter(filter),
+      filter: filter ?? null,
       types: types ?? null,
     }, deps);
     const pageInfo = {

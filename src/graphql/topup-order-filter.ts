@@ -8,7 +8,7 @@ import { TopupFailureCodeEnum, TopupOrderStatusEnum } from './topup-order.enums.
   description: 'Which orders of the caller. A field that is left out lets all pass; an order '
     + 'passes where it has one of the values of every field that is given.',
 })
-export class TopupOrderFilterInput {
+export class TopupOrderFilterInput implements TopupOrderFilter {
   @Field(() => [TopupOrderStatusEnum], {
     nullable: true,
     description: 'Where the order stands; on a feed, where the event left it.',
@@ -32,20 +32,4 @@ export class TopupOrderFilterInput {
 
   @Field(() => DateTime, { nullable: true, description: 'Placed in that second or earlier.' })
   createdTo?: Date | null;
-}
-
-/** The filter in the words of the domain; null where there is none. */
-export function toFilter(
-  input: TopupOrderFilterInput | null | undefined,
-): TopupOrderFilter | null {
-  if (input === null || input === undefined) return null;
-  return {
-    statuses: input.statuses ?? null,
-    productIds: input.productIds ?? null,
-    countryCodes: input.countryCodes ?? null,
-    walletIds: input.walletIds ?? null,
-    failureCodes: input.failureCodes ?? null,
-    createdFrom: input.createdFrom ?? null,
-    createdTo: input.createdTo ?? null,
-  };
 }

@@ -5,7 +5,7 @@ import type { TopupOrderEventType } from '../domain/topup-order.ts';
 import type { OperationContext } from './context.ts';
 import { getOrderBy, TopupOrderBy } from './topup-order-by.ts';
 import { EVENT_TYPES_DESCRIPTION, TopupOrderEventEdge } from './topup-order-event.types.ts';
-import { toFilter, TopupOrderFilterInput } from './topup-order-filter.ts';
+import { TopupOrderFilterInput } from './topup-order-filter.ts';
 import { TopupOrderEventTypeEnum } from './topup-order.enums.ts';
 
 interface UpdatedArgs {
@@ -74,6 +74,6 @@ async function openAll(
   { filter, types, after }: EventsArgs,
   { clientId, deps }: OperationContext,
 ): Promise<AsyncIterableIterator<OrderEdge>> {
-  const selection = { filter: toFilter(filter), types: types ?? null, after: after ?? null };
+  const selection = { filter: filter ?? null, types: types ?? null, after: after ?? null };
   return followTopupOrders(clientId, selection, deps);
 }

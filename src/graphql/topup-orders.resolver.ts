@@ -11,7 +11,7 @@ import {
 } from './connection.types.ts';
 import type { OperationContext } from './context.ts';
 import { TopupOrderConnection, TopupOrderEventConnection } from './topup-order-connection.types.ts';
-import { toFilter, TopupOrderFilterInput } from './topup-order-filter.ts';
+import { TopupOrderFilterInput } from './topup-order-filter.ts';
 import { TopupOrderType } from './topup-order.types.ts';
 
 /**
@@ -46,7 +46,7 @@ export class TopupOrdersResolver {
     const limit = parseFirst(first) + 1;
     const address = { clientId, connection: 'topupOrders', key: deps.cursorKey };
     const beforeId = parseIdCursor(after, address);
-    const wanted = toFilter(filter) ?? {};
+    const wanted = filter ?? {};
     const orders = await deps.store.listOrdersBefore(clientId, wanted, { beforeId, limit });
     for (const order of orders) loaders.orders.prime(order.id, order);
     const pricing = deps.store.pricing();

@@ -97,7 +97,7 @@ function selectionIn(request: FastifyRequest): FeedSelection & { readonly after:
   const lastEventId = request.headers['last-event-id'];
   return {
     // No order is ever RECHARGED: nothing passes, and the cursor moves on.
-    filter: { ...EVERYTHING, ...filter ?? { statuses: [] } },
+    filter: filter ?? { statuses: [] },
     types: type === null ? null : [type],
     clientReference: filter?.clientReference ?? null,
     // A browser that comes back sends the header beside the address that it was given at first.
@@ -107,16 +107,6 @@ function selectionIn(request: FastifyRequest): FeedSelection & { readonly after:
       : query.text('after'),
   };
 }
-
-const EVERYTHING = {
-  statuses: null,
-  productIds: null,
-  countryCodes: null,
-  walletIds: null,
-  failureCodes: null,
-  createdFrom: null,
-  createdTo: null,
-};
 
 /** An id without data makes no event: a browser only remembers where to go on. */
 function edgeText({ cursor, node }: OrderEdge, store: Pick<Store, 'pricing'>): string {

@@ -5,11 +5,6 @@ import type { OrderFeed } from '../../src/domain/ports.ts';
 import { matchesFilter, type TopupOrderFilter } from '../../src/domain/topup-order-filter.ts';
 import type { FeedEvent } from '../../src/domain/topup-order.ts';
 
-const ANY: TopupOrderFilter = {
-  statuses: null, productIds: null, countryCodes: null, walletIds: null, failureCodes: null,
-  createdFrom: null, createdTo: null,
-};
-
 const EVENT = {
   status: 'FAILED',
   failureCode: 'INVALID_RECIPIENT',
@@ -22,8 +17,12 @@ const EVENT = {
 const at = (time: string): Date => new Date(`2026-03-01T${time}Z`);
 
 describe('a filter', () => {
-  it.each<[boolean, string, Partial<TopupOrderFilter>]>([
+  it.each<[boolean, string, TopupOrderFilter]>([
     [true, 'nothing at all', {}],
+    [true, 'nothing that is said', {
+      statuses: null, productIds: null, countryCodes: null, walletIds: null, failureCodes: null,
+      createdFrom: null, createdTo: null,
+    }],
     [true, 'its status', { statuses: ['DELIVERED', 'FAILED'] }],
     [false, 'another status', { statuses: ['DELIVERED'] }],
     [true, 'its product', { productIds: [4218] }],
@@ -46,7 +45,7 @@ describe('a filter', () => {
       failureCodes: ['INVALID_RECIPIENT'], walletIds: [2],
     }],
   ])('passes: %s, an event by %s', (passes, _name, filter) => {
-    expect(matchesFilter(EVENT, { ...ANY, ...filter })).toBe(passes);
+    expect(matchesFilter(EVENT, filter)).toBe(passes);
   });
 });
 
@@ -66,7 +65,7 @@ describe('a page of the log under a filter that nothing passes', () => {
     let after: string | null = null;
     for (let hasMore = true; hasMore;) {
       const page = await readTopupOrderLog(1, {
-        filter: { ...ANY, productIds: [1] }, types: null, first: 5, after,
+        filter: { productIds: [1] }, types: null, first: 5, after,
       }, { feed, cursorKey: CURSOR_KEY });
       ({ hasMore, endCursor: after } = page);
       const address = { clientId: 1, kind: 'orders', id: 0, key: CURSOR_KEY } as const;

@@ -4,6 +4,7 @@ import {
   RateLimited, takeAtMostAll, type RateClass, type RateLimits, type RateRequest, type RateVerdict,
 } from '../domain/rate-limits.ts';
 import { HttpRefusal } from './errors.ts';
+import { headerValues } from './header-values.ts';
 import type { AddressOf } from './peer-address.ts';
 import { tellingRates } from './rate-headers.ts';
 
@@ -75,7 +76,8 @@ async function take(rateLimits: RateLimits, wanted: RateRequest): Promise<Charge
 
 /** @throws HttpRefusal 401, or Forbidden */
 async function authenticated(request: FastifyRequest, guard: ClientGuard): Promise<Caller> {
-  const values = authorizationValues(request.raw.rawHeaders);
+  // Of two, a proxy may have judged the other.
+  const values = headerValues(request.raw.rawHeaders, 'authorization');
   if (values.length === 0) throw unauthorized('Authorization header required');
   const address = guard.addressOf(request.raw);
   const caller = values.length === 1
@@ -91,15 +93,6 @@ function invalidToken(): HttpRefusal {
 
 function scopeOf(method: string): Scope {
   return method === 'GET' || method === 'HEAD' ? 'read' : 'orders:write';
-}
-
-/** All that were sent: Node keeps only the first of two, and a proxy may have judged the other. */
-function authorizationValues(rawHeaders: readonly string[]): readonly string[] {
-  const values: string[] = [];
-  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
-    if (rawHeaders[at]?.toLowerCase() === 'authorization') values.push(rawHeaders[at + 1] ?? '');
-  }
-  return values;
 }
 
 /** A refusal that says which kind of token is wanted. */

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 import { strangerOf } from '../domain/network.ts';
 import { retryAfterSeconds, tooBusy } from '../domain/rejection.ts';
 import { cutPolling } from './cut-polling.ts';
 import { errorAnswer } from './errors.ts';
+import { headerValues } from './header-values.ts';
 import type { AddressOf } from './peer-address.ts';
 import { RunQueue } from './run-queue.ts';
 
@@ -52,7 +53,8 @@ export function createLoadShedder(options: LoadShedderOptions): LoadShedder {
       const [path = ''] = (request.url ?? '').split('?', 1);
       if (NEVER_REFUSED.has(path)) return handler(request, response);
       const isAdmitted = queue.add(
-        () => clientOf(authorizationOf(request)) || strangerOf(addressOf(request)),
+        () => clientOf(headerValues(request.rawHeaders, 'authorization')[0])
+          || strangerOf(addressOf(request)),
         () => {
           // Nothing was done for whoever reset its connection meanwhile, and nobody would read it.
           if (!request.destroyed) handler(request, response);
@@ -90,11 +92,4 @@ function refuse(response: ServerResponse, { type, body }: BusyText): void {
     'retry-after': String(retryAfterSeconds(BUSY)),
   });
   response.end(text);
-}
-
-/** Without making an object of all headers. */
-function authorizationOf({ rawHeaders }: IncomingMessage): string | undefined {
-  const at = rawHeaders.findIndex((name, index) =>
-    index % 2 === 0 && name.length === 13 && name.toLowerCase() === 'authorization');
-  return at === -1 ? undefined : rawHeaders[at + 1];
 }

@@ -7,6 +7,7 @@ import { ANSWER_HEADERS, answerBrokenRequest } from './broken-request.ts';
 import { catalogueRoutes, type CatalogueStories } from './catalogue.routes.ts';
 import { requireClient, type ClientGuard } from './client-guard.ts';
 import { errorAnswer, HttpRefusal } from './errors.ts';
+import { headerValues } from './header-values.ts';
 import { healthRoutes, type HealthProbe } from './health.routes.ts';
 import { endUnanswerable, isTooLate } from './http-server.ts';
 import { readJsonBodies } from './json-body.ts';
@@ -144,15 +145,9 @@ const HOST = /^(?:\[[\w.:%~-]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/;
 
 /** RFC 9112, 3.2. Node would refuse what is missing by itself, but with an empty answer. */
 function hasItsHost({ raw }: FastifyRequest): boolean {
-  const { rawHeaders, httpVersion } = raw;
-  let hosts = 0;
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at] ?? '';
-    if (name.length !== 4 || name.toLowerCase() !== 'host') continue;
-    if (!HOST.test(rawHeaders[at + 1] ?? '')) return false;
-    hosts += 1;
-  }
-  return hosts === 1 || (hosts === 0 && httpVersion !== '1.1');
+  const [host, ...others] = headerValues(raw.rawHeaders, 'host');
+  if (host === undefined) return raw.httpVersion !== '1.1';
+  return others.length === 0 && HOST.test(host);
 }
 
 /** The methods of a path, by every route registered from now on. */

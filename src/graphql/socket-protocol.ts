@@ -68,35 +68,26 @@ async function connect(
   init: Init | undefined,
   { deps, admit }: SocketProtocolOptions,
 ): Promise<Init | false> {
+  const refuse = (why: Parameters<SocketConnection['close']>[0]): false => {
+    connection.close(why);
+    return false;
+  };
   let caller: Caller | null;
   try {
     const authorization = authorizationOf(init);
     caller = await deps.authenticate({ authorization, address: connection.address });
   } catch (error) {
-    if (error instanceof Forbidden) {
-      connection.close(CLOSE.refused);
-      return false;
-    }
+    if (error instanceof Forbidden) return refuse(CLOSE.refused);
     deps.log.error({ requestId: connection.id, err: error }, 'A socket was not authenticated');
-    connection.close(CLOSE.unavailable);
-    return false;
+    return refuse(CLOSE.unavailable);
   }
   // Authentication may have taken longer than the socket lived.
   if (!connection.isOpen) return false;
-  if (caller === null) {
-    connection.close(CLOSE.refused);
-    return false;
-  }
-  if (!admit(connection, caller)) {
-    connection.close(CLOSE.tooManySockets);
-    return false;
-  }
+  if (caller === null) return refuse(CLOSE.refused);
+  if (!admit(connection, caller)) return refuse(CLOSE.tooManySockets);
   connection.acknowledge(caller);
   // Taken back between the two: nobody will tell of it again.
-  if (!deps.isStillAdmitted(caller)) {
-    connection.close(CLOSE.revoked);
-    return false;
-  }
+  if (!deps.isStillAdmitted(caller)) return refuse(CLOSE.revoked);
   return {
     heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
     resumeWindowSeconds: deps.feedRetentionDays * SECONDS_A_DAY,

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply } from 'fastify';
-import { referenceRoutes } from './reference.routes.ts';
+import { PAGE_POLICY, referenceRoutes } from './reference.routes.ts';
 
 /** Where the built pages lie, and what they may show. */
 export interface PageSource {
@@ -24,21 +24,11 @@ const ASSET_MAX_AGE = '365d';
 
 const PRECONDITIONS = ['range', 'if-range', 'if-match', 'if-unmodified-since'];
 
-/** Nothing but this gateway: no script inside a page, no frame, no form, no other address. */
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "connect-src 'self'",
-  "img-src 'self' data:",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-];
-const STRICT_POLICY = [...POLICY, "style-src 'self'"].join('; ');
+const STRICT_POLICY = [...PAGE_POLICY, "style-src 'self'"].join('; ');
 // The editor in the explorer writes the place of each line and its themes into the page as styles,
 // and takes no nonce for them. Its fonts come inside its style sheet, its workers from here.
 const EXPLORER_POLICY = [
-  ...POLICY, "style-src 'self' 'unsafe-inline'", "font-src 'self' data:", "worker-src 'self'",
+  ...PAGE_POLICY, "style-src 'self' 'unsafe-inline'", "font-src 'self' data:", "worker-src 'self'",
 ].join('; ');
 
 const SAFE_HEADERS = {

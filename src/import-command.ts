@@ -71,12 +71,12 @@ async function importWithProgress(
     return { line, currency, ...columns };
   });
   const variants = file.variants.map(({ line, value }): ImportedVariant => ({ line, ...value }));
-  const progress = startProgress(products.length + variants.length, output);
+  const bar = startProgress(products.length + variants.length, output);
   try {
     return await importCatalogue({
-      ownerDatabaseUrl, products, variants, onProgress: progress.update,
+      ownerDatabaseUrl, products, variants, onProgress: (rowCount) => bar.update(rowCount),
     });
   } finally {
-    progress.stop();
+    bar.stop();
   }
 }

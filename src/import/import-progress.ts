@@ -1,13 +1,7 @@
 import { Presets, SingleBar } from 'cli-progress';
 
-export interface ImportProgress {
-  update(rowCount: number): void;
-  stop(): void;
-}
-
-/** A bar on a terminal; in a pipe or a log it would be noise, and there is none. */
-export function startProgress(total: number, output: NodeJS.WriteStream): ImportProgress {
-  if (!output.isTTY) return { update: () => undefined, stop: () => undefined };
+/** A bar on a terminal; in a pipe or a log it would be noise, and the library shows none. */
+export function startProgress(total: number, output: NodeJS.WriteStream): SingleBar {
   const bar = new SingleBar({
     stream: output,
     format: 'Importing {bar} {percentage}% | {value} of {total} | {duration_formatted}',
@@ -16,5 +10,5 @@ export function startProgress(total: number, output: NodeJS.WriteStream): Import
     linewrap: true,
   }, Presets.shades_classic);
   bar.start(total, 0);
-  return { update: (rowCount) => bar.update(rowCount), stop: () => bar.stop() };
+  return bar;
 }

@@ -6,7 +6,7 @@ import { ConfigError, configFromEnvironment, type Config } from './config.ts';
 import { removeEmbeddedPostgres } from './demo/embedded-postgres.ts';
 import { createLog, openLogOutput } from './log.ts';
 import { startProgram, type Program } from './program.ts';
-import { StartRefused } from './start-refused.ts';
+import { refuseStart, StartRefused } from './start-refused.ts';
 
 // V8 comes to allocate some objects of a request among the old ones, where their dead keep all
 // requests after them until the next full collection (seen: 4.6 kB of each, and pauses of 12 ms
@@ -43,9 +43,7 @@ async function emptyDemo({ databaseUrl, dataDir }: Config, log: Logger): Promise
       + ' leave out DATABASE_URL, or empty that database yourself');
   }
   await removeEmbeddedPostgres({ dataDir, log: (message) => log.info(message) })
-    .catch((error: unknown) => {
-      throw new StartRefused(error instanceof Error ? error.message : String(error));
-    });
+    .catch(refuseStart);
 }
 
 async function runUntilSignal(config: Config, log: Logger): Promise<void> {

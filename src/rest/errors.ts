@@ -96,22 +96,18 @@ export type RefusalStatus = keyof typeof STATUSES;
 
 /** A refusal that belongs to HTTP and not to the business: token, media type, size, path. */
 export class HttpRefusal extends Error {
-  readonly status: RefusalStatus;
+  /** As Fastify's own errors have it: every door knows a refusal by it. */
+  readonly statusCode: RefusalStatus;
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(
-    status: RefusalStatus,
+    statusCode: RefusalStatus,
     more: { message?: string; headers?: Readonly<Record<string, string>> } = {},
   ) {
-    super(more.message ?? STATUSES[status].message);
+    super(more.message ?? STATUSES[statusCode].message);
     this.name = 'HttpRefusal';
-    this.status = status;
+    this.statusCode = statusCode;
     this.headers = more.headers ?? {};
-  }
-
-  /** As Fastify's own errors have it: every door knows a refusal by it. */
-  get statusCode(): RefusalStatus {
-    return this.status;
   }
 }
 
@@ -159,7 +155,8 @@ function refusalOf(error: unknown): HttpRefusal {
   return new HttpRefusal(frameworkStatus(error));
 }
 
-function refusalAnswer({ status, message, headers }: HttpRefusal, requestId: string): ErrorAnswer {
+function refusalAnswer(refusal: HttpRefusal, requestId: string): ErrorAnswer {
+  const { statusCode: status, message, headers } = refusal;
   const { name, code } = STATUSES[status];
   return { status, headers, body: { error: { name, code, message, request_id: requestId } } };
 }

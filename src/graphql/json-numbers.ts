@@ -1,5 +1,8 @@
+import { jsonExtentOf } from '../domain/json-extent.ts';
 import { NumberText } from '../domain/money.ts';
-import { isTooDeep } from './json-depth.ts';
+
+/** No input type of ours has half as many levels. */
+const DEPTH_MAX = 32;
 
 /** A number that a JavaScript number might change; written back into JSON as a plain number. */
 class WrittenNumber extends NumberText {
@@ -27,7 +30,9 @@ export function parseJsonBytes(bytes: Buffer, levelsOfOurs = 0): unknown {
  * of ours
  */
 export function parseJson(text: string, levelsOfOurs = 0): unknown {
-  if (isTooDeep(text, levelsOfOurs)) throw new SyntaxError('The JSON is nested too deeply');
+  if (jsonExtentOf(text).depth > DEPTH_MAX + levelsOfOurs) {
+    throw new SyntaxError('The JSON is nested too deeply');
+  }
   return TELLING_NUMBER.test(text) ? JSON.parse(text, keepWrittenNumbers) : JSON.parse(text);
 }
 

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { jsonExtentOf } from '../domain/json-extent.ts';
 import { NumberText } from '../domain/money.ts';
 import { HttpRefusal } from './errors.ts';
 
@@ -64,8 +65,10 @@ function isUtf8Type(contentType: string): boolean {
  * @throws HttpRefusal 400 for everything else
  */
 export function parseJsonBody(body: Buffer): JsonObject {
-  if (!isUtf8(body) || !isShort(body)) throw invalidBody();
-  const value = parse(body.toString());
+  const text = body.toString();
+  const { depth, valueCount } = jsonExtentOf(text);
+  if (!isUtf8(body) || depth > NESTING_MAX || valueCount > VALUES_MAX) throw invalidBody();
+  const value = parse(text);
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
     && !(value instanceof NumberText);
   if (!isObject) throw invalidBody();
@@ -95,32 +98,4 @@ function keepNumberText(
   context: { readonly source: string },
 ): unknown {
   return typeof value === 'number' ? new NumberText(context.source) : value;
-}
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
-
-/** Whether there are no more levels and values than we read; any answer will do for no JSON. */
-function isShort(body: Buffer): boolean {
-  let depth = 0;
-  let valueCount = 1;
-  let isInText = false;
-  for (let at = 0; at < body.length; at += 1) {
-    const byte = body[at];
-    if (isInText) {
-      if (byte === BACKSLASH) at += 1;
-      else if (byte === QUOTE) isInText = false;
-    } else if (byte === QUOTE) {
-      isInText = true;
-    } else if (byte === COMMA) {
-      valueCount += 1;
-    } else if (byte === 0x7b || byte === 0x5b) {
-      depth += 1;
-      if (depth > NESTING_MAX) return false;
-    } else if (byte === 0x7d || byte === 0x5d) {
-      depth -= 1;
-    }
-  }
-  return valueCount <= VALUES_MAX;
 }

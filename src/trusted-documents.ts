@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import crypto from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from './config.ts';
@@ -14,7 +14,7 @@ export function readTrustedDocuments(
   isOnly: boolean,
 ): { readonly texts: ReadonlyMap<string, string>; readonly isOnly: boolean } {
   const texts = new Map(Object.entries(readManifest()));
-  const wrong = [...texts].filter(([hash, text]) => hash !== sha256(text));
+  const wrong = [...texts].filter(([hash, text]) => hash !== crypto.hash('sha256', text));
   if (wrong.length > 0) {
     throw new ConfigError(wrong.map(([hash]) => `${MANIFEST}: ${hash} is not its text's hash`));
   }
@@ -32,8 +32,4 @@ function readManifest(): Record<string, string> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw error;
   }
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

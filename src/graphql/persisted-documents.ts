@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import crypto from 'node:crypto';
 import { GraphQLError, print, visit, type FieldNode } from 'graphql';
 import { BoundedCache } from './bounded-cache.ts';
 import { requestError } from './errors.ts';
@@ -55,7 +55,7 @@ export class PersistedDocuments {
         : this.#textOf(query, () => {});
     }
     if (query === null || query === '') return this.#find(hash);
-    if (sha256(query) !== hash) {
+    if (crypto.hash('sha256', query) !== hash) {
       return refused('BAD_USER_INPUT', 'The hash is not the SHA-256 of `query`');
     }
     return this.#textOf(query, () => this.#registered.set(hash, query));
@@ -113,10 +113,6 @@ function hashOf({ documentId, extensions }: GraphqlRequest): string | null | und
   const { version, sha256Hash } = isJsonMap(persisted) ? persisted : {};
   const isKnown = version === 1 && typeof sha256Hash === 'string' && SHA256.test(sha256Hash);
   return isKnown ? sha256Hash : undefined;
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 function refused(code: Parameters<typeof requestError>[0], message: string): Resolution {

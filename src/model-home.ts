@@ -195,8 +195,7 @@ export async function tellDemo(
   };
   await writeFacts(demoFile, facts, undo);
   if (config.role === 'worker') return;
-  const { token = '', apiKey = '' } = clients[0] ?? {};
-  process.stdout.write(`${renderStartCard({ ...demoFile, apiKey, token })}\n`);
+  process.stdout.write(`${renderStartCard(demoFile)}\n`);
 }
 
 async function writeFacts(

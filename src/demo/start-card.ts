@@ -1,20 +1,5 @@
 import { DEMO_CLIENTS, DEMO_WALLETS } from './demo-figures.ts';
-
-export interface StartCardFacts {
-  readonly baseUrl: string;
-  readonly graphqlUrl: string;
-  readonly wsUrl: string;
-  /** For browsers; empty where no pages are served. */
-  readonly explorerUrl: string;
-  readonly watchUrl: string;
-  readonly docsUrl: string;
-  readonly supplierUrl: string;
-  readonly mailUrl: string;
-  readonly databaseUrl: string;
-  /** Of client 1, as the token. */
-  readonly apiKey: string;
-  readonly token: string;
-}
+import type { DemoFacts } from './demo-file.ts';
 
 const RULE = '-'.repeat(98);
 
@@ -48,7 +33,8 @@ const OUTCOMES: readonly (readonly [ending: string, outcome: string])[] = [
 ];
 
 /** What a newcomer needs after the start, as one block of text that ends in a request to paste. */
-export function renderStartCard(facts: StartCardFacts): string {
+export function renderStartCard(facts: DemoFacts): string {
+  const { token = '', apiKey = '' } = facts.clients[0] ?? {};
   const lines = [
     RULE,
     ...renderPages(facts),
@@ -61,8 +47,8 @@ export function renderStartCard(facts: StartCardFacts): string {
     '',
     `Client ${CLIENT.clientId} "${CLIENT.name}", wallet ${WALLET.id} opened with `
       + `${WALLET.currency} ${WALLET.opening}. Token, good for 24 hours:`,
-    facts.token,
-    `API key ${facts.apiKey} and its secret, for /auth/login, are in demo.json.`,
+    token,
+    `API key ${apiKey} and its secret, for /auth/login, are in demo.json.`,
     '',
     'The last two digits of player_id or phone_number choose the outcome; the digit before them',
     'the delay: 1 = 3 s, 2 = 20 s, 3 = 5 min, any other none.',
@@ -71,13 +57,13 @@ export function renderStartCard(facts: StartCardFacts): string {
     '',
     'Place an order:',
     '',
-    renderRequest(facts),
+    renderRequest(facts.baseUrl, token),
     RULE,
   ];
   return `${lines.join('\n')}\n`;
 }
 
-function renderPages({ explorerUrl, watchUrl, docsUrl }: StartCardFacts): readonly string[] {
+function renderPages({ explorerUrl, watchUrl, docsUrl }: DemoFacts): readonly string[] {
   if (watchUrl === '') return [];
   return [
     'Open in a browser:',
@@ -98,7 +84,7 @@ function renderOutcomes(): readonly string[] {
 }
 
 // `date` makes a reference that is new whenever the request is pasted.
-function renderRequest({ baseUrl, token }: StartCardFacts): string {
+function renderRequest(baseUrl: string, token: string): string {
   return `curl -sS ${baseUrl}/api/v1/topups/orders \\
   -H 'Content-Type: application/json' \\
   -H 'Authorization: Bearer ${token}' \\

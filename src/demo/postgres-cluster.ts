@@ -17,6 +17,14 @@ export interface Cluster {
   readonly account: ServerAccount;
 }
 
+interface ClusterOptions {
+  readonly dataDir: string;
+  readonly superuserPassword: string;
+  readonly log: (message: string) => void;
+  readonly whileWaiting?: () => void;
+  readonly stopping?: AbortSignal;
+}
+
 const MAJOR_VERSION = '18';
 const STAGE_PREFIX = 'postgres-new-';
 
@@ -25,13 +33,7 @@ const STAGE_PREFIX = 'postgres-new-';
  * directory beside and renamed when complete, so that an interrupted start leaves nothing that
  * looks like a cluster.
  */
-export async function openCluster(options: {
-  dataDir: string;
-  superuserPassword: string;
-  log: (message: string) => void;
-  whileWaiting?: () => void;
-  stopping?: AbortSignal;
-}): Promise<Cluster> {
+export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const { dataDir, log } = options;
   const clusterDir = join(dataDir, 'postgres');
   const { initdb, postgres } = await findPostgresBinaries();
@@ -45,7 +47,7 @@ export async function openCluster(options: {
   const version = await readFile(join(clusterDir, 'PG_VERSION'), 'utf8').catch(() => null);
   if (version === null) {
     log('Creating the PostgreSQL cluster');
-    await createCluster({ ...options, cluster, initdb });
+    await createCluster(cluster, initdb, options);
   } else if (version.trim() !== MAJOR_VERSION) {
     throw new Error(
       `${clusterDir} is of PostgreSQL ${version.trim()}, this is ${MAJOR_VERSION}. Begin anew with `
@@ -65,15 +67,11 @@ async function removeStages(dataDir: string): Promise<void> {
   }));
 }
 
-async function createCluster(options: {
-  dataDir: string;
-  superuserPassword: string;
-  cluster: Cluster;
-  initdb: string;
-  whileWaiting?: () => void;
-  stopping?: AbortSignal;
-}): Promise<void> {
-  const { cluster } = options;
+async function createCluster(
+  cluster: Cluster,
+  initdb: string,
+  options: ClusterOptions,
+): Promise<void> {
   const stage = await mkdtemp(join(options.dataDir, STAGE_PREFIX));
   try {
     const stagedDir = join(stage, 'cluster');
@@ -81,7 +79,7 @@ async function createCluster(options: {
     await mkdir(stagedDir, { mode: 0o700 });
     await writeFile(passwordPath, options.superuserPassword, { mode: 0o600 });
     await give(cluster.account, [stage, stagedDir, passwordPath]);
-    await runInitdb(cluster.account, options.initdb, [
+    await runInitdb(cluster.account, initdb, [
       '-D', stagedDir, '-U', 'postgres', `--pwfile=${passwordPath}`, '--auth=scram-sha-256',
       // The C of the operating system exists everywhere; what sorts is the built-in C.UTF-8.
       '--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8',
@@ -120,10 +118,7 @@ async function runInitdb(
   account: ServerAccount,
   initdb: string,
   args: readonly string[],
-  { whileWaiting, stopping }: {
-    readonly whileWaiting?: () => void;
-    readonly stopping?: AbortSignal;
-  },
+  { whileWaiting, stopping }: ClusterOptions,
 ): Promise<void> {
   stopping?.throwIfAborted();
   // It gives its own path to a shell, between quotation marks.

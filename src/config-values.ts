@@ -53,7 +53,7 @@ export function databaseUrl(name: string): z.ZodType<string | null, string | und
 }
 
 function isPostgresUrl(text: string): boolean {
-  const url = URL.canParse(text) ? new URL(text) : null;
+  const url = URL.parse(text);
   return url !== null && /^postgres(ql)?:$/.test(url.protocol) && url.username !== ''
     // A password with a plain % cannot be decoded.
     && !/%(?![0-9a-f]{2})/i.test(text);
@@ -61,7 +61,7 @@ function isPostgresUrl(text: string): boolean {
 
 /** smtp: or smtps:, with a host. */
 export function isSmtpUrl(text: string): boolean {
-  const url = URL.canParse(text) ? new URL(text) : null;
+  const url = URL.parse(text);
   return url !== null && /^smtps?:$/.test(url.protocol) && url.hostname !== '';
 }
 
@@ -111,8 +111,8 @@ export function isNetwork(text: string): boolean {
 export function isOrigin(text: string): boolean {
   const bare = text.replace(/:\*$/, '');
   if (text === '*') return true;
-  return /^https?:[^*]+$/.test(bare) && URL.canParse(bare) && new URL(bare).origin === bare
-    && (bare === text || new URL(bare).port === '');
+  const url = URL.parse(bare);
+  return /^https?:[^*]+$/.test(bare) && url?.origin === bare && (bare === text || url.port === '');
 }
 
 /** Keys by code of `code=key[:oldkey],...`; null where it reads otherwise, or has a code twice. */
@@ -144,8 +144,9 @@ const OTHER_PORTS = new Set(['22', '23', '25', '465', '587', '3306', '5432', '63
  * may write, so a neighbour on this machine or in a private network may be one.
  */
 export function isSupplierAddress(baseUrl: string): boolean {
-  if (!URL.canParse(baseUrl)) return false;
-  const { protocol, username, password, hostname, port, search, hash } = new URL(baseUrl);
+  const url = URL.parse(baseUrl);
+  if (url === null) return false;
+  const { protocol, username, password, hostname, port, search, hash } = url;
   const host = hostname.replace(/^\[|\]$/g, '');
   const family = isIP(host);
   return /^https?:$/.test(protocol)

@@ -58,12 +58,8 @@ export function createSandboxSupplier(options: SandboxSupplierOptions): Supplier
   ): Promise<Exchange> => {
     const body = action === 'SUBMIT' ? submissionBody(order) : null;
     const tail = action === 'SUBMIT' ? '' : `/${encodeURIComponent(order.supplierReference)}`;
-    let base: URL;
-    try {
-      base = new URL(options.baseUrl());
-    } catch {
-      return { kind: 'NOT_SENT', reason: 'supplier has no valid address' };
-    }
+    const base = URL.parse(options.baseUrl());
+    if (base === null) return { kind: 'NOT_SENT', reason: 'supplier has no valid address' };
     const path = `${base.pathname.replace(/\/$/, '')}/orders${tail}`;
     const method = action === 'SUBMIT' ? 'POST' : 'GET';
     const timestamp = Math.trunc(clock.now().getTime() / 1000);

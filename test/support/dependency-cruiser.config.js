@@ -16,7 +16,7 @@ export const FLOORS = {
   db: {
     rooms: ['domain'],
     packages: ['@mikro-orm/[^/]+', 'pg', 'pg-boss'],
-    node: ['crypto', 'events', 'fs', 'timers/promises', 'url'],
+    node: ['crypto', 'events', 'fs', 'timers/promises'],
   },
   outbound: {
     rooms: ['domain'],
@@ -31,7 +31,7 @@ export const FLOORS = {
       'type-graphql', 'ws',
     ],
     // The upgrade of a request to a WebSocket starts from Node's own request and socket.
-    node: ['crypto', 'http', 'net', 'stream'],
+    node: ['crypto', 'http', 'stream'],
   },
   rest: {
     rooms: ['domain'],
@@ -75,7 +75,7 @@ export const FLOORS = {
   'app.ts': {
     rooms: ['domain', 'graphql', 'rest', 'stories.ts'],
     packages: ['fastify'],
-    node: ['crypto', 'events'],
+    node: ['crypto'],
   },
   'access-parts.ts': {},
   'engine-room.ts': { rooms: ['app.ts', 'worker'] },

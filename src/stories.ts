@@ -3,9 +3,9 @@ import { createTopupOrder } from './domain/create-topup-order.ts';
 import type { Fulfilment } from './domain/fulfil-topup-order.ts';
 import { VoucherGuesses } from './domain/guess-voucher.ts';
 import type { NotificationStore } from './domain/mail.ts';
-import type { RawOrderRequest } from './domain/order-request.ts';
+import type { OrderStories } from './domain/order-stories.ts';
 import type { OrderFeed, Store } from './domain/ports.ts';
-import { quoteTopup, type RawQuoteRequest } from './domain/quote-topup.ts';
+import { quoteTopup } from './domain/quote-topup.ts';
 import type { RateLimits } from './domain/rate-limits.ts';
 import { createRefreshTopupOrder, type OrderInquiry } from './domain/refresh-topup-order.ts';
 import { setNotificationEmail } from './domain/set-notification-email.ts';
@@ -22,18 +22,17 @@ interface StoryParts {
 }
 
 /** The stories of the domain with all that they need, as the doors tell them. */
-export function openStories(parts: StoryParts) {
+export function openStories(parts: StoryParts): OrderStories {
   const { store, feed, fulfilment, hashingKey, inlineWaitMs, stopping } = parts;
   const guesses = new VoucherGuesses({ rateLimits: parts.rateLimits, clock: fulfilment.clock });
   return {
-    createTopupOrder: (clientId: number, raw: RawOrderRequest) => createTopupOrder(clientId, raw, {
+    createTopupOrder: (clientId, raw) => createTopupOrder(clientId, raw, {
       store, feed, fulfilment, guesses, hashingKey, inlineWaitMs, stopping,
     }),
-    quoteTopup: (clientId: number, raw: RawQuoteRequest) =>
+    quoteTopup: (clientId, raw) =>
       quoteTopup(clientId, raw, { store, clock: fulfilment.clock, hashingKey }),
-    cancelTopupOrder: (clientId: number, orderId: number) =>
-      cancelTopupOrder(clientId, orderId, { store }),
-    setNotificationEmail: (clientId: number, orderId: number, email: unknown) =>
+    cancelTopupOrder: (clientId, orderId) => cancelTopupOrder(clientId, orderId, { store }),
+    setNotificationEmail: (clientId, orderId, email) =>
       setNotificationEmail(clientId, orderId, email, { store }),
     refreshTopupOrder: createRefreshTopupOrder({
       store, fulfilment, onError: parts.onInquiryError,

@@ -4,11 +4,9 @@ import type { Access, Scope } from '../domain/access.ts';
 import type { WalletFeed } from '../domain/follow-wallets.ts';
 import type { OrderEvents } from '../domain/order-events.ts';
 import type { OrderLists } from '../domain/order-list.ts';
-import type { RawOrderRequest } from '../domain/order-request.ts';
+import type { OrderStories } from '../domain/order-stories.ts';
 import type { Clock, OrderFeed, Store } from '../domain/ports.ts';
-import type { RawQuoteRequest, TopupQuote } from '../domain/quote-topup.ts';
 import type { RateClass, RateLimits, RateVerdict } from '../domain/rate-limits.ts';
-import type { TopupOrder } from '../domain/topup-order.ts';
 import type { WalletLists } from '../domain/wallet-list.ts';
 import type { HttpTextName } from './http-text.ts';
 import { createLoaders, type Loaders } from './loaders.ts';
@@ -16,14 +14,7 @@ import type { Log } from './log.ts';
 import type { TrustedDocuments } from './persisted-documents.ts';
 
 /** What this door needs of the rest of the program. */
-export interface GraphqlDeps extends Access {
-  readonly createTopupOrder: (clientId: number, raw: RawOrderRequest) => Promise<TopupOrder>;
-  readonly quoteTopup: (clientId: number, raw: RawQuoteRequest) => Promise<TopupQuote>;
-  /** @throws Rejection NOT_CANCELLABLE or ORDER_NOT_FOUND */
-  readonly cancelTopupOrder: (clientId: number, orderId: number) => Promise<TopupOrder>;
-  /** @throws Rejection VALIDATION_FAILURE or ORDER_NOT_FOUND */
-  readonly setNotificationEmail:
-    (clientId: number, orderId: number, email: unknown) => Promise<TopupOrder>;
+export interface GraphqlDeps extends Access, Omit<OrderStories, 'refreshTopupOrder'> {
   readonly store: Store & OrderEvents & OrderLists & WalletLists;
   readonly feed: OrderFeed;
   readonly walletFeed: WalletFeed;

@@ -5,8 +5,8 @@ import {
 import { TOPUP_TYPES } from '../domain/catalogue.ts';
 import { COUNTRIES } from '../domain/countries.ts';
 import { lookupMobileNumber } from '../domain/lookup-mobile-number.ts';
+import type { OrderStories } from '../domain/order-stories.ts';
 import type { Store } from '../domain/ports.ts';
-import type { RawQuoteRequest, TopupQuote } from '../domain/quote-topup.ts';
 import { answerCached } from './cached-answer.ts';
 import {
   getProductSchema, getVariantSchema, listCountriesSchema, listCurrenciesSchema,
@@ -26,8 +26,7 @@ const TOPUPS = '/api/v1/topups';
 interface ById { Params: { id: string } }
 interface WithBody { Body: JsonObject | undefined }
 
-export interface CatalogueStories {
-  readonly quoteTopup: (clientId: number, raw: RawQuoteRequest) => Promise<TopupQuote>;
+export interface CatalogueStories extends Pick<OrderStories, 'quoteTopup'> {
   readonly store: Pick<Store, 'pricing'>;
 }
 

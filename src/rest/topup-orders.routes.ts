@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ListPage } from '../domain/list-page.ts';
 import { maskSensitive } from '../domain/mask.ts';
 import type { OrderLists } from '../domain/order-list.ts';
-import type { RawOrderRequest } from '../domain/order-request.ts';
+import type { OrderStories } from '../domain/order-stories.ts';
 import type { Store } from '../domain/ports.ts';
 import { Rejection } from '../domain/rejection.ts';
 import type { TopupOrder } from '../domain/topup-order.ts';
@@ -18,15 +18,7 @@ import { orderOut, orderRequestIn } from './wire.ts';
 
 const ORDERS = '/api/v1/topups/orders';
 
-export interface TopupOrderStories {
-  readonly createTopupOrder: (clientId: number, raw: RawOrderRequest) => Promise<TopupOrder>;
-  /** @throws Rejection NOT_CANCELLABLE or ORDER_NOT_FOUND */
-  readonly cancelTopupOrder: (clientId: number, orderId: number) => Promise<TopupOrder>;
-  /** @throws Rejection VALIDATION_FAILURE or ORDER_NOT_FOUND */
-  readonly setNotificationEmail:
-    (clientId: number, orderId: number, email: unknown) => Promise<TopupOrder>;
-  /** Of an order in a supplier's hands the supplier is asked first. */
-  readonly refreshTopupOrder: (clientId: number, orderId: number) => Promise<TopupOrder | null>;
+export interface TopupOrderStories extends Omit<OrderStories, 'quoteTopup'> {
   readonly store: OrderLists & Pick<Store, 'pricing'>;
 }
 

@@ -1,10 +1,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RateLimits } from '../domain/rate-limits.ts';
+import { PAGE_SIZE_MAX } from './paging.ts';
 import { rateHeaders } from './rate-headers.ts';
 
-/** Tokens for so many items, of which each so many count as one request. */
-export function tokensFor(itemCount: number, itemsPerToken: number): number {
-  return Math.max(Math.ceil(itemCount / itemsPerToken), 1);
+/** What a page of any other list has at most: 10,000 take as much of the process as 20 of these. */
+export const ITEMS_PER_TOKEN = PAGE_SIZE_MAX;
+
+/** Tokens for so many items, of which each ITEMS_PER_TOKEN count as one request. */
+export function tokensFor(itemCount: number): number {
+  return Math.max(Math.ceil(itemCount / ITEMS_PER_TOKEN), 1);
 }
 
 /**
@@ -13,9 +17,7 @@ export function tokensFor(itemCount: number, itemsPerToken: number): number {
  */
 export async function readCharged<Page extends { readonly items: readonly unknown[] }>(
   { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
-  { rateLimits, itemsPerToken }: {
-    readonly rateLimits: RateLimits; readonly itemsPerToken: number;
-  },
+  rateLimits: RateLimits,
   read: () => Promise<Page>,
 ): Promise<Page> {
   const { clientId, charge } = request;
@@ -25,7 +27,7 @@ export async function readCharged<Page extends { readonly items: readonly unknow
     itemCount = page.items.length;
     return page;
   } finally {
-    const unused = (charge?.count ?? 0) - tokensFor(itemCount, itemsPerToken);
+    const unused = (charge?.count ?? 0) - tokensFor(itemCount);
     if (charge !== null && unused > 0) {
       const { rateClass, verdict } = charge;
       const isBack = await rateLimits.giveBack({ clientId, class: rateClass, count: unused })

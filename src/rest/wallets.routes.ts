@@ -10,7 +10,7 @@ import { pageIn, pagingHeaders } from './paging.ts';
 import { idIn, invalidParameter, Query } from './query.ts';
 import {
   getTransactionSchema, getWalletSchema, listTransactionsSchema, listWalletsSchema,
-  TRANSACTIONS_PAGE_SIZE_MAX, TRANSACTIONS_PER_TOKEN,
+  TRANSACTIONS_PAGE_SIZE_MAX,
 } from './wallets.schemas.ts';
 import { transactionOut, walletOut } from './wire-wallets.ts';
 
@@ -41,14 +41,11 @@ export function walletRoutes(app: FastifyInstance, { store, rateLimits }: Wallet
     return walletOut(wallet, currencyOf(store, wallet));
   });
 
-  const rateCount = (request: FastifyRequest): number => (
-    tokensFor(longestPage(request), TRANSACTIONS_PER_TOKEN)
-  );
-  const charged = { rateLimits, itemsPerToken: TRANSACTIONS_PER_TOKEN };
+  const rateCount = (request: FastifyRequest): number => tokensFor(longestPage(request));
   const listing = { schema: listTransactionsSchema, config: { rateCount } };
   app.get(TRANSACTIONS, listing, async (request, reply) => {
     const asked = { request, reply };
-    const { currency, page, ...found } = await readCharged(asked, charged, async () => {
+    const { currency, page, ...found } = await readCharged(asked, rateLimits, async () => {
       const query = new Query(request);
       const walletId = query.id('wallet_id');
       if (walletId === null) throw invalidParameter('wallet_id', 'wallet_id is required');

@@ -3,7 +3,7 @@ import { TRANSFER_REASONS, WALLET_TYPES } from '../domain/ports.ts';
 import {
   amountSchema, currencySchema, idSchema, jsonAnswer, refusal, timeSchema,
 } from './envelope.schemas.ts';
-import { PAGE_SIZE_MAX } from './paging.ts';
+import { ITEMS_PER_TOKEN } from './page-charge.ts';
 import { PAGING_HEADERS, pageParameters } from './paging.schemas.ts';
 import * as examples from './wallets.examples.ts';
 
@@ -11,8 +11,6 @@ const TAGS = ['Wallets'];
 
 /** As documented for lists in general; those of orders are shorter. */
 export const TRANSACTIONS_PAGE_SIZE_MAX = 10_000;
-/** What a page of any other list has at most: 10,000 take as much of the process as 20 of these. */
-export const TRANSACTIONS_PER_TOKEN = PAGE_SIZE_MAX;
 
 const currencyId = idSchema('The currency, as in /currencies: its ISO 4217 number.', 840);
 
@@ -93,7 +91,7 @@ export const listTransactionsSchema = {
   operationId: 'listTransactions',
   summary: 'List transactions of a wallet',
   description: 'What moved in a wallet of yours, the newest first. A page past the end is empty. '
-    + `Every ${TRANSACTIONS_PER_TOKEN} of a page count as one request.`,
+    + `Every ${ITEMS_PER_TOKEN} of a page count as one request.`,
   tags: TAGS,
   querystring: pageParameters(TRANSACTIONS_PAGE_SIZE_MAX).extend({
     wallet_id: idSchema('The wallet.', 1),

@@ -12,15 +12,14 @@ const SECONDS = `extract(epoch from clock_timestamp() - '2026-01-01Z'::timestamp
 const PREPARE =
   `select prepare_restored($1 + floor(${SECONDS} * 1000000)::bigint) as asked`;
 
-// Who had logged out or was thrown out since the backup must not come back with it. The generation
-// is another one in each second, and more than a client can have used up since the last restore.
+// Who had logged out or was thrown out since the backup must not come back with it. The step is
+// more generations than a client can have used up, and another one in each second.
 const END_TOKENS = `
   with ended as (delete from token_family)
   insert into token_generation as g (client_id, generation)
     select client_id, 1 + s.step from client
       cross join (select floor(${SECONDS})::int as step) s
-    on conflict (client_id) do update
-      set generation = greatest(g.generation + 1, excluded.generation)`;
+    on conflict (client_id) do update set generation = g.generation + excluded.generation`;
 
 // In a cluster that is younger in transactions, as after a logical dump, what is stored as one to
 // come might never come.

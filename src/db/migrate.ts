@@ -7,8 +7,8 @@ import { entities } from './entities.ts';
 import { installJobSchema, isJobSchemaInstalled, jobGrantsTo, JOB_SCHEMA } from './job-schema.ts';
 import { tellPlanner } from './planner-facts.ts';
 import { isLockTimeout } from './faults.ts';
-import { CONNECT_TIMEOUT_MS } from './pool.ts';
-import { liftTimeLimits, withSingleConnection } from './single-connection.ts';
+import { CONNECT_TIMEOUT_MS, READING_TERMS } from './pool.ts';
+import { withSingleConnection } from './single-connection.ts';
 
 const FOLDER = new URL('../../migrations/', import.meta.url);
 const TABLE = 'schema_migration';
@@ -58,6 +58,18 @@ export async function migrate(options: {
     await tellPlanner(lock);
     await grant(lock, options.programRole);
   });
+}
+
+/**
+ * A migration takes as long as it takes, whatever the database or the role is set to. Answers the
+ * settings for another connection of which the same shall hold; older servers know fewer of them.
+ */
+async function liftTimeLimits(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ name: string }>(`
+    select name, set_config(name, '0', false) from pg_settings where name in ('statement_timeout',
+      'transaction_timeout', 'lock_timeout', 'idle_session_timeout',
+      'idle_in_transaction_session_timeout')`);
+  return [READING_TERMS, ...rows.map(({ name }) => `-c ${name}=0`)].join(' ');
 }
 
 async function takeLock(client: pg.Client, onWait: (reason: string) => void): Promise<void> {

@@ -1,7 +1,12 @@
 import pg from 'pg';
 import { READING_TERMS, withTerms } from './pool.ts';
 
-const COMMAND_TERMS = `${READING_TERMS} -c jit=off`;
+/** What is done once takes as long as it takes, whatever the database or the role is set to. */
+const COMMAND_TERMS = `${READING_TERMS} -c statement_timeout=0 -c lock_timeout=0`
+  + ' -c idle_in_transaction_session_timeout=0 -c jit=off';
+/** Servers before 17 do not know it, and would refuse it as a term. The address's own holds. */
+const LIFT_TRANSACTION_TIMEOUT = `select set_config(name, '0', false) from pg_settings
+  where name = 'transaction_timeout' and source <> 'client'`;
 
 /**
  * A database that takes connections and says nothing would hold whoever waits. Longer than a
@@ -32,21 +37,9 @@ export async function withSingleConnection<Result>(
     throw error;
   });
   try {
-    if (options === undefined) await liftTimeLimits(client);
+    if (options === undefined) await client.query(LIFT_TRANSACTION_TIMEOUT);
     return await work(client);
   } finally {
     await client.end();
   }
-}
-
-/**
- * What is done once takes as long as it takes, whatever the database or the role is set to. Answers
- * the settings for another connection of which the same shall hold; older servers know fewer.
- */
-export async function liftTimeLimits(client: pg.Client): Promise<string> {
-  const { rows } = await client.query<{ name: string }>(`
-    select name, set_config(name, '0', false) from pg_settings where name in ('statement_timeout',
-      'transaction_timeout', 'lock_timeout', 'idle_session_timeout',
-      'idle_in_transaction_session_timeout')`);
-  return [READING_TERMS, ...rows.map(({ name }) => `-c ${name}=0`)].join(' ');
 }

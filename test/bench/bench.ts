@@ -42,11 +42,14 @@ if (unknown.length > 0 || !(Number.isSafeInteger(orders) && orders > 0)) {
 const opening = BenchWorld.open();
 let isEnding = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => {
+  process.on(signal, () => {
+    // A second one, as npm hands on what the terminal has sent as well, would leave its PostgreSQL.
+    if (isEnding) return;
     isEnding = true;
-    // Its PostgreSQL would outlive us.
-    void opening.then((world) => world.close())
-      .finally(() => process.kill(process.pid, signal));
+    void opening.then((world) => world.close()).finally(() => {
+      process.removeAllListeners(signal);
+      process.kill(process.pid, signal);
+    });
   });
 }
 const world = await opening;

@@ -687,9 +687,6 @@ it('ends all tokens, also those of a client that logged out in the lost time', a
     return grant?.generation ?? 0;
   };
   await logIn(original.databaseUrl);
-  // As many restores before as there may be, each of which goes on from the one before.
-  await withSingleConnection(original.ownerDatabaseUrl, (client) => client.query(
-    'insert into token_generation values (2, 2147483000)'));
   await backUp();
   const lost = await withAccess(original.databaseUrl, async (access) => {
     for (let count = 1; count <= 3; count += 1) await access.endTokens(1);

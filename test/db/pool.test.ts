@@ -102,11 +102,16 @@ it('gives what is done once its time, whatever the database is set to', async ()
   for (const limit of limits) {
     await database().query(`alter database ${name} set ${limit} = '500ms'`);
   }
-  const [waited] = await withSingleConnection(database().databaseUrl, async (client) => (
-    await client.query<Record<string, string>>(`select ${limits.map((limit) => (
+  const limitsOf = (url: string) => withSingleConnection(url, async (client) => (
+    await client.query(`select ${limits.map((limit) => (
       `current_setting('${limit}') as ${limit}`)).join(', ')} from pg_sleep(0.6)`)).rows);
-  expect(waited).toEqual(Object.fromEntries(limits.map((limit) => [limit, '0'])));
+  expect(await limitsOf(database().databaseUrl))
+    .toEqual([Object.fromEntries(limits.map((limit) => [limit, '0']))]);
   for (const limit of limits) await database().query(`alter database ${name} reset ${limit}`);
+  // What the address says is meant for the command.
+  const bounds = limits.map((limit) => `-c%20${limit}%3D7s`).join('%20');
+  expect(await limitsOf(`${database().databaseUrl}?options=${bounds}`))
+    .toEqual([Object.fromEntries(limits.map((limit) => [limit, '7s']))]);
 });
 
 describe('a database that is silent', () => {

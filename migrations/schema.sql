@@ -1602,6 +1602,19 @@ $function$
 
 CREATE OR REPLACE FUNCTION place_orders(p_orders json)
  RETURNS TABLE(ordinal integer, verdict text, order_id bigint, transfer_id bigint, placed_at timestamp with time zone, expected_by timestamp with time zone)
+ LANGUAGE sql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select u.ordinal::int, u.verdict, u.order_id, u.transfer_id, p.placed_at, u.expected_by
+    from place_orders(array(select o from json_populate_recordset(null::placement, p_orders) o
+        order by o.ordinal)) p
+      cross join unnest(p.verdicts, p.order_ids, p.transfer_ids, p.expected_by)
+        with ordinality u(verdict, order_id, transfer_id, expected_by, ordinal);
+$function$
+;
+
+CREATE OR REPLACE FUNCTION place_orders(p_orders placement[], OUT placed_at timestamp with time zone, OUT verdicts text[], OUT order_ids bigint[], OUT transfer_ids bigint[], OUT expected_by timestamp with time zone[])
+ RETURNS record
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
@@ -1613,30 +1626,26 @@ CREATE OR REPLACE FUNCTION place_orders(p_orders json)
 AS $function$
 #variable_conflict use_column
 declare
-  todo placement[];
   is_plain boolean;
   oldest_version bigint;
   youngest_version bigint;
   valid_until timestamptz;
   fits boolean;
-  order_ids bigint[];
-  transfer_ids bigint[];
-  expected timestamptz[];
   placed_ids bigint[];
   are_debited boolean;
-  started_at timestamptz := clock_timestamp();
 begin
-  select array_agg(o order by o.ordinal), bool_and(o.voucher_hash is null),
-      min(o.pricing_version), max(o.pricing_version), min(o.price_valid_until)
-    into todo, is_plain, oldest_version, youngest_version, valid_until
-    from json_populate_recordset(null::placement, p_orders) o;
-  if todo is null then return; end if;
+  placed_at := clock_timestamp();
+  select bool_and(o.voucher_hash is null), min(o.pricing_version), max(o.pricing_version),
+      min(o.price_valid_until)
+    into is_plain, oldest_version, youngest_version, valid_until
+    from unnest(p_orders) o;
+  if is_plain is null then return; end if;
   if is_plain then
     -- Locks the wallets in order of their ids and looks at what each of them can pay.
     select coalesce(bool_and(d.total <= w.balance + w.credit_limit and not w.is_frozen), false)
         and count(*) = count(w.id)
       into fits
-      from (select t.client_id, t.wallet_id, sum(t.charge) as total from unnest(todo) t
+      from (select t.client_id, t.wallet_id, sum(t.charge) as total from unnest(p_orders) t
         group by t.client_id, t.wallet_id order by t.client_id, t.wallet_id) d
       left join lateral (select x.id, x.balance, x.credit_limit, x.is_frozen from wallet x
         where x.client_id = d.client_id and x.id = d.wallet_id for no key update) w on true;
@@ -1646,14 +1655,15 @@ begin
       and (valid_until is null or valid_until > clock_timestamp());
   end if;
   if not is_plain then
-    return query select * from place_orders_one_by_one(p_orders);
+    select o.* into placed_at, verdicts, order_ids, transfer_ids, expected_by
+      from place_orders_one_by_one(p_orders) o;
     return;
   end if;
 
   with t as materialized (
       select x.*, nextval('topup_order_id_seq') as order_id,
           nextval('transfer_id_seq') as transfer_id
-        from unnest(todo) x
+        from unnest(p_orders) x
     ), placed as (
       insert into topup_order (client_id, id, client_reference, request_id, input_digest,
           product_id, variant_id, product_name, variant_name, country_code, face_value,
@@ -1664,9 +1674,9 @@ begin
           t.product_id, t.variant_id, t.product_name, t.variant_name, t.country_code, t.face_value,
           t.face_currency, t.discount_percent, t.forex_rate, t.forex_rate_id, t.charge, t.currency,
           t.wallet_id, t.input_data, t.recipient, t.input_fields_version, t.fulfils_in_request,
-          t.transfer_id, started_at,
+          t.transfer_id, placed_at,
           -- The request itself makes the first try; a worker only if it does not.
-          started_at + case when t.fulfils_in_request then '3 seconds' else '0' end::interval
+          placed_at + case when t.fulfils_in_request then '3 seconds' else '0' end::interval
         from t order by t.client_id, t.client_reference, t.ordinal
         on conflict do nothing
         returning client_id, id, wallet_id, debit_transfer_id, charge, currency
@@ -1677,55 +1687,53 @@ begin
           p.id, p.charge, p.currency,
           w.balance - sum(p.charge) over (partition by p.client_id, p.wallet_id
             order by p.debit_transfer_id),
-          started_at
+          placed_at
         from placed p cross join lateral (select x.balance from wallet x
           where x.client_id = p.client_id and x.id = p.wallet_id limit 1) w
     ), debited as (
       -- The guard of the wallet's check constraint stands behind this subtraction.
       update wallet w set balance = w.balance - d.total
-        from (select p.client_id, p.wallet_id, sum(p.charge) as total from placed p group by 1, 2) d
+        from (select p.client_id, p.wallet_id, sum(p.charge) as total, count(*) as order_count
+          from placed p group by 1, 2) d
         cross join lateral (select x.ctid as address from wallet x
           where x.client_id = d.client_id and x.id = d.wallet_id limit 1) a
-        where w.ctid = a.address returning 1
+        where w.ctid = a.address returning d.order_count
     ), told as (
       insert into topup_order_event (client_id, topup_order_id, version, type, status, occurred_at)
-        select p.client_id, p.id, 1, 'CREATED', 'PENDING', started_at from placed p
+        select p.client_id, p.id, 1, 'CREATED', 'PENDING', placed_at from placed p
     ), queued as (
       insert into feed_inbox (client_id, topup_order_id, version)
         select p.client_id, p.id, 1 from placed p order by p.id
     )
-    select a.order_ids, a.transfer_ids, a.expected, p.ids,
-        p.wallet_count = (select count(*) from debited)
-      into order_ids, transfer_ids, expected, placed_ids, are_debited
+    select a.order_ids, a.transfer_ids, a.expected_by, p.ids,
+        coalesce(cardinality(p.ids), 0) = (select coalesce(sum(d.order_count), 0) from debited d)
+      into order_ids, transfer_ids, expected_by, placed_ids, are_debited
       from (select array_agg(t.order_id order by t.ordinal) as order_ids,
           array_agg(t.transfer_id order by t.ordinal) as transfer_ids,
-          array_agg(started_at + d.expected_ms * interval '1 ms' order by t.ordinal) as expected
+          array_agg(placed_at + d.expected_ms * interval '1 ms' order by t.ordinal) as expected_by
         from t left join lateral (select x.expected_ms from delivery_pace x
           where x.product_id = t.product_id limit 1) d on true) a,
-        (select array_agg(p.id) as ids, count(distinct (p.client_id, p.wallet_id)) as wallet_count
-          from placed p) p;
+        (select array_agg(p.id) as ids from placed p) p;
   if not are_debited then
     raise exception 'a wallet was written meanwhile' using errcode = 'serialization_failure';
   end if;
 
   if cardinality(placed_ids) = cardinality(order_ids) then
-    return query select u.ordinal::int, 'PLACED', u.order_id, u.transfer_id, started_at, u.expected
-      from unnest(order_ids, transfer_ids, expected)
-        with ordinality u(order_id, transfer_id, expected, ordinal);
+    verdicts := array_fill('PLACED'::text, array[cardinality(order_ids)]);
     return;
   end if;
   -- Asked only now: a rival call that was waited for has committed, and its order can be seen.
-  return query select t.ordinal,
-      case when t.is_placed then 'PLACED' when o.id is not null then 'REPEATED'
-        else 'DUPLICATE' end,
-      case when t.is_placed then t.order_id else o.id end,
-      case when t.is_placed then t.transfer_id end, started_at,
-      case when t.is_placed then t.expected_by end
+  select array_agg(case when t.is_placed then 'PLACED' when o.id is not null then 'REPEATED'
+          else 'DUPLICATE' end order by t.ordinal),
+      array_agg(case when t.is_placed then t.order_id else o.id end order by t.ordinal),
+      array_agg(case when t.is_placed then t.transfer_id end order by t.ordinal),
+      array_agg(case when t.is_placed then t.expected_by end order by t.ordinal)
+    into verdicts, order_ids, transfer_ids, expected_by
     from (select x.ordinal, x.client_id, x.request_id, order_ids[x.ordinal] as order_id,
-          transfer_ids[x.ordinal] as transfer_id, expected[x.ordinal] as expected_by,
-          order_ids[x.ordinal] = any (placed_ids) as is_placed
-        from unnest(todo) x) t
-      left join lateral (select y.id from topup_order y where not coalesce(t.is_placed, false)
+          transfer_ids[x.ordinal] as transfer_id, expected_by[x.ordinal] as expected_by,
+          coalesce(order_ids[x.ordinal] = any (placed_ids), false) as is_placed
+        from unnest(p_orders) x) t
+      left join lateral (select y.id from topup_order y where not t.is_placed
         and y.client_id = t.client_id and y.request_id = t.request_id limit 1) o on true;
 end
 $function$
@@ -1733,6 +1741,15 @@ $function$
 
 CREATE OR REPLACE FUNCTION place_orders_one_by_one(p_orders json)
  RETURNS TABLE(ordinal integer, verdict text, order_id bigint, transfer_id bigint, placed_at timestamp with time zone, expected_by timestamp with time zone)
+ LANGUAGE sql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select * from place_orders(p_orders);
+$function$
+;
+
+CREATE OR REPLACE FUNCTION place_orders_one_by_one(p_orders placement[], OUT placed_at timestamp with time zone, OUT verdicts text[], OUT order_ids bigint[], OUT transfer_ids bigint[], OUT expected_by timestamp with time zone[])
+ RETURNS record
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
@@ -1742,10 +1759,6 @@ CREATE OR REPLACE FUNCTION place_orders_one_by_one(p_orders json)
 AS $function$
 #variable_conflict use_column
 declare
-  todo placement[];
-  verdicts text[];
-  order_ids bigint[];
-  transfer_ids bigint[];
   voucher_ids bigint[];
   has_vouchers boolean;
   has_losers boolean;
@@ -1754,19 +1767,17 @@ declare
   last_source bigint;
   remaining numeric;
   p record;
-  started_at timestamptz := clock_timestamp();
 begin
-  select array_agg(o order by o.ordinal), bool_or(o.voucher_hash is not null)
-    into todo, has_vouchers
-    from json_populate_recordset(null::placement, p_orders) o;
-  if todo is null then return; end if;
-  verdicts := array_fill(null::text, array[cardinality(todo)]);
-  order_ids := array_fill(null::bigint, array[cardinality(todo)]);
+  placed_at := clock_timestamp();
+  select bool_or(o.voucher_hash is not null) into has_vouchers from unnest(p_orders) o;
+  if has_vouchers is null then return; end if;
+  verdicts := array_fill(null::text, array[cardinality(p_orders)]);
+  order_ids := array_fill(null::bigint, array[cardinality(p_orders)]);
   transfer_ids := order_ids;
   voucher_ids := order_ids;
 
   -- Duplicates are told before anything that may have changed since.
-  for p in select t.ordinal, o.id, o.request_id = t.request_id as is_own from unnest(todo) t
+  for p in select t.ordinal, o.id, o.request_id = t.request_id as is_own from unnest(p_orders) t
       join topup_order o on o.client_id = t.client_id
         and o.client_reference = t.client_reference loop
     verdicts[p.ordinal] := case when p.is_own then 'REPEATED' else 'DUPLICATE' end;
@@ -1774,24 +1785,26 @@ begin
   end loop;
 
   if has_vouchers then
-    for p in select t.ordinal, v.id from unnest(todo) t
+    for p in select t.ordinal, v.id from unnest(p_orders) t
         join voucher v on v.client_id = t.client_id and v.code_hash = t.voucher_hash
         where verdicts[t.ordinal] is null loop
       voucher_ids[p.ordinal] := p.id;
     end loop;
     perform 1 from voucher v
-      where (v.client_id, v.id) in (select t.client_id, voucher_ids[t.ordinal] from unnest(todo) t)
+      where (v.client_id, v.id) in
+        (select t.client_id, voucher_ids[t.ordinal] from unnest(p_orders) t)
       order by v.client_id, v.id for no key update;
   end if;
 
   perform 1 from wallet w
     where (w.client_id, w.id) in
-      (select t.client_id, t.wallet_id from unnest(todo) t where verdicts[t.ordinal] is null)
+      (select t.client_id, t.wallet_id from unnest(p_orders) t
+        where verdicts[t.ordinal] is null)
     order by w.client_id, w.id for no key update;
 
   -- A call repeated after a connection lost during COMMIT finds what it placed. Asked under the
   -- locks: the call whose answer was lost may have been at it until it gave them up.
-  for p in select t.ordinal, o.id from unnest(todo) t
+  for p in select t.ordinal, o.id from unnest(p_orders) t
       join topup_order o on o.client_id = t.client_id and o.request_id = t.request_id
       where verdicts[t.ordinal] is null loop
     verdicts[p.ordinal] := 'REPEATED';
@@ -1801,7 +1814,7 @@ begin
   -- Read under the locks: whatever changed the figures before is seen now, and who has them behind
   -- the end of a quote is refused, however long ago it came: a retry may have been by then.
   select v.version into current_version from pricing_version v;
-  for p in select t.ordinal from unnest(todo) t
+  for p in select t.ordinal from unnest(p_orders) t
       where verdicts[t.ordinal] is null
         and (t.pricing_version <> current_version
           or t.price_valid_until <= clock_timestamp()) loop
@@ -1816,8 +1829,8 @@ begin
       for p in select t.ordinal, t.client_id, t.face_value, t.face_currency,
             verdicts[t.ordinal] as so_far, v.id, v.value, v.currency,
             coalesce(v.redeemed_order_id is null and v.state in ('DELIVERED', 'COMPLETED')
-              and (v.expires_at is null or v.expires_at > started_at), false) as is_redeemable
-          from unnest(todo) t
+              and (v.expires_at is null or v.expires_at > placed_at), false) as is_redeemable
+          from unnest(p_orders) t
           left join voucher v on v.client_id = t.client_id and v.id = voucher_ids[t.ordinal]
           where t.voucher_hash is not null
             and (verdicts[t.ordinal] is null or verdicts[t.ordinal] = 'PLACED')
@@ -1841,7 +1854,7 @@ begin
     last_client := null;
     for p in select t.ordinal, t.client_id, t.wallet_id, t.charge, verdicts[t.ordinal] as so_far,
           w.is_frozen, w.balance + w.credit_limit as available
-        from unnest(todo) t
+        from unnest(p_orders) t
         left join wallet w on w.client_id = t.client_id and w.id = t.wallet_id
         where t.wallet_id is not null
           and (verdicts[t.ordinal] is null or verdicts[t.ordinal] = 'PLACED')
@@ -1865,7 +1878,7 @@ begin
       end if;
     end loop;
 
-    for i in 1 .. cardinality(todo) loop
+    for i in 1 .. cardinality(p_orders) loop
       if verdicts[i] = 'FUNDED' then
         order_ids[i] := nextval('topup_order_id_seq');
         transfer_ids[i] := nextval('transfer_id_seq');
@@ -1881,10 +1894,10 @@ begin
           t.product_id, t.variant_id, t.product_name, t.variant_name, t.country_code, t.face_value,
           t.face_currency, t.discount_percent, t.forex_rate, t.forex_rate_id, t.charge, t.currency,
           t.wallet_id, voucher_ids[t.ordinal], t.input_data, t.recipient, t.input_fields_version,
-          t.fulfils_in_request, transfer_ids[t.ordinal], started_at,
+          t.fulfils_in_request, transfer_ids[t.ordinal], placed_at,
           -- The request itself makes the first try; a worker only if it does not.
-          started_at + case when t.fulfils_in_request then '3 seconds' else '0' end::interval
-        from unnest(todo) t
+          placed_at + case when t.fulfils_in_request then '3 seconds' else '0' end::interval
+        from unnest(p_orders) t
         where verdicts[t.ordinal] = 'FUNDED'
         order by t.client_id, t.client_reference, t.ordinal
         on conflict do nothing
@@ -1894,7 +1907,7 @@ begin
 
     has_losers := 'FUNDED' = any (verdicts);
     exit when not has_losers;
-    for i in 1 .. cardinality(todo) loop
+    for i in 1 .. cardinality(p_orders) loop
       if verdicts[i] = 'FUNDED' then
         verdicts[i] := 'DUPLICATE';
       elsif verdicts[i] in ('INSUFFICIENT_FUNDS', 'VOUCHER_INVALID') then
@@ -1905,7 +1918,7 @@ begin
 
   -- Asked after the locks and the inserts: its other copy was placed by this call, or by a rival
   -- that was waited for.
-  for p in select t.ordinal, o.id, o.request_id = t.request_id as is_own from unnest(todo) t
+  for p in select t.ordinal, o.id, o.request_id = t.request_id as is_own from unnest(p_orders) t
       join topup_order o on o.client_id = t.client_id
         and o.client_reference = t.client_reference
       where verdicts[t.ordinal] not in ('PLACED', 'REPEATED', 'DUPLICATE')
@@ -1922,34 +1935,34 @@ begin
       voucher_ids[t.ordinal], order_ids[t.ordinal], t.charge, t.currency,
       w.balance - sum(t.charge) over (partition by t.client_id, t.wallet_id
         order by transfer_ids[t.ordinal]),
-      started_at
-    from unnest(todo) t
+      placed_at
+    from unnest(p_orders) t
     left join wallet w on w.client_id = t.client_id and w.id = t.wallet_id
     where verdicts[t.ordinal] = 'PLACED';
 
   -- The guard of the wallet's check constraint stands behind this subtraction.
   update wallet w set balance = w.balance - d.total
-    from (select t.client_id, t.wallet_id, sum(t.charge) as total from unnest(todo) t
+    from (select t.client_id, t.wallet_id, sum(t.charge) as total from unnest(p_orders) t
       where verdicts[t.ordinal] = 'PLACED' and t.wallet_id is not null group by 1, 2) d
     where w.client_id = d.client_id and w.id = d.wallet_id;
 
   if has_vouchers then
-    update voucher v set redeemed_order_id = order_ids[t.ordinal], redeemed_at = started_at
-      from unnest(todo) t
+    update voucher v set redeemed_order_id = order_ids[t.ordinal], redeemed_at = placed_at
+      from unnest(p_orders) t
       where verdicts[t.ordinal] = 'PLACED' and t.voucher_hash is not null
         and v.client_id = t.client_id and v.id = voucher_ids[t.ordinal];
   end if;
 
   insert into topup_order_event (client_id, topup_order_id, version, type, status, occurred_at)
-    select t.client_id, order_ids[t.ordinal], 1, 'CREATED', 'PENDING', started_at
-    from unnest(todo) t where verdicts[t.ordinal] = 'PLACED';
+    select t.client_id, order_ids[t.ordinal], 1, 'CREATED', 'PENDING', placed_at
+    from unnest(p_orders) t where verdicts[t.ordinal] = 'PLACED';
   insert into feed_inbox (client_id, topup_order_id, version)
     select t.client_id, order_ids[t.ordinal], 1
-    from unnest(todo) t where verdicts[t.ordinal] = 'PLACED' order by t.ordinal;
+    from unnest(p_orders) t where verdicts[t.ordinal] = 'PLACED' order by t.ordinal;
 
-  return query select t.ordinal, verdicts[t.ordinal], order_ids[t.ordinal],
-      transfer_ids[t.ordinal], started_at, started_at + d.expected_ms * interval '1 ms'
-    from unnest(todo) t left join delivery_pace d on d.product_id = t.product_id;
+  select array_agg(placed_at + d.expected_ms * interval '1 ms' order by t.ordinal)
+    into expected_by
+    from unnest(p_orders) t left join delivery_pace d on d.product_id = t.product_id;
 end
 $function$
 ;
@@ -3987,6 +4000,7 @@ grant execute on function leave_suspended_suppliers(p_limit integer, p_after tex
 grant execute on function number_events(p_limit integer) to topup_app;
 grant execute on function open_token_family(p_client_id bigint, p_key_id text, p_family_id uuid, p_refresh_token_id uuid, p_lives_for interval) to topup_app;
 grant execute on function place_orders(p_orders json) to topup_app;
+grant execute on function place_orders(p_orders placement[], OUT placed_at timestamp with time zone, OUT verdicts text[], OUT order_ids bigint[], OUT transfer_ids bigint[], OUT expected_by timestamp with time zone[]) to topup_app;
 grant execute on function propose_action(kind text, client_id bigint, remarks text, order_id bigint, outcome text, failure_code text, case_kind text, case_route integer, wallet_id bigint, amount numeric, currency text) to topup_clerk;
 grant execute on function recall_far_orders(p_limit integer) to topup_app;
 grant execute on function recall_from_suspended_suppliers(p_after timestamp with time zone) to topup_app;

@@ -162,19 +162,19 @@ async function findMissingFiles(client: pg.ClientBase): Promise<readonly string[
 
 /** The program reads all, and writes only through the functions made for it. */
 const CALLABLE = [
+  // The forms that processes of an older version call come first.
   'place_orders(json)',
+  'leave_suspended_suppliers(int)',
+  'keep_callback(recorded_move)',
+  'place_orders(placement[])',
   'claim_orders(int, json)',
   'claim_order(bigint, bigint)',
-  // The form that processes of an older version call.
-  'leave_suspended_suppliers(int)',
   'leave_suspended_suppliers(int, text)',
   'recall_far_orders(int)',
   'recall_from_suspended_suppliers(timestamptz)',
   'record_moves(json)',
   'cancel_order(bigint, bigint)',
   'find_submission(bigint, bigint, smallint, text)',
-  // The form that processes of an older version call.
-  'keep_callback(recorded_move)',
   'keep_stray_callback(recorded_move, json)',
   'find_stray_callbacks(bigint, int)',
   'forget_stray_callbacks(bigint[], int)',

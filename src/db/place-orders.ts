@@ -6,6 +6,7 @@ import type { TopupOrder } from '../domain/topup-order.ts';
 import { Batcher } from './batcher.ts';
 import { readOrder } from './order-reader.ts';
 import { isConnectionLost, isKnownNotCommitted, isLockTimeout, isUnable } from './faults.ts';
+import { placementText } from './placement-text.ts';
 import { repeatUntilKnown, withConnection } from './pool.ts';
 
 /** Orders of one call: enough to share a commit, few enough to hold a wallet's lock briefly. */
@@ -29,13 +30,23 @@ interface Placing {
   mayBePlaced: boolean;
 }
 
-interface VerdictRow {
-  readonly ordinal: number;
-  readonly verdict: 'PLACED' | 'REPEATED' | PlacementRefusal;
-  readonly order_id: number | null;
-  readonly transfer_id: number | null;
-  readonly placed_at: Date;
-  readonly expected_by: Date | null;
+type Verdict = 'PLACED' | 'REPEATED' | PlacementRefusal;
+
+/** What became of the orders of a call, in their order. */
+interface PlacedTogether {
+  readonly placed_at: string;
+  readonly verdicts: readonly Verdict[];
+  readonly order_ids: readonly (number | null)[];
+  readonly transfer_ids: readonly (number | null)[];
+  readonly expected_by: readonly (string | null)[];
+}
+
+interface Placed {
+  readonly verdict: Verdict;
+  readonly orderId: number | null;
+  readonly transferId: number | null;
+  readonly placedAt: Date;
+  readonly expectedBy: Date | null;
 }
 
 export interface PlaceOrdersOptions {
@@ -53,30 +64,32 @@ export interface PlaceOrder {
 
 /** Places orders, those that arrive together in one call of `place_orders`. */
 export function createPlaceOrder(options: PlaceOrdersOptions): PlaceOrder {
-  const batcher = new Batcher<Placing, VerdictRow>({
+  const batcher = new Batcher<Placing, Placed>({
     sizeMax: BATCH_SIZE_MAX,
     secondCallFrom: SECOND_CALL_FROM,
     laneOf: ({ order }) => order.clientId,
     // "Too much at once" says that nothing was done.
     isRefusable: ({ mayBePlaced }) => !mayBePlaced,
     run: async (placings) => {
-      const rows = await callUntilKnown(options.pool, placings);
-      if (rows.some((row) => row.verdict === 'PLACED')) options.onPlaced();
-      return rows;
+      const placed = await callUntilKnown(options.pool, placings);
+      if (placed.some(({ verdict }) => verdict === 'PLACED')) options.onPlaced();
+      return placed;
     },
   });
   const place = async (order: PricedOrder): Promise<Placement> => {
     const placing = { requestId: newRequestId(), order, mayBePlaced: false };
-    const row = await tellUnknown(batcher.add(placing), placing);
-    if (row.verdict !== 'PLACED' && row.verdict !== 'REPEATED') {
+    const placed = await tellUnknown(batcher.add(placing), placing);
+    const { verdict, orderId } = placed;
+    if (verdict !== 'PLACED' && verdict !== 'REPEATED') {
       // A call whose answer was lost may still be on its way, and find what this one did not. Only
       // the reference of a duplicate is taken for ever.
-      if (placing.mayBePlaced && row.verdict !== 'DUPLICATE') throw unknownPlacement(order);
-      return { verdict: row.verdict };
+      if (placing.mayBePlaced && verdict !== 'DUPLICATE') throw unknownPlacement(order);
+      return { verdict };
     }
-    const orderId = row.order_id;
     if (orderId === null) throw new Error('A placed order has no id');
-    if (row.verdict === 'PLACED') return { verdict: 'PLACED', order: placedOrder(order, row) };
+    if (verdict === 'PLACED') {
+      return { verdict, order: placedOrder(order, { ...placed, orderId }) };
+    }
     const found = await tellUnknown(
       repeatUntilKnown(() => readOrder(options.pool, order.clientId, orderId)),
       { order, mayBePlaced: true },
@@ -96,27 +109,37 @@ export function createPlaceOrder(options: PlaceOrdersOptions): PlaceOrder {
 async function callUntilKnown(
   pool: pg.Pool,
   placings: readonly Placing[],
-): Promise<readonly VerdictRow[]> {
-  const values = [JSON.stringify(placings.map(toPlacement))];
-  const text = 'select * from place_orders($1::json)';
+): Promise<readonly Placed[]> {
+  const values = [placings.map(placementText)];
+  const text = 'select row_to_json(p) as placed from place_orders($1::placement[]) p';
   // What never got a connection was not sent.
   const call = () => withConnection(pool, (client) => client
-    .query<VerdictRow>({ name: 'place_orders', text, values })
+    .query<{ placed: PlacedTogether }>({ name: 'place_orders', text, values })
     .catch((error: unknown) => {
       if (isConnectionLost(error)) for (const placing of placings) placing.mayBePlaced = true;
       throw error;
     }));
-  const { rows } = await repeatUntilKnown(
+  const { rows: [row] } = await repeatUntilKnown(
     call,
     // The batcher waits for locks, and keeps those who need not wait apart.
     (error) => !isLockTimeout(error) && !isUnable(error),
   );
-  const byOrdinal = new Map(rows.map((row) => [row.ordinal, row]));
-  return placings.map((_, index) => {
-    const row = byOrdinal.get(index + 1);
-    if (row === undefined) throw new Error('An order has no verdict');
-    return row;
-  });
+  if (row === undefined) throw new Error('A placing call has no answer');
+  const placedAt = new Date(row.placed.placed_at);
+  return placings.map((_, at) => placedOf(row.placed, at, placedAt));
+}
+
+function placedOf(together: PlacedTogether, at: number, placedAt: Date): Placed {
+  const verdict = together.verdicts[at];
+  if (verdict === undefined) throw new Error('An order has no verdict');
+  const expectedBy = together.expected_by[at] ?? null;
+  return {
+    verdict,
+    orderId: together.order_ids[at] ?? null,
+    transferId: together.transfer_ids[at] ?? null,
+    placedAt,
+    expectedBy: expectedBy === null ? null : new Date(expectedBy),
+  };
 }
 
 /** What is told of an order whose verdict did not come. */
@@ -152,43 +175,12 @@ function unknownPlacement({ clientReference }: PricedOrder): Error {
       : 'repeat it with its client_reference'}`);
 }
 
-function toPlacement({ requestId, order }: Placing, index: number): object {
-  const { funding } = order;
-  return {
-    ordinal: index + 1,
-    client_id: order.clientId,
-    request_id: requestId,
-    client_reference: order.clientReference,
-    input_digest: order.inputDigest,
-    product_id: order.productId,
-    variant_id: order.variantId,
-    product_name: order.productName,
-    variant_name: order.variantName,
-    country_code: order.countryCode,
-    face_value: order.faceValue.amount,
-    face_currency: order.faceValue.currency,
-    discount_percent: order.discountPercent,
-    forex_rate: order.forexRate,
-    forex_rate_id: order.forexRateId,
-    charge: order.charge.amount,
-    currency: order.charge.currency,
-    wallet_id: funding.kind === 'WALLET' ? funding.walletId : null,
-    voucher_hash: funding.kind === 'VOUCHER' ? funding.codeHash : null,
-    input_data: order.inputData,
-    recipient: order.recipient,
-    input_fields_version: order.inputFieldsVersion,
-    fulfils_in_request: order.fulfilsInRequest,
-    pricing_version: order.pricingVersion,
-    price_valid_until: order.priceValidUntil,
-  };
-}
-
 /** The order as it was just inserted, without reading it again. */
-function placedOrder(order: PricedOrder, row: VerdictRow): TopupOrder {
+function placedOrder(order: PricedOrder, placed: Placed & { orderId: number }): TopupOrder {
   const isWallet = order.funding.kind === 'WALLET';
   return {
     clientId: order.clientId,
-    id: row.order_id ?? 0,
+    id: placed.orderId,
     clientReference: order.clientReference,
     inputDigest: order.inputDigest,
     productId: order.productId,
@@ -210,15 +202,15 @@ function placedOrder(order: PricedOrder, row: VerdictRow): TopupOrder {
     failureCode: null,
     attemptCount: 0,
     lastAttemptAt: null,
-    nextActionAt: row.placed_at,
-    debitTransferId: isWallet ? row.transfer_id : null,
+    nextActionAt: placed.placedAt,
+    debitTransferId: isWallet ? placed.transferId : null,
     refundTransferId: null,
     reversalTransferId: null,
     reversedAt: null,
     receipt: null,
-    createdAt: row.placed_at,
+    createdAt: placed.placedAt,
     completedAt: null,
-    expectedBy: row.expected_by,
+    expectedBy: placed.expectedBy,
     notificationEmail: null,
   };
 }

@@ -414,8 +414,9 @@ describe('a call that the database refuses for now', () => {
   function placeUnder(fault: (callCount: number) => Error | null) {
     const calls: number[][] = [];
     const query = async (config: pg.QueryConfig): Promise<unknown> => {
-      const placements = JSON.parse(String(config.values?.[0])) as { client_id: number }[];
-      calls.push(placements.map((each) => each.client_id));
+      const [texts] = config.values as [readonly string[]];
+      // The client is the second field.
+      calls.push(texts.map((text) => Number(text.split(',')[1])));
       const refused = fault(calls.length);
       if (refused !== null) throw refused;
       return pools[0]?.query(config);
@@ -521,7 +522,7 @@ describe('a call that the database refuses for now', () => {
     const nowMs = performance.now();
     const tries = { alone: 0, crowd: 0 };
     const query = async (config: pg.QueryConfig): Promise<unknown> => {
-      const { length } = JSON.parse(String(config.values?.[0])) as unknown[];
+      const [{ length }] = config.values as [readonly string[]];
       const call = length === 1 ? 'alone' : 'crowd';
       tries[call] += 1;
       if (tries[call] === 1) {

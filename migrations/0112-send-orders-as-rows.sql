@@ -21,7 +21,6 @@ declare
   remaining numeric;
   p record;
 begin
-  placed_at := clock_timestamp();
   select bool_or(o.voucher_hash is not null) into has_vouchers from unnest(p_orders) o;
   if has_vouchers is null then return; end if;
   verdicts := array_fill(null::text, array[cardinality(p_orders)]);
@@ -54,6 +53,8 @@ begin
       (select t.client_id, t.wallet_id from unnest(p_orders) t
         where verdicts[t.ordinal] is null)
     order by w.client_id, w.id for no key update;
+  -- Behind whatever held the wallets: their transfers are in the order of their times as well.
+  placed_at := clock_timestamp();
 
   -- A call repeated after a connection lost during COMMIT finds what it placed. Asked under the
   -- locks: the call whose answer was lost may have been at it until it gave them up.
@@ -237,7 +238,6 @@ declare
   placed_ids bigint[];
   are_debited boolean;
 begin
-  placed_at := clock_timestamp();
   select bool_and(o.voucher_hash is null), min(o.pricing_version), max(o.pricing_version),
       min(o.price_valid_until)
     into is_plain, oldest_version, youngest_version, valid_until
@@ -252,7 +252,9 @@ begin
         group by t.client_id, t.wallet_id order by t.client_id, t.wallet_id) d
       left join lateral (select x.id, x.balance, x.credit_limit, x.is_frozen from wallet x
         where x.client_id = d.client_id and x.id = d.wallet_id for no key update) w on true;
-    -- Read under the locks: whatever changed the figures before is seen now.
+    -- Under the locks: a wallet's transfers are in the order of their times, and whatever changed
+    -- the figures before is seen now.
+    placed_at := clock_timestamp();
     is_plain := fits and oldest_version = youngest_version
       and oldest_version = (select v.version from pricing_version v)
       and (valid_until is null or valid_until > clock_timestamp());
@@ -341,11 +343,11 @@ begin
 end
 $$;
 
--- The form that processes of an older version call.
+-- The form that processes of an older version call, who may call no other.
 create or replace function place_orders(p_orders json)
 returns table (ordinal int, verdict text, order_id bigint, transfer_id bigint,
   placed_at timestamptz, expected_by timestamptz)
-language sql set search_path = public, pg_temp as $$
+language sql security definer set search_path = public, pg_temp as $$
   select u.ordinal::int, u.verdict, u.order_id, u.transfer_id, p.placed_at, u.expected_by
     from place_orders(array(select o from json_populate_recordset(null::placement, p_orders) o
         order by o.ordinal)) p

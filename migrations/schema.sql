@@ -63,9 +63,12 @@ CREATE OR REPLACE FUNCTION append_event(p_order topup_order, p_type text, p_prev
  SET search_path TO 'public', 'pg_temp'
 AS $function$
   insert into topup_order_event (client_id, topup_order_id, version, type, previous_status, status,
-      failure_code)
+      failure_code, occurred_at)
     values (p_order.client_id, p_order.id, p_order.version, p_type, p_previous_status,
-      p_order.status, p_order.failure_code);
+      p_order.status, p_order.failure_code, case p_type
+        when p_order.status then p_order.completed_at
+        when 'REVERSED' then p_order.reversed_at
+        else clock_timestamp() end);
   insert into feed_inbox (client_id, topup_order_id, version)
     values (p_order.client_id, p_order.id, p_order.version);
 $function$
@@ -653,13 +656,17 @@ CREATE OR REPLACE FUNCTION end_order(o topup_order, p_status text, p_failure_cod
 AS $function$
 declare
   refund_id bigint;
+  ended_at timestamptz;
 begin
   if p_status = 'DELIVERED' then
     insert into transfer (client_id, reason, debit_account, credit_account, topup_order_id, amount,
         currency)
-      values (o.client_id, 'ORDER_SALE', 'IN_FLIGHT', 'SALES', o.id, o.charge, o.currency);
+      values (o.client_id, 'ORDER_SALE', 'IN_FLIGHT', 'SALES', o.id, o.charge, o.currency)
+      returning created_at into ended_at;
   else
     refund_id := return_money(o, 'ORDER_REFUND', 'IN_FLIGHT');
+    select t.created_at into strict ended_at from transfer t
+      where t.client_id = o.client_id and t.id = refund_id;
   end if;
   update topup_order set
       status = p_status,
@@ -671,7 +678,7 @@ begin
       next_action_at = null,
       lease_token = null,
       lease_until = null,
-      completed_at = clock_timestamp()
+      completed_at = ended_at
     where client_id = o.client_id and id = o.id and status = 'PENDING'
     returning * into strict o;
   perform append_event(o, p_status, 'PENDING');
@@ -692,6 +699,7 @@ AS $function$
 declare
   is_whole boolean;
   kept_count int;
+  ended_at timestamptz := clock_timestamp();
 begin
   insert into callback (client_id, supplier_id, event_id, supplier_reference, body_digest)
     select m.client_id, s.id, m.event_id, m.supplier_reference, m.body_digest
@@ -721,12 +729,13 @@ begin
         where m.kind in ('DELIVER', 'FAIL') order by o.client_id, wallet_id, o.id) n
   ), booked as (
     insert into transfer (client_id, id, reason, debit_account, credit_account, wallet_id,
-        topup_order_id, amount, currency, balance_after)
+        topup_order_id, amount, currency, balance_after, created_at)
       select n.client_id, n.transfer_id,
         case when n.is_delivered then 'ORDER_SALE' else 'ORDER_REFUND' end, 'IN_FLIGHT',
         case when n.is_delivered then 'SALES' else 'WALLET' end, n.wallet_id, n.id, n.charge,
         n.currency, n.balance + sum(n.charge) over (partition by n.client_id, n.wallet_id
-          order by n.transfer_id)
+          order by n.transfer_id),
+        ended_at
       from news n
   ), credited as (
     update wallet w set balance = w.balance + r.total
@@ -748,13 +757,13 @@ begin
         next_action_at = null,
         lease_token = null,
         lease_until = null,
-        completed_at = clock_timestamp()
+        completed_at = ended_at
       from news n where o.ctid = n.address
       returning o.client_id, o.id, o.version, o.status, o.failure_code, o.notification_email
   ), told as (
     insert into topup_order_event (client_id, topup_order_id, version, type, previous_status,
-        status, failure_code)
-      select e.client_id, e.id, e.version, e.status, 'PENDING', e.status, e.failure_code
+        status, failure_code, occurred_at)
+      select e.client_id, e.id, e.version, e.status, 'PENDING', e.status, e.failure_code, ended_at
       from ended e
   ), entered as (
     insert into feed_inbox (client_id, topup_order_id, version)
@@ -1501,6 +1510,8 @@ CREATE OR REPLACE FUNCTION open_case(o topup_order, p_kind text, p_route smallin
  LANGUAGE plpgsql
  SET search_path TO 'public', 'pg_temp'
 AS $function$
+declare
+  reversal_id bigint;
 begin
   insert into reconciliation_case (client_id, topup_order_id, kind, route, receipt)
     values (o.client_id, o.id, p_kind, p_route, p_receipt) on conflict do nothing;
@@ -1511,8 +1522,10 @@ begin
     return false;
   end if;
   if p_kind = 'REVERSAL' then
-    update topup_order set reversal_transfer_id = return_money(o, 'REVERSAL', 'SALES'),
-        reversed_at = clock_timestamp(), version = o.version + 1
+    reversal_id := return_money(o, 'REVERSAL', 'SALES');
+    update topup_order set reversal_transfer_id = reversal_id, version = o.version + 1,
+        reversed_at = (select t.created_at from transfer t
+          where t.client_id = o.client_id and t.id = reversal_id)
       where client_id = o.client_id and id = o.id returning * into o;
     perform append_event(o, 'REVERSED', o.status);
   else
@@ -1603,6 +1616,7 @@ $function$
 CREATE OR REPLACE FUNCTION place_orders(p_orders json)
  RETURNS TABLE(ordinal integer, verdict text, order_id bigint, transfer_id bigint, placed_at timestamp with time zone, expected_by timestamp with time zone)
  LANGUAGE sql
+ SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
 AS $function$
   select u.ordinal::int, u.verdict, u.order_id, u.transfer_id, p.placed_at, u.expected_by
@@ -1634,7 +1648,6 @@ declare
   placed_ids bigint[];
   are_debited boolean;
 begin
-  placed_at := clock_timestamp();
   select bool_and(o.voucher_hash is null), min(o.pricing_version), max(o.pricing_version),
       min(o.price_valid_until)
     into is_plain, oldest_version, youngest_version, valid_until
@@ -1649,7 +1662,9 @@ begin
         group by t.client_id, t.wallet_id order by t.client_id, t.wallet_id) d
       left join lateral (select x.id, x.balance, x.credit_limit, x.is_frozen from wallet x
         where x.client_id = d.client_id and x.id = d.wallet_id for no key update) w on true;
-    -- Read under the locks: whatever changed the figures before is seen now.
+    -- Under the locks: a wallet's transfers are in the order of their times, and whatever changed
+    -- the figures before is seen now.
+    placed_at := clock_timestamp();
     is_plain := fits and oldest_version = youngest_version
       and oldest_version = (select v.version from pricing_version v)
       and (valid_until is null or valid_until > clock_timestamp());
@@ -1768,7 +1783,6 @@ declare
   remaining numeric;
   p record;
 begin
-  placed_at := clock_timestamp();
   select bool_or(o.voucher_hash is not null) into has_vouchers from unnest(p_orders) o;
   if has_vouchers is null then return; end if;
   verdicts := array_fill(null::text, array[cardinality(p_orders)]);
@@ -1801,6 +1815,8 @@ begin
       (select t.client_id, t.wallet_id from unnest(p_orders) t
         where verdicts[t.ordinal] is null)
     order by w.client_id, w.id for no key update;
+  -- Behind whatever held the wallets: their transfers are in the order of their times as well.
+  placed_at := clock_timestamp();
 
   -- A call repeated after a connection lost during COMMIT finds what it placed. Asked under the
   -- locks: the call whose answer was lost may have been at it until it gave them up.

@@ -330,6 +330,30 @@ describe('placing orders', () => {
       }
     });
 
+  it.each(['place_orders', 'place_orders_one_by_one'])(
+    'dates an order behind what its wallet was waited for: %s', async (name) => {
+      const { ownerDatabaseUrl } = database();
+      const [holder, caller] = [new pg.Client(ownerDatabaseUrl), new pg.Client(ownerDatabaseUrl)];
+      await Promise.all([holder.connect(), caller.connect()]);
+      try {
+        await holder.query('begin; select from wallet where client_id = 1 and id = 1 for update');
+        const pool = poolOf(({ text, values }) =>
+          caller.query(text.replace('place_orders', name), values));
+        const called = createPlaceOrder({ pool, onPlaced: () => undefined })(
+          pricedOrder({ pricingVersion }));
+        await expect.poll(async () => (await database().query(`select from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`)).length).toBe(1);
+        const { rows: [held] } = await holder.query<{ at: Date }>('select clock_timestamp() as at');
+        await holder.query('commit');
+        expect(await called).toMatchObject({ verdict: 'PLACED' });
+        const [order] = await database().query<{ is_behind: boolean }>(`select created_at > $1 as
+          is_behind from topup_order order by id desc limit 1`, [held?.at]);
+        expect(order?.is_behind).toBe(true);
+      } finally {
+        await Promise.all([holder.end(), caller.end()]);
+      }
+    });
+
   it('refuses a frozen wallet', async () => {
     await database().query('update wallet set is_frozen = true where id = 2');
     const order = pricedOrder({

@@ -287,6 +287,10 @@ describe('a batch', () => {
 });
 
 describe('a placing call that is repeated while the first one is still at it', () => {
+  // By the form of processes of before, which may call no other where one of them migrated last.
+  const OTHER_FORM = 'execute on function place_orders(placement[])';
+  beforeAll(() => database().query(`revoke ${OTHER_FORM} from topup_app`));
+  afterAll(() => database().query(`grant ${OTHER_FORM} to topup_app`));
   const placement = (requestId: string, reference: string | null): string => JSON.stringify([{
     ordinal: 1, client_id: 2, request_id: requestId, client_reference: reference,
     input_digest: 'd', product_id: 4218, variant_id: 2, product_name: 'PUBG Mobile UC',

@@ -43,6 +43,19 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   };
 }
 
+/** Orders whose end, or its reversal, has another time in its event or its transfer. */
+const MOMENTS = `
+  select o.client_id, o.id, o.completed_at, o.reversed_at, e.type, e.occurred_at, t.created_at
+  from topup_order o
+  join topup_order_event e on e.client_id = o.client_id and e.topup_order_id = o.id
+    and e.type in (o.status, 'REVERSED')
+  left join transfer t on t.client_id = o.client_id and t.topup_order_id = o.id
+    and case e.type when 'REVERSED' then t.reason = 'REVERSAL'
+      else t.reason in ('ORDER_SALE', 'ORDER_REFUND') end
+  where e.occurred_at is distinct from t.created_at
+    or e.occurred_at is distinct from
+      case e.type when 'REVERSED' then o.reversed_at else o.completed_at end`;
+
 /**
  * One database for the tests of a file; call it at the top of the file or of a describe. After
  * the last test every invariant must hold.
@@ -56,6 +69,7 @@ export function useTestDatabase(): () => TestDatabase {
     if (database === undefined) return;
     try {
       expect(await findViolations(database.query), 'invariants').toEqual([]);
+      expect(await database.query(MOMENTS), 'ends that are told with two times').toEqual([]);
     } finally {
       await database.drop();
     }

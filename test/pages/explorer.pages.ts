@@ -237,3 +237,12 @@ test('outside the demo there is only what reads, and a word on where the token g
   await execute(page);
   await answer(page).getByText('"totalCount"').waitFor();
 });
+
+test('the button that runs an operation is seen in forced colours', async () => {
+  const page = await openExplorer({ forcedColors: 'active', colorScheme: 'light' });
+  const [icon, behind] = await page.locator('.graphiql-execute-button').evaluate((button) => [
+    getComputedStyle(button.querySelector('svg') ?? button).color,
+    getComputedStyle(button).backgroundColor,
+  ]);
+  expect(icon).not.toBe(behind);
+});

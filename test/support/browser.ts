@@ -34,13 +34,16 @@ export interface Stage {
   openPage(options?: PageOptions): Promise<Page>;
   picture(page: Page, name: string): Promise<void>;
   /** Stops the program and starts it again over the same data, at the same address. */
-  restart(whileAway?: () => Promise<void>): Promise<void>;
+  restart(whileAway?: () => Promise<void>, settings?: Settings): Promise<void>;
   /** The same, with the data of a first start. */
   startAnew(): Promise<void>;
 }
 
+type Settings = Readonly<Record<string, string>>;
+
 export interface PageOptions {
   readonly colorScheme?: 'light' | 'dark';
+  readonly forcedColors?: 'active';
   readonly viewport?: { readonly width: number; readonly height: number };
   readonly javaScriptEnabled?: boolean;
   readonly isStorageBlocked?: boolean;
@@ -70,11 +73,11 @@ export function useStage(): () => Stage {
     removeDataDir(env.DATA_DIR);
   });
 
-  const restart = async (whileAway?: () => Promise<void>): Promise<void> => {
+  const restart: Stage['restart'] = async (whileAway, settings) => {
     for (const watch of watched) watch.expectCuts();
     await stop(program);
     await whileAway?.();
-    program = startProgram(env);
+    program = startProgram({ ...env, ...settings });
     facts = await program.ready;
   };
   const openPage = async (

@@ -10,6 +10,10 @@ const REGISTERED_CHARACTERS_MAX = 262_144;
 /** Our own documents take 8,000, and again as many in every spelling that a library gives them. */
 const RECOGNISED_CHARACTERS_MAX = 131_072;
 const SHA256 = /^[0-9a-f]{64}$/;
+/** What codegen writes before a hash; documents of clients bring it along. */
+const ALGORITHM = /^sha256:/;
+const UNKNOWN_HASH = 'extensions.persistedQuery must be of version 1, '
+  + 'with a sha256Hash of 64 hexadecimal digits in lower case';
 
 export interface TrustedDocuments {
   /** The text of every document that is trusted, by the SHA-256 of the text in hex. */
@@ -47,7 +51,7 @@ export class PersistedDocuments {
     const hash = hashOf(request);
     const { query } = request;
     if (hash === undefined) {
-      return refused('BAD_USER_INPUT', 'extensions.persistedQuery must be of version 1');
+      return refused('BAD_USER_INPUT', UNKNOWN_HASH);
     }
     if (hash === null) {
       return query === null
@@ -107,12 +111,13 @@ function isTypeName({ name, alias, directives = [] }: FieldNode): boolean {
 
 /** Null where the request names no document; undefined where nobody could know what it names. */
 function hashOf({ documentId, extensions }: GraphqlRequest): string | null | undefined {
-  if (documentId !== null) return documentId.replace(/^sha256:/, '');
+  if (documentId !== null) return documentId.replace(ALGORITHM, '');
   const persisted = extensions?.['persistedQuery'] ?? null;
   if (persisted === null) return null;
   const { version, sha256Hash } = isJsonMap(persisted) ? persisted : {};
-  const isKnown = version === 1 && typeof sha256Hash === 'string' && SHA256.test(sha256Hash);
-  return isKnown ? sha256Hash : undefined;
+  if (version !== 1 || typeof sha256Hash !== 'string') return undefined;
+  const hash = sha256Hash.replace(ALGORITHM, '');
+  return SHA256.test(hash) ? hash : undefined;
 }
 
 function refused(code: Parameters<typeof requestError>[0], message: string): Resolution {

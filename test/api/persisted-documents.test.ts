@@ -49,6 +49,7 @@ describe('a trusted document', () => {
   test.each([
     ['by documentId', { documentId: `sha256:${hashOf(QUERY)}` }],
     ['by the older hash', apq(hashOf(QUERY))],
+    ['by the older hash as codegen writes it', apq(`sha256:${hashOf(QUERY)}`)],
     ['by an empty query beside its id', { query: '', documentId: `sha256:${hashOf(QUERY)}` }],
   ])('is found %s', (_way, body) => {
     expect(ask(body)).toBe(QUERY);
@@ -61,6 +62,7 @@ describe('a trusted document', () => {
     ['another version', apq(hashOf(QUERY), 2), 'BAD_USER_INPUT'],
     ['a hash that is none', apq('__proto__'), 'BAD_USER_INPUT'],
     ['a hash that is no text', apq(7), 'BAD_USER_INPUT'],
+    ['a hash of another algorithm', apq(`sha512:${hashOf(QUERY)}`), 'BAD_USER_INPUT'],
     ['a hash of another text', { query: QUERY, ...apq(hashOf(OTHER)) }, 'BAD_USER_INPUT'],
     ['an id of another text', { query: QUERY, documentId: `sha256:${hashOf(OTHER)}` },
       'BAD_USER_INPUT'],

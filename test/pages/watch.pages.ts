@@ -356,3 +356,14 @@ test('the feed begins anew where the gateway has lost it', async () => {
   expect(await order.getAttribute('data-order')).toBe('1');
   await stage().picture(page, 'watch-begun-anew');
 });
+
+test('a gateway that executes only trusted documents is told as such', async () => {
+  const page = await openWatch();
+  await stage().restart(undefined, { TRUSTED_DOCUMENTS_ONLY: '1' });
+  const state = page.locator('#connection');
+  await state.getByText('Only trusted documents are executed here').waitFor();
+  await page.getByRole('button', { name: 'Place order' }).click();
+  await page.getByRole('alert').getByText('Only trusted documents are executed').waitFor();
+  // The press had a socket of its own, and that was acknowledged.
+  expect(await state.getAttribute('data-state')).toBe('forbidden');
+});

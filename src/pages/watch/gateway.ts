@@ -14,17 +14,22 @@ const ACKNOWLEDGED_WITHIN_MS = 10_000;
 const PASSING: ReadonlySet<unknown> = new Set([4499, 'SERVICE_UNAVAILABLE', 'RATE_LIMITED']);
 /** The token is no longer good: asking again would not help. */
 const REFUSED = 4403;
+/** Documents of the page are not trusted here, and will not be. */
+const FORBIDDEN = 'FORBIDDEN';
 /** How a proxy may end a socket in the middle of everything; we never do. */
 const NORMAL_CLOSURE = 1000;
 
-export type ConnectionState = 'live' | 'away' | 'full' | 'refused';
+export type ConnectionState = 'live' | 'away' | 'full' | 'refused' | 'forbidden';
 
 /** The one socket of the page: everything is asked over it, and the feed comes from it. */
 export class Gateway {
   readonly #client: Client;
+  readonly #onState: (state: ConnectionState) => void;
   #isRefused = false;
+  #isForbidden = false;
 
   constructor(token: string, onState: (state: ConnectionState) => void) {
+    this.#onState = (state) => onState(this.#isForbidden ? 'forbidden' : state);
     this.#client = createClient({
       url: socketUrl(),
       connectionParams: { authorization: `Bearer ${token}` },
@@ -33,10 +38,10 @@ export class Gateway {
       keepAlive: PING_EVERY_MS,
     });
     this.#endWithoutWord();
-    this.#client.on('connected', () => onState('live'));
+    this.#client.on('connected', () => this.#onState('live'));
     this.#client.on('closed', (event) => {
       this.#isRefused = event instanceof CloseEvent && event.code === REFUSED;
-      onState(this.#isRefused ? 'refused' : isOneTooMany(event) ? 'full' : 'away');
+      this.#onState(this.#isRefused ? 'refused' : isOneTooMany(event) ? 'full' : 'away');
     });
   }
 
@@ -120,7 +125,7 @@ export class Gateway {
   ): Promise<void> {
     let after: string | null = null;
     let waitMs = RETRY_MS_MIN;
-    while (!this.#isRefused) {
+    while (!this.#isRefused && !this.#isForbidden) {
       try {
         for await (const { cursor, node } of this.#edgesBehind(after, feed)) {
           if (after === null) await onStart();
@@ -129,6 +134,10 @@ export class Gateway {
           waitMs = RETRY_MS_MIN;
         }
       } catch (error) {
+        if (codeOf(error) === FORBIDDEN) {
+          this.#isForbidden = true;
+          this.#onState('forbidden');
+        }
         // A cursor that the gateway no longer takes: begin anew.
         if (!isPassing(error)) after = null;
       }
@@ -162,7 +171,11 @@ function refusal(errors: readonly Refused[] | undefined): Error {
 /** The socket went away, or the gateway can say nothing now; anything else is an answer. */
 function isPassing(error: unknown): boolean {
   return error instanceof CloseEvent || error instanceof Event
-    || PASSING.has((error as { readonly code?: unknown } | null)?.code);
+    || PASSING.has(codeOf(error));
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { readonly code?: unknown } | null)?.code;
 }
 
 /** By the words alone: a gateway that is too busy closes with the same code. */

@@ -14,6 +14,7 @@ const STATE_TEXTS: Readonly<Record<ConnectionState, string>> = {
   away: 'The gateway is away, reconnecting',
   full: 'Too many connections of this client: close another page',
   refused: 'The token is no longer good: load the page again',
+  forbidden: 'Only trusted documents are executed here, and those of this page are not',
 };
 
 const connection = part('connection', HTMLElement);

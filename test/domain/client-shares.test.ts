@@ -59,3 +59,24 @@ it('tells whoever waits for too long, and nobody comes into its place', async ()
     vi.useRealTimers();
   }
 });
+
+it('keeps the place of whoever waits, though others before it have waited long', async () => {
+  vi.useFakeTimers();
+  try {
+    const shares = new ClientShares(1);
+    const [first, second, third] = [heldRead(), heldRead(), heldRead()];
+    const results = [shares.read(1, first.read), shares.read(1, second.read)];
+    first.end('first');
+    expect(await results[0]).toBe('first');
+    await vi.advanceTimersByTimeAsync(1_500);
+    results.push(shares.read(1, third.read));
+    await vi.advanceTimersByTimeAsync(1_000);
+    second.end('second');
+    expect(await results[1]).toBe('second');
+    expect(third.hasBegun()).toBe(true);
+    third.end('third');
+    expect(await results[2]).toBe('third');
+  } finally {
+    vi.useRealTimers();
+  }
+});

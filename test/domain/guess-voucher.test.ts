@@ -26,10 +26,13 @@ function oneToken(answer: () => Promise<void> = async () => undefined) {
   return { rateLimits, askedCount: () => askedCount };
 }
 
-const never = () => new Promise<never>(() => {});
+/** No time passes: a sleep ends as that of the clock does whose signal is aborted. */
+const untilAborted = (_ms: number, signal?: AbortSignal) => new Promise<void>((resolve) => {
+  signal?.addEventListener('abort', () => resolve(), { once: true });
+});
 
 function guesses(rateLimits: RateLimits, clock = {}): VoucherGuesses {
-  const still = { monotonicMs: () => 0, sleep: never };
+  const still = { monotonicMs: () => 0, sleep: untilAborted };
   return new VoucherGuesses({ rateLimits, clock: { ...still, ...clock } });
 }
 
@@ -154,7 +157,7 @@ function heldElsewhere(of: {
     monotonicMs: () => nowMs,
     // Whoever waits for others, with a signal, waits as long as those do.
     sleep: async (ms: number, signal?: AbortSignal) => (
-      signal === undefined ? void (nowMs += ms) : never()),
+      signal === undefined ? void (nowMs += ms) : untilAborted(ms, signal)),
   };
   return { of: guesses(rateLimits, clock), asked: () => [askedCount, nowMs] };
 }

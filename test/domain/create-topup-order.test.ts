@@ -3,6 +3,7 @@ import { cancelTopupOrder } from '../../src/domain/cancel-topup-order.ts';
 import {
   createTopupOrder, type CreateTopupOrderDeps,
 } from '../../src/domain/create-topup-order.ts';
+import { Discounts } from '../../src/domain/discounts.ts';
 import { VoucherGuesses } from '../../src/domain/guess-voucher.ts';
 import type { RawOrderRequest } from '../../src/domain/order-request.ts';
 import type {
@@ -16,8 +17,8 @@ import type { TopupOrder } from '../../src/domain/topup-order.ts';
 import { hashVoucherCode } from '../../src/domain/voucher.ts';
 import { noRateLimits } from '../support/no-rate-limits.ts';
 import {
-  claimedOrder, field, HASHING_KEY, number, product, rawRequest, snapshot,
-  topupOrder, variant,
+  claimedOrder, client, field, HASHING_KEY, number, product, rawRequest, snapshot, topupOrder,
+  variant,
 } from './builders.ts';
 
 const never = () => new Promise<never>(() => {});
@@ -32,6 +33,8 @@ function story(of: {
   readonly placed?: TopupOrder;
   readonly existing?: TopupOrder | null;
   readonly pricing?: PricingSnapshot;
+  /** What is read where the other figures are stale; the same by default. */
+  readonly fresh?: PricingSnapshot;
   readonly submit?: () => Promise<never>;
   readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
   readonly rateLimits?: RateLimits;
@@ -45,7 +48,7 @@ function story(of: {
   const orders: PricedOrder[] = [];
   const store: Partial<Store> = {
     pricing: () => pricing,
-    refreshPricing: async () => pricing,
+    refreshPricing: async () => of.fresh ?? pricing,
     async placeOrder(order) {
       orders.push(order);
       if (of.placing !== undefined) throw of.placing;
@@ -155,9 +158,10 @@ describe('createTopupOrder', () => {
   });
 
   test('prices once more what went stale, and gives up politely after that', async () => {
-    const twice = story({ verdicts: ['STALE', 'PLACED'] });
+    const dearer = snapshot({ clients: [client({ discounts: new Discounts([]) })] });
+    const twice = story({ verdicts: ['STALE', 'PLACED'], fresh: dearer });
     await expect(twice.create()).resolves.toEqual(topupOrder());
-    expect(twice.orders).toHaveLength(2);
+    expect(twice.orders.map(({ charge }) => charge.amount)).toEqual(['4.7405', '4.99']);
     await expect(story({ verdicts: ['STALE', 'STALE'] }).create())
       .rejects.toBeInstanceOf(TemporarilyUnavailable);
   });
@@ -205,6 +209,23 @@ describe('a duplicate reference', () => {
     const broken = rawRequest({ inputData: [['player_id', 'x']] });
     const { code, detail } = await refusalOf(story({ existing: topupOrder() }).create(broken));
     expect([code, detail]).toEqual(['DUPLICATE_CLIENT_REFERENCE', 'INPUT_MISMATCH']);
+  });
+
+  test('is told of a product that nobody knows, and of input that is no pairs', async () => {
+    const bare = product({ inputFields: [] });
+    const { create, orders } = story({ pricing: snapshot({ products: [bare] }) });
+    await create(rawRequest({ inputData: undefined }));
+    const existing = topupOrder({ inputDigest: orders[0]?.inputDigest ?? '' });
+    const tell = async (over: Partial<RawOrderRequest>, products = [bare]) => {
+      const again = story({ verdicts: ['DUPLICATE'], existing, pricing: snapshot({ products }) });
+      const { code, detail } = await refusalOf(again.create(rawRequest(over)));
+      return [code, detail];
+    };
+    expect(await tell({ inputData: undefined })).toEqual(['DUPLICATE_CLIENT_REFERENCE', undefined]);
+    for (const told of [
+      await tell({ inputData: 'x' }), await tell({ inputData: undefined, productId: number('1') }),
+      await tell({ inputData: 'x' }, []),
+    ]) expect(told).toEqual(['DUPLICATE_CLIENT_REFERENCE', 'INPUT_MISMATCH']);
   });
 
   test.each([

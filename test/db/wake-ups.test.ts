@@ -38,3 +38,21 @@ it('are heard again after the connection fell silent', async () => {
   await pool.end();
   await proxy.close();
 });
+
+it('tell other processes each time, and not only the first one', async () => {
+  const { databaseUrl } = database();
+  const onError = (): void => undefined;
+  const pool = createPool({ databaseUrl, size: 1, applicationName: 'test', onError });
+  const teller = openWakeUps({ databaseUrl, pool, onError });
+  const listener = openWakeUps({ databaseUrl, pool, onError });
+  // Whoever listens looks up at once what was said before.
+  await new Promise<void>((resolve) => listener.on('work', resolve));
+  let heardCount = 0;
+  listener.on('worker_alive', () => { heardCount += 1; });
+  for (const count of [1, 2]) {
+    teller.send('worker_alive');
+    await expect.poll(() => heardCount, { interval: 10, timeout: 10_000 }).toBe(count);
+  }
+  await Promise.all([teller.close(), listener.close()]);
+  await pool.end();
+});

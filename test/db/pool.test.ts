@@ -94,6 +94,13 @@ it('is read as we write, whatever the database is set to', async () => {
   }
 });
 
+it('is ended where a statement, a lock or a transaction in between takes too long', async () => {
+  const bounds = ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'];
+  const { rows } = await openPool().query(
+    `select array[${bounds.map((name) => `current_setting('${name}')`).join(', ')}] as bounds`);
+  expect(rows).toEqual([{ bounds: ['5s', '2s', '10s'] }]);
+});
+
 it('gives what is done once its time, whatever the database is set to', async () => {
   const name = new URL(database().databaseUrl).pathname.slice(1);
   const limits = (await database().query<{ name: string }>(`select name from pg_settings
@@ -128,6 +135,23 @@ describe('a database that is silent', () => {
     // The other three are as silent; whoever comes now is given a new one.
     expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
   });
+
+  it('ends no statement that is under way on a connection that speaks', async () => {
+    const target = new URL(database().databaseUrl);
+    const proxy = await startCuttingProxy(`http://${target.host}`);
+    undo.push(() => proxy.close());
+    target.host = new URL(proxy.url).host;
+    const pool = openPool({ databaseUrl: target.href, answerTimeoutMs: 500 });
+    const silent = await pool.connect();
+    proxy.silenceAll();
+    await pool.query('select 1');
+    const fault = await faultOf(silent.query('select 1'));
+    const speaking = await pool.connect();
+    const answer = speaking.query('select 1 as one');
+    silent.release(fault as Error);
+    expect((await answer).rows).toEqual([{ one: 1 }]);
+    speaking.release();
+  });
 });
 
 describe('a database that cannot be reached is away', () => {
@@ -155,8 +179,22 @@ describe('a database that cannot be reached is away', () => {
   it.each([
     { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }, { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
     { code: 'ERR_TLS_CERT_ALTNAME_INVALID' }, { code: 'EHOSTUNREACH', syscall: 'connect' },
+    { code: 'ENETDOWN', syscall: 'read' }, { code: 'ENETDOWN', syscall: 'write' },
+    // Of a name with several addresses, and of a stream that the other side has ended: no call is
+    // named beside the code.
+    { code: 'ECONNREFUSED' }, { code: 'ETIMEDOUT' }, { code: 'EMFILE' }, { code: 'ENFILE' },
+    { code: 'EPIPE' }, { code: 'ECONNRESET' },
+    { code: '57P01', severity: 'ERROR' }, { code: '08P01', severity: 'ERROR' },
   ])('by $code', (fault) => {
     expect(isConnectionLost(Object.assign(new Error('fault'), fault))).toBe(true);
+  });
+
+  it.each([
+    'Connection terminated unexpectedly', 'timeout exceeded when trying to connect',
+    'Client has encountered a connection error and is not queryable', 'Query read timeout',
+    'The server does not support SSL connections',
+  ])('by the driver\'s words: %s', (words) => {
+    expect(isConnectionLost(new Error(words))).toBe(true);
   });
 
   it.each([
@@ -168,7 +206,7 @@ describe('a database that cannot be reached is away', () => {
 
 describe('what the database refuses for now', () => {
   it.each([
-    '55P03', '57014', '58030', '40P01', '40001',
+    '55P03', '57014', '58030', '40P01', '40001', '25006', '53100',
   ])('is told to come back for: %s', async (code) => {
     const refused = Object.assign(new Error('refused'), { code });
     const told = await faultOf(tellAway(() => Promise.reject(refused)));

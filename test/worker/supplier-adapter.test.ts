@@ -95,6 +95,7 @@ describe('an answer of the protocol', () => {
     ['DELIVERED', { receipt }, { kind: 'DELIVERED', receipt }, { kind: 'DELIVERED', receipt }],
     ['DELIVERED', { receipt: {
       ...receipt, html: '<b>1</b>', url: ' javascript:alert(1)', link: 'data:text/html,x',
+      end: '1</b>', note: '1<!-- 2', old: 'VBScript:f(1)', image: 'data:image/svg+xml;base64,x',
     } }, { kind: 'DELIVERED', receipt }, { kind: 'DELIVERED', receipt }],
     ['PROCESSING', {}, { kind: 'ACCEPTED' }, { kind: 'ACCEPTED' }],
     ['REVERSED', {}, { kind: 'REVERSED' }, { kind: 'REVERSED' }],

@@ -160,8 +160,10 @@ describe('the address of a supplier', () => {
   it.each([
     '', 'x', 'supplier.example', 'ftp://supplier.example', 'file:///etc/passwd',
     'javascript:alert(1)', 'https://user:pw@supplier.example', 'https://supplier.example/?x=1',
-    'https://supplier.example/#x', 'http://supplier.example:22', 'http://supplier.example:5432',
+    'https://user@supplier.example', 'https://:pw@supplier.example', 'https://supplier.example/#x',
+    ...[22, 23, 25, 465, 587, 3306, 5432, 6379].map((port) => `http://supplier.example:${port}`),
     'http://169.254.169.254/latest', 'http://0xa9fea9fe/', 'http://2852039166', 'http://0.0.0.0',
     'http://[fe80::1]', 'http://[::]', 'http://[::ffff:169.254.169.254]', 'http://239.1.1.1',
+    'http://[ff02::1]', 'http://255.255.255.255', 'http://0.1.2.3',
   ])('is not %s', (address) => expect(isSupplierAddress(address)).toBe(false));
 });

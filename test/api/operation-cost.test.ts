@@ -85,6 +85,12 @@ describe('an operation costs', () => {
     expect(costOf(query, { n: -7 }).points).toBe(2);
   });
 
+  test('no less with a page of less than nothing', () => {
+    const query = `query ($n: Int) { none: orders(first: $n) { nodes { id } }
+      orders(first: 100) { nodes { charge { amount } } } }`;
+    expect(costOf(query, { n: -200 }).points).toBe(costOf(query, { n: 0 }).points);
+  });
+
   test('with one id in place of a list as with the longest list', () => {
     const more = 'orders(first: 100) { nodes { charge { amount } } }';
     const cost = costOf(`{ nodes(ids: "abc") { id } ${more} }`);

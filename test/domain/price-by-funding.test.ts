@@ -45,6 +45,15 @@ describe('of several variants is taken', () => {
       .toMatchObject({ variant: { id: 1 }, charge: { amount: '4.99' }, discountPercent: '0' });
   });
 
+  test('none that the client may not have, nor one that would be sold at a loss', () => {
+    const of = asked(['5', '20']);
+    expect(priceByWallet(of)).toMatchObject({ variant: { id: 2 } });
+    const barred = { ...of, client: { ...of.client, disabledVariants: new Set([2]) } };
+    expect(priceByWallet(barred)).toMatchObject({ variant: { id: 1 } });
+    const dear = product({ variants: VARIANTS.map((each) => ({ ...each, costPercent: '90' })) });
+    expect(priceByWallet({ ...of, product: dear })).toMatchObject({ variant: { id: 1 } });
+  });
+
   test('none where the wallet is not there, or has no rate', () => {
     expect(rejectionOf(() => priceByWallet(asked(['5', '6'], 77))).code).toBe('WALLET_NOT_FOUND');
     const of = asked(['5', '6'], 3);

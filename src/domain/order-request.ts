@@ -64,7 +64,7 @@ export function parseOrderSubject(raw: RawOrderRequest): OrderSubject {
 
 /** What is checked after the product. @throws Rejection VALIDATION_FAILURE */
 export function parseOrderTerms(raw: RawOrderRequest): OrderTerms {
-  const walletId = isAbsent(raw.walletId) ? null : parseId(raw.walletId);
+  const walletId = parseId(raw.walletId);
   if (walletId === null && !isAbsent(raw.walletId)) {
     throw invalid('walletId', 'Wallet ID must be a positive integer');
   }

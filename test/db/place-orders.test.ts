@@ -127,6 +127,18 @@ describe('placing orders', () => {
     expect(Number(await balance(1))).toBeCloseTo(before - 4.7405, 4);
   });
 
+  it('looks at each wallet of a client by itself, also beside one that is too small', async () => {
+    await setBalance(database(), { clientId: 1, walletId: 2, to: '5000' });
+    const order = (walletId: number, currency: string, amount: string): PricedOrder =>
+      pricedOrder({
+        pricingVersion, funding: { kind: 'WALLET', walletId }, charge: { amount, currency },
+      });
+    // What comes in one turn goes in one call.
+    const placements = await Promise.all(
+      [order(2, 'EUR', '5000.0001'), order(3, 'JPY', '5001')].map(place));
+    expect(placements.map(({ verdict }) => verdict)).toEqual(['INSUFFICIENT_FUNDS', 'PLACED']);
+  });
+
   it('frees what the loser of a reference would have paid, in the same call', async () => {
     await setBalance(database(), { clientId: 2, walletId: 4, to: '6' });
     const order = (reference: string, amount: string): PricedOrder =>
@@ -164,8 +176,9 @@ describe('placing orders', () => {
       place(voucherOrder('DEMO-0499-AAAA')),
     ]);
     expect(verdicts(placements)).toEqual({ PLACED: 1, VOUCHER_INVALID: 2 });
-    const rows = await database().query('select 1 from topup_order where voucher_id is not null');
-    expect(rows).toHaveLength(1);
+    const rows = await database().query(`select v.redeemed_at = o.created_at as is_redeemed_with_it
+      from topup_order o join voucher v on v.client_id = o.client_id and v.id = o.voucher_id`);
+    expect(rows).toEqual([{ is_redeemed_with_it: true }]);
   });
 
   it('gives one of two orders of one call the voucher', async () => {
@@ -309,6 +322,28 @@ describe('placing orders', () => {
     );
   });
 
+  it('refuses the one order of a call whose price has ended', async () => {
+    const [soon, past] = [60_000, -1000].map((ms) => new Date(Date.now() + ms).toISOString());
+    const placements = await Promise.all([soon, past, null].map((priceValidUntil = null) =>
+      place(pricedOrder({ pricingVersion, priceValidUntil }))));
+    expect(placements.map(({ verdict }) => verdict)).toEqual(['PLACED', 'STALE', 'PLACED']);
+  });
+
+  it('leaves the first try to the request that makes it, whatever pays', async () => {
+    await database().query(`insert into voucher (client_id, code_hash, code_last4, value, currency,
+      state) values (1, $1, 'ONCE', 4.99, 'USD', 'DELIVERED')`, [hashVoucherCode('AT ONCE')]);
+    const fulfilsInRequest = true;
+    for (const order of [
+      pricedOrder({ pricingVersion, fulfilsInRequest }),
+      voucherOrder('AT ONCE', { fulfilsInRequest }),
+    ]) {
+      expect((await place(order)).verdict).toBe('PLACED');
+      const [placed] = await database().query(`select next_action_at - created_at = '3 seconds'
+        as is_left from topup_order order by id desc limit 1`);
+      expect(placed).toEqual({ is_left: true });
+    }
+  });
+
   it.each(['place_orders', 'place_orders_one_by_one'])(
     'refuses a price that ends while its wallet is waited for: %s', async (name) => {
       const { ownerDatabaseUrl } = database();
@@ -402,34 +437,44 @@ describe('placing orders', () => {
 });
 
 describe('a connection that dies during COMMIT', () => {
-  it('finds what it placed by the request id and debits once', async () => {
-    const before = Number(await balance(1));
-    const pool = createPool({
-      databaseUrl: database().databaseUrl,
-      size: 2,
-      applicationName: 'cut',
-      onError: () => undefined,
-    });
+  /** Places all in one call, whose answer is lost after the commit, as where the network ends. */
+  async function placeCut(orders: readonly PricedOrder[]): Promise<Placement[]> {
     let cuts = 0;
-    // The first answer is lost after the commit, as when the network ends between the two.
     const query = async (config: pg.QueryConfig): Promise<unknown> => {
-      const answer = await pool.query(config);
+      const answer = await pools[0]?.query(config);
       if (cuts++ === 0)
         throw Object.assign(new Error('Connection terminated'), { code: '08006' });
       return answer;
     };
-    const placeCut = createPlaceOrder({ pool: poolOf(query), onPlaced: () => undefined });
-    const placements = await Promise.all(['CUT-1', 'CUT-2', 'CUT-3'].map((clientReference) =>
-      placeCut(pricedOrder({ pricingVersion, clientReference }))));
+    const placements = await Promise.all(
+      orders.map(createPlaceOrder({ pool: poolOf(query), onPlaced: () => undefined })));
+    expect(cuts).toBeGreaterThan(1);
+    return placements;
+  }
+
+  it('finds what it placed by the request id and debits once', async () => {
+    const before = Number(await balance(1));
+    const placements = await placeCut(['CUT-1', 'CUT-2', 'CUT-3'].map((clientReference) =>
+      pricedOrder({ pricingVersion, clientReference })));
     const rows = await database().query<{ id: string; client_reference: string }>(
       "select id, client_reference from topup_order where client_reference like 'CUT-%' order by 2",
     );
     expect(placements).toMatchObject(rows.map(({ id, client_reference: clientReference }) =>
       ({ verdict: 'PLACED', order: { clientId: 1, id: Number(id), clientReference } })));
     expect(placements).toHaveLength(3);
-    expect(cuts).toBeGreaterThan(1);
     expect(Number(await balance(1))).toBeCloseTo(before - 3 * 4.7405, 4);
-    await pool.end();
+  });
+
+  it.each([null, 'CUT BY VOUCHER'])('finds what a voucher paid, of reference %s', async (
+    clientReference,
+  ) => {
+    const code = `CUT ${clientReference}`;
+    await database().query(`insert into voucher (client_id, code_hash, code_last4, value, currency,
+      state) values (1, $1, 'LOST', 4.99, 'USD', 'DELIVERED')`, [hashVoucherCode(code)]);
+    const [placed] = await placeCut([voucherOrder(code, { clientReference })]);
+    const [order] = await database().query<{ id: string }>(
+      'select redeemed_order_id as id from voucher where code_hash = $1', [hashVoucherCode(code)]);
+    expect(placed).toMatchObject({ verdict: 'PLACED', order: { id: Number(order?.id) } });
   });
 });
 

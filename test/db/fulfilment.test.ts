@@ -207,25 +207,30 @@ describe('the way of an order', () => {
     });
   });
 
-  it('gives a voucher back when its order fails', async () => {
+  it.each([
+    ['has ended meanwhile', "now() - interval '1 minute'", "now() + interval '7 days'"],
+    ['has not ended', "'2099-12-31Z'", "'2099-12-31Z'"],
+    ['has no end', 'null', 'null'],
+  ])('gives a voucher that %s back when its order fails', async (which, endsAt, after) => {
+    const codeHash = hashVoucherCode(`IT ${which}`);
+    await database().query(`insert into voucher (client_id, code_hash, code_last4, value, currency,
+      state) values (1, $1, 'BACK', 4.99, 'USD', 'DELIVERED')`, [codeHash]);
     const id = await placeOne({
-      funding: { kind: 'VOUCHER', codeHash: hashVoucherCode('DEMO-0499-AAAA') },
+      funding: { kind: 'VOUCHER', codeHash },
       charge: { amount: '4.99', currency: 'USD' },
       discountPercent: '0',
     });
     await database().query(
-      `update voucher set expires_at = now() - interval '1 minute'
-      where redeemed_order_id = $1`,
-      [id],
-    );
+      `update voucher set expires_at = ${endsAt} where redeemed_order_id = $1`, [id]);
     await record(await claim(id), FAIL);
     const [voucher] = await database().query(
-      `select redeemed_order_id, state,
-        expires_at > now() + interval '6 days' as is_extended
+      `select redeemed_order_id, state, coalesce(expires_at
+          between (${after})::timestamptz - interval '1 minute' and (${after})::timestamptz,
+          expires_at is null and ${after} is null) as ends_as_told
       from voucher v join topup_order o on o.voucher_id = v.id where o.id = $1`,
       [id],
     );
-    expect(voucher).toEqual({ redeemed_order_id: null, state: 'DELIVERED', is_extended: true });
+    expect(voucher).toEqual({ redeemed_order_id: null, state: 'DELIVERED', ends_as_told: true });
   });
 
   it('retries with the same reference and counts the attempts', async () => {

@@ -163,11 +163,12 @@ describe('an order under review', () => {
       + " next_action_at = now() + interval '1 hour' where id = $1", [id]);
     const taken = database().query.bind(null, 'update submission set state = $2'
       + ' where topup_order_id = $1');
+    const queued = () => as('ben', 'select what from operator_queue where order_id = $1', [id]);
     await taken([id, 'ACCEPTED']);
     await expect(approve('ben', fail)).rejects.toThrow('not under review');
+    expect(await queued()).toEqual([]);
     await taken([id, 'NOT_APPLIED']);
-    expect(await as('ben', 'select what from operator_queue where order_id = $1', [id]))
-      .toEqual([{ what: 'PAST_WINDOW' }]);
+    expect(await queued()).toEqual([{ what: 'PAST_WINDOW' }]);
     await expect(approve('ben', await propose('anna', settle(id, 'DELIVERED'))))
       .rejects.toThrow('not under review');
     await approve('ben', fail);
@@ -338,6 +339,20 @@ describe('an order under review', () => {
       .rejects.toThrow('delivered by another route');
     await approve('ben', await propose('anna', settle(id, 'DELIVERED')));
     expect(await look(id)).toMatchObject({ status: 'DELIVERED' });
+    // Whose sale it is.
+    expect(await database().query('select route, state from submission where topup_order_id = $1'
+      + ' order by route', [id]))
+      .toEqual([{ route: 1, state: 'NOT_APPLIED' }, { route: 2, state: 'DELIVERED' }]);
+  });
+
+  it('is not delivered where it was never sent to anybody', async () => {
+    const id = await orderAfter();
+    await database().query(
+      "update topup_order set fulfilment_state = 'REVIEW' where id = $1", [id]);
+    await expect(approve('ben', await propose('anna', settle(id, 'DELIVERED'))))
+      .rejects.toThrow('was never sent to anybody');
+    await approve('ben', await propose('anna', settle(id, 'FAILED', 'UNKNOWN')));
+    expect(await look(id)).toMatchObject({ status: 'FAILED' });
   });
 });
 
@@ -500,6 +515,17 @@ describe('a wallet', () => {
     await expect(approve('ben', await propose('anna', adjust('1', 'EUR'))))
       .rejects.toThrow('is of USD');
     expect(await balance()).toBe(before);
+  });
+
+  it('is taken from down to its credit limit and no further', async () => {
+    await database().query(`insert into wallet (client_id, id, currency, type, credit_limit)
+      values (1, 78, 'INR', 'POSTPAID', 10)`);
+    const take = async (amount: string) => approve('ben',
+      await propose('anna', { ...adjust(amount, 'INR'), wallet_id: 78 }));
+    await expect(take('-10.0001')).rejects.toThrow('has 10.0000 and no more to take');
+    await take('-10');
+    expect(await database().query('select balance from wallet where client_id = 1 and id = 78'))
+      .toEqual([{ balance: '-10.0000' }]);
   });
 });
 

@@ -79,4 +79,29 @@ describe('removal of what is older than a month', () => {
     await age('true');
     expect(await remove()).toBe(1);
   });
+
+  it('goes on in a feed that had lost all of it', async () => {
+    await placeOrders(database(), 1, 1);
+    await number();
+    await age('true');
+    expect(await remove()).toBe(1);
+    await placeOrders(database(), 1, 1);
+    await number();
+    // Whose age nobody knows is never removed.
+    expect(await database().query('select from feed_position where kept_since is null'))
+      .toEqual([]);
+    await age('true');
+    expect(await remove()).toBe(1);
+  });
+
+  it('looks at the entries themselves, whatever is noted of the oldest one', async () => {
+    await placeOrders(database(), 1, 1);
+    await number();
+    await database().query("update feed_position set kept_since = now() - interval '31 days'");
+    expect(await remove()).toBe(0);
+    expect(await database().query(`select from feed_position p join feed_entry f using (client_id)
+      where p.kept_since = f.entered_at and f.sequence = p.removed_through + 1`)).toHaveLength(1);
+    await age('true');
+    expect(await remove()).toBe(1);
+  });
 });

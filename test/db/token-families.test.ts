@@ -49,8 +49,31 @@ it('keeps what else was taken back of the client where a token is shown again', 
     await rotate(family, family.first, randomUUID());
     expect(await rotate(family, family.first, randomUUID())).toMatchObject([{ verdict: 'REUSED' }]);
   }
-  expect(await database().query('select from revoked_token where id in ($1, $2)',
-    [one.id, other.id])).toHaveLength(2);
+  // For as long as an access token of theirs may live.
+  expect(await database().query(`select from revoked_token where id in ($1, $2)
+    and expires_at > now() + interval '1 hour'`, [one.id, other.id])).toHaveLength(2);
+});
+
+it('keeps neither families nor tokens that ended, once others come', async () => {
+  const ended = await openFamily();
+  await database().query(`with f as (update token_family set expires_at = now() - interval '1 s'
+    where id = $2) insert into revoked_token values ($1, $2, now() - interval '1 s')`,
+  [ended.clientId, ended.id]);
+  const family = await openFamily();
+  await rotate(family, family.first, randomUUID());
+  await rotate(family, family.first, randomUUID());
+  expect(await database().query(`select from token_family where id = $1
+    union all select from revoked_token where id = $1`, [ended.id])).toEqual([]);
+});
+
+it('tells of a key that its tokens are renewed, to the minute', async () => {
+  const family = await openFamily();
+  await database().query(`update api_key set last_used_at = now() - interval '1 hour'
+    where client_id = $1`, [family.clientId]);
+  await rotate(family, family.first, randomUUID());
+  expect(await database().query(`select id = (select key_id from token_family where id = $2) as its
+    from api_key where client_id = $1 and last_used_at > now() - interval '1 minute'`,
+  [family.clientId, family.id])).toEqual([{ its: true }]);
 });
 
 it('lets no family outlive its key, rotated or not', async () => {
@@ -104,4 +127,31 @@ it('is ended by a logout that comes while it is being opened', async () => {
   await login.end();
   await logout;
   expect(await rotate(family, family.first, randomUUID())).toMatchObject([{ verdict: 'REFUSED' }]);
+});
+
+it('is ended by each logout of its client, and by that of no other', async () => {
+  const family = await openFamily();
+  const [key] = await database().query<{ client_id: string; id: string }>(`select client_id, id
+    from api_key where client_id <> $1 and revoked_at is null limit 1`, [family.clientId]);
+  if (key === undefined) throw new Error('There is no other client');
+  const beside = {
+    clientId: key.client_id, id: randomUUID(), first: randomUUID(), keyEndsAt: '',
+  };
+  const open = async ({ clientId, id, first }: Family, keyId: string) => (await database().query<{
+    generation: number;
+  }>("select generation from open_token_family($1, $2, $3, $4, '1 day')",
+    [clientId, keyId, id, first]))[0]?.generation ?? 0;
+  await open(beside, key.id);
+  const [own] = await database().query<{ id: string }>(
+    'select key_id as id from token_family where id = $1', [family.id]);
+  const generations: number[] = [];
+  for (let time = 0; time < 3; time += 1) {
+    generations.push(await open(family, own?.id ?? ''));
+    await database().query('select end_tokens($1)', [family.clientId]);
+    expect(await rotate(family, family.first, randomUUID()))
+      .toMatchObject([{ verdict: 'REFUSED' }]);
+  }
+  // Access tokens of an earlier one are not taken.
+  expect(new Set(generations).size).toBe(3);
+  expect(await rotate(beside, beside.first, randomUUID())).toMatchObject([{ verdict: 'ROTATED' }]);
 });

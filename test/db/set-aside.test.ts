@@ -301,6 +301,15 @@ describe('orders that wait for a full supplier', () => {
       expect(rest.size).toBe(ids.length - 3 - 5 + 3);
     });
 
+  it('leave room for one another where there is room for some of each', async () => {
+    const [one, two, three, four] = await place(4);
+    const [ofA, ofB] = [[one, two], [three, four]];
+    for (const id of [three, four]) await give(id as number, B);
+    const claimed = await claim({ 'sandbox-a': 1, 'sandbox-b': 1 });
+    expect([ofA, ofB].map((ids) => claimed.filter((id) => ids.includes(id)).length))
+      .toEqual([1, 1]);
+  });
+
   it('are not set aside where a suspended one is to be asked about them', async () => {
     const ids = await place(CROWD);
     for (const id of ids) await give(id, A);

@@ -188,6 +188,15 @@ describe('a route that was given up', () => {
   });
 });
 
+it('is not sent again to the next route where the one that was given up delivers', async () => {
+  const [id] = await giveUpFirstRoute(1, { isAccepted: false });
+  for (const order of await claimAll()) await record(order, { kind: 'RESEND', nextInMs: 600_000 });
+  expect(await tell(id as number, 'a delivered')).toBe('APPLIED');
+  expect(await look(id as number)).toMatchObject({
+    status: 'DELIVERED', transfers: ['ORDER_SALE'], cases: ['SECOND_ROUTE_SUCCESS 1'], stands: 1,
+  });
+});
+
 describe('a refunded order', () => {
   it('keeps on its case that a late success was taken back, and opens it again', async () => {
     const [id = 0] = await giveUpFirstRoute(1);

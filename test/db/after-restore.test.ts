@@ -198,6 +198,26 @@ it('asks about an order that was being sent while the backup was made', async ()
   await expectDelivered(1);
 });
 
+it('asks about all at once, and leaves to people what was theirs', async () => {
+  const [held, reviewed] = await during(original.databaseUrl, async (program) => {
+    const placed = [await program.place(), await program.place()] as const;
+    for (const id of placed) await program.claimOne(id);
+    return placed;
+  });
+  await withSingleConnection(original.ownerDatabaseUrl, (client) => client.query(
+    `update topup_order set fulfilment_state = 'REVIEW', lease_token = null, lease_until = null,
+      backoff_step = 7, next_action_at = now() + interval '1 hour' where id = $1`, [reviewed]));
+  await backUp();
+  await restored.connect();
+  await prepareRestored(restoredUrls().owner);
+  const { rows } = await restored.query(`select fulfilment_state as state, lease_token as held_by,
+      backoff_step as step, next_action_at <= now() as is_due from topup_order
+    where id in ($1, $2) order by id`, [held, reviewed]);
+  // Whoever had one in hand before is nobody by now.
+  expect(rows).toEqual(['OUTCOME_UNKNOWN', 'REVIEW'].map((state) =>
+    ({ state, held_by: null, step: 0, is_due: true })));
+});
+
 it('gives what waited for longer than its window before the loss a window anew', async () => {
   const id = await during(original.databaseUrl, async (program) => {
     const placed = await program.place();

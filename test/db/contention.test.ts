@@ -126,6 +126,25 @@ describe('a wallet that somebody keeps locked', () => {
       .toEqual(held.map(() => ({ verdict: 'PLACED', isFree: true })));
   });
 
+  it('is not waited for by calls for long, whatever their connection is set to', async () => {
+    const orderId = placedId(await place(1, OF_CLIENT_2));
+    const keeper = await lockWallet();
+    const caller = new pg.Client(database().ownerDatabaseUrl);
+    await caller.connect();
+    try {
+      for (const call of [
+        `place_orders(array(select jsonb_populate_record(null::placement,
+          '{"client_id": 2, "wallet_id": 4, "charge": 1}')))`,
+        `record_moves(json_build_array(json_build_object('ordinal', 1, 'client_id', 2, 'kind',
+          'FAIL', 'order_id', ${orderId}, 'route', 1)))`,
+      ]) {
+        await expect(caller.query(`select ${call}`), call).rejects.toMatchObject({ code: '55P03' });
+      }
+    } finally {
+      await Promise.all([keeper.end(), caller.end()]);
+    }
+  });
+
   it('keeps only the outcomes waiting that move its money', async () => {
     const orders = await claimAll();
     const [refunded] = orders.filter(({ clientId }) => clientId === 2);

@@ -125,17 +125,19 @@ describe('a route that was given up and delivers all the same', () => {
 });
 
 describe('an order whose route is delisted', () => {
-  it('ends FAILED, also after a retry', async () => {
+  it.each([
+    ['offer', 'variant_id = 2'], ['variant', 'id = 2'], ['product', 'id = 4218'],
+  ])('ends FAILED, also after a retry: by its %s', async (table, which) => {
     const id = await placeOne();
     await record(await claim(id), { kind: 'RETRY', nextInMs: 0 });
-    await database().query('update offer set is_active = false where variant_id = 2');
+    await database().query(`update ${table} set is_active = false where ${which}`);
     try {
       const order = await claim(id);
       expect([order.action, order.supplierSku]).toEqual(['NO_ROUTE', '']);
       expect(await record(order, { kind: 'FAIL', failureCode: 'PRODUCT_UNAVAILABLE' }))
         .toBe('APPLIED');
     } finally {
-      await database().query('update offer set is_active = true where variant_id = 2');
+      await database().query(`update ${table} set is_active = true where ${which}`);
       pricingVersion = await readPricingVersion();
     }
   });
@@ -224,6 +226,9 @@ describe('an order that cannot be taken', () => {
     const broken = await placeBroken();
     const neighbour = await placeOne();
     expect(await record(await claim(neighbour), DELIVER)).toBe('APPLIED');
+    // Or every claim would try it again.
+    expect(await database().query(`select from topup_order where id = $1
+      and next_action_at > now() + interval '50 seconds'`, [broken])).toHaveLength(1);
     await repair(broken);
   });
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { useTestDatabase } from '../support/database.ts';
 import { placeOrders } from '../support/feed-writers.ts';
 
@@ -97,6 +97,61 @@ describe('every table that holds data of a client', () => {
       const isNotNan = checks.some(({ says }) => says.includes(column) && says.includes("'NaN'"));
       expect([col, isNotNan]).toEqual([col, true]);
     }
+  });
+});
+
+describe('whoever writes, as an import does or somebody by hand,', () => {
+  beforeAll(() => placeOrders(database(), 1, 1));
+  const CHECK = '23514';
+  const UNIQUE = '23505';
+  const transfer = (reason: string, credited: string): string => `insert into transfer (client_id,
+    reason, debit_account, credit_account, amount, currency)
+    values (1, '${reason}', 'EXTERNAL', '${credited}', 1, 'USD')`;
+  const discount = (columns: string, values: string): string =>
+    `insert into discount (client_id, percent, ${columns}) values (1, ${values})`;
+
+  it.each([
+    ['a second default wallet', UNIQUE, 'update wallet set is_default = true where client_id = 1'],
+    ['a second wallet of a currency', UNIQUE,
+      "insert into wallet (client_id, id, currency) values (1, 99, 'USD')"],
+    ['money into no wallet', CHECK, transfer('FUNDING', 'WALLET')],
+    ['money by no voucher', CHECK, transfer('FUNDING', 'VOUCHER')],
+    ['a sale of no order', CHECK, transfer('ORDER_SALE', 'SALES')],
+    ['money for no reason', CHECK, transfer('GIFT', 'LOSS')],
+    ['money to where there is none', CHECK, transfer('FUNDING', 'POCKET')],
+    ['a charge of nothing', CHECK, 'update topup_order set charge = 0'],
+    ['an empty reference', CHECK, "update topup_order set client_reference = ''"],
+    ['a voucher in no state', CHECK, "update voucher set state = 'REDEEMED'"],
+    ['a voucher redeemed by nothing', CHECK, 'update voucher set redeemed_at = now()'],
+    ['an event twice in the feed', UNIQUE, `insert into feed_entry (client_id, sequence,
+      topup_order_id, version) select 1, n, 1, 1 from generate_series(1, 2) n`],
+    ['a lease that ends with the call', CHECK, 'update supplier set lease_ms = call_deadline_ms'],
+    ['no time to the next try', CHECK, "update supplier set backoff_ms = '{}'"],
+    ['a tenth route', CHECK, 'update offer set route = 10 where route = 1'],
+    ['two routes to one supplier', UNIQUE,
+      "insert into offer select variant_id, 9, supplier_id, 'again' from offer where route = 1"],
+    ['a discount of everything', CHECK, discount('topup_type', "100, 'GAMING'")],
+    ['a discount of less than nothing', CHECK, discount('topup_type', "-1, 'GAMING'")],
+    ['a discount by two scopes', CHECK, discount('topup_type, product_id', "1, 'GAMING', 4218")],
+    ['a discount that ends first', CHECK, discount('valid_from, valid_to', "1, now(), now()")],
+    ['a rate of a currency to itself', CHECK, 'update forex_rate set to_currency = from_currency'],
+    ['a rate that ends first', CHECK, 'update forex_rate set valid_to = valid_from'],
+    ['access to nothing', CHECK,
+      'insert into entitlement (client_id, is_enabled) values (1, true)'],
+    ['access to something twice', UNIQUE, `insert into entitlement (client_id, product_id,
+      is_enabled) select 1, 4218, n = 1 from generate_series(1, 2) n`],
+    ['a key that may do nothing', CHECK, "update api_key set scopes = '{}'"],
+    ['a key that may do what there is not', CHECK, "update api_key set scopes = '{admin}'"],
+    ['a limit of what there is not', CHECK, "insert into client_rate values (1, 'orders', 1)"],
+    ['a limit below none', CHECK, "insert into client_rate values (1, 'read', -1)"],
+    ['a prefix that no number has', CHECK, "insert into operator_prefix values ('0091', 4218)"],
+    ['a variant without an amount', CHECK,
+      "update variant set fixed_amounts = '{}', min_amount = null, max_amount = null,"
+        + ' amount_step = null'],
+    ['a least amount above the most', CHECK,
+      'update variant set min_amount = 2, max_amount = 1, amount_step = 1'],
+  ])('is refused %s', async (_what, code, statement) => {
+    await expect(database().query(statement)).rejects.toMatchObject({ code });
   });
 });
 

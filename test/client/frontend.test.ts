@@ -61,7 +61,7 @@ describe('a frontend with the documents of schema/operations, where no others ar
         ...document, definitions: document.definitions.toReversed(),
       }))),
     })],
-    ['their id', (document) => ({ documentId: `sha256:${idOf(document)}` })],
+    ['their id', (document) => ({ documentId: idOf(document) })],
   ])('is answered that sends %s', async (_what, namingOf) => {
     const response = await fetch(`${world().gateway.url}/graphql`, {
       method: 'POST',
@@ -83,11 +83,11 @@ function apollo(world: World, link?: PersistedQueryLink): ApolloClient {
   return new ApolloClient({ cache: new InMemoryCache(), link: link?.concat(http) ?? http });
 }
 
-/** The id that codegen wrote beside the document, without the name of its algorithm. */
+/** The id that codegen wrote beside the document. */
 function idOf(document: DocumentNode & { readonly __meta__?: { readonly hash: string } }): string {
   const hash = document.__meta__?.hash;
   if (hash === undefined) throw new Error('The document has no id');
-  return hash.replace('sha256:', '');
+  return hash;
 }
 
 function withTypeNames(document: DocumentNode): DocumentNode {

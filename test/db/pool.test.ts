@@ -141,7 +141,7 @@ describe('a database that is silent', () => {
     const proxy = await startCuttingProxy(`http://${target.host}`);
     undo.push(() => proxy.close());
     target.host = new URL(proxy.url).host;
-    const pool = openPool({ databaseUrl: target.href, answerTimeoutMs: 500 });
+    const pool = openPool({ databaseUrl: target.href, answerTimeoutMs: 2_000 });
     const silent = await pool.connect();
     proxy.silenceAll();
     await pool.query('select 1');

@@ -228,7 +228,7 @@ describe('an order that cannot be taken', () => {
     expect(await record(await claim(neighbour), DELIVER)).toBe('APPLIED');
     // Or every claim would try it again.
     expect(await database().query(`select from topup_order where id = $1
-      and next_action_at > now() + interval '50 seconds'`, [broken])).toHaveLength(1);
+      and next_action_at > now() + interval '10 seconds'`, [broken])).toHaveLength(1);
     await repair(broken);
   });
 

@@ -7,6 +7,7 @@ import { createClient } from 'graphql-ws';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 
+import { Forbidden } from '../../src/domain/access.ts';
 import type { Clock, OrderFeed, Wallet } from '../../src/domain/ports.ts';
 import type { FeedEvent, TopupOrder } from '../../src/domain/topup-order.ts';
 import type { ResultIterator } from '../../src/graphql/fresh-subscribe.ts';
@@ -280,6 +281,7 @@ async function start(): Promise<Harness> {
       failAt('authenticate');
       await delay.at('authenticate');
       if (authorization === 'Bearer hangs') return new Promise(() => {});
+      if (authorization === 'Bearer elsewhere') throw new Forbidden('Not from here');
       const expiresAtMs = clock.now().getTime() + 3_600_000;
       if (authorization === TOKEN) return callerOf(1, { expiresAtMs });
       return authorization === 'Bearer other' ? callerOf(2, { expiresAtMs }) : null;
@@ -363,6 +365,7 @@ describe('a socket is ended', () => {
     ['no token', undefined],
     ['a token that is no text', { authorization: 5 }],
     ['two tokens', { authorization: TOKEN, Authorization: TOKEN }],
+    ['a token of another network', { authorization: 'Bearer elsewhere' }],
   ])('with 4403 for %s', async (_name, payload) => {
     const peer = await new Peer().opened();
     peer.say({ type: 'connection_init', payload });
@@ -697,6 +700,16 @@ describe('a socket lives on', () => {
     });
   });
 
+  test('for as long as it answers each heartbeat', async () => {
+    const peer = await Peer.acknowledged();
+    for (let beat = 0; beat < 3; beat += 1) {
+      harness.clock.advance(12_000);
+      // The second message comes behind the frame that answers the heartbeat.
+      for (let count = 0; count < 2; count += 1) expect(await peer.heardUntilPong()).toEqual([]);
+      expect(harness.door.socketCount()).toBe(1);
+    }
+  });
+
   test.each([
     ['a syntax error', '{', /Syntax Error/],
     ['an unknown field', '{ nothing }', /Cannot query field/],
@@ -726,6 +739,16 @@ describe('a socket lives on', () => {
     harness.feed.move(1, { status: 'DELIVERED' }, 'DELIVERED');
     expect(await peer.heard()).toMatchObject({ id: 'good', type: 'next' });
     expect(await peer.heard()).toEqual({ id: 'good', type: 'complete' });
+  });
+
+  test('and tells each fault by the id of the socket and a number of its own', async () => {
+    const peer = await Peer.acknowledged();
+    const ids: string[][] = [];
+    for (const id of ['1', '2']) {
+      peer.subscribe(id, '{');
+      ids.push((await peer.heard()).payload[0].extensions.requestId.split('/'));
+    }
+    expect(ids).toEqual([[ids[0]?.[0], '1'], [ids[0]?.[0], '2']]);
   });
 
   test('beyond its subscriptions, with an error for that one', async () => {
@@ -948,8 +971,11 @@ describe('a socket that is gone', () => {
       return: async () => void (freedCount += 1),
     } as unknown as ResultIterator;
     expect(await connection.keep(source).next()).toEqual({ done: true, value: undefined });
-    await connection.end();
     expect(freedCount).toBe(0);
+    await connection.keep(source).return?.();
+    expect(freedCount).toBe(1);
+    await connection.end();
+    expect(freedCount).toBe(1);
     socket.terminate();
   });
 

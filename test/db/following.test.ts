@@ -1,5 +1,6 @@
 import pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { followChannel } from '../../src/db/following.ts';
 import { followPrices, type Prices } from '../../src/db/follow-prices.ts';
 import { createPool } from '../../src/db/pool.ts';
 import { followStandings } from '../../src/db/standings.ts';
@@ -42,6 +43,40 @@ it('hands out no read that had begun before it was asked', async () => {
   expect(percents.slice(1)).toEqual([expect.arrayContaining(['7']), percents[1]]);
   // Those who asked while it was read share the next one.
   expect(await late).toBe(await later);
+});
+
+it('looks no more once it was ended, and tells of no look that fails then', async () => {
+  const listeners = new Set<() => void>();
+  const looks: ((error: Error) => void)[] = [];
+  const faults: string[] = [];
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  try {
+    const end = followChannel({
+      channel: 'access',
+      pollMs: 1000,
+      wakeUps: {
+        ...wakeUps,
+        on: (_channel, listener) => {
+          listeners.add(listener);
+          return () => listeners.delete(listener);
+        },
+      },
+      look: () => new Promise((_resolve, reject) => looks.push(reject)),
+      onError: ({ message }) => faults.push(message),
+    });
+    for (const listener of listeners) listener();
+    vi.advanceTimersByTime(1000);
+    expect(looks).toHaveLength(2);
+    looks[0]?.(new Error('before'));
+    await new Promise((resolve) => { setImmediate(resolve); });
+    end();
+    expect([listeners.size, vi.getTimerCount()]).toEqual([0, 0]);
+    looks[1]?.(new Error('behind'));
+    await new Promise((resolve) => { setImmediate(resolve); });
+    expect(faults).toEqual(['before']);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it('reads one at a time, whenever it is asked', async () => {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { createPool } from '../../src/db/pool.ts';
-import { openWakeUps } from '../../src/db/wake-ups.ts';
+import { createPool, PROGRAM_NAMES } from '../../src/db/pool.ts';
+import { openWakeUps, type WakeUp } from '../../src/db/wake-ups.ts';
 import { startCuttingProxy } from '../support/cutting-proxy.ts';
 import { useTestDatabase } from '../support/database.ts';
 
@@ -39,6 +39,24 @@ it('are heard again after the connection fell silent', async () => {
   await proxy.close();
 });
 
+it('are heard again after the server ended the connection, which has its own name', async () => {
+  const { databaseUrl } = database();
+  const faults: Error[] = [];
+  const onError = (error: Error): void => void faults.push(error);
+  const pool = createPool({ databaseUrl, size: 1, applicationName: 'test', onError });
+  const wakeUps = openWakeUps({ databaseUrl: `${databaseUrl}?application_name=x`, pool, onError });
+  const lookedUp = (): Promise<void> => new Promise((resolve) => wakeUps.on('work', resolve));
+  await lookedUp();
+  const again = lookedUp();
+  const { rows } = await pool.query(`select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and application_name = $1`, [PROGRAM_NAMES.wakeUps]);
+  expect(rows).toHaveLength(1);
+  await again;
+  expect(faults.length).toBeGreaterThan(0);
+  await wakeUps.close();
+  await pool.end();
+});
+
 it('tell other processes each time, and not only the first one', async () => {
   const { databaseUrl } = database();
   const onError = (): void => undefined;
@@ -46,12 +64,19 @@ it('tell other processes each time, and not only the first one', async () => {
   const teller = openWakeUps({ databaseUrl, pool, onError });
   const listener = openWakeUps({ databaseUrl, pool, onError });
   // Whoever listens looks up at once what was said before.
-  await new Promise<void>((resolve) => listener.on('work', resolve));
-  let heardCount = 0;
-  listener.on('worker_alive', () => { heardCount += 1; });
-  for (const count of [1, 2]) {
-    teller.send('worker_alive');
-    await expect.poll(() => heardCount, { interval: 10, timeout: 10_000 }).toBe(count);
+  const lookedUp = ['access', 'catalogue', 'feed', 'work'] as const;
+  await Promise.all(lookedUp.map((channel) => new Promise<void>((resolve) => {
+    listener.on(channel, resolve);
+  })));
+  const heard: WakeUp[] = [];
+  const told: WakeUp[] = [];
+  for (const channel of [...lookedUp, 'worker_alive'] as const) {
+    listener.on(channel, () => heard.push(channel));
+    for (let count = 0; count < 2; count += 1) {
+      teller.send(channel);
+      told.push(channel);
+      await expect.poll(() => heard, { interval: 10, timeout: 10_000 }).toEqual(told);
+    }
   }
   await Promise.all([teller.close(), listener.close()]);
   await pool.end();

@@ -3,8 +3,11 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { findViolations } from '../../src/db/invariants.ts';
+import { Milestones } from '../../src/db/milestones.ts';
+import { openOrm } from '../../src/db/orm.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
+import { createWalletReads } from '../../src/db/wallet-reads.ts';
 import { followWallets } from '../../src/domain/follow-wallets.ts';
 import type { Placement, PricedOrder } from '../../src/domain/ports.ts';
 import { pricedOrder } from '../support/builders.ts';
@@ -108,6 +111,22 @@ it('goes on from the cursor of a wallet whose id another client has too', async 
     await resumed.return?.();
   } finally {
     await close();
+  }
+});
+
+it('shows each client the transactions of its own wallet', async () => {
+  const orm = await openOrm({ databaseUrl: database().databaseUrl, size: 1 });
+  const milestones = new Milestones({ pool, onError: () => undefined });
+  try {
+    const reads = createWalletReads({ pool, orm, milestones });
+    const pages = await reads.findTransferPages(
+      OTHER, [{ walletId: 1, beforeId: null, limit: 500 }]);
+    const own = await database().query<{ id: string }>(
+      `select id from transfer where client_id = ${OTHER} and wallet_id = 1 order by id desc`);
+    expect(pages.map((page) => page.map(({ id }) => String(id))))
+      .toEqual([own.map(({ id }) => id)]);
+  } finally {
+    await orm.close();
   }
 });
 

@@ -154,6 +154,22 @@ it('refuses cursors of a wallet that the backup lacks, once its id is given agai
   await (await resumeAt(Number(moved?.id))).return?.();
 });
 
+it('takes nothing that is missing for lost, but where its own feed skipped just that', async () => {
+  const { query } = database();
+  const { lastSequence: last } = await feed.extent(1);
+  await place(1, 2);
+  const move = (from: number, to: number) => query(
+    `update feed_entry set sequence = ${to} where client_id = 1 and sequence = ${from}`);
+  await move(last + 1, last + 7);
+  for (const [clientId, through] of [[2, last + 1], [1, last + 2]] as const) {
+    await query(`insert into feed_skip (client_id, skipped_after, skipped_through)
+      values (${clientId}, ${last}, ${through})`);
+    await expect(read(1, last)).rejects.toMatchObject({ detail: 'CURSOR_EXPIRED' });
+  }
+  await query(`delete from feed_skip where skipped_after = ${last}`);
+  await move(last + 7, last + 1);
+});
+
 it('goes on from where a feed stands right after a restore', async () => {
   await prepareRestored(database().ownerDatabaseUrl);
   const { lastSequence } = await feed.extent(1);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
+import { TemporarilyUnavailable } from '../../src/domain/rejection.ts';
 import { rest, type CreateRequest } from '../support/doors.ts';
 import { useWorld } from '../support/world.ts';
 
@@ -361,6 +362,21 @@ describe('GET /api/v1/topups/orders/events', () => {
     expect(text.match(/HTTP\/1\.1 [0-9]+/g)).toEqual(Array(answers).fill('HTTP/1.1 200'));
     expect(text.match(/retry: 1000/g)).toHaveLength(answers - others);
     expect(world().parts.feed.watchCount()).toBe(0);
+  });
+
+  it.each([
+    [new TemporarilyUnavailable('Events were lost, please resume'), {
+      code: 'SERVICE_UNAVAILABLE', message: 'Events were lost, please resume',
+    }],
+    [new Error('of the inside'), {
+      code: 'INTERNAL_SERVER_ERROR', message: 'Internal server error',
+    }],
+  ])('tells last why its feed has ended: %s', async (fault, error) => {
+    const stream = await listen();
+    await expect.poll(() => world().parts.feed.watchCount()).toBe(1);
+    world().parts.feed.lose(fault);
+    await stream.ended;
+    expect(stream.told.at(-1)).toMatchObject({ event: 'error', data: { error } });
   });
 
   it('leaves no watcher behind, and ends when its process does', async () => {

@@ -157,6 +157,16 @@ describe('createTokens', () => {
     expect(await readRefresh(await ofLength(2060, refresh))).toBeNull();
   });
 
+  test('reads no refresh token whose ids are no UUIDs', async () => {
+    const { readRefresh } = tokensAt();
+    const header = { ...HEADER, typ: 'rt+jwt' };
+    const claims = { ...CLAIMS, sid: randomUUID(), jti: randomUUID() };
+    expect(await readRefresh(await forge(claims, header))).not.toBeNull();
+    for (const wrong of [{ sid: 'one' }, { sid: 7 }, { jti: 'one' }]) {
+      expect(await readRefresh(await forge({ ...claims, ...wrong }, header))).toBeNull();
+    }
+  });
+
   test('remembers the newest 10,000 tokens, and no more', async () => {
     const { sign, authenticate, clientOf } = tokensAt();
     const headers: string[] = [];

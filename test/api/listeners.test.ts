@@ -1,8 +1,10 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { connect, type Server, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
+import { createHttpServer } from '../../src/rest/http-server.ts';
 import { listen, type Listeners, type ListenAt } from '../../src/rest/listeners.ts';
 
 const undo: (() => unknown)[] = [];
@@ -14,7 +16,9 @@ async function open(
   at: Omit<ListenAt, 'host'>,
   routes: (app: FastifyInstance) => void = () => undefined,
 ): Promise<Listeners & { readonly port: number }> {
-  const app = Fastify();
+  const app = Fastify({
+    serverFactory: (handler) => createHttpServer(handler, { socketPath: '/graphql' }),
+  });
   routes(app);
   const listeners = await listen(app, { host: '127.0.0.1', ...at });
   let closing: Promise<void> | null = null;
@@ -76,6 +80,22 @@ describe('listening', () => {
       expect(await ask(await openSocket(port))).toContain('one');
     },
   );
+
+  it('answers whoever closes its own half behind its request, through each listener', async () => {
+    const { port } = await open({ port: 0 }, (app) => {
+      app.get('/', async ({ raw: { socket } }) => {
+        if (!socket.readableEnded) await once(socket, 'end');
+        return 'one';
+      });
+    });
+    const answers = await Promise.all(Array.from({ length: 32 }, async () => {
+      const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true });
+      undo.push(() => socket.destroy());
+      socket.end('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+      return text(socket);
+    }));
+    for (const answer of answers) expect(answer).toContain('one');
+  });
 
   it('refuses a port at which somebody else listens, also where that one shares it', async () => {
     const alone = await open({ port: 0 });

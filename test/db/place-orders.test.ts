@@ -86,6 +86,16 @@ describe('placing orders', () => {
     });
   });
 
+  it('tells by when it may be expected, as whoever reads it later is told', async () => {
+    const { productId } = pricedOrder({ pricingVersion });
+    await database().query(`insert into delivery_pace (product_id, mean_ms, deviation_ms)
+      values ($1, 50000, 10000)`, [productId]);
+    const placed = await place(pricedOrder({ pricingVersion }));
+    if (placed.verdict !== 'PLACED') throw new Error(placed.verdict);
+    const { createdAt, expectedBy } = placed.order;
+    expect(expectedBy?.getTime()).toBe(createdAt.getTime() + 90_000);
+  });
+
   it('gives requests ids in the order of time', async () => {
     for (let count = 0; count < 3; count += 1) await place(pricedOrder({ pricingVersion }));
     const rows = await database().query<{ request_id: string }>(

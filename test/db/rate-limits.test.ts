@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createPool } from '../../src/db/pool.ts';
 import { createRateLimits } from '../../src/db/rate-limits.ts';
 import { DEFAULT_RATES, type RateLimits } from '../../src/domain/rate-limits.ts';
@@ -51,6 +51,17 @@ it('lets in at once for whom a token was put back', async () => {
   expect([await isAdmitted(1), await isAdmitted(1)]).toEqual([true, false]);
   await limits.giveBack(READ);
   expect(await isAdmitted(1)).toBe(true);
+});
+
+it('tells who was refused a moment ago what is left of its wait', async () => {
+  perMinute = 1;
+  await isAdmitted(1);
+  const refused = await limits.take(READ);
+  const nowMs = performance.now();
+  vi.spyOn(performance, 'now').mockReturnValue(nowMs + 900);
+  const again = await limits.take(READ);
+  expect(refused.retryAfterMs - again.retryAfterMs).toBeGreaterThanOrEqual(899);
+  expect(refused.resetInMs - again.resetInMs).toBeGreaterThanOrEqual(899);
 });
 
 it('tells how long a request for more has to wait, whatever was told of one for less', async () => {

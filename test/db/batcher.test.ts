@@ -265,8 +265,9 @@ describe('a batcher whose call fails', () => {
     expect(await Promise.all(added)).toEqual(['a1', 'b1', 'c1', 'd1', 'e1']);
   });
 
-  it('counts nobody as waiting who left with a lane that goes apart', async () => {
+  it('counts nobody as waiting who left with a lane that goes apart, and in order', async () => {
     const { promise: hanging, resolve: end } = Promise.withResolvers<readonly string[]>();
+    const calls: (readonly string[])[] = [];
     let isFirst = true;
     const batcher = new Batcher<string, string>({
       sizeMax: 256,
@@ -274,6 +275,7 @@ describe('a batcher whose call fails', () => {
       laneOf: (item) => item.charCodeAt(0),
       run: async (items) => {
         if (items.includes('c1')) return hanging;
+        calls.push(items);
         if (!isFirst) return items;
         isFirst = false;
         await turn();
@@ -287,6 +289,7 @@ describe('a batcher whose call fails', () => {
     const beside = add('c1', 'c2');
     const later = add('a2');
     expect(await Promise.all([...first, ...later])).toEqual(['a1', 'b1', 'a2']);
+    expect(calls).toEqual([['a1', 'b1'], ['a1', 'a2'], ['b1']]);
     expect(batcher).toMatchObject({ openCount: 2, waitingCount: 0 });
     end(['c1', 'c2']);
     expect(await Promise.all(beside)).toEqual(['c1', 'c2']);
@@ -337,6 +340,20 @@ describe('a batcher whose call fails', () => {
     expect(results.map((each) => each.status === 'fulfilled' ? each.value : each.reason))
       .toEqual(['a1 done', 'b1 done', expect.objectContaining({ message: 'faulty' }), 'b3 done',
         'c1 done']);
+  });
+
+  it('fails an item that a call leaves out', async () => {
+    const batcher = new Batcher<string, string>({
+      sizeMax: 256, run: async (items) => items.slice(1),
+    });
+    const results = await Promise.allSettled(['a1', 'a2'].map((item) => batcher.add(item)));
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+  });
+
+  it('makes the call of one that is faulty once', async () => {
+    const { batcher, calls } = failing(new Map([['b1', new Error('faulty')]]));
+    await expect(batcher.add('b1')).rejects.toThrow('faulty');
+    expect(calls).toEqual([['b1']]);
   });
 
   it('tries again what met a lock beside a faulty item', async () => {

@@ -51,6 +51,14 @@ it('tells at once what is new of it', async () => {
   for (const [fields, words] of told) expect(leftOutBefore(fields, words)).toBeNull();
 });
 
+it('remembers a thousand kinds, and no more', async () => {
+  const err = await refusedConnection();
+  const leftOutBefore = createOutageLines(() => 0);
+  for (let kind = 0; kind <= 1000; kind += 1) leftOutBefore({ err }, `Step ${kind} failed`);
+  expect(leftOutBefore({ err }, 'Step 1000 failed')).toBeNull();
+  expect(leftOutBefore({ err }, 'Step 0 failed')).toBe(0);
+});
+
 it('knows it behind the words for clients, and tells what it was', async () => {
   const { lines, log } = openLog();
   const pool = new pg.Pool({ host: '127.0.0.1', port: await freePort() });

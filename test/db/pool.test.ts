@@ -178,7 +178,8 @@ describe('a database that cannot be reached is away', () => {
 
   it.each([
     { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }, { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
-    { code: 'ERR_TLS_CERT_ALTNAME_INVALID' }, { code: 'EHOSTUNREACH', syscall: 'connect' },
+    { code: 'ERR_TLS_CERT_ALTNAME_INVALID' }, { code: 'ERR_SSL_WRONG_VERSION_NUMBER' },
+    { code: 'EHOSTUNREACH', syscall: 'connect' },
     { code: 'ENETDOWN', syscall: 'read' }, { code: 'ENETDOWN', syscall: 'write' },
     // Of a name with several addresses, and of a stream that the other side has ended: no call is
     // named beside the code.

@@ -15,13 +15,15 @@ it('asks for a name once at a time, and for others meanwhile', () => {
   for (let count = 0; count < 8; count += 1) ask('dead.example');
   ask('good.example');
   ask('dead.example', 6);
-  expect(asked).toEqual(['dead.example', 'good.example', 'dead.example']);
+  // Whoever wants one address is told of no list.
+  lookup('dead.example', { family: 0 }, () => undefined);
+  expect(asked).toEqual(['dead.example', 'good.example', 'dead.example', 'dead.example']);
   answers[1]?.();
   expect(told).toEqual([['good.example', null, [{ address: '192.0.2.1', family: 4 }]]]);
   answers[0]?.();
   expect(told).toHaveLength(9);
   ask('dead.example');
-  expect(asked).toHaveLength(4);
+  expect(asked).toHaveLength(5);
 });
 
 it('tells all who wait that there is no such name', () => {
@@ -35,5 +37,15 @@ it('tells all who wait that there is no such name', () => {
     lookup('nowhere.example', { all: true }, (error) => told.push(error));
   }
   answer();
+  expect(told).toEqual([fault, fault]);
+});
+
+it('tells whoever asks for what cannot be asked, each time', () => {
+  const fault = new TypeError('no such family');
+  const told: unknown[] = [];
+  const lookup = createSharedLookup(() => { throw fault; });
+  for (let count = 0; count < 2; count += 1) {
+    lookup('good.example', { family: 5 }, (error) => told.push(error));
+  }
   expect(told).toEqual([fault, fault]);
 });

@@ -72,6 +72,7 @@ describe('a request', () => {
     const timestamp = String(NOW_MS / 1000);
     expect(headers['x-timestamp']).toBe(timestamp);
     expect(headers['accept-encoding']).toBe('identity');
+    expect(headers['content-type']).toBe('application/json');
     const signed = `${timestamp}.POST./sandbox-a/orders.${body}`;
     expect(headers['x-signature']).toBe(hmac(KEY, signed));
   });
@@ -83,6 +84,15 @@ describe('a request', () => {
     expect(split(requests[0]).head)
       .toBe('GET /sandbox-a/orders/1%2F..%2F2%3Fx%23%0D%0A HTTP/1.1');
   });
+
+  test.each([['', '/orders'], ['/', '/orders'], ['/v1/', '/v1/orders']])(
+    'to an address that ends in "%s" has no empty segment', async (end, path) => {
+      react = answers(404, { status: 'NOT_FOUND' });
+      supplier = open(() => `${url}${end}`);
+      await query();
+      expect(split(requests[0]).head).toBe(`GET ${path}/${REFERENCE} HTTP/1.1`);
+    },
+  );
 });
 
 describe('an answer of the protocol', () => {

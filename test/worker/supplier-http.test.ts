@@ -3,6 +3,20 @@ import { expect, test } from 'vitest';
 
 import { exchange } from '../../src/outbound/supplier-http.ts';
 
+const REQUEST = {
+  origin: 'http://supplier.example', path: '/', method: 'POST', headers: {}, body: null,
+  reset: false,
+} as const;
+
+test('a request that cannot be made was not sent', async () => {
+  const dispatcher: Pick<Dispatcher, 'dispatch'> = {
+    dispatch: () => { throw Object.assign(new Error('invalid'), { code: 'UND_ERR_INVALID_ARG' }); },
+  };
+  expect(await exchange(
+    dispatcher as Dispatcher, REQUEST, new AbortController().signal, () => false,
+  )).toEqual({ kind: 'NOT_SENT', reason: 'no connection (UND_ERR_INVALID_ARG)' });
+});
+
 test('a request is written once, though its connection would begin it again', async () => {
   const begun: string[] = [];
   const begin = (handler: Dispatcher.DispatchHandler, name: string): void => {
@@ -21,10 +35,9 @@ test('a request is written once, though its connection would begin it again', as
       return true;
     },
   };
-  const told = await exchange(dispatcher as Dispatcher, {
-    origin: 'http://supplier.example', path: '/', method: 'POST', headers: {}, body: null,
-    reset: false,
-  }, new AbortController().signal, () => false);
+  const told = await exchange(
+    dispatcher as Dispatcher, REQUEST, new AbortController().signal, () => false,
+  );
   expect(begun).toEqual(['on the first connection']);
   expect(told.kind).toBe('NO_ANSWER');
 });

@@ -19,9 +19,8 @@ export function isConnectionLost(error: unknown): boolean {
   // Whatever is fatal to a connection ends it: too many of them, a database that lets nobody in.
   if (severity === 'FATAL') return true;
   if (typeof code === 'string') {
-    // A server always says how severe it is.
-    return LOST_CODE.test(code) || (severity === undefined
-      && (LOST_BY_CALL.test(String(syscall)) || LOST_IN_HANDSHAKE.test(code)));
+    return LOST_CODE.test(code) || LOST_BY_CALL.test(String(syscall))
+      || LOST_IN_HANDSHAKE.test(code);
   }
   return error instanceof Error && LOST_MESSAGE.test(error.message);
 }

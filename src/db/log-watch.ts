@@ -118,7 +118,7 @@ export class LogWatch<Event> implements AsyncIterableIterator<Event> {
       this.#live = [];
       return this.#log.read(PAGE_SIZE);
     });
-    if (page === null || this.isOver) return;
+    if (page === null) return;
     this.#page = [...page];
     if (page.length >= PAGE_SIZE) this.#mustRead = true;
   }

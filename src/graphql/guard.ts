@@ -1,6 +1,6 @@
 import {
   getOperationAST, GraphQLError, NoSchemaIntrospectionCustomRule, OperationTypeNode,
-  recommendedRules, specifiedRules, validate, type DocumentNode, type GraphQLSchema,
+  specifiedRules, validate, type DocumentNode, type GraphQLSchema,
   type OperationDefinitionNode,
 } from 'graphql';
 import { BoundedCache } from './bounded-cache.ts';
@@ -107,7 +107,6 @@ function documentCheck(
 ): (text: string) => Checked {
   const rules = [
     ...specifiedRules,
-    ...recommendedRules,
     ...(isIntrospectionAllowed ? [] : [NoSchemaIntrospectionCustomRule]),
   ];
   return (text) => {

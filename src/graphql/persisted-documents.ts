@@ -80,8 +80,7 @@ export class PersistedDocuments {
 
   #isTrusted(text: string): boolean {
     if (this.#recognised.get(text) === true) return true;
-    const meaning = meaningOf(text);
-    if (meaning === null || !this.#trustedMeanings.has(meaning)) return false;
+    if (!this.#trustedMeanings.has(meaningOf(text))) return false;
     this.#recognised.set(text, true);
     return true;
   }

@@ -77,7 +77,7 @@ export class SocketOperations {
   /** Whether a message is about a subscription. */
   isOfStream(message: string): boolean {
     const [, number] = NUMBERED.exec(message) ?? [];
-    return number !== undefined && this.#streams.has(Number(number));
+    return this.#streams.has(Number(number));
   }
 
   /** @throws IdInUse, MalformedRequest */

@@ -97,8 +97,8 @@ function createHandler(
       status: number,
       headers: Record<string, string | string[] | undefined>,
     ): void {
-      // 1xx only announce the answer.
-      if (status >= 200) head = { status, headers };
+      // 1xx only announce the answer, whose head comes last.
+      head = { status, headers };
     },
     onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
       byteCount += chunk.length;

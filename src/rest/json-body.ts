@@ -20,9 +20,7 @@ export function readJsonBodies(app: FastifyInstance): void {
   // Clients name the type of their forms where they send nothing, and nothing has no type.
   app.addHook('onRequest', (request, _reply, done) => {
     const { headers } = request;
-    if (headers['content-length'] === '0' && headers['transfer-encoding'] === undefined) {
-      delete headers['content-type'];
-    }
+    if (headers['content-length'] === '0') delete headers['content-type'];
     done();
   });
   app.addContentTypeParser(

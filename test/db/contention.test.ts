@@ -273,21 +273,28 @@ describe('a storm of cancels', () => {
 });
 
 describe('orders and refunds over the same wallets and vouchers in both directions', () => {
+  const wallets = [['USD', 1], ['EUR', 2], ['JPY', 3]] as const;
+  const byWallet = (index: number): Partial<PricedOrder> => {
+    const [currency, walletId] = of(wallets, index);
+    return {
+      funding: { kind: 'WALLET', walletId },
+      charge: { amount: '1', currency },
+      ...(currency === 'USD' ? {} : { forexRate: '1' }),
+      clientReference: `CIRCLE-${index % 40}-${Math.trunc(index / 120)}`,
+    };
+  };
+
+  async function makeVouchers(codes: readonly string[]): Promise<readonly number[]> {
+    const rows = await database().query<{ id: string }>(`insert into voucher (client_id, code_hash,
+        code_last4, value, currency, state)
+      select 1, hash, 'AAAA', 4.99, 'USD', 'DELIVERED' from unnest($1::text[]) hash returning id`,
+    [codes.map(hashVoucherCode)]);
+    return rows.map(({ id }) => Number(id)).sort((one, other) => one - other);
+  }
+
   it('never wait for each other in a circle', async () => {
     const codes = Array.from({ length: 12 }, (_, index) => `CIRCLE${index}`);
-    await database().query(`insert into voucher (client_id, code_hash, code_last4, value, currency,
-        state) select 1, hash, 'AAAA', 4.99, 'USD', 'DELIVERED' from unnest($1::text[]) hash`,
-    [codes.map(hashVoucherCode)]);
-    const wallets = [['USD', 1], ['EUR', 2], ['JPY', 3]] as const;
-    const byWallet = (index: number): Partial<PricedOrder> => {
-      const [currency, walletId] = of(wallets, index);
-      return {
-        funding: { kind: 'WALLET', walletId },
-        charge: { amount: '1', currency },
-        ...(currency === 'USD' ? {} : { forexRate: '1' }),
-        clientReference: `CIRCLE-${index % 40}-${Math.trunc(index / 120)}`,
-      };
-    };
+    await makeVouchers(codes);
     const faults: unknown[] = [];
     const keep = (error: unknown): void => void faults.push(error);
     for (let round = 0; round < 6; round += 1) {
@@ -308,5 +315,51 @@ describe('orders and refunds over the same wallets and vouchers in both directio
     const [met] = await database().query<{ deadlocks: string }>(
       'select deadlocks from pg_stat_database where datname = current_database()');
     expect(met).toEqual({ deadlocks: '0' });
+  });
+
+  it('lock orders, then vouchers, then wallets, each from the lowest number up', async () => {
+    const codes = ['UPWARDS1', 'UPWARDS2'];
+    const voucherIds = await makeVouchers(codes);
+    const ids: number[] = [];
+    for (const over of [...codes.map(voucherOrder), byWallet(0), byWallet(1)]) {
+      ids.push(placedId(await place(0, { ...over, clientReference: null })));
+    }
+    const rowsOf = (table: string, of: readonly number[]): readonly string[] =>
+      of.map((id) => `${table} where client_id = 1 and id = ${id}`);
+    const [vouchers, paying] = [rowsOf('voucher', voucherIds), rowsOf('wallet', [1, 2])];
+    const placed = [{ wallet_id: 2 }, { wallet_id: 1 },
+      ...codes.toReversed().map((code) => ({ voucher_hash: hashVoucherCode(code) })),
+    ].map((each, index) => ({ ...each, ordinal: index + 1, client_id: 1, charge: 1 }));
+    const placing = `select place_orders(array(
+      select json_populate_recordset(null::placement, $1)))`;
+    const [holder, caller] = [0, 1].map(() => new pg.Client(database().ownerDatabaseUrl));
+    if (holder === undefined || caller === undefined) throw new Error('not there');
+    await Promise.all([holder.connect(), caller.connect()]);
+    for (const [call, given, rows] of [
+      ['select record_moves($1)', ids.toReversed().map((id, index) => ({
+        ordinal: index + 1, client_id: 1, order_id: id, route: 1, kind: 'FAIL',
+        failure_code: 'UNKNOWN',
+      })), [...rowsOf('topup_order', ids), ...vouchers, ...paying]],
+      [placing, placed.slice(0, 2), paying],
+      [placing, placed, [...vouchers, ...paying]],
+    ] as const) {
+      for (const [index, held] of rows.entries()) {
+        await holder.query(`begin; select from ${held} for no key update`);
+        // Or it would not wait for longer than the look below may take.
+        await caller.query(`begin; alter function record_moves(json) reset lock_timeout;
+          alter function place_orders(placement[]) reset lock_timeout`);
+        const called = caller.query(call, [JSON.stringify(given)]).catch(() => undefined);
+        await untilWaiting(database());
+        for (const later of rows.slice(index + 1)) {
+          expect(await database().query(`select from ${later} for no key update skip locked`),
+            `${later}, while ${held} is waited for`).toHaveLength(1);
+        }
+        await holder.query('rollback');
+        await called;
+        await caller.query('rollback');
+      }
+    }
+    await Promise.all([holder.end(), caller.end()]);
+    for (const order of await claimAll()) await record(0, order, FAIL);
   });
 });

@@ -97,6 +97,20 @@ async function haveOldCase(orderId: number): Promise<void> {
     reversed_at) values (1, $1, 'SECOND_ROUTE_SUCCESS', 3, now())`, [orderId]);
 }
 
+/** While news of this order is recorded, and not committed before the deed waits for it. */
+async function whileTold<Result>(orderId: number, kind: string, deed: () => Promise<Result>)
+: Promise<Result> {
+  const row = { client_id: 1, order_id: orderId, route: 1, kind, ordinal: 1 };
+  return withSingleConnection(database().ownerDatabaseUrl, async (client) => {
+    await client.query('begin');
+    await client.query('select * from record_moves($1)', [JSON.stringify([row])]);
+    const done = deed();
+    await untilWaiting(database());
+    await client.query('commit');
+    return done;
+  });
+}
+
 const UNDER_REVIEW: Move = { kind: 'REVIEW', nextInMs: 3_600_000 };
 const DELIVER: Move = { kind: 'DELIVER', receipt: null };
 const FAIL: Move = { kind: 'FAIL', failureCode: 'INVALID_RECIPIENT' };
@@ -268,6 +282,7 @@ describe('an order under review', () => {
     await expect(approve('ben', stale)).rejects.toThrow('as its supplier says');
     const known = await propose('anna', settle(id, 'FAILED', 'UNKNOWN'));
     // What was known already is no news.
+    await record(id, { kind: 'AWAIT', nextInMs: 0 });
     await record(id, UNDER_REVIEW);
     await approve('ben', known);
     expect(await look(id)).toMatchObject({ status: 'FAILED' });
@@ -275,17 +290,18 @@ describe('an order under review', () => {
 
   it('nor where it said so while that was proposed', async () => {
     const id = await orderAfter(UNDER_REVIEW);
-    const row = { client_id: 1, order_id: id, route: 1, kind: 'NOTE_ACCEPTED', ordinal: 1 };
-    const stale = await withSingleConnection(database().ownerDatabaseUrl, async (client) => {
-      await client.query('begin');
-      await client.query('select * from record_moves($1)', [JSON.stringify([row])]);
-      const proposing = propose('anna', settle(id, 'FAILED', 'UNKNOWN'));
-      await untilWaiting(database());
-      await client.query('commit');
-      return proposing;
-    });
+    const stale = await whileTold(id, 'NOTE_ACCEPTED', () =>
+      propose('anna', settle(id, 'FAILED', 'UNKNOWN')));
     await record(id, UNDER_REVIEW);
     await expect(approve('ben', stale)).rejects.toThrow('went on since');
+    expect(await look(id)).toMatchObject({ status: 'PENDING' });
+  });
+
+  it('nor where it says so while that is approved', async () => {
+    const id = await orderAfter(UNDER_REVIEW);
+    const stale = await propose('anna', settle(id, 'FAILED', 'UNKNOWN'));
+    await whileTold(id, 'NOTE_ACCEPTED', () =>
+      expect(approve('ben', stale)).rejects.toThrow('not under review'));
     expect(await look(id)).toMatchObject({ status: 'PENDING' });
   });
 
@@ -401,6 +417,15 @@ describe('a case', () => {
       else -amount end) as lost from transfer where reason = 'LOSS'
       and id in (select transfer_id from operator_log where topup_order_id = $1)`, [id]))
       .toEqual([{ lost: '0.0000' }]);
+  });
+
+  it('is no loss where its success is taken back while that is approved', async () => {
+    const id = await orderAfter(FAIL, DELIVER);
+    const action = await propose('anna',
+      resolve(id, { outcome: 'LOSS', amount: '0.0090', currency: 'USD' }));
+    await whileTold(id, 'REVERSE', () =>
+      expect(approve('ben', action)).rejects.toThrow('no loss'));
+    expect(await look(id)).toMatchObject({ cases: ['LATE_SUCCESS open'] });
   });
 
   it('is recovered in parts, whether the supplier takes its success back or not', async () => {

@@ -103,13 +103,15 @@ const FAIL: Move = { kind: 'FAIL', failureCode: 'INVALID_RECIPIENT' };
 const TWO_ROUTES = { variantId: 3, variantName: '660 UC' };
 
 describe('a route that was given up and delivers all the same', () => {
-  it('keeps the next route from being tried again', async () => {
+  it.each<Move>([
+    { kind: 'RETRY', nextInMs: 0 }, { kind: 'RESEND', nextInMs: 0 }, { kind: 'NEXT_ROUTE' },
+  ])('keeps the next route from being tried again, or one behind it: $kind', async (move) => {
     const id = await placeOne(TWO_ROUTES);
     const first = await claim(id);
     await record(first, { kind: 'NEXT_ROUTE' });
     const second = await claim(id);
     expect(await record(first, DELIVER, { leaseToken: null })).toBe('CASE_OPENED');
-    await record(second, { kind: 'RETRY', nextInMs: 0 });
+    await record(second, move);
     expect(await statusOf(id)).toBe('DELIVERED');
   });
 
@@ -122,6 +124,20 @@ describe('a route that was given up and delivers all the same', () => {
     await record(second, FAIL);
     expect(await statusOf(id)).toBe('DELIVERED');
   });
+});
+
+it('is not sent again by a step that waits while its order is taken over', async () => {
+  const late = await claim(await placeOne());
+  await database().query('update topup_order set next_action_at = now() where id = $1',
+    [late.orderId]);
+  const rival = await pool.connect();
+  await rival.query("begin; select * from claim_orders(100, '{}')");
+  const recorded = record(late, { kind: 'RESEND', nextInMs: 0 });
+  await untilWaiting(database());
+  await rival.query('commit');
+  rival.release();
+  expect(await recorded).toBe('STALE_LEASE');
+  expect(await record(late, DELIVER)).toBe('APPLIED');
 });
 
 describe('an order whose route is delisted', () => {

@@ -10,7 +10,7 @@ import { createPool } from '../../src/db/pool.ts';
 import { withSingleConnection } from '../../src/db/single-connection.ts';
 import { DEMO_API_KEYS } from '../../src/demo/demo-keys.ts';
 import { fulfilTopupOrder } from '../../src/domain/fulfil-topup-order.ts';
-import type { Outcome, Supplier } from '../../src/domain/fulfilment-ports.ts';
+import type { Move, MoveResult, Outcome, Supplier } from '../../src/domain/fulfilment-ports.ts';
 import type { AccessStore } from '../../src/domain/log-in.ts';
 import type { PricedOrder } from '../../src/domain/ports.ts';
 import { receiveCallback } from '../../src/domain/receive-callback.ts';
@@ -382,6 +382,22 @@ it('asks on every route before it sends on any', async () => {
   });
 });
 
+/** News of a route of the order in `restored`, unasked. */
+async function tell(orderId: number, move: Move, { route = 1, eventId = 'e1' } = {})
+: Promise<MoveResult> {
+  const pool = createPool({
+    databaseUrl: restoredUrls().program, size: 1, applicationName: 'test',
+    onError: () => undefined,
+  });
+  return createFulfilmentStore({ pool, onMoved: () => undefined }).recordMove({
+    clientId: 1, orderId, route, leaseToken: null, move,
+    callback: {
+      supplierCode: route === 1 ? 'sandbox-a' : 'sandbox-b', eventId,
+      supplierReference: `1-${orderId}-${route}`, bodyDigest: 'd',
+    },
+  }).finally(() => pool.end());
+}
+
 describe('an order that was found on none of its routes', () => {
   /** Whose first route's supplier `is` so; all of it was asked, and its time is over. */
   async function askAll(is = ''): Promise<number> {
@@ -495,19 +511,24 @@ describe('an order that was found on none of its routes', () => {
     expect(await workNow()).toEqual([]);
   });
 
+  it('does not go past one that was not asked, but told of a refusal', async () => {
+    const id = await during(original.databaseUrl, (program) => program.place(TWO_ROUTES));
+    await backUp();
+    await restored.connect();
+    await prepareRestored(restoredUrls().owner);
+    // Of which attempt that is nobody knows.
+    expect(await tell(id, { kind: 'RETRY', nextInMs: 0 })).toBe('APPLIED');
+    await settle();
+    expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
+    await suspend(true);
+    await restored.query('update topup_order set next_action_at = now()');
+    expect(await leaveSuspended()).toBe(0);
+    expect(await workNow()).toEqual([]);
+  });
+
   it('does not go over to one that has told of it since', async () => {
     const id = await askAll();
-    const pool = createPool({
-      databaseUrl: restoredUrls().program, size: 1, applicationName: 'test',
-      onError: () => undefined,
-    });
-    const store = createFulfilmentStore({ pool, onMoved: () => undefined });
-    await store.recordMove({
-      clientId: 1, orderId: id, route: 2, leaseToken: null, move: { kind: 'AWAIT', nextInMs: 0 },
-      callback: {
-        supplierCode: 'sandbox-b', eventId: 'e1', supplierReference: `1-${id}-2`, bodyDigest: 'd',
-      },
-    }).finally(() => pool.end());
+    await tell(id, { kind: 'AWAIT', nextInMs: 0 }, { route: 2 });
     refusals.set(`1-${id}-1`, OUT_OF_STOCK);
     expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
     expect(await workNow()).toEqual([]);
@@ -550,20 +571,6 @@ describe('an order that was found on none of its routes', () => {
 });
 
 describe('an order whose own route took back what it delivered in the lost time', () => {
-  /** What its own supplier tells of the order in `restored`, unasked. */
-  async function tellReversed(id: number): Promise<void> {
-    const pool = createPool({
-      databaseUrl: restoredUrls().program, size: 1, applicationName: 'test',
-      onError: () => undefined,
-    });
-    await createFulfilmentStore({ pool, onMoved: () => undefined }).recordMove({
-      clientId: 1, orderId: id, route: 1, leaseToken: null, move: { kind: 'REVERSE' },
-      callback: {
-        supplierCode: 'sandbox-a', eventId: 'e1', supplierReference: `1-${id}-1`, bodyDigest: 'd',
-      },
-    }).finally(() => pool.end());
-  }
-
   async function restoreAndAskFirst(): Promise<number> {
     const id = await during(original.databaseUrl, (program) => program.place(TWO_ROUTES));
     await backUp();
@@ -576,7 +583,7 @@ describe('an order whose own route took back what it delivered in the lost time'
 
   it('is sent to the other one, not there again', async () => {
     const id = await restoreAndAskFirst();
-    await tellReversed(id);
+    await tell(id, { kind: 'REVERSE' });
     expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
     await settle();
     expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
@@ -597,7 +604,7 @@ describe('an order whose own route took back what it delivered in the lost time'
     const id = await restoreAndAskFirst();
     // It was sent there in the lost time.
     effects.set(`1-${id}-3`, 1);
-    await tellReversed(id);
+    await tell(id, { kind: 'REVERSE' });
     expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
     await settle();
     expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
@@ -612,11 +619,13 @@ describe('an order whose own route took back what it delivered in the lost time'
     { kind: 'DELIVERED', receipt: null }, { kind: 'REVERSED' },
   ])('ends where it was sent there all the same, and is credited: $kind', async (answer) => {
     const id = await restoreAndAskFirst();
-    await tellReversed(id);
+    await tell(id, { kind: 'REVERSE' });
     // As a version before this one went on.
     await restored.query(`update topup_order set route = 1, restored_route = null,
       fulfilment_state = 'RETRY_WAIT'`);
     await restored.query("update submission set state = 'NOT_APPLIED'");
+    // Told once more it is no news: it says nothing of what is to be sent.
+    await tell(id, { kind: 'REVERSE' }, { eventId: 'e2' });
     refusals.set(`1-${id}-1`, answer);
     await settle();
     expect(await workNow()).toEqual([`SUBMIT 1-${id}-1`]);
@@ -935,14 +944,5 @@ it('opens no case for a late refusal of what it was told was delivered', async (
   await prepareRestored(restoredUrls().owner);
   effects.set(`1-${id}-1`, 1);
   await during(restoredUrls().program, (program) => program.work());
-  const pool = createPool({
-    databaseUrl: restoredUrls().program, size: 1, applicationName: 'test', onError: () => undefined,
-  });
-  const told = createFulfilmentStore({ pool, onMoved: () => undefined }).recordMove({
-    clientId: 1, orderId: id, route: 1, leaseToken: null, move: { kind: 'ASK_AGAIN', nextInMs: 0 },
-    callback: {
-      supplierCode: 'sandbox-a', eventId: 'e1', supplierReference: `1-${id}-1`, bodyDigest: 'd',
-    },
-  });
-  expect(await told.finally(() => pool.end())).toBe('NO_CHANGE');
+  expect(await tell(id, { kind: 'ASK_AGAIN', nextInMs: 0 })).toBe('NO_CHANGE');
 });

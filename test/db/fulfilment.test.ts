@@ -355,7 +355,7 @@ describe('a lease that ran out', () => {
     // Lease 4 s and deadline 2 s, twice, less the 4 s that have passed.
     expect(taken.resendInMs).toBeGreaterThan(7000);
     expect(taken.resendInMs).toBeLessThanOrEqual(8000);
-    expect((await look(id))['submissions']).toEqual(['UNKNOWN']);
+    expect(await look(id)).toMatchObject({ state: 'OUTCOME_UNKNOWN', submissions: ['UNKNOWN'] });
     // The one thought dead comes back: its step is refused, its final news still counts.
     expect(await record(dead, { kind: 'RETRY', nextInMs: 0 })).toBe('STALE_LEASE');
     expect(await record(dead, DELIVER)).toBe('APPLIED');
@@ -545,6 +545,9 @@ describe('a callback', () => {
     const id = await placeOne();
     const order = await claim(id);
     const once = event({ eventId: `once-${id}` });
+    // What another client's order was told under the same id is another event.
+    await database().query(`insert into callback (client_id, supplier_id, event_id,
+      supplier_reference, body_digest) values (2, 1, $1, '2-1-1', 'of client 2')`, [once.eventId]);
     expect(await record(order, DELIVER, { leaseToken: null, callback: once })).toBe('APPLIED');
     expect(await record(order, DELIVER, { leaseToken: null, callback: once })).toBe(
       'REPEATED_EVENT',
@@ -751,6 +754,14 @@ describe('that an order was accepted, told unasked,', () => {
     expect(await record(next, DELIVER)).toBe('APPLIED');
   });
 
+  it('is proof against "not found" after the window in one call with it', async () => {
+    const order = await claim(await placeOne());
+    // What comes in one turn goes in one call.
+    const told = [tell(order), record(order, { kind: 'FAIL', failureCode: 'UNKNOWN' })];
+    expect(await Promise.all(told)).toEqual(['APPLIED', 'STALE_LEASE']);
+    await record(order, DELIVER);
+  });
+
   it('keeps nobody from what the supplier says of its end', async () => {
     const id = await placeOne();
     const held = await claim(id);
@@ -893,6 +904,21 @@ it('does not end by a refusal, told unasked, of what is to be sent again', async
   expect(await record(order, refusal, { leaseToken: null, callback: event() })).toBe('NO_CHANGE');
   expect(await look(id)).toMatchObject({ status: 'PENDING', transfers: ['ORDER_DEBIT'] });
 });
+
+it.each<readonly [says: string, before: readonly Move[], result: MoveResult]>([
+  ['it was refused', [{ kind: 'RETRY', nextInMs: 60_000 }], 'NO_CHANGE'],
+  ['it was taken', [{ kind: 'AWAIT', nextInMs: 0 }, { kind: 'RESEND', nextInMs: 9 }], 'APPLIED'],
+  ['it was lost', [{ kind: 'ASK_AGAIN', nextInMs: 0 }, { kind: 'RESEND', nextInMs: 9 }],
+    'APPLIED'],
+])('hears a step, told unasked, only of what may be there, to be sent again as it is: %s',
+  async (_says, before, result) => {
+    const id = await placeOne();
+    for (const move of before) await record(await claim(id), move);
+    expect(await store.recordMove({
+      clientId: 1, orderId: id, route: 1, leaseToken: null, callback: event(),
+      move: { kind: 'REVIEW', nextInMs: 60_000 },
+    })).toBe(result);
+  });
 
 describe("a holder's refusal that comes late", () => {
   const REFUSAL: Move = { kind: 'FAIL', failureCode: 'INVALID_RECIPIENT' };

@@ -29,9 +29,10 @@ const MOVES = {
   delivered: { kind: 'DELIVER', receipt: null },
   reversed: { kind: 'REVERSE' },
   rejected: { kind: 'FAIL', failureCode: 'INVALID_RECIPIENT' },
+  unavailable: { kind: 'RETRY', nextInMs: 0 },
 } as const satisfies Readonly<Record<string, Move>>;
 const NEWS = ['a delivered', 'a reversed', 'b delivered', 'b reversed', 'b rejected'] as const;
-type News = (typeof NEWS)[number] | 'a rejected';
+type News = (typeof NEWS)[number] | 'a rejected' | 'a unavailable';
 
 async function placeWithTwoRoutes(count: number): Promise<readonly number[]> {
   const [row] = await database().query<{ version: string }>('select version from pricing_version');
@@ -186,6 +187,12 @@ describe('a route that was given up', () => {
     if (order !== undefined) await record(order, MOVES.delivered);
     expect(await look(other)).toMatchObject({ status: 'DELIVERED', transfers: ['ORDER_SALE'] });
   });
+});
+
+it('does not speak for the other one, which has the order', async () => {
+  const [id = 0] = await giveUpFirstRoute(1);
+  expect(await tell(id, 'a unavailable')).toBe('NO_CHANGE');
+  expect(await tell(id, 'b delivered')).toBe('APPLIED');
 });
 
 it('is not sent again to the next route where the one that was given up delivers', async () => {

@@ -254,6 +254,7 @@ describe('an order whose routes change places', () => {
   });
 
   it('waits anew from the first step of the ladder at the one that it leaves for', async () => {
+    await offer([1, A, 'sku-a'], [2, B, 'sku-b'], [3, C, 'sku-c']);
     const id = await placeOne();
     for (let nth = 0; nth < 3; nth += 1) await step(id, TRANSIENT);
     await suspend(A);

@@ -265,6 +265,27 @@ describe('an order that cannot be taken', () => {
     await repair(broken);
   });
 
+  it('does not give its neighbours to two at once, while they are taken one by one', async () => {
+    const broken = await placeBroken();
+    const neighbours = [await placeOne(), await placeOne()] as const;
+    await record(await claim(neighbours[0]), { kind: 'RETRY', nextInMs: 0 });
+    await database().query('update topup_order set next_action_at = now() where id = any ($1)',
+      [[broken, ...neighbours]]);
+    const ofNeighbours = async (): Promise<readonly number[]> =>
+      (await store.claimOrders({ limit: 100, rooms: {} })).map(({ orderId }) => orderId)
+        .filter((id) => neighbours.includes(id));
+    const holder = new pg.Client({ connectionString: database().ownerDatabaseUrl });
+    await holder.connect();
+    await holder.query(`begin; select from submission where topup_order_id = ${neighbours[0]}
+      for update`);
+    const claiming = ofNeighbours();
+    await untilWaiting(database());
+    expect(await ofNeighbours()).toEqual([]);
+    await holder.end();
+    expect(await claiming).toEqual(neighbours);
+    await repair(broken);
+  });
+
   it('is due as before where it was the database that could not', async () => {
     const id = await placeOne();
     await database().query(`create function fill_disk() returns trigger language plpgsql as $$

@@ -429,15 +429,19 @@ describe('a row that is passed over, as if it had been written meanwhile,', () =
 });
 
 describe('a question about an order', () => {
-  it('is not put to a suspended supplier', async () => {
+  it.each([
+    ['that is suspended', 'is_suspended'], ['that cannot be asked', 'can_be_queried'],
+  ])('is not put to a supplier %s', async (_says, column) => {
     const claimed = await claim(await placeOne());
     await record(claimed, { kind: 'AWAIT', nextInMs: 60_000 });
     const inquiry = createOrderInquiry(pool);
-    await database().query('update supplier set is_suspended = true where id = 1');
+    const turn = (): Promise<unknown> => database().query(
+      `update supplier set ${column} = not ${column} where id = 1`);
+    await turn();
     try {
       expect(await inquiry.askAboutOrder(1, claimed.orderId)).toBeNull();
     } finally {
-      await database().query('update supplier set is_suspended = false where id = 1');
+      await turn();
       pricingVersion = await readPricingVersion();
     }
     expect(await inquiry.askAboutOrder(1, claimed.orderId)).toMatchObject({ action: 'QUERY' });

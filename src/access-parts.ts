@@ -21,6 +21,8 @@ export interface AccessOptions {
   /** Networks whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
   readonly clock: Clock;
+  /** Told that a refresh token of this client was shown twice; its login is ended. */
+  readonly onTokenReuse?: (clientId: number) => void;
 }
 
 /** Who comes in, how often, and how they log in. */
@@ -56,9 +58,7 @@ export async function openAccess(
     standings,
     environment,
     hashingKey: options.keyHashingKey,
-    onReuse: ({ clientId }) => onError('a login')(new Error(
-      `A refresh token of client ${clientId} was shown twice: the tokens of its login are revoked`,
-    )),
+    onReuse: ({ clientId }) => options.onTokenReuse?.(clientId),
   };
   return {
     authenticate: (shown) => admitCaller(shown, { readToken: tokens.readAccess, standings }),

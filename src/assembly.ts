@@ -60,6 +60,9 @@ export async function assemble(
     feedRetentionDays: config.feedRetentionDays,
     forexRateHoursMax: config.forexRateHoursMax,
     clock: systemClock,
+    onTokenReuse: (clientId) => log.warn(
+      { clientId }, 'A refresh token was shown twice: the tokens of its login are revoked',
+    ),
     onError: (error, doing) => log.error({ err: error }, `A fault in ${doing}`),
   }));
   undo.push(parts.close);

@@ -4,6 +4,7 @@ import pg from 'pg';
 import { expect, it } from 'vitest';
 import { findViolations } from '../../src/db/invariants.ts';
 import type { DemoFacts } from '../../src/demo/demo-file.ts';
+import { postAuth } from '../support/access.ts';
 import { freePort } from '../support/free-port.ts';
 import { placeAtDemo } from '../support/place-over-rest.ts';
 import { startProgram, usePrograms } from '../support/program.ts';
@@ -113,6 +114,19 @@ it('goes on when the database is killed under it', async () => {
   expect(await placeAtDemo(facts, 'BEFORE', PLAYER)).toBeNull();
   program.process.kill('SIGTERM');
   expect(await program.exited).toEqual({ code: 0, signal: null });
+});
+
+it('warns of a refresh token that was shown twice, and fails at nothing', async () => {
+  const program = await start({ DATA_DIR: start.newFolder(), LOG_LEVEL: 'warn' });
+  const { baseUrl, clients: [client] } = await program.ready;
+  const credentials = { username: client?.apiKey, password: client?.apiSecret };
+  const { body: { data } } = await postAuth(baseUrl, 'login', { body: credentials });
+  const refresh = async (): Promise<number> =>
+    (await postAuth(baseUrl, 'refresh', { body: data })).status;
+  expect([await refresh(), await refresh()]).toEqual([200, 401]);
+  await expect.poll(() => program.output(), SOON)
+    .toMatch(/"level":40,.*"clientId":1,.*A refresh token was shown twice/);
+  expect(program.output()).not.toContain('"level":50');
 });
 
 it('runs two copies side by side, and more processes over one database', async () => {

@@ -22,8 +22,8 @@ const STYLE = ':root{color-scheme:light dark}'
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64');
 
 /** Nothing but this page's own style; no script, no form, no frame, no other address. */
-const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; base-uri 'none'; `
-  + "form-action 'none'; frame-ancestors 'none'";
+const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; img-src data:; `
+  + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /** A mail as its reader sees it: whatever stands in it runs nowhere and loads nothing. */
 const MAIL_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'";
 
@@ -87,6 +87,8 @@ function send(response: ServerResponse, { status, type, body, policy }: Answer):
 function page(title: string, content: string): Answer {
   const body = '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
     + '<meta name="viewport" content="width=device-width">'
+    // None: without it a browser asks for /favicon.ico, and shows the 404 as an error.
+    + '<link rel="icon" href="data:,">'
     + `<title>${escapeHtml(title)}</title><style>${STYLE}</style></head>\n`
     + `<body><main>\n${content}\n</main></body></html>\n`;
   return { status: 200, type: 'text/html', body };

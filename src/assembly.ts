@@ -43,7 +43,8 @@ export async function assemble(
   const steadily = createSteadily(log, stopping);
   await steadily(() => migrateOrRefuse(database, log));
   stopping.throwIfAborted();
-  if (!config.isDemo) await steadily(() => warnOfOwner(database, log));
+  // The embedded one has a role for it.
+  if (config.databaseUrl !== null) await steadily(() => warnOfOwner(database, log));
   const demo = thread === null
     ? null : await openDemo({ config, database, thread, log, steadily }, undo);
   stopping.throwIfAborted();

@@ -221,12 +221,15 @@ describe('the address of a supplier', () => {
 
 it('is said in the log that the program is to own nothing, and that a worker works', async () => {
   const env = { ...secrets, ROLE: 'worker' };
-  const owner = await start({ ...env, DATABASE_URL: database().ownerDatabaseUrl });
+  const { ownerDatabaseUrl: url } = database();
+  const owner = await start({ ...env, DATABASE_URL: url });
+  const demo = await start({ DEMO: '1', DATABASE_URL: url, MIGRATION_DATABASE_URL: url });
   const program = await start({ ...env, DATABASE_URL: database().databaseUrl });
   await expect.poll(() => program.output(), SOON).toContain('The worker takes orders up');
   expect(program.output()).not.toContain('owns the tables');
-  await expect.poll(() => owner.output(), SOON)
-    .toContain('The role of DATABASE_URL owns the tables');
+  for (const { output } of [owner, demo]) {
+    await expect.poll(output, SOON).toContain('The role of DATABASE_URL owns the tables');
+  }
 });
 
 /** Leads to the database those connections that `passes` says, by their number from 0. */

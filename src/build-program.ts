@@ -1,5 +1,6 @@
-import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join, resolve, sep } from 'node:path';
@@ -28,13 +29,10 @@ async function buildProgram(isAlways: boolean): Promise<number> {
   // Without its state it writes all anew: of what was cut off, or taken away, it knows nothing.
   if (isAlways || built === null) await remove(TSC_STATE);
   await remove(STAMP);
-  const compiler = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-  const compiled = spawnSync(process.execPath, [compiler, '-p', ROOT], {
-    stdio: ['inherit', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: Infinity,
-  });
-  if (compiled.status !== 0) {
+  const compiled = await compile();
+  if (compiled.code !== 0) {
     process.stderr.write(`${whyNotCompiled(compiled)}\n`);
-    return compiled.status ?? 1;
+    return compiled.code ?? 1;
   }
   // What was changed while it read may or may not be in there.
   if (sources === await stampOfProgram()) {
@@ -43,15 +41,33 @@ async function buildProgram(isAlways: boolean): Promise<number> {
   return 0;
 }
 
+interface Compiled {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly told: string;
+}
+
+/** Runs the compiler, which ends with this process where that is ended meanwhile. */
+async function compile(): Promise<Compiled> {
+  const path = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+  const compiler = spawn(process.execPath, [path, '-p', ROOT], {
+    stdio: ['inherit', 'pipe', 'inherit'],
+  });
+  process.once('exit', () => compiler.kill());
+  let told = '';
+  compiler.stdout.setEncoding('utf8').on('data', (text: string) => { told += text; });
+  const [code, signal] = await once(compiler, 'close') as [number | null, string | null];
+  return { code, signal, told };
+}
+
 /** In words, where what the compiler says would not tell a reader what to do. */
-function whyNotCompiled(compiled: SpawnSyncReturns<string>): string {
-  const { status, signal, error, stdout } = compiled;
-  if (status === null) {
-    return `The compiler was ended (${signal ?? error?.message}), as happens where memory is short:`
-      + ' it takes up to 1 GB. Build where there is more, by npm run build, and bring dist along.';
+function whyNotCompiled({ code, signal, told }: Compiled): string {
+  if (code === null) {
+    return `The compiler was ended (${signal}), as happens where memory is short: it takes up to`
+      + ' 1 GB. Build where there is more, by npm run build, and bring dist along.';
   }
-  const lines = stdout.trim().split('\n');
-  if (!lines.every((line) => line.includes(COULD_NOT_WRITE))) return stdout.trimEnd();
+  const lines = told.trim().split('\n');
+  if (!lines.every((line) => line.includes(COULD_NOT_WRITE))) return told.trimEnd();
   return `${lines[0]}\n${join(ROOT, 'dist')} cannot be written, and what is in there is not up to`
     + ' date: build as its owner, by npm run build, or give it to the user who starts the program.';
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { configFromEnvironment, type Config } from '../config.ts';
@@ -32,6 +32,7 @@ async function buildPages(isAlways: boolean): Promise<void> {
   }
   // Two programs may be started at once over one clone: each builds on its own, one moves in.
   const fresh = `${BUILT}-${process.pid}`;
+  process.once('exit', () => rmSync(fresh, { recursive: true, force: true }));
   await bundle(fresh);
   await rm(BUILT, { recursive: true, force: true });
   await rename(fresh, BUILT).catch(() => rm(fresh, { recursive: true, force: true }));

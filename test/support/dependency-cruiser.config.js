@@ -63,10 +63,12 @@ export const FLOORS = {
   },
   'assembly.ts': {},
   // Each by itself: what they leave behind is the exit code.
-  'before-start.ts': { rooms: ['build-program.ts', 'demo', 'pages'] },
+  'before-start.ts': {
+    rooms: ['build-program.ts', 'demo', 'pages'], node: ['module', 'path'],
+  },
   'build-program.ts': {
     rooms: ['source-stamp.ts'],
-    node: ['child_process', 'crypto', 'fs/promises', 'module', 'path'],
+    node: ['child_process', 'crypto', 'events', 'fs/promises', 'module', 'path'],
   },
   'client-package.ts': { rooms: [], node: ['fs', 'path'] },
   'clock.ts': { rooms: ['domain'] },
@@ -93,6 +95,8 @@ export const FLOORS = {
   },
   'stories.ts': { rooms: ['domain'] },
   'main.ts': {},
+  'dev.ts': { rooms: ['before-start.ts'], node: ['child_process', 'module', 'path'] },
+  'start.ts': { rooms: ['before-start.ts'], node: ['path'] },
   'source-stamp.ts': { rooms: [], node: ['crypto', 'fs/promises', 'path'] },
   'model-home.ts': {},
   'named-database.ts': {},

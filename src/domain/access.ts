@@ -20,7 +20,7 @@ export interface Grant {
 /** A token that we signed and that has not ended. Whether it still counts is another question. */
 export interface AccessToken extends Grant {
   readonly tokenId: string;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch; how long what it opens may last. */
   readonly expiresAtMs: number;
 }
 

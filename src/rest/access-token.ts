@@ -12,7 +12,8 @@ const REMEMBERED_COUNT_MAX = 10_000;
 export interface Tokens extends Pick<LogInDeps, 'signAccess' | 'signRefresh' | 'readRefresh'> {
   /**
    * Takes a whole Authorization header; null for every kind of fault alike. A token is refused
-   * 30 s after its end; `expiresAtMs` is the end itself.
+   * 30 s after its end. `expiresAtMs`, until when a connection may last, is the end itself, or
+   * these 30 s later where the token is shown after it: all doors take it alike.
    */
   readAccess(authorization: string | undefined): Promise<AccessToken | null>;
   /** Whose an Authorization header was when it was read; 0 where it was not, or long ago. */
@@ -35,13 +36,15 @@ export function createTokens(options: JwtOptions): Tokens {
     if (token === null) return null;
     const known = remembered.get(token);
     if (known !== undefined) {
-      if (!hasEnded(known, clock.now())) return known;
+      const now = clock.now();
+      if (!hasEnded(known, now)) return asShown(known, now);
       remembered.delete(token);
       return null;
     }
     const read = await verifyAccess(jwts, token);
-    if (read !== null) remember(remembered, token, read);
-    return read;
+    if (read === null) return null;
+    remember(remembered, token, read);
+    return asShown(read, clock.now());
   };
 
   return {
@@ -121,6 +124,12 @@ function bearerToken(authorization: string | undefined): string | null {
 /** The same whole-second comparison as at the first verification. */
 function hasEnded(token: AccessToken, now: Date): boolean {
   return token.expiresAtMs / 1000 <= Math.floor(now.getTime() / 1000) - SKEW_SECONDS;
+}
+
+/** Our clock may be ahead of the one that signed. */
+function asShown(token: AccessToken, now: Date): AccessToken {
+  if (now.getTime() < token.expiresAtMs) return token;
+  return { ...token, expiresAtMs: token.expiresAtMs + SKEW_SECONDS * 1000 };
 }
 
 /** Refusals are not remembered: made-up tokens must not drive out real ones. */

@@ -96,6 +96,6 @@ function scopeOf(method: string): Scope {
 }
 
 /** A refusal that says which kind of token is wanted. */
-export function unauthorized(message: string): HttpRefusal {
+function unauthorized(message: string): HttpRefusal {
   return new HttpRefusal(401, { message, headers: { 'www-authenticate': 'Bearer' } });
 }

@@ -2,7 +2,6 @@ import type { Readable } from 'node:stream';
 import type { Access, Caller } from '../domain/access.ts';
 import { sleepUntil } from '../domain/deadline.ts';
 import type { Clock } from '../domain/ports.ts';
-import { unauthorized } from './client-guard.ts';
 import { HttpRefusal } from './errors.ts';
 
 /** Between two comments on a stream on which nothing happens; milliseconds. */
@@ -37,13 +36,9 @@ export class OpenStreams {
   /**
    * Begins a stream and looks after it until it closes. Its place is taken before anything is
    * waited for: however many are begun at once, no more are open than the client may have.
-   * @throws HttpRefusal 429 where it has as many already, 401 where its token has just ended, and
-   * whatever `begin` throws
+   * @throws HttpRefusal 429 where it has as many already, and whatever `begin` throws
    */
   async open<Begun extends Stream>(caller: Caller, begin: () => Promise<Begun>): Promise<Begun> {
-    // A single answer is still given then; a stream would end before it told anything.
-    const nowMs = this.#options.clock.now().getTime();
-    if (caller.expiresAtMs <= nowMs) throw unauthorized('Invalid or expired token');
     const leave = this.#takePlace(caller.clientId);
     try {
       const stream = await begin();

@@ -58,16 +58,23 @@ describe('createTokens', () => {
   test('refuses an ended token, also one that it remembers', async () => {
     const { sign, authenticate, goTo } = tokensAt();
     const header = `Bearer ${await sign(7, 60)}`;
-    expect(await authenticate(header)).not.toBeNull();
-    goTo(NOW + 89.999);
-    expect(await authenticate(header)).not.toBeNull();
+    const until = async (): Promise<number> =>
+      ((await authenticate(header))?.expiresAtMs ?? 0) / 1000;
+    expect(await until()).toBe(NOW + 60);
+    goTo(NOW + 59.999);
+    expect(await until()).toBe(NOW + 60);
+    // Shown when it has ended, it lasts as long as it is taken.
+    for (const seconds of [60, 89.999]) {
+      goTo(NOW + seconds);
+      expect(await until()).toBe(NOW + 90);
+    }
     goTo(NOW + 90);
     expect(await authenticate(header)).toBeNull();
     expect(await authenticate(header)).toBeNull();
     const fresh = tokensAt((NOW + 90) * 1000);
     expect(await fresh.authenticate(header)).toBeNull();
     fresh.goTo(NOW + 89.999);
-    expect(await fresh.authenticate(header)).not.toBeNull();
+    expect(await fresh.authenticate(header)).toMatchObject({ expiresAtMs: (NOW + 90) * 1000 });
   });
 
   test.each<[string, JWTPayload]>([

@@ -9,7 +9,8 @@ import { runKeysCommand } from '../../src/keys-command.ts';
 import { logIn, makeKey, postAuth, TokenSocket, TRANSPORTS } from '../support/access.ts';
 import { JSON_TYPE } from '../support/doors.ts';
 import { VOUCHER_KEY } from '../support/voucher-hash.ts';
-import { useWorld } from '../support/world.ts';
+import { signTestToken } from '../support/sign-token.ts';
+import { useWorld, TOKEN_SIGNING_KEY } from '../support/world.ts';
 
 const world = useWorld({ role: 'gateway' });
 const REVOKED_WITHIN_MS = 5000;
@@ -310,6 +311,17 @@ describe.each(TRANSPORTS)('at $name', ({ name, read, create }) => {
     const placed = await world().database.query(
       'select 1 from topup_order where client_id = $1', [clientId]);
     expect(placed).toEqual([]);
+  });
+
+  it('a token counts for half a minute after its end, as clocks differ', async () => {
+    const { url } = world().gateway;
+    const sign = (ttlSeconds: number): Promise<string> => signTestToken({
+      signingKey: TOKEN_SIGNING_KEY, environment: 'sandbox', clientId: 1, ttlSeconds,
+    });
+    expect(await read(url, await sign(-5))).toBe('OK');
+    expect(await read(url, await sign(-31))).toMatch(
+      name === 'WebSocket' ? /^4403 / : /UNAUTHENTICATED|UNAUTHORIZED/,
+    );
   });
 
   it('a client calls from its networks only', async () => {

@@ -17,6 +17,7 @@ import type { PageSource } from '../../src/rest/pages.routes.ts';
 import { useTestDatabase, type TestDatabase } from './database.ts';
 import { VOUCHER_KEY } from './voucher-hash.ts';
 
+export const TOKEN_SIGNING_KEY = 'a token signing key that only tests use';
 export const SUPPLIER_KEYS = {
   'sandbox-a': ['a signing key of supplier a, for tests'],
   'sandbox-b': ['a signing key of supplier b, for tests'],
@@ -137,7 +138,7 @@ async function startOne(options: {
   const log = options.log ?? pino({ level: 'silent' });
   const parts = await openParts({
     databaseUrl: options.database.databaseUrl,
-    tokenSigningKey: 'a token signing key that only tests use',
+    tokenSigningKey: TOKEN_SIGNING_KEY,
     keyHashingKey: VOUCHER_KEY,
     environment: 'sandbox',
     trustedProxies: [],

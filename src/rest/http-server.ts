@@ -11,6 +11,8 @@ const TIMEOUT_CHECK_MS = 1_000;
 const SILENT_MS = 90_000;
 /** How long the rest of a body is read and dropped before its connection ends; milliseconds. */
 export const REST_OF_BODY_MS = 1_000;
+/** How much of a body is read past once it is answered, where the connection is kept; bytes. */
+const REST_OF_BODY_MAX = 1024 * 1024;
 /** Often enough to spread busy connections over new processes, too seldom to cost anybody time. */
 const REQUESTS_PER_CONNECTION = 100_000;
 /** Requests behind the last one of a connection, which are not begun. */
@@ -40,6 +42,7 @@ class LastingResponse extends ServerResponse {
     const { req } = this;
     const isLast = !this.shouldKeepAlive || this.getHeader('connection') === 'close';
     if (req.complete || !isLast || this.socket?.destroyed !== false) {
+      if (!req.complete) boundRest(req);
       return super.end(...args as Parameters<ServerResponse['end']>);
     }
     if (lasting.has(this)) return this;
@@ -55,6 +58,16 @@ class LastingResponse extends ServerResponse {
     req.resume();
     return this;
   }
+}
+
+/** Who is slow may end its body; who sends without end takes the line of everybody. */
+function boundRest(request: IncomingMessage): void {
+  const { socket } = request;
+  const readMax = socket.bytesRead + REST_OF_BODY_MAX;
+  const timer = setInterval(() => {
+    if (request.complete || socket.destroyed) clearInterval(timer);
+    else if (socket.bytesRead > readMax) socket.destroy();
+  }, REST_OF_BODY_MS).unref();
 }
 
 /** Node's server as the doors use it: it waits for slow requests, but not long. */

@@ -233,6 +233,23 @@ test('a client that closes its half behind its request reads the answer', async 
   expect(await idle.rest()).toBe('');
 });
 
+test('a body that goes on without end behind its answer ends its connection alone', async () => {
+  const [endless, ending] = [open(), open()];
+  const chunk = `10000\r\n${'x'.repeat(0x10000)}\r\n`;
+  for (const connection of [endless, ending]) {
+    connection.write('POST /nowhere', ['Transfer-Encoding: chunked']);
+    expect((await connection.answer()).status).toBe(404);
+    connection.socket.write(chunk.repeat(8));
+  }
+  ending.socket.write('0\r\n\r\n');
+  const begunMs = performance.now();
+  endless.socket.write(chunk.repeat(16));
+  expect(await endless.rest()).toBe('');
+  // Long before the 30 s that a request may take.
+  expect(performance.now() - begunMs).toBeLessThan(15_000);
+  expect((await ending.ask('GET /livez')).status).toBe(200);
+});
+
 describe('what is no request', () => {
   const headers = (): readonly string[] => [token(), 'Content-Type: application/json'];
 

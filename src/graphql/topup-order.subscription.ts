@@ -26,7 +26,8 @@ const AFTER_DESCRIPTION = 'The cursor of the last edge that was received; the fe
 export class TopupOrderSubscription {
   @Subscription(() => TopupOrderEventEdge, {
     description: 'What happens to one order, without gap or repeat. The first edge is a SNAPSHOT '
-      + 'of the order; with `after`, whatever came behind that cursor. Completes with the order.',
+      + 'of the order; with `after`, whatever came behind that cursor. Completes once the order '
+      + 'has ended; what comes later (REVERSED, LATE_NEWS) is told by `topupOrderEvents`.',
     subscribe: ({ args, context }) => openOne(args as UpdatedArgs, context as OperationContext),
   })
   topupOrderUpdated(

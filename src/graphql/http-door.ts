@@ -81,7 +81,7 @@ class HttpDoor {
   /** Method, media types and token, before any body is read. @throws RefusedRequest */
   async admitCaller(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     if (!SERVED_METHODS.includes(request.method)) {
-      reply.header('allow', 'GET, POST');
+      reply.header('allow', 'GET, HEAD, POST');
       throw new RefusedRequest('METHOD_NOT_ALLOWED', 'GraphQL is served to GET and POST');
     }
     if (this.#text.negotiate(request.headers.accept) === null) {

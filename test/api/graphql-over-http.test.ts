@@ -228,7 +228,7 @@ describe('by the draft', () => {
       refused(405, 'METHOD_NOT_ALLOWED', { allow: 'POST' })],
     ...METHODS.filter((method) => !['GET', 'HEAD', 'POST', 'CONNECT'].includes(method))
       .map((method) => [`${method} is 405`, { method, body },
-        refused(405, 'METHOD_NOT_ALLOWED', { allow: 'GET, POST' })] as const),
+        refused(405, 'METHOD_NOT_ALLOWED', { allow: 'GET, HEAD, POST' })] as const),
 
     // Statuses by what became of the operation.
     ['a document that cannot be parsed is 400', { body: { query: '{' } },

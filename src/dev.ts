@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { prepareStart, STOP_SIGNALS } from './before-start.ts';
+import { leave, prepareStart, STOP_SIGNALS } from './before-start.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -16,8 +16,8 @@ if (await prepareStart()) {
   const compiler = run(tsc, '--watch', '--preserveWatchOutput');
   const program = run('--watch', '--disable-proto=delete', '--enable-source-maps', 'dist/main.js');
   for (const signal of STOP_SIGNALS) {
-    process.removeAllListeners(signal);
-    process.on(signal, () => program.kill(signal));
+    // By SIGTERM always: at SIGHUP node --watch would leave its program behind.
+    process.on(signal, () => program.kill()).off(signal, leave);
   }
   program.once('exit', (code) => {
     compiler.kill();

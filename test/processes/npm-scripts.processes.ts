@@ -6,6 +6,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ROOT } from '../support/sources.ts';
 
@@ -62,6 +63,19 @@ describe('npm', () => {
     await expectGone(compiler);
   });
 
+  it('start loses no signal that comes while it keeps what was compiled', async () => {
+    write('node_modules/typescript/bin/tsc', noteAs('compiler'));
+    write('dist/main.js', WAIT);
+    const npm = run('start');
+    const exited = once(npm, 'exit');
+    const { parent } = await noteOf('compiler');
+    const cache = join(folder, 'dist/.compile-cache');
+    while (!existsSync(cache) || readdirSync(cache, { recursive: true }).length < 2) await turn();
+    process.kill(parent, 'SIGTERM');
+    // By itself, or as the program, which knows no signals here.
+    await exited;
+  });
+
   it('start becomes the program, which has its words and flags', async () => {
     write('node_modules/typescript/bin/tsc', noteAs('compiler'));
     write('dist/main.js', `const require = process.getBuiltinModule('module')
@@ -85,6 +99,7 @@ describe('npm', () => {
       ${noteAs('program')} ${WAIT}`);
     const npm = run('run dev');
     const [watcher, program] = [await noteOf('watcher'), await noteOf('program')];
+    expect(program).toMatchObject({ mode: 'production' });
     npm.kill('SIGTERM');
     expect(await once(npm, 'exit')).toEqual([0, null]);
     expect(existsSync(join(folder, 'stopped'))).toBe(true);

@@ -4,7 +4,7 @@ import { Agent, request } from 'undici';
 
 /** Longer than one round takes; a process killed in between leaves the rest to another. */
 const CLAIM_MS = 20_000;
-const CLAIMED_MAX = 128;
+const CLAIMED_MAX = 256;
 const SEND_TIMEOUT_MS = 3_000;
 /** A round that is stopped waits for this, once. */
 const CONNECT_TIMEOUT_MS = 1_000;

@@ -1,6 +1,7 @@
 import { waitAtMost } from '../domain/deadline.ts';
 import { fulfilTopupOrder, type Fulfilment, type Phase } from '../domain/fulfil-topup-order.ts';
 import type { ClaimedOrder } from '../domain/fulfilment-ports.ts';
+import { ClaimPace, POLL_MS } from './claim-pace.ts';
 import { startLoop } from './loop.ts';
 import { startRerouting } from './rerouting.ts';
 
@@ -16,29 +17,6 @@ const CALLS_MAX = 1536;
 const IN_HAND_MAX = 2048;
 /** Orders of one claim: enough to share a commit, few enough to be sent within milliseconds. */
 const CLAIM_MAX = 256;
-/** Orders that arrive within this time are claimed together; one that comes alone goes at once. */
-const CLAIM_GAP_MS = 10;
-/**
- * Whoever waits at the door goes before what is taken already: while this process places so many
- * orders at once, the next claim keeps off three times as long as a step takes. Where both share
- * two cores, 64 requests in flight are placed at 1.5 to 1.9 times the rate, and what they left is
- * fulfilled right after the rush; steps of an instant supplier are so short that 2,000 orders a
- * second are still kept up with.
- */
-const CROWD = 32;
-const YIELD_STEPS = 3;
-/** However long a step takes: claims of full size still take 640 orders a second. */
-const CLAIM_GAP_MS_MAX = 400;
-/** How much a new step's duration counts against those before it; a claim brings up to 256. */
-const NEWEST_WEIGHT = 0.01;
-/** A lost wake-up costs at most this. */
-const POLL_MS = 500;
-/**
- * Beside a supplier that takes no more, a claim reads over what waits for it, some hundred orders
- * (more of them are set aside). One that found less than there was room for is not made again
- * before so many times of what it took, or a poll.
- */
-const REST_FACTOR = 9;
 /** The shortest pause before an order that is nearly due. */
 const PAUSE_MS_MIN = 5;
 
@@ -56,22 +34,13 @@ export interface FulfilmentWorkerDeps extends Fulfilment {
 }
 
 /**
- * What is due and was not claimed is in another worker's hands, or is being set aside: the claim
- * read over that, in so many milliseconds.
- */
-function restBesideDue(claimMs: number): number {
-  return Math.min(Math.max(REST_FACTOR * claimMs, POLL_MS / 10), POLL_MS);
-}
-
-/**
  * Claims due orders and takes each one step further. What it cannot finish is not lost: its lease
  * runs out and another worker asks the supplier what became of it.
  */
 export function startFulfilmentWorker(deps: FulfilmentWorkerDeps): FulfilmentWorker {
   const inHand = new Set<Promise<unknown>>();
   const calling = new Set<ClaimedOrder>();
-  /** From an order's claim to its recorded outcome, decaying mean; milliseconds. */
-  let stepMs = 0;
+  const pace = new ClaimPace(deps);
 
   const take = (order: ClaimedOrder): void => {
     calling.add(order);
@@ -83,7 +52,7 @@ export function startFulfilmentWorker(deps: FulfilmentWorkerDeps): FulfilmentWor
       .catch((error: unknown) => deps.onError(error, order))
       .finally(() => {
         calling.delete(order);
-        stepMs += NEWEST_WEIGHT * (deps.clock.monotonicMs() - order.askedAtMs - stepMs);
+        pace.stepped(order.askedAtMs);
         inHand.delete(step);
         // Its next step may be due before what the loop is waiting for.
         loop.wake();
@@ -91,14 +60,8 @@ export function startFulfilmentWorker(deps: FulfilmentWorkerDeps): FulfilmentWor
     inHand.add(step);
   };
 
-  let claimedAtMs = -Infinity;
-  let restsUntilMs = -Infinity;
   const runOnce = async (): Promise<number> => {
-    const crowding = Math.min(deps.placingCount() / CROWD, 1);
-    const gapMs = Math.min(CLAIM_GAP_MS + YIELD_STEPS * stepMs * crowding, CLAIM_GAP_MS_MAX);
-    const earlyMs = claimedAtMs + gapMs - deps.clock.monotonicMs();
-    if (earlyMs > 0) await deps.clock.sleep(earlyMs);
-    claimedAtMs = deps.clock.monotonicMs();
+    await pace.keepOff();
     const rooms = deps.suppliers.rooms();
     // The database locks as many orders as it is asked for, whether there is room for them or not.
     const roomCount = Object.values(rooms).reduce((sum, room) => sum + room, 0);
@@ -110,17 +73,15 @@ export function startFulfilmentWorker(deps: FulfilmentWorkerDeps): FulfilmentWor
     // The end of a step wakes the loop.
     if (limit <= 0) return POLL_MS;
     const isOneFull = Object.values(rooms).includes(0);
-    if (isOneFull && claimedAtMs < restsUntilMs) return restsUntilMs - claimedAtMs;
+    const restMs = isOneFull ? pace.restBesideFullMs() : 0;
+    if (restMs > 0) return restMs;
     const orders = await deps.store.claimOrders({ limit, rooms });
-    const endedAtMs = deps.clock.monotonicMs();
-    if (isOneFull && orders.length < limit) {
-      restsUntilMs = endedAtMs + Math.min(REST_FACTOR * (endedAtMs - claimedAtMs), POLL_MS);
-    }
+    pace.claimed({ isOneFull, isFilled: orders.length >= limit });
     orders.forEach(take);
     if (orders.length > 0) return 0;
     const dueInMs = await deps.store.nextDueInMs();
     if (dueInMs === null) return POLL_MS;
-    if (dueInMs <= 0) return restBesideDue(endedAtMs - claimedAtMs);
+    if (dueInMs <= 0) return pace.restBesideDueMs();
     return Math.min(Math.max(dueInMs, PAUSE_MS_MIN), POLL_MS);
   };
 

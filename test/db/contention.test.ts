@@ -3,10 +3,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createFulfilmentStore } from '../../src/db/fulfilment-store.ts';
 import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
+import { withSingleConnection } from '../../src/db/single-connection.ts';
 import type { ClaimedOrder, FulfilmentStore, Move } from '../../src/domain/fulfilment-ports.ts';
 import type { Placement, PricedOrder } from '../../src/domain/ports.ts';
 import { pricedOrder } from '../support/builders.ts';
-import { untilWaiting, useTestDatabase } from '../support/database.ts';
+import { untilManyWait, untilWaiting, useTestDatabase } from '../support/database.ts';
 import { hashVoucherCode } from '../support/voucher-hash.ts';
 
 /** Rivals for the same rows, from two processes. */
@@ -16,10 +17,19 @@ let pools: readonly pg.Pool[] = [];
 let placers: readonly ((order: PricedOrder) => Promise<Placement>)[] = [];
 let stores: readonly FulfilmentStore[] = [];
 let pricingVersion: number;
+/** What PostgreSQL refused, by code; those who are repeated as well. */
+const refusals: unknown[] = [];
+const DEADLOCK_DETECTED = '40P01';
 
 beforeAll(async () => {
   const [row] = await database().query<{ version: string }>('select version from pricing_version');
   pricingVersion = Number(row?.version);
+  // Before the functions give up waiting, so that a circle is told from a wait.
+  await withSingleConnection(database().superuserUrl, async (superuser) => {
+    await superuser.query(`do $$ begin
+      execute format('alter database %I set deadlock_timeout = %L', current_database(), '20ms');
+    end $$`);
+  });
   pools = [1, 2].map(() => createPool({
     databaseUrl: database().databaseUrl,
     size: 10,
@@ -27,13 +37,26 @@ beforeAll(async () => {
     onError: () => undefined,
   }));
   // A storm waits for its turn, however slow the machine.
-  for (const { options } of pools) options.connectionTimeoutMillis = 60_000;
+  for (const pool of pools) {
+    pool.options.connectionTimeoutMillis = 60_000;
+    noteRefusals(pool);
+  }
   placers = pools.map((pool) => createPlaceOrder({
     pool, onPlaced: () => undefined,
   }));
   stores = pools.map((pool) => createFulfilmentStore({ pool, onMoved: () => undefined }));
 });
 afterAll(() => Promise.all(pools.map((pool) => pool.end())));
+
+function noteRefusals(pool: pg.Pool): void {
+  const query = pool.query.bind(pool) as (...asked: unknown[]) => Promise<pg.QueryResult>;
+  const noted = (...asked: unknown[]): Promise<pg.QueryResult> =>
+    query(...asked).catch((error: unknown) => {
+      refusals.push(Object(error).code);
+      throw error;
+    });
+  Object.assign(pool, { query: noted });
+}
 
 const of = <Item>(items: readonly Item[], index: number): Item => {
   const item = items[index % items.length];
@@ -297,10 +320,14 @@ describe('orders and refunds over the same wallets and vouchers in both directio
     await makeVouchers(codes);
     const faults: unknown[] = [];
     const keep = (error: unknown): void => void faults.push(error);
-    for (let round = 0; round < 6; round += 1) {
+    const holder = new pg.Client(database().ownerDatabaseUrl);
+    await holder.connect();
+    for (let round = 0; round < 40; round += 1) {
       const ordered = Array.from({ length: 60 }, (_, index) => round * 60 + index);
       const orders = await claimAll();
-      await Promise.all([
+      // They come to the wallets together, once these are free.
+      await holder.query('begin; select from wallet where client_id = 1 for no key update');
+      const storm = Promise.all([
         // One process goes up the wallets, vouchers and orders, the other one down.
         ...ordered.map((index) => place(0, byWallet(index)).catch(keep)),
         ...ordered.toReversed().map((index) => place(1, byWallet(index)).catch(keep)),
@@ -309,12 +336,14 @@ describe('orders and refunds over the same wallets and vouchers in both directio
         ...orders.map((order) => record(0, order, FAIL).catch(keep)),
         ...orders.toReversed().map((order) => record(1, order, FAIL).catch(keep)),
       ]);
+      await untilManyWait(database(), 2);
+      await holder.query('commit');
+      await storm;
     }
+    await holder.end();
     for (const order of await claimAll()) await record(0, order, FAIL);
     expect(faults).toEqual([]);
-    const [met] = await database().query<{ deadlocks: string }>(
-      'select deadlocks from pg_stat_database where datname = current_database()');
-    expect(met).toEqual({ deadlocks: '0' });
+    expect(refusals.filter((code) => code === DEADLOCK_DETECTED)).toEqual([]);
   });
 
   it('lock orders, then vouchers, then wallets, each from the lowest number up', async () => {

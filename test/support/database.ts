@@ -92,9 +92,18 @@ export function useEmptyDatabase(): () => string {
 
 /** Until so many statements in this database wait for a lock. */
 export async function untilWaiting(database: TestDatabase, count = 1): Promise<void> {
-  await expect.poll(async () => (await database.query(`select distinct pid from pg_locks l
-    join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database()`))
-    .length, { interval: 10 }).toBe(count);
+  await expect.poll(() => waitingCount(database), { interval: 10 }).toBe(count);
+}
+
+/** Until so many sessions wait for a lock, or more. */
+export async function untilManyWait(database: TestDatabase, count: number): Promise<void> {
+  await expect.poll(() => waitingCount(database), { interval: 10 }).toBeGreaterThanOrEqual(count);
+}
+
+async function waitingCount(database: TestDatabase): Promise<number> {
+  const waiting = await database.query(`select distinct pid from pg_locks l
+    join pg_stat_activity a using (pid) where not l.granted and a.datname = current_database()`);
+  return waiting.length;
 }
 
 async function asSuperuser(run: (superuser: pg.Client) => Promise<unknown>): Promise<void> {

@@ -56,8 +56,13 @@ async function compile(): Promise<Compiled> {
   process.once('exit', () => compiler.kill());
   let told = '';
   compiler.stdout.setEncoding('utf8').on('data', (text: string) => { told += text; });
-  const [code, signal] = await once(compiler, 'close') as [number | null, string | null];
-  return { code, signal, told };
+  try {
+    const [code, signal] = await once(compiler, 'close') as [number | null, string | null];
+    return { code, signal, told };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { code: 1, signal: null, told: `The compiler could not be started: ${why}` };
+  }
 }
 
 /** In words, where what the compiler says would not tell a reader what to do. */

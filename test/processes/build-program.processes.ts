@@ -114,6 +114,14 @@ describe('what is built before a start', () => {
     expect(tell().told).toContain('error TS2322');
   });
 
+  test('is told of in a sentence where the compiler cannot be started', () => {
+    const nobodysProgram = 'data:text/javascript,process.execPath="/nobodys/program"';
+    expect(tell('--import', nobodysProgram)).toEqual({
+      status: 1,
+      told: 'The compiler could not be started: spawn /nobodys/program ENOENT\n',
+    });
+  });
+
   test('is compiled anew with other settings and other packages', () => {
     expect(build()).toBe(0);
     uninstall();
@@ -149,9 +157,11 @@ describe('what is built before a start', () => {
     return run(join(folder, 'src/build-program.ts'), words);
   }
 
-  function tell(): { readonly status: number | null; readonly told: string } {
+  function tell(
+    ...options: readonly string[]
+  ): { readonly status: number | null; readonly told: string } {
     const script = join(folder, 'src/build-program.ts');
-    const { status, stderr } = spawnSync(process.execPath, [script], {
+    const { status, stderr } = spawnSync(process.execPath, [...options, script], {
       cwd: folder, encoding: 'utf8',
     });
     return { status, told: stderr };

@@ -833,6 +833,17 @@ $function$
 
 CREATE OR REPLACE FUNCTION find_submission(p_client_id bigint, p_order_id bigint, p_route smallint, p_supplier_code text)
  RETURNS SETOF claimed_order
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select (f.found).* from find_submissions(array[p_client_id], array[p_order_id], array[p_route],
+    array[p_supplier_code]) f;
+$function$
+;
+
+CREATE OR REPLACE FUNCTION find_submissions(p_client_ids bigint[], p_order_ids bigint[], p_routes smallint[], p_supplier_codes text[])
+ RETURNS TABLE(place integer, found claimed_order)
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
@@ -842,15 +853,34 @@ CREATE OR REPLACE FUNCTION find_submission(p_client_id bigint, p_order_id bigint
  SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
-  o topup_order;
+  at timestamptz := clock_timestamp();
 begin
-  select t.* into o from topup_order t
-    join submission m on m.client_id = t.client_id and m.topup_order_id = t.id and m.route = p_route
-    join supplier s on s.id = m.supplier_id and s.code = p_supplier_code
-    where t.client_id = p_client_id and t.id = p_order_id;
-  if not found then return; end if;
-  o.route := p_route;
-  return next describe_order(o, 'QUERY');
+  return query select k.place::int, (o.client_id, o.id, o.lease_token, 'QUERY', s.code,
+      o.client_id || '-' || o.id || '-' || k.route,
+      case when r.route is not null then f.supplier_sku end,
+      k.route,
+      exists (select from sellable_route n
+        where n.variant_id = o.variant_id and n.is_in_stock
+          and not exists (select from submission x where x.client_id = o.client_id
+            and x.topup_order_id = o.id and x.supplier_id = n.supplier_id
+            and not (x.route > k.route and is_ruled_out_ahead(o.client_id, o.id, k.route)))),
+      o.face_value, o.face_currency, o.country_code, o.recipient, o.input_data,
+      m.attempt_count, o.backoff_step, s.backoff_ms, s.call_deadline_ms,
+      extract(epoch from o.retry_until - at) * 1000,
+      coalesce(extract(epoch from m.resend_after - at) * 1000, 0),
+      s.can_be_queried, s.dedupes_by_reference, m.state = 'ACCEPTED',
+      coalesce(o.last_attempt_at > o.retry_until, false), false)::claimed_order
+    from unnest(p_client_ids, p_order_ids, p_routes, p_supplier_codes) with ordinality
+      as k (client_id, id, route, supplier_code, place)
+    cross join lateral (select x.* from topup_order x
+      where x.client_id = k.client_id and x.id = k.id limit 1) o
+    cross join lateral (select x.* from submission x
+      where x.client_id = o.client_id and x.topup_order_id = o.id and x.route = k.route limit 1) m
+    join supplier s on s.id = m.supplier_id and s.code = k.supplier_code
+    left join lateral (select x.* from offer x
+      where x.variant_id = o.variant_id and x.supplier_id = m.supplier_id limit 1) f on true
+    left join lateral (select x.route from sellable_route x
+      where x.variant_id = f.variant_id and x.route = f.route limit 1) r on true;
 end
 $function$
 ;
@@ -949,9 +979,19 @@ CREATE OR REPLACE FUNCTION is_ruled_out_ahead(o topup_order)
  STABLE
  SET search_path TO 'public', 'pg_temp'
 AS $function$
-  select coalesce(bool_and(m.is_ruled_out) and bool_or(m.route = o.route), false)
+  select is_ruled_out_ahead(o.client_id, o.id, o.route);
+$function$
+;
+
+CREATE OR REPLACE FUNCTION is_ruled_out_ahead(p_client_id bigint, p_order_id bigint, p_route smallint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select coalesce(bool_and(m.is_ruled_out) and bool_or(m.route = p_route), false)
     from submission m
-    where m.client_id = o.client_id and m.topup_order_id = o.id and m.route >= o.route
+    where m.client_id = p_client_id and m.topup_order_id = p_order_id and m.route >= p_route
       and m.attempt_count > 0;
 $function$
 ;
@@ -4007,6 +4047,7 @@ grant execute on function claim_orders(p_limit integer, p_rooms json) to topup_a
 grant execute on function end_tokens(p_client_id bigint) to topup_app;
 grant execute on function find_stray_callbacks(p_after bigint, p_limit integer, OUT after bigint, OUT ids bigint[]) to topup_app;
 grant execute on function find_submission(p_client_id bigint, p_order_id bigint, p_route smallint, p_supplier_code text) to topup_app;
+grant execute on function find_submissions(p_client_ids bigint[], p_order_ids bigint[], p_routes smallint[], p_supplier_codes text[]) to topup_app;
 grant execute on function forget_stray_callbacks(p_ids bigint[], p_limit integer) to topup_app;
 grant execute on function give_tokens_back(p_client_id bigint, p_class text, p_subject text, p_count integer) to topup_app;
 grant execute on function keep_callback(m recorded_move) to topup_app;

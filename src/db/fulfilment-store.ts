@@ -11,6 +11,12 @@ import { parseSupplierReference, type SubmissionKey } from './supplier-reference
 
 const BATCH_SIZE_MAX = 256;
 
+/**
+ * While no supplier is suspended, what is set aside seldom has to leave its queue, by an import for
+ * instance: only one in so many rounds looks for that, in thousands of orders.
+ */
+const CALM_ROUNDS = 4;
+
 const isNoLockTimeout = (error: unknown): boolean => !isLockTimeout(error);
 
 /** Fulfilment over the functions in migrations/schema.sql. `onMoved` is told after each commit. */
@@ -101,11 +107,7 @@ async function findSubmissions(
   const askedAtMs = performance.now();
   const { rows } = await pool.query<{ readonly place: number }>({
     name: 'find_submissions',
-    text: `select place::int, found.*
-      from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::text[])
-        with ordinality asked (client_id, id, route, supplier_code, place)
-      cross join lateral find_submission(asked.client_id, asked.id, asked.route,
-        asked.supplier_code) found`,
+    text: 'select place, (found).* from find_submissions($1, $2, $3, $4)',
     values: [
       asked.map(({ clientId }) => clientId), asked.map(({ orderId }) => orderId),
       asked.map(({ route }) => route), asked.map(({ supplierCode }) => supplierCode),
@@ -160,19 +162,27 @@ function createRerouting(pool: pg.Pool): FulfilmentStore['leaveSuspendedSupplier
   let recalledUntil: string | null = null;
   /** The same, of what is set aside. */
   let lookedUntil: string | null = null;
+  /** Calm rounds until the next look. */
+  let restCount = 0;
   return async (limit) => {
-    const { rows: [recalled] } = await pool.query<{ after: string | null }>({
+    const { rows: [recalled] } = await pool.query<{ after: string | null; is_calm: boolean }>({
       name: 'recall_from_suspended_suppliers',
-      text: 'select recall_from_suspended_suppliers($1)::text as after',
+      text: `select recall_from_suspended_suppliers($1)::text as after,
+        not exists (select from supplier where is_suspended) as is_calm`,
       values: [recalledUntil],
     });
     recalledUntil = recalled?.after ?? null;
+    restCount -= 1;
+    if (recalled?.is_calm === true && restCount > 0) return 0;
     const { rows: [looked] } = await pool.query<{ found: number; after: string | null }>({
       name: 'leave_suspended_suppliers',
       text: 'select found_count as found, after from leave_suspended_suppliers($1, $2)',
       values: [limit, lookedUntil],
     });
     lookedUntil = looked?.after ?? null;
-    return looked?.found ?? 0;
+    const foundCount = looked?.found ?? 0;
+    // What left its supplier is looked after at once, until none of it is left.
+    restCount = foundCount > 0 ? 0 : CALM_ROUNDS;
+    return foundCount;
   };
 }

@@ -248,9 +248,29 @@ describe('an order that waits for a suspended supplier', () => {
       set_aside_at = now() + interval '2 years' where id = $1`, [id]);
     await suspend();
     expect(await claim()).toEqual([]);
-    await store.leaveSuspendedSuppliers(100);
+    // While none is suspended, one round in four looks.
+    for (let round = 0; round < 4; round += 1) await store.leaveSuspendedSuppliers(100);
     expect(await store.recallFarOrders(100)).toBe(1);
     expect(await claim()).toEqual([id]);
+  });
+
+  it('is looked at in each round, and in one of four while none is suspended', async () => {
+    const id = await placeOne();
+    const fresh = createFulfilmentStore({ pool, onMoved: () => undefined });
+    const roundsUntilSeen = async (): Promise<number> => {
+      await database().query(`update topup_order set next_action_at = now() + interval '2 years',
+        set_aside_at = now() + interval '2 years', set_aside_for = ${A} where id = $1`, [id]);
+      for (let round = 1; ; round += 1) {
+        await fresh.leaveSuspendedSuppliers(100);
+        if (await fresh.recallFarOrders(100) === 1) return round;
+      }
+    };
+    expect(await roundsUntilSeen()).toBe(1);
+    expect(await roundsUntilSeen()).toBe(4);
+    expect(await roundsUntilSeen()).toBe(4);
+    await suspend(B);
+    expect(await roundsUntilSeen()).toBe(1);
+    expect(await roundsUntilSeen()).toBe(1);
   });
 
   it('leaves as well where a process of the version before sees to it', async () => {

@@ -946,11 +946,12 @@ $function$
 CREATE OR REPLACE FUNCTION is_overtaken(o topup_order, m recorded_move)
  RETURNS boolean
  LANGUAGE sql
- IMMUTABLE
+ STABLE
  SET search_path TO 'public', 'pg_temp'
 AS $function$
-  select m.kind = 'FAIL' and m.lease_token is not null
-    and m.lease_token is distinct from o.lease_token;
+  select (m.kind = 'FAIL' and m.lease_token is not null
+      and m.lease_token is distinct from o.lease_token)
+    or is_told_late(o, m);
 $function$
 ;
 
@@ -993,6 +994,22 @@ AS $function$
     from submission m
     where m.client_id = p_client_id and m.topup_order_id = p_order_id and m.route >= p_route
       and m.attempt_count > 0;
+$function$
+;
+
+CREATE OR REPLACE FUNCTION is_told_late(o topup_order, m recorded_move)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select m.event_id is not null and m.lease_token is null
+    and o.status = 'PENDING' and o.route = m.route
+    and (m.kind in ('RETRY', 'NEXT_ROUTE') or (m.kind = 'FAIL' and m.failure_code in (
+      'OPERATOR_UNAVAILABLE', 'OPERATOR_LIMIT_EXCEEDED', 'PRODUCT_UNAVAILABLE',
+      'PRODUCT_OUT_OF_STOCK')))
+    and exists (select from submission s where s.client_id = o.client_id
+      and s.topup_order_id = o.id and s.route = m.route and s.attempt_count > 1);
 $function$
 ;
 
@@ -1056,14 +1073,16 @@ CREATE OR REPLACE FUNCTION leave_suspended_supplier(o topup_order)
 AS $function$
 declare
   next_route smallint;
+  next_supplier bigint;
   at timestamptz := clock_timestamp();
 begin
-  select w.route into next_route from way_past_suspended(o) w;
+  select w.route, w.supplier_id into next_route, next_supplier from way_past_suspended(o) w;
   if not found then return o; end if;
   insert into submission (client_id, topup_order_id, route, supplier_id, state, attempt_count,
       resend_after)
     select o.client_id, o.id, f.route, f.supplier_id, 'NOT_APPLIED', 0, at
-      from offer f where f.variant_id = o.variant_id and f.route < next_route
+      from offer f where f.variant_id = o.variant_id
+        and (f.route < next_route or f.supplier_id = next_supplier)
         and not exists (select from submission m where m.client_id = o.client_id
           and m.topup_order_id = o.id and m.supplier_id = f.supplier_id)
     on conflict do nothing;
@@ -1446,7 +1465,14 @@ CREATE OR REPLACE FUNCTION note_accepted(o topup_order, m recorded_move)
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
-  if o.status <> 'PENDING' or o.route <> m.route then return 'NO_CHANGE'; end if;
+  if o.status <> 'PENDING' then return 'NO_CHANGE'; end if;
+  if o.route <> m.route and (o.restored_route is not null
+      or o.fulfilment_state not in ('QUEUED', 'RETRY_WAIT')
+      or not exists (select from submission s join supplier p on p.id = s.supplier_id
+        where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route
+          and p.can_be_queried and p.is_suspended)) then
+    return 'NO_CHANGE';
+  end if;
   if exists (select from submission s where s.client_id = o.client_id and s.topup_order_id = o.id
       and s.route <> m.route and s.state in ('INTENT', 'ACCEPTED', 'UNKNOWN')) then
     return 'NO_CHANGE';
@@ -1455,8 +1481,10 @@ begin
     where s.client_id = o.client_id and s.topup_order_id = o.id and s.route = m.route
       and s.attempt_count > 0 and s.state in ('INTENT', 'UNKNOWN', 'NOT_APPLIED');
   if not found then return 'NO_CHANGE'; end if;
-  update topup_order set fulfilment_state = 'AWAITING_SUPPLIER', next_action_at = clock_timestamp(),
-      lease_token = null, lease_until = null
+  delete from submission s where s.client_id = o.client_id and s.topup_order_id = o.id
+    and s.route = o.route and o.route <> m.route and s.attempt_count = 0;
+  update topup_order set route = m.route, fulfilment_state = 'AWAITING_SUPPLIER',
+      next_action_at = clock_timestamp(), lease_token = null, lease_until = null
     where client_id = o.client_id and id = o.id;
   return 'APPLIED';
 end
@@ -2275,6 +2303,7 @@ begin
   end if;
   verdict := case when m.kind = 'NONE' then 'NO_CHANGE'
     when m.kind = 'NOTE_ACCEPTED' then note_accepted(o, m)
+    when is_told_late(o, m) then 'STALE_LEASE'
     when m.kind in ('DELIVER', 'FAIL', 'REVERSE') then apply_final_news(o, m)
     when takes_delivery_back(o, m) then
       case when open_case(o, 'LATE_FAILURE', m.route) then 'CASE_OPENED' else 'NO_CHANGE' end

@@ -6,8 +6,9 @@ import { createPlaceOrder } from '../../src/db/place-orders.ts';
 import { createPool } from '../../src/db/pool.ts';
 import { decideMove } from '../../src/domain/fulfil-topup-order.ts';
 import type {
-  ClaimedOrder, FulfilmentStore, MoveResult, Outcome,
+  ClaimedOrder, FulfilmentStore, MoveResult, OrderAtSupplier, Outcome,
 } from '../../src/domain/fulfilment-ports.ts';
+import { decideAfterCallback } from '../../src/domain/receive-callback.ts';
 import { pricedOrder } from '../support/builders.ts';
 import { useTestDatabase } from '../support/database.ts';
 
@@ -126,6 +127,132 @@ const OUT_OF_STOCK: Outcome = { kind: 'FAILED', failureCode: 'PRODUCT_OUT_OF_STO
 const delivered = { status: 'DELIVERED', state: null, transfers: ['ORDER_DEBIT', 'ORDER_SALE'] };
 const pending = (state: string) => ({ status: 'PENDING', state, transfers: ['ORDER_DEBIT'] });
 
+/** What a supplier tells of an order unasked; `seen` is as it was looked up before. */
+function tell(seen: OrderAtSupplier, outcome: Outcome): Promise<MoveResult> {
+  const { clientId, orderId, route, supplierCode, supplierReference } = seen;
+  return store.recordMove({
+    clientId, orderId, route, leaseToken: null,
+    move: decideAfterCallback(seen, outcome, () => 0.5),
+    callback: { supplierCode, supplierReference, eventId: randomUUID(), bodyDigest: 'digest' },
+  });
+}
+
+async function find({ supplierReference, supplierCode }: ClaimedOrder): Promise<OrderAtSupplier> {
+  const found = await store.findSubmission(supplierReference, supplierCode);
+  if (found === null) throw new Error('The submission is not known');
+  return found;
+}
+
+async function submissionsOf(id: number): Promise<readonly string[]> {
+  const rows = await database().query<{ said: string }>(`select route || ' ' || state || ' '
+    || attempt_count as said from submission where topup_order_id = $1 order by route`, [id]);
+  return rows.map(({ said }) => said);
+}
+
+describe('an order that left a suspended supplier, which tells then that it has it,', () => {
+  async function placeAndLeave(): Promise<{ readonly id: number; readonly first: ClaimedOrder }> {
+    const id = await placeOne();
+    const first = await step(id, LOST);
+    await step(id, NOT_FOUND);
+    await suspend(A);
+    expect(await leave(id)).toBe(1);
+    return { id, first };
+  }
+
+  it('goes back while it waits to be sent elsewhere, and may go on from there', async () => {
+    const { id, first } = await placeAndLeave();
+    expect(await submissionsOf(id)).toEqual(['1 NOT_APPLIED 1', '2 NOT_APPLIED 0']);
+    expect(await tell(await find(first), ACCEPTED)).toBe('APPLIED');
+    expect(await submissionsOf(id)).toEqual(['1 ACCEPTED 1']);
+    expect(await leave(id)).toBe(0);
+    const asked = await step(id, OUT_OF_STOCK);
+    expect([seenOf(asked), asked.wasAccepted, asked.hasNextRoute])
+      .toEqual(['QUERY sandbox-a sku-a 1', true, true]);
+    expect(seenOf(await step(id, TRANSIENT))).toBe('SUBMIT sandbox-b sku-b 2');
+    // It was sent there, in vain: that stays known.
+    expect(await tell(await find(first), ACCEPTED)).toBe('APPLIED');
+    expect(await submissionsOf(id)).toEqual(['1 ACCEPTED 1', '2 NOT_APPLIED 1']);
+    expect(seenOf(await step(id, DELIVERED))).toBe('QUERY sandbox-a sku-a 1');
+    expect(await look(id)).toEqual(delivered);
+  });
+
+  it('stays where it may be effective', async () => {
+    const { id, first } = await placeAndLeave();
+    await step(id, LOST);
+    expect(await tell(await find(first), ACCEPTED)).toBe('NO_CHANGE');
+    expect(await submissionsOf(id)).toEqual(['1 NOT_APPLIED 1', '2 UNKNOWN 1']);
+    expect(seenOf(await step(id, DELIVERED))).toBe('QUERY sandbox-b sku-b 2');
+  });
+
+  it('goes back to none that cannot be asked, or is not suspended', async () => {
+    const { id, first } = await placeAndLeave();
+    await database().query('update supplier set can_be_queried = false where id = $1', [A]);
+    expect(await tell(await find(first), ACCEPTED)).toBe('NO_CHANGE');
+    await database().query('update supplier set can_be_queried = true');
+    await suspend();
+    expect(await tell(await find(first), ACCEPTED)).toBe('NO_CHANGE');
+    expect(seenOf(await step(id, DELIVERED))).toBe('SUBMIT sandbox-b sku-b 2');
+  });
+
+  it('goes back to none that never had it', async () => {
+    const id = await placeOne();
+    await suspend(A);
+    expect(await leave(id)).toBe(1);
+    const never = { clientId: 1, orderId: id, route: 1, leaseToken: null };
+    expect(await store.recordMove({ ...never, move: { kind: 'NOTE_ACCEPTED' }, callback: null }))
+      .toBe('NO_CHANGE');
+    expect(await submissionsOf(id)).toEqual(['1 NOT_APPLIED 0', '2 NOT_APPLIED 0']);
+    expect(seenOf(await step(id, DELIVERED))).toBe('SUBMIT sandbox-b sku-b 2');
+  });
+});
+
+describe('a refusal of the first attempt, told while a later one has begun,', () => {
+  beforeEach(async () => {
+    await database().query('update supplier set can_be_queried = false where id = $1', [A]);
+  });
+
+  const UNAVAILABLE: Outcome = { kind: 'FAILED', failureCode: 'OPERATOR_UNAVAILABLE' };
+  it.each<readonly [says: string, routes: readonly Offer[], outcome: Outcome]>([
+    ['takes it to no other supplier', [[1, A, 'sku-a'], [2, B, 'sku-b']], OUT_OF_STOCK],
+    ['does not end it', [[1, A, 'sku-a']], OUT_OF_STOCK],
+    ['does not have it sent again as if nothing was sent', [[1, A, 'sku-a']], UNAVAILABLE],
+  ])('%s', async (_says, routes, outcome) => {
+    await offer(...routes);
+    const id = await placeOne();
+    const first = await step(id, LOST);
+    const seen = await find(first);
+    // Meanwhile, as the callback waits for locks of others. It is asked by sending the same.
+    await step(id, NOT_FOUND);
+    expect(seenOf(await step(id, LOST))).toBe('SUBMIT sandbox-a sku-a 1');
+    expect(await tell(seen, outcome)).toBe('STALE_LEASE');
+    expect(await submissionsOf(id)).toEqual(['1 UNKNOWN 2']);
+    // Told again it is looked at anew.
+    expect(await tell(await find(first), outcome)).toBe('APPLIED');
+    expect(await submissionsOf(id)).toEqual(['1 UNKNOWN 2']);
+    await step(id, NOT_FOUND);
+    expect(seenOf(await step(id, DELIVERED))).toBe('SUBMIT sandbox-a sku-a 1');
+    // Once it has ended it is heard, whatever was seen before.
+    expect(await tell(seen, outcome)).not.toBe('STALE_LEASE');
+  });
+
+  it('is believed where no later one has begun', async () => {
+    const id = await placeOne();
+    const first = await step(id, LOST);
+    expect(await tell(await find(first), OUT_OF_STOCK)).toBe('APPLIED');
+    expect(seenOf(await step(id, DELIVERED))).toBe('SUBMIT sandbox-b sku-b 2');
+  });
+
+  it('is believed of several attempts where no later one could do better', async () => {
+    const id = await placeOne();
+    const first = await step(id, LOST);
+    const seen = await find(first);
+    await step(id, NOT_FOUND);
+    await step(id, LOST);
+    expect(await tell(seen, { kind: 'FAILED', failureCode: 'INVALID_RECIPIENT' })).toBe('APPLIED');
+    expect(await look(id)).toMatchObject({ status: 'FAILED' });
+  });
+});
+
 describe('an order whose routes change places', () => {
   it.each([
     ['was not taken', [TRANSIENT]],
@@ -220,6 +347,18 @@ describe('an order whose routes change places', () => {
     expect(seenOf(await step(refused, TRANSIENT))).toBe('SUBMIT sandbox-b sku-b 2');
     expect(seenOf(await step(refused, DELIVERED))).toBe('SUBMIT sandbox-b sku-b 2');
   });
+
+  it('stays where it went from a suspended supplier when routes change places before it is sent',
+    async () => {
+      const id = await placeOne();
+      await suspend(A);
+      expect(await leave(id)).toBe(1);
+      await offer([1, B, 'sku-b'], [2, A, 'sku-a']);
+      expect(seenOf(await step(id, TRANSIENT))).toBe('SUBMIT sandbox-b sku-b 2');
+      await suspend();
+      const order = await step(id, DELIVERED);
+      expect([seenOf(order), order.hasNextRoute]).toEqual(['SUBMIT sandbox-b sku-b 2', false]);
+    });
 
   it('does not leave a suspended supplier for one that did not have it', async () => {
     const id = await placeOne();

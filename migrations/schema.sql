@@ -323,10 +323,17 @@ declare
   further record;
   at timestamptz := clock_timestamp();
 begin
-  select f.route, s.id as supplier_id,
+  select coalesce(k.further_route, greatest(f.route, o.route + 1, k.last_route + 1))::smallint
+      as route, s.id as supplier_id,
       s.call_deadline_ms + s.settle_window_ms as settled_in_ms into further
     from offer f join supplier s on s.id = f.supplier_id
-    where f.variant_id = o.variant_id and f.route > o.route order by f.route limit 1;
+    cross join lateral (select max(m.route) as last_route,
+        min(m.route) filter (where m.supplier_id = f.supplier_id and m.route > o.route)
+          as further_route,
+        coalesce(bool_or(m.supplier_id = f.supplier_id), false) as is_known
+      from submission m where m.client_id = o.client_id and m.topup_order_id = o.id) k
+    where f.variant_id = o.variant_id and (k.further_route is not null or not k.is_known)
+    order by 1, f.route limit 1;
   if not found then return false; end if;
   -- In this order: at most one of them may be effective at any moment.
   update submission s set state = 'NOT_APPLIED'

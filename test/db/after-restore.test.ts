@@ -511,19 +511,15 @@ describe('an order that was found on none of its routes', () => {
     expect(await workNow()).toEqual([]);
   });
 
-  it('does not go past one that was not asked, but told of a refusal', async () => {
+  it('does not go past one by a refusal that was told', async () => {
     const id = await during(original.databaseUrl, (program) => program.place(TWO_ROUTES));
     await backUp();
     await restored.connect();
     await prepareRestored(restoredUrls().owner);
     // Of which attempt that is nobody knows.
-    expect(await tell(id, { kind: 'RETRY', nextInMs: 0 })).toBe('APPLIED');
+    expect(await tell(id, { kind: 'RETRY', nextInMs: 0 })).toBe('STALE_LEASE');
     await settle();
-    expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
-    await suspend(true);
-    await restored.query('update topup_order set next_action_at = now()');
-    expect(await leaveSuspended()).toBe(0);
-    expect(await workNow()).toEqual([]);
+    expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
   });
 
   it('does not go over to one that has told of it since', async () => {
@@ -676,6 +672,95 @@ it('finds what went past a suspended supplier in the lost time', async () => {
   });
   await expectDelivered(2);
   expect([...effects.values()]).toEqual([1, 1]);
+});
+
+describe('where an import before the backup renumbered the routes,', () => {
+  /** As an import does it; 1 is sandbox-a, 2 sandbox-b, 3 the third. */
+  async function offer(...suppliers: readonly number[]): Promise<void> {
+    await withSingleConnection(original.ownerDatabaseUrl, async (client) => {
+      await client.query(`insert into supplier (id, code, base_url, settle_window_ms, lease_ms)
+        values (3, 'third', 'http://127.0.0.1:1', 3600000, 7200000) on conflict do nothing`);
+      await client.query('delete from offer where variant_id = 3');
+      await client.query(`insert into offer (variant_id, route, supplier_id, supplier_sku)
+        select 3, route, supplier, 'sku-' || supplier
+        from unnest($1::bigint[]) with ordinality o (supplier, route)`, [suppliers]);
+    });
+  }
+  const refuse = async (id: number, route: number, outcome: Outcome): Promise<void> => {
+    refusals.set(`1-${id}-${route}`, outcome);
+    // No connection that a backup would wait for.
+    await withSingleConnection(original.ownerDatabaseUrl, (client) => client.query(
+      'update topup_order set next_action_at = now() where id = $1', [id]));
+    await during(original.databaseUrl, (program) => program.work());
+  };
+  const BUSY: Outcome = { kind: 'TRANSIENT', reason: 'HTTP 503', retryAfterMs: null };
+  async function submissionsOf(id: number): Promise<readonly string[]> {
+    const { rows } = await restored.query<{ said: string }>(`select s.code || ' ' || m.route as said
+      from submission m join supplier s on s.id = m.supplier_id
+      where m.topup_order_id = $1 order by m.route`, [id]);
+    return rows.map(({ said }) => said);
+  }
+  async function restore(): Promise<void> {
+    refusals.clear();
+    await restored.connect();
+    await prepareRestored(restoredUrls().owner);
+    await settle();
+  }
+
+  it('asks the one in front of its own supplier, under the number that it got there', async () => {
+    await offer(1);
+    const id = await during(original.databaseUrl, (program) => program.place(TWO_ROUTES));
+    await refuse(id, 1, BUSY);
+    await offer(3, 1);
+    await backUp();
+    await refuse(id, 1, OUT_OF_STOCK);
+    await original.query('update topup_order set next_action_at = now()');
+    expect(await during(original.databaseUrl, (program) => program.work()))
+      .toEqual([`SUBMIT 1-${id}-2`]);
+    await restore();
+    expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
+    expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
+    expect(await submissionsOf(id)).toEqual(['sandbox-a 1', 'third 2']);
+    await expectDelivered(1);
+  });
+
+  it('asks one between two that had it, behind both', async () => {
+    await offer(1, 2);
+    const id = await during(original.databaseUrl, (program) => program.place(TWO_ROUTES));
+    await refuse(id, 1, OUT_OF_STOCK);
+    await refuse(id, 2, BUSY);
+    await offer(1, 3, 2);
+    await backUp();
+    await refuse(id, 2, OUT_OF_STOCK);
+    await original.query('update topup_order set next_action_at = now()');
+    expect(await during(original.databaseUrl, (program) => program.work()))
+      .toEqual([`SUBMIT 1-${id}-3`]);
+    await restore();
+    expect(await workNow()).toEqual([`QUERY 1-${id}-2`]);
+    expect(await workNow()).toEqual([`QUERY 1-${id}-3`]);
+    expect(await submissionsOf(id)).toEqual(['sandbox-a 1', 'sandbox-b 2', 'third 3']);
+    await expectDelivered(1);
+  });
+
+  it('sends it where it was, and to the others under the numbers asked about', async () => {
+    await offer(1);
+    const id = await during(original.databaseUrl, (program) => program.place(TWO_ROUTES));
+    await refuse(id, 1, BUSY);
+    await offer(2, 3, 1);
+    await backUp();
+    await restore();
+    expect(await workNow()).toEqual([`QUERY 1-${id}-1`]);
+    for (const route of [2, 3]) {
+      expect(await workNow()).toEqual([`QUERY 1-${id}-${route}`]);
+      await settle();
+      expect(await workNow()).toEqual([`QUERY 1-${id}-${route}`]);
+    }
+    expect(await submissionsOf(id)).toEqual(['sandbox-a 1', 'sandbox-b 2', 'third 3']);
+    for (const route of [1, 2]) refusals.set(`1-${id}-${route}`, OUT_OF_STOCK);
+    for (const route of [1, 2, 3]) expect(await workNow()).toEqual([`SUBMIT 1-${id}-${route}`]);
+    await expectDelivered(1);
+    expect([...effects]).toEqual([[`1-${id}-3`, 1]]);
+  });
 });
 
 it('does not go past a suspended supplier that may have had it in the lost time', async () => {

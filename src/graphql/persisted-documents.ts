@@ -31,7 +31,8 @@ export type Resolution =
  * Finds documents by `documentId`, or by the older `extensions.persistedQuery`; both name the
  * SHA-256 of the text. A text that comes with its right hash may be remembered under it. Where
  * nothing but trusted documents is executed, a text is one of them that asks for the same: client
- * libraries print anew what they send, and add type names.
+ * libraries print anew what they send, and add type names. So it is with a text beside the hash of
+ * a trusted document.
  */
 export class PersistedDocuments {
   readonly #trusted: TrustedDocuments;
@@ -60,7 +61,9 @@ export class PersistedDocuments {
     }
     if (query === null || query === '') return this.#find(hash);
     if (crypto.hash('sha256', query) !== hash) {
-      return refused('BAD_USER_INPUT', 'The hash is not the SHA-256 of `query`');
+      return this.#isSpellingOf(hash, query)
+        ? { kind: 'TEXT', text: query, register: () => {} }
+        : refused('BAD_USER_INPUT', 'The hash is not the SHA-256 of `query`');
     }
     return this.#textOf(query, () => this.#registered.set(hash, query));
   }
@@ -76,6 +79,18 @@ export class PersistedDocuments {
     return !this.#trusted.isOnly || this.#isTrusted(text)
       ? { kind: 'TEXT', text, register }
       : refused('FORBIDDEN', 'Only trusted documents are executed');
+  }
+
+  /** Libraries for sockets send a text that they printed anew, and the hash of the trusted one. */
+  #isSpellingOf(hash: string, text: string): boolean {
+    const trusted = this.#trusted.texts.get(hash);
+    if (trusted === undefined) return false;
+    const key = `${hash} ${text}`;
+    if (this.#recognised.get(key) === true) return true;
+    const meaning = meaningOf(text);
+    if (meaning === null || meaning !== meaningOf(trusted)) return false;
+    this.#recognised.set(key, true);
+    return true;
   }
 
   #isTrusted(text: string): boolean {

@@ -49,7 +49,8 @@ export class TopupOrderEventNode {
   occurredAt!: Date;
 
   @Field(() => TopupOrderType, {
-    description: 'The order, read behind the event: it may be a step further already.',
+    description: 'The order, as it was read behind the event: it may be a step further already, '
+      + 'and a step behind what another answer told meanwhile.',
   })
   order!: TopupOrder;
 }

@@ -72,6 +72,35 @@ describe('a trusted document', () => {
   });
 });
 
+describe.each([false, true])('a text beside a trusted one\'s hash (only those: %s)', (isOnly) => {
+  // As Apollo's link for sockets prints it anew, beside the hash that codegen gave the document.
+  const TRUSTED = 'query Both { a b: a }';
+  const ask = asking([TRUSTED, QUERY], isOnly);
+
+  test.each([
+    ['its print', 'query Both {\n  a\n  b: a\n}'],
+    ['its print with type names', 'query Both {\n  a\n  b: a\n  __typename\n}'],
+  ])('is executed as it is where it is %s', (_what, query) => {
+    for (let nth = 0; nth < 2; nth += 1) {
+      expect(ask({ query, ...apq(`sha256:${hashOf(TRUSTED)}`) })).toBe(query);
+      expect(ask({ query, documentId: hashOf(TRUSTED) })).toBe(query);
+    }
+    // It is not remembered under that hash.
+    expect(ask({ documentId: hashOf(TRUSTED) })).toBe(TRUSTED);
+    expect(ask({ documentId: hashOf(query) })).toBe('PERSISTED_QUERY_NOT_FOUND');
+  });
+
+  test.each([
+    ['asks for less', 'query Both { a }'],
+    ['is another trusted one', QUERY],
+    ['has another name', 'query Other { a b: a }'],
+    ['is no document', 'query Both {'],
+    ['is too deep to be read', `{ a(b: ${'['.repeat(1990)}) }`],
+  ])('is refused where it %s', (_what, query) => {
+    expect(ask({ query, ...apq(hashOf(TRUSTED)) })).toBe('BAD_USER_INPUT');
+  });
+});
+
 describe('a text that came with its hash', () => {
   test('is found by hash and id from then on', () => {
     const ask = asking();

@@ -120,11 +120,12 @@ async function begin(
     }
     if (!connection.operations.hasPlace(limit)) return [carried(tooBusy())];
     const request = readParameters({ ...payload });
-    const admission = await turns.run(caller.clientId, async () => {
-      // Ends the sockets of those who were revoked meanwhile.
-      await deps.catchUp();
-      return connection.isOpen ? admitOperation(request, { ...caller, transport: 'SOCKET' }) : null;
-    });
+    // Ends the sockets of those who were revoked meanwhile. Not within a turn: what follows a wait
+    // is not of its time, and all of them would be parsed in one go.
+    await deps.catchUp();
+    const admission = await turns.run(caller.clientId, async () => (
+      connection.isOpen ? admitOperation(request, { ...caller, transport: 'SOCKET' }) : null
+    ));
     if (admission === null) return [requestError('UNAUTHENTICATED', 'The socket was closed')];
     if (admission.kind === 'REFUSED') return admission.errors;
     // The limits may have taken longer than the socket lived.

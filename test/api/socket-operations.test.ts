@@ -67,6 +67,9 @@ describe('an operation that is completed while it is being opened', () => {
     expect(await heardOfX(peer, 1)).toEqual([['x', 'SNAPSHOT', second]]);
     await expect.poll(watchCount).toBe(1);
     peer.subscribe('c1', CANCEL, { id: first });
+    // Its event would be told to whoever watches next, where nobody waited for its answer.
+    expect(await peer.heard()).toMatchObject({ id: 'c1', type: 'next' });
+    expect(await peer.heard()).toEqual({ id: 'c1', type: 'complete' });
     peer.subscribe('c2', CANCEL, { id: second });
     expect(await heardOfX(peer, 2)).toEqual([['x', 'CANCELLED', second], ['x', 'complete']]);
     expect(watchCount()).toBe(0);

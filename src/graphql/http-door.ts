@@ -14,11 +14,14 @@ import {
 import { acceptOnlyJson, isPlainUtf8 } from './http-body.ts';
 import { HTTP_TEXTS, STATUSES, type HttpText } from './http-text.ts';
 import { asksForPage, PLAIN_JSON } from './media-types.ts';
+import { OperationTurns } from './operation-turns.ts';
 import { RefusedRequest, refusedByStatus, shownError } from './refused-request.ts';
 
 /** The address of both transports. */
 export const GRAPHQL_PATH = '/graphql';
 const SERVED_METHODS = ['GET', 'HEAD', 'POST'];
+/** Operations of one client that wait to be parsed and checked; those of most never do. */
+const WAITING_MAX = 1_024;
 
 export interface HttpDoorParts {
   readonly executor: Executor;
@@ -72,6 +75,7 @@ class HttpDoor {
   readonly #text: HttpText;
   /** Of requests that were not counted yet. */
   readonly #callers = new WeakMap<FastifyRequest, Caller>();
+  readonly #turns = new OperationTurns(WAITING_MAX);
 
   constructor(parts: HttpDoorParts) {
     this.#parts = parts;
@@ -104,13 +108,15 @@ class HttpDoor {
     const caller = this.#callers.get(request);
     if (caller === undefined) throw new Error('The request was not authenticated');
     await deps.catchUp();
-    if (!deps.isStillAdmitted(caller)) {
-      // Taken back while the body was on its way. Nobody's any more, it counts for nobody.
-      this.#callers.delete(request);
-      throw unauthenticated(reply);
-    }
-    const asked = this.#read(request);
-    const admission = await this.#admitOperation(asked, caller, request, reply);
+    const { asked, admission } = await this.#turns.run(caller.clientId, async () => {
+      if (!deps.isStillAdmitted(caller)) {
+        // Taken back while the body was on its way. Nobody's any more, it counts for nobody.
+        this.#callers.delete(request);
+        throw unauthenticated(reply);
+      }
+      const asked = this.#read(request);
+      return { asked, admission: await this.#admitOperation(asked, caller, request, reply) };
+    });
     if (admission.kind === 'REFUSED') return this.#sendRefusal(admission, request, reply);
     const context = operationContext(deps, { ...caller, requestId: request.id });
     const { errors, data } = await executor.execute(admission, asked, context);

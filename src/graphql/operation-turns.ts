@@ -6,10 +6,10 @@ const TURN_MS = 4;
 type Start = () => void;
 
 /**
- * Begins the operations of sockets a few in a turn of the event loop, those of each client in their
- * order, clients by turns. Requests of HTTP wait before their door; a socket brings fifty
- * operations in one packet, and to parse and to check one takes up to ten milliseconds, before its
- * client's limits can be asked.
+ * Begins the operations of a door a few in a turn of the event loop, those of each client in their
+ * order, clients by turns. To parse and to check one takes up to twenty milliseconds, before its
+ * client's limits can be asked; most take a fraction of one. A socket brings fifty in one packet,
+ * and of the requests of HTTP dozens begin in a turn, whatever they ask for.
  */
 export class OperationTurns {
   readonly #waiting = new Map<number, Start[]>();

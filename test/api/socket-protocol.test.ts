@@ -205,9 +205,9 @@ interface Harness {
   readonly created: number[];
   /** Called by everything that may fail in a test. */
   readonly fault: { at: string | null };
-  /** What takes longer in a test than the socket lives. */
   /** Of every take, how many tokens. */
   readonly taken: number[];
+  /** What takes longer in a test than the socket lives. */
   readonly delay: Delay;
   /** What admitted a caller may hold no more: everybody is looked at. */
   readonly tellAccess: () => void;
@@ -275,7 +275,10 @@ async function start(): Promise<Harness> {
       accessListeners.push(listener);
       return () => {};
     },
-    catchUp: async () => failAt('catchUp'),
+    catchUp: async () => {
+      failAt('catchUp');
+      await delay.at('catchUp');
+    },
     addressOf: () => '127.0.0.1',
     async authenticate({ authorization }) {
       failAt('authenticate');
@@ -1065,6 +1068,63 @@ describe('an internal error is masked', () => {
     expect(answer.statusCode).toBe(500);
     expect(answer.json().errors).toMatchObject([internal]);
     expect(answer.body).not.toContain(CANARY);
+  });
+});
+
+/** Of 48 fragments in one place: it takes a good part of a turn to be checked, or more than one. */
+function heavyDocument(number: number): string {
+  const names = Array.from({ length: 48 }, (_, nth) => `f${nth}`);
+  const fragments = names.map((name) => `fragment ${name} on TopupOrder {
+    id status product { id name } wallet { id currency } charge { amount } faceValue { amount } }`);
+  return `query Heavy${number} { topupOrder(by: {orderId: 1}) {
+    ${names.map((name) => `...${name}`).join(' ')} } } ${fragments.join(' ')}`;
+}
+
+describe('many heavy documents at once', () => {
+  const numbers = Array.from({ length: 12 }, (_, number) => number);
+
+  /** How many were parsed and checked in each turn of the loop that did so. */
+  async function takenByTurn(ask: () => Promise<void>): Promise<readonly number[]> {
+    harness.delay.hold('catchUp');
+    const asked = ask();
+    await until(() => harness.delay.heldCount === numbers.length);
+    const counts: number[] = [];
+    let isOver = false;
+    const count = (): void => {
+      counts.push(harness.taken.length - counts.reduce((sum, each) => sum + each, 0));
+      if (!isOver) setImmediate(count);
+    };
+    harness.delay.release();
+    setImmediate(count);
+    await asked;
+    isOver = true;
+    count();
+    return counts.filter((each) => each > 0);
+  }
+
+  function expectTurns(counts: readonly number[]): void {
+    expect(counts.reduce((sum, each) => sum + each, 0)).toBe(numbers.length);
+    expect(Math.max(...counts)).toBeLessThan(numbers.length / 2);
+  }
+
+  test('are checked over several turns, on sockets', async () => {
+    const peers = await Promise.all([1, 2, 3].map(() => Peer.acknowledged()));
+    expectTurns(await takenByTurn(async () => {
+      await Promise.all(peers.map(async (peer, nth) => {
+        const own = numbers.filter((number) => number % peers.length === nth);
+        for (const number of own) peer.subscribe(`${number}`, heavyDocument(number));
+        const heard: string[] = [];
+        while (heard.length < 2 * own.length) heard.push((await peer.heard()).type);
+        expect(heard.sort()).toEqual([...own.map(() => 'complete'), ...own.map(() => 'next')]);
+      }));
+    }));
+  });
+
+  test('are checked over several turns, over HTTP', async () => {
+    expectTurns(await takenByTurn(async () => {
+      const answers = await Promise.all(numbers.map((number) => post(heavyDocument(number))));
+      expect(answers.map(({ statusCode }) => statusCode)).toEqual(numbers.map(() => 200));
+    }));
   });
 });
 

@@ -63,16 +63,15 @@ export function startMetrics(app: FastifyInstance, source: MetricsSource): Metri
   });
   const openWork = gaugesOf(OPEN_WORK, registry);
   const ofProcess = gaugesOf(PROCESS, registry);
-  const countOpenWork = shareAnswer(() => source.countOpenWork().catch(() => null));
   return {
     contentType: registry.contentType,
-    async write() {
-      const counts = await countOpenWork();
+    write: shareAnswer(async () => {
+      const counts = await source.countOpenWork().catch(() => null);
       for (const [key, gauge] of openWork) gauge.set(counts?.[key] ?? Number.NaN);
       const values = source.readGauges();
       for (const [key, gauge] of ofProcess) gauge.set(values[key]);
       return registry.metrics();
-    },
+    }),
   };
 }
 

@@ -117,6 +117,9 @@ const BODIES: readonly Probe[] = [
     .map(([levels, verdict]): Probe => [`variables nested ${levels} deep`,
       `{"query":"{ __typename }","variables":{"a":${'['.repeat(levels)}${']'.repeat(levels)}}}`,
       verdict]),
+  ...([[990, 'DATA'], [1_001, 'BAD_REQUEST'], [32_000, 'BAD_REQUEST']] as const)
+    .map(([values, verdict]): Probe => [`variables of ${values} values`,
+      `{"query":"{ __typename }","variables":{"a":[1.5${',1'.repeat(values - 1)}]}}`, verdict]),
 ];
 
 /** Orders with a faulty part: the form is refused by the schema, the meaning by our rules. */

@@ -108,11 +108,11 @@ const askedBy = new WeakMap<Socket, Asked>();
 function boundedByConnection(handler: RequestListener, countMax: number): RequestListener {
   return (request, response) => {
     const { socket } = request;
-    if (ending.has(socket)) return drop(request);
+    if (ending.has(socket)) return drop(socket);
     takeOriginForm(request);
     const asked = askedBy.get(socket)
       ?? { count: 0, unansweredCount: 0, last: null, before: null };
-    if (asked.count >= countMax) return drop(request);
+    if (asked.count >= countMax) return drop(socket);
     askedBy.set(socket, asked);
     asked.count += 1;
     asked.unansweredCount += 1;
@@ -128,14 +128,8 @@ function boundedByConnection(handler: RequestListener, countMax: number): Reques
 
 const droppedBy = new WeakMap<Socket, number>();
 
-/**
- * Node keeps each of them until the connection ends, which an answer in hand may put off, and then
- * destroys it with an error whose stack is written: a quarter of all the time that a packet full of
- * them takes. Nobody waits for one.
- */
-function drop(request: IncomingMessage): void {
-  const { socket } = request;
-  request.destroy = () => request;
+/** Node keeps each of them until the connection ends, which an answer in hand may put off. */
+function drop(socket: Socket): void {
   const count = (droppedBy.get(socket) ?? 0) + 1;
   droppedBy.set(socket, count);
   if (count > DROPPED_COUNT_MAX) socket.destroy();

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { errorAnswer, HttpRefusal, type RefusalStatus } from './errors.ts';
-import { answerInHand, beginNoMore, isAnsweredEarly, isEnding } from './http-server.ts';
-import { REST_OF_BODY_MS } from './lasting-response.ts';
+import {
+  answerInHand, beginNoMore, isAnsweredEarly, isEnding, REST_OF_BODY_MS,
+} from './http-server.ts';
 
 /** On every answer that says nothing else: it is for one caller, and is what its type says. */
 export const ANSWER_HEADERS = {

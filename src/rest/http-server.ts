@@ -1,8 +1,7 @@
 import {
-  createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse,
+  createServer, ServerResponse, type IncomingMessage, type RequestListener, type Server,
 } from 'node:http';
 import type { Socket } from 'node:net';
-import { LastingResponse } from './lasting-response.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -10,13 +9,12 @@ const KEEP_ALIVE_MS = 5_000;
 const TIMEOUT_CHECK_MS = 1_000;
 /** Nothing comes and nothing goes for longer than any answer is waited for: nobody reads it. */
 const SILENT_MS = 90_000;
+/** How long the rest of a body is read and dropped before its connection ends; milliseconds. */
+export const REST_OF_BODY_MS = 1_000;
+/** How much of a body is read past once it is answered, where the connection is kept; bytes. */
+const REST_OF_BODY_MAX = 1024 * 1024;
 /** Often enough to spread busy connections over new processes, too seldom to cost anybody time. */
 const REQUESTS_PER_CONNECTION = 100_000;
-/**
- * Requests of a connection that come one behind the other before any of them is answered. One
- * packet has room for 1,600, and 300 connections with such packets held everybody for 27 s.
- */
-const UNANSWERED_MAX = 64;
 /** Requests behind the last one of a connection, which are not begun. */
 const DROPPED_COUNT_MAX = 1_000;
 
@@ -29,6 +27,47 @@ export interface HttpServerOptions {
   readonly requestMs?: number;
   /** How long its head may. */
   readonly headersMs?: number;
+}
+
+/** Answers that wait for the rest of a body. */
+const lasting = new WeakSet<ServerResponse>();
+
+/**
+ * An answer that ends its connection before the request has come whole would be lost: what still
+ * comes then resets the connection, and a proxy in between takes the gateway for dead (RFC 9112,
+ * 9.6). So the rest is read past, and then it is given.
+ */
+class LastingResponse extends ServerResponse {
+  override end(...args: unknown[]): this {
+    const { req } = this;
+    const isLast = !this.shouldKeepAlive || this.getHeader('connection') === 'close';
+    if (req.complete || !isLast || this.socket?.destroyed !== false) {
+      if (!req.complete) boundRest(req);
+      return super.end(...args as Parameters<ServerResponse['end']>);
+    }
+    if (lasting.has(this)) return this;
+    lasting.add(this);
+    // Once: to be ended again would be a fault that nobody hears, and the end of the process.
+    const endNow = (): void => {
+      clearTimeout(timer);
+      req.off('close', endNow);
+      if (!this.writableEnded) super.end(...args as Parameters<ServerResponse['end']>);
+    };
+    const timer = setTimeout(endNow, REST_OF_BODY_MS);
+    req.once('close', endNow);
+    req.resume();
+    return this;
+  }
+}
+
+/** Who is slow may end its body; who sends without end takes the line of everybody. */
+function boundRest(request: IncomingMessage): void {
+  const { socket } = request;
+  const readMax = socket.bytesRead + REST_OF_BODY_MAX;
+  const timer = setInterval(() => {
+    if (request.complete || socket.destroyed) clearInterval(timer);
+    else if (socket.bytesRead > readMax) socket.destroy();
+  }, REST_OF_BODY_MS).unref();
 }
 
 /** Node's server as the doors use it: it waits for slow requests, but not long. */
@@ -90,13 +129,11 @@ function takeOriginForm(request: IncomingMessage): void {
 
 /** What a connection has asked for so far. */
 interface Asked {
-  count: number;
-  /** Of these, how many are not answered yet. */
-  unansweredCount: number;
+  readonly count: number;
   /** The request that came last, whole or not yet, and what answers it. */
-  last: { readonly request: IncomingMessage; readonly response: ServerResponse } | null;
+  readonly last: { readonly request: IncomingMessage; readonly response: ServerResponse };
   /** Answers are given in order: once this one is out, so are those before it. */
-  before: ServerResponse | null;
+  readonly before: ServerResponse | null;
 }
 
 const askedBy = new WeakMap<Socket, Asked>();
@@ -107,21 +144,16 @@ const askedBy = new WeakMap<Socket, Asked>();
  */
 function boundedByConnection(handler: RequestListener, countMax: number): RequestListener {
   return (request, response) => {
-    const { socket } = request;
-    if (ending.has(socket)) return drop(socket);
+    if (ending.has(request.socket)) return drop(request.socket);
     takeOriginForm(request);
-    const asked = askedBy.get(socket)
-      ?? { count: 0, unansweredCount: 0, last: null, before: null };
-    if (asked.count >= countMax) return drop(socket);
-    askedBy.set(socket, asked);
-    asked.count += 1;
-    asked.unansweredCount += 1;
-    response.once('close', () => { asked.unansweredCount -= 1; });
-    asked.before = asked.last?.response ?? null;
-    asked.last = { request, response };
-    if (asked.unansweredCount === UNANSWERED_MAX || isMisframed(request)
-      || offersUpgradeWithBody(request)) asked.count = countMax;
-    if (asked.count === countMax) response.shouldKeepAlive = false;
+    const known = askedBy.get(request.socket);
+    const asked = known?.count ?? 0;
+    if (asked >= countMax) return drop(request.socket);
+    const isLast = isMisframed(request) || offersUpgradeWithBody(request);
+    const count = isLast ? countMax : asked + 1;
+    const before = known?.last.response ?? null;
+    askedBy.set(request.socket, { count, last: { request, response }, before });
+    if (count === countMax) response.shouldKeepAlive = false;
     handler(request, response);
   };
 }
@@ -163,7 +195,7 @@ const tooLate = new WeakSet<IncomingMessage>();
  */
 export function beginNoMore(socket: Socket): void {
   ending.add(socket);
-  const last = askedBy.get(socket)?.last?.request;
+  const last = askedBy.get(socket)?.last.request;
   if (last?.complete === false) tooLate.add(last);
 }
 
@@ -199,9 +231,9 @@ export function endUnanswerable(server: Server): void {
 
 /** The youngest answer that is due, or has begun; null where none is. */
 export function answerInHand(socket: Socket): ServerResponse | null {
-  const { last = null, before = null } = askedBy.get(socket) ?? {};
-  if (last === null) return null;
-  const { request, response } = last;
+  const asked = askedBy.get(socket);
+  if (asked === undefined) return null;
+  const { last: { request, response }, before } = asked;
   const answer = request.complete || response.headersSent ? response : before;
   return answer === null || answer.writableFinished || answer.destroyed ? null : answer;
 }

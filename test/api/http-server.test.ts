@@ -393,15 +393,13 @@ describe('a connection that had its last request', () => {
     answerers.length = 0;
   });
 
-  async function serve(
-    { requestsPerConnection } = { requestsPerConnection: 3 },
-  ): Promise<Connection> {
+  async function serve(): Promise<Connection> {
     server = createHttpServer((request, response) => {
       begun.push(request.url ?? '');
       const answer = (): unknown => response.end('done');
       if (request.url === '/slow') answerers.push(answer);
       else answer();
-    }, { socketPath: '/graphql', requestsPerConnection }).listen(0, '127.0.0.1');
+    }, { socketPath: '/graphql', requestsPerConnection: 3 }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     return new Connection((server.address() as AddressInfo).port);
   }
@@ -425,23 +423,6 @@ describe('a connection that had its last request', () => {
     expect(connection.socket.closed).toBe(false);
     connection.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
     await expect.poll(() => connection.socket.closed, { timeout: 20_000 }).toBe(true);
-  });
-
-  test('is the 64th that comes before any is answered, and not the 64th that comes', async () => {
-    const connection = await serve({ requestsPerConnection: 1_000 });
-    for (let count = 0; count < 70; count += 1) await connection.ask('GET /');
-    connection.write('GET /slow');
-    for (let count = 1; count <= 70; count += 1) connection.write(`GET /${count}`);
-    await expect.poll(() => answerers.length).toBe(1);
-    answerers.pop()?.();
-    const told: unknown[] = [];
-    for (let count = 0; count < 64; count += 1) {
-      told.push((await connection.answer()).headers.get('connection'));
-    }
-    expect(told).toEqual([...Array.from({ length: 63 }, () => 'keep-alive'), 'close']);
-    expect(await connection.rest()).toBe('');
-    expect(begun.slice(70)).toEqual(['/slow',
-      ...Array.from({ length: 63 }, (_, nth) => `/${nth + 1}`)]);
   });
 
   test('is the first of HTTP/1.0 with chunks, whose end is nobody\'s to say', async () => {

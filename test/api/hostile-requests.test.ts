@@ -117,7 +117,7 @@ const BODIES: readonly Probe[] = [
     .map(([levels, verdict]): Probe => [`variables nested ${levels} deep`,
       `{"query":"{ __typename }","variables":{"a":${'['.repeat(levels)}${']'.repeat(levels)}}}`,
       verdict]),
-  ...([[990, 'DATA'], [1_001, 'BAD_REQUEST'], [32_000, 'BAD_REQUEST']] as const)
+  ...([[999, 'DATA'], [1_000, 'BAD_REQUEST'], [32_000, 'BAD_REQUEST']] as const)
     .map(([values, verdict]): Probe => [`variables of ${values} values`,
       `{"query":"{ __typename }","variables":{"a":[1.5${',1'.repeat(values - 1)}]}}`, verdict]),
 ];

@@ -1,4 +1,5 @@
-import { fulfilInRequest, type Fulfilment } from './fulfil-topup-order.ts';
+import { fulfilInRequest } from './fulfil-in-request.ts';
+import type { Fulfilment } from './fulfil-topup-order.ts';
 import {
   digestRequest, parseOrderSubject, parseOrderTerms, type RawOrderRequest,
 } from './order-request.ts';

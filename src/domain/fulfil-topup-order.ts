@@ -1,11 +1,11 @@
-import { waitAtMost, withDeadline } from './deadline.ts';
+import { withDeadline } from './deadline.ts';
 import type {
   ClaimedOrder, FulfilmentStore, Move, MoveResult, OrderAtSupplier, Outcome, RecordedMove,
   Supplier, SupplierRegistry,
 } from './fulfilment-ports.ts';
-import type { Clock, OrderFeed } from './ports.ts';
+import type { Clock } from './ports.ts';
 import { TemporarilyUnavailable } from './rejection.ts';
-import type { FailureCode, TopupOrder } from './topup-order.ts';
+import type { FailureCode } from './topup-order.ts';
 
 /** Retries of many orders that failed together are spread by this share of the step. */
 const JITTER = 0.2;
@@ -221,28 +221,4 @@ export function backoff(
   const rung = Math.min(Math.max(steps, 0), order.backoffMs.length - 1);
   const step = order.backoffMs[rung] ?? 0;
   return Math.trunc(step * (1 - JITTER + 2 * JITTER * random()));
-}
-
-/**
- * One bounded try inside a request: the same step as a worker's, then a wait for whatever the
- * supplier, a callback or a worker makes of the order. Returns the order as it stands after
- * `waitMs` or when `stopping` is aborted, at the latest; the step itself goes on and is recorded
- * even if nobody waits any more.
- */
-export async function fulfilInRequest(
-  order: TopupOrder,
-  deps: Fulfilment & {
-    readonly feed: Pick<OrderFeed, 'untilTerminal'>;
-    readonly waitMs: number;
-    readonly stopping: AbortSignal;
-  },
-): Promise<TopupOrder> {
-  const { clock, waitMs, stopping } = deps;
-  const startedMs = clock.monotonicMs();
-  const claimed = await deps.store.claimOrder(order.clientId, order.id);
-  if (claimed !== null) {
-    await waitAtMost(waitMs, fulfilTopupOrder(claimed, deps), { clock, stopping });
-  }
-  const leftMs = Math.max(waitMs - (clock.monotonicMs() - startedMs), 0);
-  return deps.feed.untilTerminal(order.clientId, order.id, { timeoutMs: leftMs, stopping });
 }

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  decideMove, fulfilInRequest, fulfilTopupOrder,
-} from '../../src/domain/fulfil-topup-order.ts';
+import { fulfilInRequest } from '../../src/domain/fulfil-in-request.ts';
+import { decideMove, fulfilTopupOrder } from '../../src/domain/fulfil-topup-order.ts';
 import type {
   ClaimedOrder, FulfilmentStore, Move, MoveResult, Outcome, RecordedMove, Supplier,
 } from '../../src/domain/fulfilment-ports.ts';
@@ -373,6 +372,24 @@ describe('fulfilInRequest', () => {
         stopping: new AbortController().signal,
       });
       expect(waits).toEqual([left]);
+    },
+  );
+
+  test.each(['claim', 'news'])(
+    'is not kept by a database that falls silent behind the placed order: no %s',
+    async (missing) => {
+      const { deps } = world({});
+      const silent = () => new Promise<never>(() => {});
+      const slept: number[] = [];
+      const clock = { ...deps.clock, sleep: async (ms: number) => void slept.push(ms) };
+      const store = missing === 'claim' ? { ...deps.store, claimOrder: silent } : deps.store;
+      const placed = topupOrder();
+      const told = await fulfilInRequest(placed, {
+        ...deps, clock, store, feed: { untilTerminal: silent }, waitMs: 5000,
+        stopping: new AbortController().signal,
+      });
+      expect(told).toBe(placed);
+      expect(slept[0]).toBe(5500);
     },
   );
 
